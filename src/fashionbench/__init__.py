@@ -1,0 +1,65 @@
+"""Compare image classifiers honestly and fast.
+
+    import fashionbench as fb
+
+    result = fb.compare(models=["v0", "v2"], seeds=5)
+    data = fb.load_data()
+    model = fb.build_model("v2", seed=0)
+    fb.fit(model, data.train, fb.load_recipe("seed"), seed=0)
+    fb.evaluate(model, data.test).accuracy
+
+Names are imported when they are first used, so that `import fashionbench` is quick.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fashionbench.checkpoint import load_model
+    from fashionbench.comparison import compare
+    from fashionbench.config import Recipe, load_recipe
+    from fashionbench.data import load_data
+    from fashionbench.errors import FashionbenchError
+    from fashionbench.evaluation import evaluate
+    from fashionbench.models import build_model
+    from fashionbench.result import load_result
+    from fashionbench.train import fit
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "FashionbenchError": "errors",
+    "Recipe": "config",
+    "build_model": "models",
+    "compare": "comparison",
+    "evaluate": "evaluation",
+    "fit": "train",
+    "load_data": "data",
+    "load_model": "checkpoint",
+    "load_recipe": "config",
+    "load_result": "result",
+}
+
+__all__ = [
+    "FashionbenchError",
+    "Recipe",
+    "build_model",
+    "compare",
+    "evaluate",
+    "fit",
+    "load_data",
+    "load_model",
+    "load_recipe",
+    "load_result",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'fashionbench' has no attribute {name!r}")
+    module = importlib.import_module(f"fashionbench.{_HOME[name]}")
+    return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,63 @@
+"""Trained weights on disk: a safetensors file, and beside it a JSON that says how to rebuild.
+
+Nothing in either file is executed when it is read.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load as parse_tensors
+from safetensors.torch import save as format_tensors
+from torch import nn
+
+from fashionbench.config import Job
+from fashionbench.errors import StoreError
+from fashionbench.models import build_model, identify
+from fashionbench.records import write_atomically
+
+__all__ = ["checkpoint_path", "load_model", "save_model"]
+
+
+def checkpoint_path(folder: Path, job: Job) -> Path:
+    """Where the weights of a job's run lie in its run folder."""
+    name = re.sub(r"[^A-Za-z0-9.=-]+", "-", f"{job.model}-{job.recipe.name}-{job.dataset}")
+    return folder / "checkpoints" / f"{name}-seed{job.seed}-{job.key[:6]}.safetensors"
+
+
+def save_model(model: nn.Module, path: Path, job: Job, facts: dict[str, Any]) -> None:
+    """Write the weights and, beside them, how to rebuild the model and `facts` about it."""
+    weights = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+    about = {"job": job.model_dump(), **facts}
+    write_atomically(path.with_suffix(".json"), json.dumps(about, indent=2).encode())
+    write_atomically(path, format_tensors({k: v.contiguous() for k, v in weights.items()}))
+
+
+def load_model(path: Path | str) -> nn.Module:
+    """Rebuild a trained model from its .safetensors file, in eval mode on the CPU.
+
+    Raises StoreError if a file is absent or damaged, or the model's source has
+    changed so that the weights no longer fit.
+    """
+    path = Path(path)
+    side_file = path.with_suffix(".json")
+    try:
+        job = Job.model_validate(json.loads(side_file.read_bytes())["job"])
+        weights = parse_tensors(path.read_bytes())
+    except OSError as error:
+        raise StoreError(
+            f"{error.filename} cannot be read ({error.strerror}); a model is two files, "
+            f"{path.name} and {side_file.name}, in one folder."
+        ) from None
+    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise StoreError(f"{path} or {side_file.name} is damaged ({error}); train again.") from None
+    if identify(job.model)[1] != job.model_source:
+        raise StoreError(f"The source of {job.model} has changed since {path} was written; train again.")
+    model = build_model(job.model)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise StoreError(f"The weights in {path} do not fit {job.model}: {error}") from None
+    return model.eval()

@@ -1,0 +1,215 @@
+"""The command line: flags -> one Study, results -> text. A thin layer on the Python functions.
+
+Everything heavy is imported inside the command that needs it, so that help is quick.
+"""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from fashionbench.errors import FashionbenchError, UsageError
+
+__all__ = ["app", "main"]
+
+
+class _Commands(TyperGroup):
+    """Turns the package's errors into one sentence on standard error and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FashionbenchError as error:
+            typer.echo(f"fashionbench: {error}", err=True)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            typer.echo("fashionbench: interrupted.", err=True)
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Compare image classifiers on Fashion-MNIST: which is better, by how much, "
+    "how sure that is, and what it costs in seconds.",
+)
+
+DatasetOption = Annotated[str, typer.Option(help="fashion-mnist or silhouettes")]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(help="data folder  [default: $FASHIONBENCH_DATA, else the user's cache]"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
+
+
+@app.callback()
+def _root() -> None:
+    """Makes typer keep subcommands whatever their number."""
+
+
+def main() -> None:
+    """Run the command line; ends with exit code 0, 1, 2 or 130."""
+    app()
+
+
+@app.command()
+def compare(
+    models: Annotated[str, typer.Option(help="models, separated by commas")] = "v0,v1,v2",
+    recipes: Annotated[str, typer.Option(help="recipes, separated by commas")] = "seed",
+    seeds: Annotated[
+        str, typer.Option(help="how many seeds, or which: 5 means 0,1,2,3,4; '7,' means 7 alone")
+    ] = "5",
+    epochs: Annotated[int | None, typer.Option(help="passes over the training images")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="images a step")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="sgd, rmsprop or adam")] = None,
+    lr: Annotated[float | None, typer.Option(help="learning rate")] = None,
+    validation_images: Annotated[
+        int | None, typer.Option(help="training images held out to watch the loss on")
+    ] = None,
+    dataset: DatasetOption = "fashion-mnist",
+    data: DataOption = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
+    out: Annotated[
+        Path | None, typer.Option(help="run folder  [default: runs/DATASET]")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train models side by side over several seeds and compare them on the test set.
+
+    Finished runs stay in the run folder: stopped and given again, the same command
+    goes on where it was. Writes report.html, report.md, results.csv and results.json.
+    """
+    from fashionbench.comparison import default_folder, plan, run_study
+
+    study = plan(
+        _names(models),
+        _names(recipes),
+        _seeds(seeds),
+        dataset=dataset,
+        device=device,
+        epochs=epochs,
+        batch_size=batch_size,
+        optimizer=optimizer,
+        learning_rate=lr,
+        validation_images=validation_images,
+    )
+    command = shlex.join(["fashionbench", *sys.argv[1:]])
+    _show(run_study(study, out or default_folder(dataset), data, command), as_json)
+
+
+@app.command()
+def report(
+    run_dir: Annotated[Path, typer.Argument(help="a run folder that compare wrote")],
+    as_json: JsonOption = False,
+) -> None:
+    """Render the report of a run folder's last comparison again, without training."""
+    from fashionbench.report import write_report
+    from fashionbench.result import load_result
+
+    result = load_result(run_dir)
+    write_report(result)
+    _show(result, as_json)
+
+
+@app.command()
+def models(as_json: JsonOption = False) -> None:
+    """List the models: name, parameters, FLOPs per image, and what each is."""
+    from fashionbench.comparison import count_parameters, flops_per_image
+    from fashionbench.models import MODELS, build_model
+
+    rows = []
+    for name, entry in MODELS.items():
+        model = build_model(name)
+        rows.append(
+            {
+                "model": name,
+                "label": entry.label,
+                "parameters": count_parameters(model),
+                "flops_per_image": flops_per_image(model),
+                "description": entry.description,
+            }
+        )
+    _list(rows, as_json)
+
+
+@app.command()
+def recipes(as_json: JsonOption = False) -> None:
+    """List the recipes and what each sets."""
+    from fashionbench.config import load_recipe, recipe_names
+
+    _list([load_recipe(name).model_dump() for name in recipe_names()], as_json)
+
+
+@app.command()
+def data(
+    dataset: DatasetOption = "fashion-mnist",
+    data: DataOption = None,
+    samples: Annotated[
+        Path, typer.Option(help="where to write the picture of samples")
+    ] = Path("samples.png"),
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch the data if it is absent, verify it, describe it, and draw a sheet of samples."""
+    from dataclasses import asdict
+
+    from fashionbench.data import describe
+    from fashionbench.report import write_samples
+
+    summary = describe(dataset, data)
+    write_samples(dataset, data, samples)
+    if as_json:
+        typer.echo(json.dumps(asdict(summary) | {"samples": str(samples)}, indent=2, default=str))
+        return
+    typer.echo(f"{summary}\nSamples: {samples}")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _seeds(text: str) -> int | list[int]:
+    try:
+        numbers = [int(part) for part in _names(text)]
+    except ValueError:
+        raise UsageError(
+            f"--seeds {text!r} is not understood; give a number of seeds, such as 5, "
+            "or the seeds themselves, such as 0,1,7."
+        ) from None
+    return numbers if "," in text or not numbers else numbers[0]
+
+
+def _show(result: Any, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(result.document, indent=2))
+        return
+    from rich.console import Console
+
+    from fashionbench.report import text_table
+
+    console = Console(highlight=False)
+    console.print(text_table(result))
+    for warning in result.warnings:
+        console.print(f"! {warning}")
+    console.print(f"\nReport: {result.folder / 'report.html'}", soft_wrap=True)
+
+
+def _list(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*(key.replace("_", " ") for key in rows[0]), box=None)
+    for row in rows:
+        table.add_row(
+            *(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values())
+        )
+    Console(highlight=False).print(table)

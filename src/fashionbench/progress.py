@@ -1,0 +1,15 @@
+"""Progress bars, shown only where somebody can see them: a terminal or a notebook."""
+
+import sys
+from typing import Any
+
+__all__ = ["progress_bar"]
+
+
+def progress_bar(**options: Any) -> Any:
+    """A tqdm bar on standard error or in a notebook; elsewhere one that stays silent."""
+    from tqdm.autonotebook import tqdm
+    from tqdm.std import tqdm as terminal_tqdm
+
+    visible = tqdm is not terminal_tqdm or sys.stderr.isatty()
+    return tqdm(**{"leave": False} | options, disable=not visible)

@@ -1,0 +1,289 @@
+"""The run folder: a SQLite store of finished runs, and beside it the trained weights.
+
+One transaction per run, at its end: a kill at any moment loses at most the run
+in flight. The store also keeps the test images once, so that a report can be
+drawn from the folder alone.
+"""
+
+import json
+import os
+import platform
+import sqlite3
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionbench.config import Job, Study
+from fashionbench.errors import StoreError
+from fashionbench.scores import Scores
+
+__all__ = ["Outcome", "RunRecord", "RunStore", "TestSet", "environment", "write_atomically"]
+
+Outcome = Literal["ok", "collapsed", "diverged"]
+"""collapsed: one class called for all images; diverged: the loss is no number."""
+
+FORMAT = 1
+"""Of the store's tables; a store with a higher number was written by a newer fashionbench."""
+
+_TABLES = """
+CREATE TABLE runs (key TEXT, device TEXT, record TEXT NOT NULL,
+                   predicted BLOB NOT NULL, losses BLOB NOT NULL, PRIMARY KEY (key, device));
+CREATE TABLE test_sets (name TEXT PRIMARY KEY, title TEXT NOT NULL, classes TEXT NOT NULL,
+                        images BLOB NOT NULL, labels BLOB NOT NULL);
+CREATE TABLE study (only_one INTEGER PRIMARY KEY CHECK (only_one = 1),
+                    study TEXT NOT NULL, command TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One finished run, with all that a comparison needs to know of it. N test images."""
+
+    job: Job
+    label: str
+    device: str
+    outcome: Outcome
+    epochs: int
+    """Epochs run; fewer than asked for where training diverged."""
+    parameters: int
+    flops_per_image: int
+    train_seconds: float | None
+    """Wall clock of the training loop; None where the run was not alone on its device."""
+    other_seconds: dict[str, float]
+    """Beside the training loop: warm_up, validation, test."""
+    curve: list[tuple[float, float]]
+    """Training loss: epochs passed, mean loss of the batches since the point before."""
+    validation_curve: list[tuple[int, float, float]]
+    """Epoch, validation loss, validation accuracy; empty where none are held out."""
+    scores: Scores
+    dead_classes: list[int]
+    """Classes that the run never predicts on the test set."""
+    environment: dict[str, Any]
+    recorded_at: str
+    predicted: NDArray[np.uint8]
+    """(N,) the predicted class of each test image."""
+    losses: NDArray[np.float32]
+    """(N,) the cross-entropy of each test image, in nats."""
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """The test images as a report needs them: (N, H, W) uint8 and (N,) uint8 labels."""
+
+    __test__ = False  # not a class of tests, whatever pytest makes of its name
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+
+class RunStore:
+    """The store of one run folder. Raises StoreError, in a sentence, for whatever is wrong."""
+
+    def __init__(self, folder: Path, *, create: bool = False) -> None:
+        self.folder = folder
+        self.path = folder / "store.sqlite"
+        if create:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(
+                    f"The run folder {folder} cannot be written ({error.strerror}); "
+                    "choose another with --out."
+                ) from None
+        elif not self.path.is_file():
+            raise StoreError(
+                f"{folder} holds no runs (there is no {self.path.name} in it); "
+                "name a folder that `fashionbench compare` wrote."
+            )
+        self._check_format(create)
+
+    def _check_format(self, create: bool) -> None:
+        with self._transaction() as database:
+            found = database.execute("PRAGMA user_version").fetchone()[0]
+            tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if found > FORMAT:
+                raise StoreError(
+                    f"{self.path} was written by a newer fashionbench (format {found}, this one "
+                    f"reads up to {FORMAT}); update fashionbench or choose another --out."
+                )
+            if found == FORMAT:
+                return
+            if tables or not create:
+                raise StoreError(
+                    f"{self.path} is a database, but not one of fashionbench's; "
+                    "choose another folder."
+                )
+            for statement in _TABLES.split(";"):
+                database.execute(statement)
+            database.execute(f"PRAGMA user_version = {FORMAT}")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, opened anew each time: no handle outlives a fork or a crash."""
+        try:
+            database = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+            try:
+                database.execute("BEGIN IMMEDIATE")
+                yield database
+                database.execute("COMMIT")
+            finally:
+                database.close()  # rolls back whatever was not committed
+        except sqlite3.DatabaseError as error:
+            raise StoreError(_explain(self.path, error)) from None
+
+    def save_run(self, record: RunRecord) -> None:
+        """Add one finished run, in one transaction."""
+        facts = {
+            name: value
+            for name, value in vars(record).items()
+            if name not in ("job", "scores", "predicted", "losses")
+        }
+        facts |= {"job": record.job.model_dump(), "scores": asdict(record.scores)}
+        row = (
+            record.job.key,
+            record.device,
+            json.dumps(facts),
+            zlib.compress(record.predicted.tobytes()),
+            zlib.compress(record.losses.astype("<f4").tobytes()),
+        )
+        with self._transaction() as database:
+            database.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", row)
+
+    def load_run(self, job: Job, device: str = "auto") -> RunRecord | None:
+        """The finished run of `job`, on `device` or (auto) on whichever it ran; None if none."""
+        with self._transaction() as database:
+            row = database.execute(
+                "SELECT record, predicted, losses FROM runs WHERE key = ? "
+                "AND (device = ? OR ? = 'auto') ORDER BY device DESC LIMIT 1",
+                (job.key, device, device),
+            ).fetchone()
+        return None if row is None else self._record(*row)
+
+    def _record(self, text: str, predicted: bytes, losses: bytes) -> RunRecord:
+        try:
+            facts = json.loads(text)
+            scores = facts.pop("scores")
+            scores["calibration"] = [tuple(row) for row in scores["calibration"]]
+            return RunRecord(
+                **facts
+                | {
+                    "job": Job.model_validate(facts["job"]),
+                    "curve": [tuple(point) for point in facts["curve"]],
+                    "validation_curve": [tuple(point) for point in facts["validation_curve"]],
+                },
+                scores=Scores(**scores),
+                predicted=np.frombuffer(zlib.decompress(predicted), np.uint8),
+                losses=np.frombuffer(zlib.decompress(losses), "<f4"),
+            )
+        except (ValueError, KeyError, TypeError, zlib.error) as error:
+            raise StoreError(_explain(self.path, error)) from None
+
+    def save_study(self, study: Study, command: str) -> None:
+        """Remember what was asked last, so that a report can be rendered again."""
+        with self._transaction() as database:
+            database.execute(
+                "INSERT OR REPLACE INTO study VALUES (1, ?, ?)", (study.model_dump_json(), command)
+            )
+
+    def load_study(self) -> tuple[Study, str]:
+        """The last comparison asked of this folder, and the command that asks it again."""
+        with self._transaction() as database:
+            row = database.execute("SELECT study, command FROM study").fetchone()
+        if row is None:
+            raise StoreError(f"{self.folder} holds no comparison yet; run `fashionbench compare`.")
+        return Study.model_validate_json(row[0]), row[1]
+
+    def save_test_set(self, test_set: TestSet) -> None:
+        """Keep the test images, once per data set."""
+        row = (
+            test_set.name,
+            test_set.title,
+            json.dumps([*test_set.classes, list(test_set.images.shape)]),
+            zlib.compress(test_set.images.tobytes()),
+            zlib.compress(test_set.labels.astype(np.uint8).tobytes()),
+        )
+        with self._transaction() as database:
+            database.execute("INSERT OR REPLACE INTO test_sets VALUES (?, ?, ?, ?, ?)", row)
+
+    def load_test_set(self, name: str) -> TestSet | None:
+        """The test images of a data set; None before its first run."""
+        with self._transaction() as database:
+            row = database.execute("SELECT * FROM test_sets WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            return None
+        *classes, shape = json.loads(row[2])
+        images = np.frombuffer(zlib.decompress(row[3]), np.uint8).reshape(shape)
+        labels = np.frombuffer(zlib.decompress(row[4]), np.uint8)
+        return TestSet(row[0], row[1], tuple(classes), images, labels)
+
+
+def _explain(path: Path, error: Exception) -> str:
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None and code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+        return (
+            f"{path} cannot be written ({error}): the disk is probably full. Finished runs are "
+            "kept; free some space and give the same command again."
+        )
+    if code is not None and code & 0xFF in (
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_BUSY,
+    ):
+        return f"{path} cannot be used ({error}); make it writable or choose another --out."
+    return (
+        f"{path} is damaged ({error}); move it away and give the command again, "
+        "or put back a copy of it."
+    )
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write under a temporary name, then rename: no reader ever sees half a file.
+
+    Raises StoreError where the folder cannot be written or the disk is full.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(
+            f"{path} cannot be written ({error.strerror}). Finished runs are kept; free some "
+            "space or make the folder writable, and give the same command again."
+        ) from None
+
+
+def environment(versions: Mapping[str, str], **hardware: Any) -> dict[str, Any]:
+    """Where a run took place: versions, machine, and what the caller knows of the device."""
+    return {
+        "versions": dict(versions) | {"python": platform.python_version()},
+        "platform": platform.platform(terse=True),
+        "processor": _processor(),
+        **hardware,
+    }
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def now() -> str:
+    """The time of day in UTC, to the second, as ISO 8601 writes it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

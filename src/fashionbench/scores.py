@@ -1,0 +1,87 @@
+"""Logits and labels -> scores, in float64 and without torch.
+
+Everything is summed over images and divided once: averaging per-batch values
+with a short last batch gives wrong numbers.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["CALIBRATION_BINS", "Scores", "image_losses", "score"]
+
+CALIBRATION_BINS = 15
+"""Equal-width confidence bins, as in Guo et al. 2017, arXiv 1706.04599."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How well one model does on one set of images. K classes; accuracies are fractions."""
+
+    accuracy: float
+    loss: float
+    """Mean cross-entropy over images, in nats; NaN or infinite for a diverged run."""
+    macro_f1: float
+    precision: list[float]
+    """(K,) of the images called k, the fraction that are k; 0 where none is called k."""
+    recall: list[float]
+    """(K,) of the images that are k, the fraction called k."""
+    confusion: list[list[int]]
+    """(K, K) image counts; rows are true classes, columns predicted ones."""
+    calibration_error: float
+    """Expected calibration error: mean |confidence - accuracy| over bins, weighted by images."""
+    calibration: list[tuple[int, float, float]]
+    """A row a confidence bin: images, mean confidence, accuracy."""
+
+
+def log_softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
+    """(N, K) log-probabilities in nats."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
+def image_losses(logits: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.float64]:
+    """(N,) cross-entropy of each image, in nats."""
+    return np.asarray(-log_softmax(logits)[np.arange(len(labels)), labels])
+
+
+def score(logits: NDArray[Any], labels: NDArray[Any]) -> Scores:
+    """Score (N, K) logits against (N,) labels. NaN logits count as calling class 0."""
+    classes = logits.shape[1]
+    with np.errstate(invalid="ignore"):
+        log_probabilities = log_softmax(logits)
+    predicted = log_probabilities.argmax(axis=1)
+    hits = predicted == labels
+    confusion = np.bincount(labels * classes + predicted, minlength=classes**2)
+    confusion = confusion.reshape(classes, classes)
+    right, called, true = confusion.diagonal(), confusion.sum(axis=0), confusion.sum(axis=1)
+    confidence = np.nan_to_num(np.exp(log_probabilities.max(axis=1)))
+    calibration = _calibration(confidence, hits)
+    return Scores(
+        accuracy=float(hits.mean()),
+        loss=float(-log_probabilities[np.arange(len(labels)), labels].mean()),
+        macro_f1=float(_ratio(2 * right, called + true).mean()),
+        precision=_ratio(right, called).tolist(),
+        recall=_ratio(right, true).tolist(),
+        confusion=confusion.tolist(),
+        calibration_error=sum(n * abs(c - a) for n, c, a in calibration) / len(labels),
+        calibration=calibration,
+    )
+
+
+def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
+    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+
+
+def _calibration(
+    confidence: NDArray[np.float64], hits: NDArray[np.bool_]
+) -> list[tuple[int, float, float]]:
+    # Bins are closed on the right, (0, 1/15], (1/15, 2/15], ..., as in the paper.
+    edges = np.linspace(0, 1, CALIBRATION_BINS + 1)
+    bins = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, CALIBRATION_BINS - 1)
+    counts = np.bincount(bins, minlength=CALIBRATION_BINS)
+    sums = [np.bincount(bins, weights, CALIBRATION_BINS) for weights in (confidence, hits)]
+    means = [_ratio(total, counts) for total in sums]
+    return list(zip(counts.tolist(), means[0].tolist(), means[1].tolist(), strict=True))

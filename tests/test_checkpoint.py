@@ -1,0 +1,51 @@
+"""Weights on disk: the same model comes back, and damage is told."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from fashionbench.checkpoint import checkpoint_path, load_model, save_model
+from fashionbench.config import Job, load_recipe
+from fashionbench.errors import StoreError
+from fashionbench.models import MODELS, build_model
+
+JOB = Job(model="v2", recipe=load_recipe("seed"), seed=0, dataset="silhouettes")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_loaded_model_answers_as_the_saved_one(name: str, tmp_path: Path) -> None:
+    job = JOB.model_copy(update={"model": name})
+    model = build_model(name, seed=9).to(memory_format=torch.channels_last).eval()
+    path = checkpoint_path(tmp_path, job)
+    save_model(model, path, job, {"label": "x"})
+    loaded, images = load_model(path), torch.rand(3, 1, 28, 28)
+    assert not loaded.training
+    torch.testing.assert_close(loaded(images), model(images))
+    assert sorted(file.suffix for file in path.parent.iterdir()) == [".json", ".safetensors"]
+
+
+def test_two_jobs_never_share_a_file(tmp_path: Path) -> None:
+    longer = JOB.model_copy(update={"recipe": JOB.recipe.override(epochs=4)})
+    assert checkpoint_path(tmp_path, JOB) != checkpoint_path(tmp_path, longer)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".json"])
+@pytest.mark.parametrize("damage", ["absent", "cut short"])
+def test_damage_is_told_by_name(suffix: str, damage: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_model(build_model("v2"), path, JOB, {})
+    victim = path.with_suffix(suffix)
+    if damage == "absent":
+        victim.unlink()
+    else:
+        victim.write_bytes(victim.read_bytes()[:50])
+    with pytest.raises(StoreError, match=victim.name):
+        load_model(path)
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_model(build_model("v0"), path, JOB, {})
+    with pytest.raises(StoreError, match="do not fit v2"):
+        load_model(path)

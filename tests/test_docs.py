@@ -1,0 +1,51 @@
+"""What the documents and examples say is run."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+from conftest import run_cli
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_script_runs(tmp_path: Path) -> None:
+    answer = subprocess.run(
+        [sys.executable, ROOT / "examples" / "compare_three.py", "silhouettes"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert re.search(r"FashionMNISTModelV2: \d\d\.\d%, sd \d", answer.stdout)
+    assert "MLP: " in answer.stdout
+
+
+def test_the_notebook_shows_table_plot_and_frame(tmp_path: Path) -> None:
+    notebook = nbformat.read(ROOT / "examples" / "notebook.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
+    outputs = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
+    shown = ["".join(str(output.get("data", "")) for output in cell) for cell in outputs]
+    assert "<svg" in shown[0]
+    assert "<table" in shown[0]
+    assert "image/png" in shown[1]
+    assert "train_seconds" in shown[2]
+
+
+def test_the_readmes_flags_exist(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    lines = re.findall(r"^fashionbench (\w+)(.*)$", text, re.MULTILINE)
+    assert lines
+    helps = {command: run_cli(command, "--help", cwd=tmp_path).stdout for command, _ in lines}
+    for command, rest in lines:
+        for flag in re.findall(r"--[a-z-]+", rest.split("#")[0]):
+            assert flag in helps[command], (command, flag)
+
+
+def test_the_readmes_tree_names_every_module(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    for module in (ROOT / "src" / "fashionbench").glob("[!_]*.py"):
+        assert module.name in text, module.name

@@ -1,0 +1,29 @@
+"""Pixels and logits."""
+
+import numpy as np
+import torch
+from torch import nn
+from torchvision.transforms.functional import to_tensor
+
+from fashionbench.data import Split
+from fashionbench.evaluation import evaluate, infer, pixels
+from fashionbench.models import build_model
+
+
+def test_pixels_are_those_of_torchvisions_to_tensor(few: Split) -> None:
+    expected = torch.stack([to_tensor(image.numpy()) for image in few.images[:20]])
+    assert torch.equal(pixels(few.images[:20]), expected)
+
+
+def test_every_image_is_scored_once_whatever_the_batches(silhouettes) -> None:
+    model = build_model("v0")
+    images = silhouettes.train.images[:2345]
+    with torch.no_grad():
+        expected = torch.cat([model(pixels(image[None])) for image in images]).numpy()
+    np.testing.assert_allclose(infer(model, images), expected, atol=1e-5)
+
+
+def test_dropout_is_off_and_the_mode_is_put_back(few: Split) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(784, 10)).train()
+    assert evaluate(model, few) == evaluate(model, few)
+    assert model.training
