@@ -1,6 +1,6 @@
 """Compare the three models from Python, then look closer at one of them.
 
-    python examples/compare_three.py [fashion-mnist | silhouettes]
+python examples/compare_three.py [fashion-mnist | silhouettes]
 """
 
 import sys

@@ -54,9 +54,7 @@ def test_saved_weights_give_the_recorded_score(result: Result, silhouettes) -> N
         assert accuracy == pytest.approx(about["test_accuracy"], abs=1e-3)
 
 
-def test_finished_runs_are_not_run_again(
-    result: Result, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_finished_runs_are_not_run_again(result: Result, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: object) -> None:
         raise AssertionError("a finished run was run again")
 
@@ -113,9 +111,7 @@ def test_runs_that_fail_are_recorded_as_what_they_are(tmp_path: Path) -> None:
     assert [w for w in result.warnings if "NotANumber: 1 of 1 runs diverged" in w]
 
 
-def test_an_edited_model_is_another_model(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_edited_model_is_another_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = (
         "from torch import nn\n\n\n"
         "class Net(nn.Sequential):\n"
@@ -161,6 +157,7 @@ def test_real_data_gives_the_published_accuracy(real_data: Path, tmp_path: Path)
     result = fb.compare(["v0"], seeds=1, data=real_data, device="cpu", epochs=1, out=tmp_path)
     run = result.entries[0].runs[0]
     assert 0.75 < run.scores.accuracy < 0.845
-    assert run.scores.accuracy == score(
-        np.eye(10)[run.predicted], result.test_set.labels.astype(int)
-    ).accuracy
+    assert (
+        run.scores.accuracy
+        == score(np.eye(10)[run.predicted], result.test_set.labels.astype(int)).accuracy
+    )

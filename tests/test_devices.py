@@ -18,7 +18,7 @@ def test_auto_is_cuda_if_there_is_one_else_the_cpu() -> None:
 
 
 def test_an_unknown_device_is_refused() -> None:
-    with pytest.raises(UsageError, match="'gpu'.*auto, cpu, cuda, mps"):
+    with pytest.raises(UsageError, match=r"'gpu'.*auto, cpu, cuda, mps"):
         resolve_device("gpu")
 
 

@@ -26,9 +26,7 @@ from fashionbench.models.tinyvgg import FashionMNISTModelV2
         ),
     ],
 )
-def test_structure_is_the_published_one(
-    model: nn.Module, keys: list[str], parameters: int
-) -> None:
+def test_structure_is_the_published_one(model: nn.Module, keys: list[str], parameters: int) -> None:
     assert [*model.state_dict()] == [f"{key}.{part}" for key in keys for part in ("weight", "bias")]
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters
 
@@ -84,7 +82,7 @@ class TestContract:
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="v9.*v0, v1, v2, mlp"):
+    with pytest.raises(UsageError, match=r"v9.*v0, v1, v2, mlp"):
         model_entry("v9")
 
 

@@ -35,9 +35,14 @@ def test_auto_takes_any_device_and_a_named_one_only_its_own(tmp_path: Path) -> N
 
 def test_a_failed_transaction_leaves_nothing_behind(tmp_path: Path) -> None:
     store = RunStore(tmp_path, create=True)
-    with pytest.raises(KeyboardInterrupt), store._transaction() as database:
-        database.execute("INSERT INTO study VALUES (1, '{}', 'x')")
-        raise KeyboardInterrupt
+
+    def stopped_half_way() -> None:
+        with store._transaction() as database:
+            database.execute("INSERT INTO study VALUES (1, '{}', 'x')")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped_half_way()
     with pytest.raises(StoreError, match="no comparison yet"):
         store.load_study()
 

@@ -42,7 +42,9 @@ def test_fit_gives_the_weights_of_the_textbook_loop(name: str, few: Split) -> No
     exact = textbook(copy.deepcopy(ours).double(), few, epochs=2, seed=3)
     fit(ours, few, SEED_RECIPE.override(epochs=2), seed=3, device="cpu")
     assert [*ours.state_dict()] == [*theirs.state_dict()]
-    ends = [torch.cat([p.flatten().double() for p in m.parameters()]) for m in (ours, theirs, exact)]
+    ends = [
+        torch.cat([p.flatten().double() for p in m.parameters()]) for m in (ours, theirs, exact)
+    ]
     error, textbook_error = ((end - ends[2]).abs().max() for end in ends[:2])
     assert error < 5 * textbook_error
     # A wrong order, rate or loss would be off by as much as the weights have moved.

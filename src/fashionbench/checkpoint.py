@@ -54,7 +54,9 @@ def load_model(path: Path | str) -> nn.Module:
     except (ValueError, KeyError, TypeError, SafetensorError) as error:
         raise StoreError(f"{path} or {side_file.name} is damaged ({error}); train again.") from None
     if identify(job.model)[1] != job.model_source:
-        raise StoreError(f"The source of {job.model} has changed since {path} was written; train again.")
+        raise StoreError(
+            f"The source of {job.model} has changed since {path} was written; train again."
+        )
     model = build_model(job.model)
     try:
         model.load_state_dict(weights)

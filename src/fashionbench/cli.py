@@ -76,9 +76,7 @@ def compare(
     dataset: DatasetOption = "fashion-mnist",
     data: DataOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
-    out: Annotated[
-        Path | None, typer.Option(help="run folder  [default: runs/DATASET]")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="run folder  [default: runs/DATASET]")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train models side by side over several seeds and compare them on the test set.
@@ -151,9 +149,9 @@ def recipes(as_json: JsonOption = False) -> None:
 def data(
     dataset: DatasetOption = "fashion-mnist",
     data: DataOption = None,
-    samples: Annotated[
-        Path, typer.Option(help="where to write the picture of samples")
-    ] = Path("samples.png"),
+    samples: Annotated[Path, typer.Option(help="where to write the picture of samples")] = Path(
+        "samples.png"
+    ),
     as_json: JsonOption = False,
 ) -> None:
     """Fetch the data if it is absent, verify it, describe it, and draw a sheet of samples."""

@@ -15,7 +15,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from fashionbench.errors import UsageError
 
-__all__ = ["DEVICES", "Device", "Job", "OptimizerName", "Recipe", "Study", "load_recipe", "recipe_names"]
+__all__ = [
+    "DEVICES",
+    "Device",
+    "Job",
+    "OptimizerName",
+    "Recipe",
+    "Study",
+    "load_recipe",
+    "recipe_names",
+]
 
 OptimizerName = Literal["sgd", "adam", "rmsprop"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -54,7 +63,9 @@ class Recipe(_Frozen):
     name: str = Field(description="what the recipe is called in tables and files")
     description: str = Field("", description="one line for the list of recipes")
     epochs: int = Field(3, ge=1, description="passes over the training images")
-    batch_size: int = Field(32, ge=1, description="images a step; an epoch's last batch may be short")
+    batch_size: int = Field(
+        32, ge=1, description="images a step; an epoch's last batch may be short"
+    )
     optimizer: OptimizerName = Field("sgd", description="the update rule")
     learning_rate: float = Field(0.1, gt=0, allow_inf_nan=False, description="the step size")
     validation_images: int = Field(

@@ -177,7 +177,7 @@ def parse_idx(content: bytes, path: Path, count: int) -> NDArray[np.uint8]:
 
 
 def fetch(raw: Path) -> None:
-    """Download the absent files into `raw`, one process at a time, from the first mirror that works.
+    """Download the absent files into `raw`, one process at a time, from a mirror that works.
 
     Each arrives under a temporary name, is checked, then renamed. Raises DataError
     if the folder cannot be written or no mirror gives the right file.

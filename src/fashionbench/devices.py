@@ -27,7 +27,9 @@ def resolve_device(name: str = "auto") -> torch.device:
     if (name == "cuda" and not torch.cuda.is_available()) or (
         name == "mps" and not torch.backends.mps.is_available()
     ):
-        raise UsageError(f"This machine has no {name} device that torch can use; try --device auto.")
+        raise UsageError(
+            f"This machine has no {name} device that torch can use; try --device auto."
+        )
     return torch.device(name)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fashionbench.config import Study
 from fashionbench.errors import StoreError
@@ -143,7 +144,7 @@ class Result:
         return rows
 
     def name(self, entry: Entry) -> str:
-        """The shortest name that tells entries apart: the model's, with the recipe's if it varies."""
+        """The shortest name that tells entries apart: model, and recipe where that varies."""
         return entry.model if len(self.study.recipes) == 1 else f"{entry.model} {entry.recipe}"
 
     @property
@@ -182,12 +183,12 @@ class Result:
             found.append("One seed each: how much of a difference is luck cannot be told.")
         return found
 
-    def error_counts(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+    def error_counts(self) -> NDArray[np.int64]:
         """(N,) of all runs, how many get each test image wrong."""
         wrong = [
             run.predicted != self.test_set.labels for entry in self.entries for run in entry.runs
         ]
-        return np.sum(wrong, axis=0, dtype=np.int64)
+        return np.asarray(np.sum(wrong, axis=0))
 
     def figure(self, name: str) -> "Figure":
         """One of the report's plots by its name: see `fashionbench.report.FIGURES`."""

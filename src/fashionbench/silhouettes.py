@@ -59,7 +59,7 @@ def _shade(masks: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
     striped = one_each(0, 1) < 0.35
     waves = np.sin(one_each(6, 20) * np.where(one_each(0, 1) < 0.5, x, y) + one_each(0, 6))
     light = light * np.where(striped, 1 + 0.4 * waves, 1) + rng.normal(0, 0.08, masks.shape)
-    return (masks * np.clip(light, 0.08, 1)).astype(np.uint8)
+    return np.asarray(masks * np.clip(light, 0.08, 1)).astype(np.uint8)
 
 
 def _mirrored(right_side: Outline) -> Outline:
@@ -139,7 +139,9 @@ def _sandal(rng: Generator) -> list[Outline]:
     straps = []
     for start in rng.uniform([-0.8, -0.2, 0.4], [-0.5, 0.1, 0.6]):
         top = rng.uniform(-0.35, 0.0) - heel / 2
-        straps.append([(start, 0.35), (start + 0.2, top), (start + 0.32, top), (start + 0.14, 0.35)])
+        straps.append(
+            [(start, 0.35), (start + 0.2, top), (start + 0.32, top), (start + 0.14, 0.35)]
+        )
     return [sole, *straps]
 
 

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Difference", "Summary", "holm", "paired_difference", "standard_error_of_accuracy", "summarize"]
+__all__ = [
+    "Difference",
+    "Summary",
+    "holm",
+    "paired_difference",
+    "standard_error_of_accuracy",
+    "summarize",
+]
 
 CONFIDENCE = 0.95
 

@@ -63,7 +63,7 @@ def fit(
     """
     device = resolve_device(device) if isinstance(device, str) else device
     keep_freed_memory()
-    model.to(device, memory_format=torch.channels_last)
+    model.to(device).to(memory_format=torch.channels_last)
     training, validation = hold_out(data.to(device), recipe.validation_images)
     optimizer = build_optimizer(model, recipe)
     result = Fit(warm_up_seconds=warm_up(model, training, recipe))
@@ -102,10 +102,10 @@ def fit(
 
 
 def training_step(model: nn.Module, optimizer: Optimizer, images: Tensor, labels: Tensor) -> Tensor:
-    """One update from (B, H, W) uint8 images; returns the batch's mean loss, still on the device."""
+    """One update from (B, H, W) uint8 images; the batch's mean loss, still on the device."""
     loss = F.cross_entropy(model(pixels(images)), labels)
     optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     optimizer.step()
     return loss.detach()
 

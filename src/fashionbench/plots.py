@@ -1,0 +1,223 @@
+"""Results -> matplotlib figures: one function a plot, nothing written anywhere.
+
+Text and axes are drawn in one colour, INK, on no background, so that a page can
+replace it by its own and be read in the dark. Data colours are those of Okabe and
+Ito (2008), which people with colour-blindness tell apart.
+"""
+
+from collections.abc import Sequence
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from fashionbench.records import RunRecord, TestSet
+from fashionbench.stats import summarize
+
+__all__ = [
+    "INK",
+    "plot_accuracies",
+    "plot_class_scores",
+    "plot_confusion",
+    "plot_curves",
+    "plot_hard_images",
+    "plot_samples",
+    "plot_time",
+]
+
+Runs = Sequence[RunRecord]
+Named = Sequence[tuple[str, Runs]]
+"""The entries of a comparison: a name and the runs of each."""
+
+INK = "#010203"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
+STYLE: Any = {
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "font.size": 10,
+    "svg.fonttype": "none",
+}
+
+
+def _canvas(title: str, width: float, height: float) -> tuple[Figure, Axes]:
+    with rc_context(STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        axes = figure.subplots()
+        axes.set_title(title, loc="left")
+    return figure, axes
+
+
+def _legend(axes: Axes) -> None:
+    with rc_context(STYLE):
+        axes.legend()
+
+
+def plot_accuracies(entries: Named, test_set: TestSet) -> Figure:
+    """Test accuracy of every run as a point, with mean and 95 % interval beside the points."""
+    figure, axes = _canvas(
+        f"Test accuracy of every run · {test_set.title}", 7.5, 1.2 + 0.55 * len(entries)
+    )
+    for row, ((_, runs), colour) in enumerate(zip(entries, cycle(COLOURS), strict=False)):
+        values = [100 * run.scores.accuracy for run in runs]
+        summary = summarize(values)
+        axes.plot(values, [row] * len(values), "o", color=colour, alpha=0.6, ms=6, mew=0)
+        axes.plot(summary.mean, row + 0.28, "D", color=INK, ms=4)
+        if summary.low is not None and summary.high is not None:
+            axes.plot([summary.low, summary.high], [row + 0.28] * 2, "-", color=INK, lw=1.2)
+    axes.set_yticks(range(len(entries)), [name for name, _ in entries])
+    axes.set_ylim(len(entries) - 0.4, -0.6)
+    axes.set_xlabel("test accuracy, % (diamond and line: mean and its 95 % interval)")
+    axes.grid(axis="x", alpha=0.25)
+    return figure
+
+
+def plot_curves(entries: Named, test_set: TestSet) -> Figure:
+    """Loss while training: the mean over seeds in a band from the lowest to the highest."""
+    figure, axes = _canvas(f"Loss while training · {test_set.title}", 7.5, 4.2)
+    for (name, runs), colour in zip(entries, cycle(COLOURS), strict=False):
+        whole = [run for run in runs if run.outcome != "diverged"]
+        if not whole:
+            continue
+        # Runs of one recipe have the same points, unless one ended early.
+        points = min(len(run.curve) for run in whole)
+        epochs = [epoch for epoch, _ in whole[0].curve[:points]]
+        losses = np.array([[loss for _, loss in run.curve[:points]] for run in whole])
+        axes.fill_between(
+            epochs, losses.min(axis=0), losses.max(axis=0), color=colour, alpha=0.18, lw=0
+        )
+        axes.plot(epochs, losses.mean(axis=0), color=colour, label=name)
+        if whole[0].validation_curve:
+            checks = min(len(run.validation_curve) for run in whole)
+            table = np.array([run.validation_curve[:checks] for run in whole])
+            axes.plot(
+                table[0, :, 0],
+                table[:, :, 1].mean(axis=0),
+                "o--",
+                color=colour,
+                ms=4,
+                label=f"{name}, validation images",
+            )
+    axes.set_xlabel("epochs")
+    axes.set_ylabel("mean cross-entropy, nats")
+    axes.set_xlim(left=0)
+    axes.grid(alpha=0.25)
+    if axes.lines:
+        _legend(axes)
+    return figure
+
+
+def plot_time(entries: Named, test_set: TestSet) -> Figure:
+    """Test accuracy against training time, one point a run."""
+    figure, axes = _canvas(f"Test accuracy against training time · {test_set.title}", 7.5, 4.2)
+    for (name, runs), colour in zip(entries, cycle(COLOURS), strict=False):
+        timed = [run for run in runs if run.train_seconds is not None]
+        axes.plot(
+            [run.train_seconds for run in timed],
+            [100 * run.scores.accuracy for run in timed],
+            "o",
+            color=colour,
+            alpha=0.7,
+            mew=0,
+            label=name,
+        )
+    axes.set_xscale("log")
+    axes.set_xlabel("training time of one run, seconds (logarithmic)")
+    axes.set_ylabel("test accuracy, %")
+    axes.grid(alpha=0.25, which="both")
+    _legend(axes)
+    return figure
+
+
+def plot_confusion(name: str, runs: Runs, test_set: TestSet) -> Figure:
+    """Of the images of each true class, the percentage called each class; mean over runs."""
+    figure, axes = _canvas(f"{name}: what is taken for what · {test_set.title}", 6.4, 5.6)
+    counts = np.mean([run.scores.confusion for run in runs], axis=0)
+    percent = 100 * counts / counts.sum(axis=1, keepdims=True)
+    axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
+    for (row, column), value in np.ndenumerate(percent):
+        if value >= 0.5:
+            # On the heat map's own colours, whatever the page's background is.
+            colour = "white" if value > 55 else "#123"
+            axes.text(column, row, f"{value:.0f}", ha="center", va="center", color=colour, size=9)
+    classes = range(len(test_set.classes))
+    axes.set_xticks(classes, test_set.classes, rotation=45, ha="right")
+    axes.set_yticks(classes, test_set.classes)
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    return figure
+
+
+def plot_class_scores(entries: Named, test_set: TestSet) -> Figure:
+    """Recall (circle) and precision (cross) of each class, mean over runs, a colour a model."""
+    figure, axes = _canvas(f"Recall and precision by class · {test_set.title}", 7.5, 5)
+    offsets = np.linspace(-0.25, 0.25, len(entries)) if len(entries) > 1 else [0.0]
+    rows = np.arange(len(test_set.classes))
+    for (name, runs), colour, offset in zip(entries, cycle(COLOURS), offsets, strict=False):
+        recall = 100 * np.mean([run.scores.recall for run in runs], axis=0)
+        precision = 100 * np.mean([run.scores.precision for run in runs], axis=0)
+        axes.plot(recall, rows + offset, "o", color=colour, ms=5, label=f"{name}, recall")
+        axes.plot(precision, rows + offset, "x", color=colour, ms=5, label=f"{name}, precision")
+    axes.set_yticks(rows, test_set.classes)
+    axes.invert_yaxis()
+    axes.set_xlabel(
+        "% (recall: of the class's images, found; precision: of those called so, right)"
+    )
+    axes.grid(axis="x", alpha=0.25)
+    with rc_context(STYLE):
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def plot_hard_images(entries: Named, test_set: TestSet, count: int = 24) -> Figure:
+    """The test images that most runs get wrong, with what they are and were mostly taken for."""
+    predicted = np.stack([run.predicted for _, runs in entries for run in runs])
+    wrong = (predicted != test_set.labels).sum(axis=0)
+    # Stable, so that images missed equally often come in the order of the test set.
+    hardest = np.argsort(-wrong, kind="stable")[:count]
+    captions = []
+    for index in hardest:
+        mistakes = predicted[:, index][predicted[:, index] != test_set.labels[index]]
+        taken = test_set.classes[np.bincount(mistakes).argmax()] if len(mistakes) else "nothing"
+        true = test_set.classes[test_set.labels[index]]
+        captions.append(f"{true}\n→ {taken}\n{wrong[index]} of {len(predicted)}")
+    return _sheet(
+        test_set.images[hardest],
+        captions,
+        8,
+        f"Images that most runs get wrong: true class → taken for · {test_set.title}",
+    )
+
+
+def plot_samples(
+    images: NDArray[np.uint8], labels: NDArray[Any], classes: Sequence[str], title: str
+) -> Figure:
+    """A row of ten images for each class, the first of the data set."""
+    first = np.stack([images[labels == k][:10] for k in range(len(classes))])
+    captions = ["" if i % 10 else classes[i // 10] for i in range(10 * len(classes))]
+    return _sheet(first.reshape(-1, *images.shape[1:]), captions, 10, f"Samples · {title}")
+
+
+def _sheet(images: NDArray[np.uint8], captions: Sequence[str], columns: int, title: str) -> Figure:
+    rows = -(-len(images) // columns)
+    with rc_context(STYLE):
+        figure = Figure(figsize=(1.15 * columns, 1.75 * rows + 0.5), layout="constrained")
+        figure.suptitle(title, x=0.01, ha="left")
+        for axes in figure.subplots(rows, columns, squeeze=False).flat:
+            axes.set_axis_off()
+        for axes, image, caption in zip(figure.axes, images, captions, strict=False):
+            axes.imshow(image, cmap="gray", vmin=0, vmax=255)
+            axes.set_title(caption, size=8, loc="left")
+    return figure
