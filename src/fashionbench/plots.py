@@ -74,7 +74,7 @@ def plot_accuracies(entries: Named, test_set: TestSet) -> Figure:
         values = [100 * run.scores.accuracy for run in runs]
         summary = summarize(values)
         axes.plot(values, [row] * len(values), "o", color=colour, alpha=0.6, ms=6, mew=0)
-        axes.plot(summary.mean, row + 0.28, "D", color=INK, ms=4)
+        axes.plot(np.mean(values), row + 0.28, "D", color=INK, ms=4)
         if summary.low is not None and summary.high is not None:
             axes.plot([summary.low, summary.high], [row + 0.28] * 2, "-", color=INK, lw=1.2)
     axes.set_yticks(range(len(entries)), [name for name, _ in entries])
@@ -123,10 +123,14 @@ def plot_time(entries: Named, test_set: TestSet) -> Figure:
     """Test accuracy against training time, one point a run."""
     figure, axes = _canvas(f"Test accuracy against training time · {test_set.title}", 7.5, 4.2)
     for (name, runs), colour in zip(entries, cycle(COLOURS), strict=False):
-        timed = [run for run in runs if run.train_seconds is not None]
+        timed = [
+            (run.train_seconds, 100 * run.scores.accuracy)
+            for run in runs
+            if run.train_seconds is not None
+        ]
         axes.plot(
-            [run.train_seconds for run in timed],
-            [100 * run.scores.accuracy for run in timed],
+            [seconds for seconds, _ in timed],
+            [accuracy for _, accuracy in timed],
             "o",
             color=colour,
             alpha=0.7,
