@@ -9,7 +9,7 @@ from fashionbench.records import RunRecord, RunStore, TestSet
 from fashionbench.result import Result, load_result
 from fashionbench.scores import image_losses, score
 
-CLASSES = tuple(f"class {letter}" for letter in "abcdefghi") + ("<j> & co",)
+CLASSES = (*(f"class {letter}" for letter in "abcdefghi"), "<j> & co")
 LABELS = np.repeat(np.arange(10), 20)
 IMAGES = np.random.default_rng(0).integers(0, 256, (200, 28, 28), np.uint8)
 

@@ -51,6 +51,11 @@ def test_paired_difference_of_one_seed_has_no_interval() -> None:
     assert (found.low, found.high, found.p_value) == (None, None, None)
 
 
+def test_equal_differences_of_few_seeds_prove_nothing() -> None:
+    found = paired_difference([0.75, 0.5], [0.5, 0.25])
+    assert (found.difference, found.p_value, found.low) == (0.25, None, None)
+
+
 def test_intervals_cover_and_false_alarms_are_rare() -> None:
     # 4,000 A/A comparisons of 5 seeds: the sampling error of a 5 % rate is 0.34 points.
     samples = RNG.normal(0.8, 0.01, (4000, 2, 5))

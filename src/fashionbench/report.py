@@ -115,7 +115,7 @@ def _headline(result: Result) -> str:
     entries = sorted(result.document["entries"], key=lambda e: -e["accuracy"]["mean"])
     first = entries[0]
     best = f"{first['label']} reaches {percent(first['accuracy'])} % of the test images"
-    best += f", mean of {first['accuracy']['n']} seed(s)"
+    best += f", mean of {first['accuracy']['n']} runs"
     if len(entries) == 1:
         return f"{best}."
     by_mean = sorted(result.entries, key=lambda e: -sum(e.accuracies) / len(e.accuracies))

@@ -119,12 +119,10 @@ class Result:
     def _pairs(self) -> list[dict[str, Any]]:
         pairs = list(combinations(self.entries, 2))
         differences = [paired_difference(a.accuracies, b.accuracies) for a, b in pairs]
-        raw = [difference.p_value for difference in differences]
-        adjusted: list[float | None] = [None] * len(raw)
-        if None not in raw:
-            adjusted = [*holm([value for value in raw if value is not None])]
+        adjusted = iter(holm([d.p_value for d in differences if d.p_value is not None]))
         rows = []
-        for (a, b), difference, p_value in zip(pairs, differences, adjusted, strict=True):
+        for (a, b), difference in zip(pairs, differences, strict=True):
+            p_value = None if difference.p_value is None else next(adjusted)
             if p_value is None or p_value >= 0.05:
                 verdict = "cannot tell"
             else:

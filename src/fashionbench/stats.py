@@ -46,7 +46,7 @@ def summarize(values: Sequence[float]) -> Summary:
 
 @dataclass(frozen=True)
 class Difference:
-    """a - b over the seeds that both ran; interval and p-value are None with fewer than two."""
+    """a - b over the seeds that both ran; interval and p-value are None where nothing tells the spread."""
 
     difference: float
     low: float | None
@@ -66,8 +66,8 @@ def paired_difference(a: Sequence[float], b: Sequence[float]) -> Difference:
         return Difference(mean, None, None, None, n)
     error = float(differences.std(ddof=1)) / math.sqrt(n)
     half = _t_quantile(n - 1) * error
-    if error == 0:
-        return Difference(mean, mean, mean, 1.0 if mean == 0 else 0.0, n)
+    if error == 0:  # a coincidence of few seeds: their spread cannot be estimated
+        return Difference(mean, None, None, None, n)
     from scipy.special import stdtr
 
     p_value = 2 * float(stdtr(n - 1, -abs(mean) / error))
