@@ -96,7 +96,7 @@ def test_data_describes_and_draws(tmp_path: Path) -> None:
         (["compare", "--seeds", "0"], 2, "0 seeds cannot be compared"),
         (["compare", "--seeds", "1,1"], 2, "only once"),
         (["compare", "--seeds", "few"], 2, "--seeds 'few' is not understood"),
-        (["compare", "--models", ""], 2, "models is ()"),
+        (["compare", "--models", ""], 2, "nothing to compare"),
         (["compare", "--colour"], 2, "No such option"),
         (["report", "nowhere"], 1, "nowhere holds no runs"),
         (["compare", *QUICK, "--out", "file/runs"], 1, "cannot be written"),

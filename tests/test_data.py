@@ -185,6 +185,7 @@ def server(small: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr(data_module, "MIRRORS", mirrors)
     yield server
     server.http.shutdown()
+    server.http.server_close()
 
 
 def test_absent_files_come_from_the_first_mirror_that_has_them_right(

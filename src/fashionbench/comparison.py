@@ -72,6 +72,8 @@ def plan(
         if seeds < 1:
             raise UsageError(f"{seeds} seeds cannot be compared; ask for 1 or more.")
         seeds = range(seeds)
+    if not models or not recipes:
+        raise UsageError("There is nothing to compare; name at least one model and one recipe.")
     named = [identify(model) for model in models]
     chosen = [load_recipe(recipe) if isinstance(recipe, str) else recipe for recipe in recipes]
     return Study.checked(

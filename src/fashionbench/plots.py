@@ -5,6 +5,7 @@ replace it by its own and be read in the dark. Data colours are those of Okabe a
 Ito (2008), which people with colour-blindness tell apart.
 """
 
+import io
 from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
@@ -52,9 +53,18 @@ STYLE: Any = {
 }
 
 
+class _Figure(Figure):
+    """A figure that a notebook shows by itself, without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=100, facecolor="white")
+        return buffer.getvalue()
+
+
 def _canvas(title: str, width: float, height: float) -> tuple[Figure, Axes]:
     with rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = _Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots()
         axes.set_title(title, loc="left")
     return figure, axes
@@ -217,7 +227,7 @@ def plot_samples(
 def _sheet(images: NDArray[np.uint8], captions: Sequence[str], columns: int, title: str) -> Figure:
     rows = -(-len(images) // columns)
     with rc_context(STYLE):
-        figure = Figure(figsize=(1.15 * columns, 1.75 * rows + 0.5), layout="constrained")
+        figure = _Figure(figsize=(1.15 * columns, 1.75 * rows + 0.5), layout="constrained")
         figure.suptitle(title, x=0.01, ha="left")
         for axes in figure.subplots(rows, columns, squeeze=False).flat:
             axes.set_axis_off()

@@ -46,7 +46,7 @@ def summarize(values: Sequence[float]) -> Summary:
 
 @dataclass(frozen=True)
 class Difference:
-    """a - b over the seeds that both ran; interval and p-value are None where nothing tells the spread."""
+    """a - b over the seeds that both ran; None for what the seeds cannot tell."""
 
     difference: float
     low: float | None
