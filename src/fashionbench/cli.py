@@ -165,7 +165,14 @@ def data(
     if as_json:
         typer.echo(json.dumps(asdict(summary) | {"samples": str(samples)}, indent=2, default=str))
         return
-    typer.echo(f"{summary}\nSamples: {samples}")
+    typer.echo(
+        f"{summary.title}: {summary.place}, verified\n"
+        f"pixels: mean {summary.mean:.4f}, sd {summary.sd:.4f}\n\n"
+        f"{'class':<16}{'training':>10}{'test':>8}"
+    )
+    for label, (train, test) in summary.classes.items():
+        typer.echo(f"{label:<16}{train:>10,}{test:>8,}")
+    typer.echo(f"\nsamples: {samples}")
 
 
 def _names(text: str) -> list[str]:

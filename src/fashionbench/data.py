@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import os
 import sys
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -150,7 +151,7 @@ def _what_it_is(packed: bytes, md5: str) -> str:
             return f"the content of {other.name}"
     try:
         gzip.decompress(packed)
-    except (EOFError, OSError):
+    except (EOFError, OSError, zlib.error):
         return f"cut short or no gzip file at all ({len(packed):,} bytes)"
     return f"something else (its MD5 is {md5})"
 
