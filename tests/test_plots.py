@@ -1,11 +1,13 @@
 """The plots show the numbers that they are given, under a title that names the data set."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from factories import CLASSES, IMAGES, LABELS, make_result
 from matplotlib.figure import Figure
 
-from fashionbench.plots import plot_confusion, plot_hard_images, plot_samples
+from fashionbench.plots import plot_confusion, plot_hard_images, plot_samples, plot_time
 from fashionbench.report import FIGURES, draw_figure
 from fashionbench.result import Result
 
@@ -13,6 +15,12 @@ from fashionbench.result import Result
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
     return make_result(tmp_path_factory.mktemp("plots"))
+
+
+def drawn(figure: Figure, *markers: str) -> np.ndarray:
+    """(points, 2) of all lines with one of the markers."""
+    lines = [line for line in figure.axes[0].lines if line.get_marker() in markers]
+    return np.concatenate([line.get_xydata() for line in lines])
 
 
 def title_of(figure: Figure) -> str:
@@ -25,10 +33,39 @@ def test_every_title_names_the_data_set(name: str, result: Result) -> None:
 
 
 def test_every_run_is_a_point(result: Result) -> None:
-    axes = draw_figure(result, "accuracies").axes[0]
-    drawn = np.concatenate([line.get_xdata() for line in axes.lines if line.get_marker() == "o"])
+    figure = draw_figure(result, "accuracies")
     runs = [100 * run.scores.accuracy for entry in result.entries for run in entry.runs]
-    np.testing.assert_allclose(drawn, runs)
+    np.testing.assert_allclose(drawn(figure, "o")[:, 0], runs)
+
+
+def test_accuracy_stands_against_the_time_of_the_same_run(result: Result) -> None:
+    figure = draw_figure(result, "time")
+    runs = [
+        [(run.train_seconds, 100 * run.scores.accuracy) for run in entry.runs]
+        for entry in result.entries
+    ]
+    np.testing.assert_allclose(drawn(figure, "o"), np.concatenate(runs))
+    np.testing.assert_allclose(drawn(figure, "D"), np.mean(runs, axis=1))
+
+
+def test_no_two_of_fourteen_entries_look_alike(result: Result) -> None:
+    many = [(str(index), result.entries[0].runs) for index in range(14)]
+    lines = plot_time(many, result.test_set).axes[0].lines[::2]
+    assert len({(line.get_color(), line.get_marker()) for line in lines}) == 14
+
+
+def test_the_confusion_shown_is_that_of_the_best(result: Result) -> None:
+    best = max(result.entries, key=lambda entry: np.mean(entry.accuracies))
+    assert best.model != result.entries[0].model
+    assert title_of(draw_figure(result, "confusion")).startswith(f"{best.model}:")
+
+
+def test_class_scores_are_means_over_runs(result: Result) -> None:
+    points = drawn(draw_figure(result, "classes"), "o")[:, 0].reshape(-1, 2, len(CLASSES))
+    for entry, (recall, precision) in zip(result.entries, points, strict=True):
+        for shown, name in ((recall, "recall"), (precision, "precision")):
+            runs = [getattr(run.scores, name) for run in entry.runs]
+            np.testing.assert_allclose(shown, 100 * np.mean(runs, axis=0))
 
 
 def test_the_band_reaches_from_the_lowest_to_the_highest_seed(result: Result) -> None:
@@ -54,12 +91,19 @@ def test_the_hardest_images_come_first(result: Result) -> None:
     wrong = sum(
         (run.predicted != LABELS).astype(int) for entry in result.entries for run in entry.runs
     )
-    counts = [int(axes.get_title(loc="left").split("\n")[2].split()[0]) for axes in figure.axes[:5]]
+    counts = [int(text.get_text().split("\n")[2].split()[0]) for text in figure.axes[0].texts]
     assert counts == sorted(wrong, reverse=True)[:5]
+
+
+def test_images_that_no_run_misses_are_not_hard(result: Result) -> None:
+    perfect = [replace(run, predicted=result.test_set.labels) for run in result.entries[0].runs]
+    assert not plot_hard_images([("perfect", perfect)], result.test_set).axes[0].images
 
 
 def test_samples_are_ten_of_each_class() -> None:
     figure = plot_samples(IMAGES, LABELS, CLASSES, "A set")
-    shown = np.stack([axes.images[0].get_array() for axes in figure.axes])
-    np.testing.assert_array_equal(shown[10:20], IMAGES[LABELS == 1][:10])
+    sheet = figure.axes[0].images[0].get_array()
+    cells = sheet.reshape(10, -1, 10, sheet.shape[1] // 10).swapaxes(1, 2)
+    np.testing.assert_array_equal(cells[1, :, -28:, :28], IMAGES[LABELS == 1][:10])
+    assert [text.get_text() for text in figure.axes[0].texts if text.get_text()] == [*CLASSES]
     assert "A set" in title_of(figure)

@@ -1,6 +1,7 @@
 """The report's files: the same bytes, self-contained, and saying what the records say."""
 
 import csv
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -8,19 +9,43 @@ from pathlib import Path
 
 import pytest
 from factories import make_result
+from rich.console import Console
 
 from fashionbench.errors import UsageError
 from fashionbench.report import FIGURES, draw_figure, notebook_html, text_table, write_report
+from fashionbench.result import Result
 
 
-def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
-    folders = [tmp_path / name for name in ("one", "two")]
-    contents = [
-        {path.name: path.read_bytes() for path in write_report(make_result(folder))}
-        for folder in folders
-    ]
-    assert contents[0] == contents[1]
-    assert {*contents[0]} == {"report.html", "report.md", "results.csv", "results.json"}
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """Three models, three seeds; its report is written."""
+    result = make_result(tmp_path_factory.mktemp("report"))
+    write_report(result)
+    return result
+
+
+@pytest.fixture(scope="module")
+def diverged(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """The same, but every run of v1 diverged."""
+    result = make_result(tmp_path_factory.mktemp("diverged"), outcomes={"v1": "diverged"})
+    write_report(result)
+    return result
+
+
+def read(result: Result, name: str) -> str:
+    return (result.folder / name).read_text("utf-8")
+
+
+def test_the_same_records_give_the_same_bytes(result: Result, tmp_path: Path) -> None:
+    again = write_report(make_result(tmp_path))
+    assert {path.name for path in again} == {
+        "report.html",
+        "report.md",
+        "results.csv",
+        "results.json",
+    }
+    for path in again:
+        assert path.read_bytes() == (result.folder / path.name).read_bytes()
 
 
 class Page(HTMLParser):
@@ -55,36 +80,44 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
-    write_report(make_result(tmp_path))
-    text = (tmp_path / "report.html").read_text("utf-8")
+def test_the_page_needs_nothing_from_elsewhere(result: Result) -> None:
+    text = read(result, "report.html")
     page = Page(text)
     assert page.open == []
     assert all(reference.startswith(("#", "data:")) for reference in page.references)
     assert "<script" not in text
     assert len(page.ids) == len(set(page.ids))
-    assert page.counts["figure"] == len(FIGURES) + 3
+    assert page.counts["figure"] == page.counts["figcaption"] == len(FIGURES)
     assert "Silhouettes (a title)" in text
-    assert "class j" not in text
-    assert "<j>" not in text
+    assert re.findall(r"url\((?!#)|@import", text) == []
+    assert page.counts["svg"] == len(FIGURES) - 1 + 3  # one confusion a model
 
 
-def test_the_numbers_are_those_of_the_records(tmp_path: Path) -> None:
-    result = make_result(tmp_path)
-    write_report(result)
+def test_names_are_escaped(diverged: Result) -> None:
+    for name in ("report.html", "report.md"):
+        text = read(diverged, name)
+        assert "Model&lt;v0&gt;" in text
+        assert "<v0>" not in text
+        assert "Silhouettes (a title)" in text
+    assert "&lt;j&gt; &amp; co" in read(diverged, "report.html")
 
+
+def test_the_numbers_are_those_of_the_records(result: Result) -> None:
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is no JSON")
 
-    text = (tmp_path / "results.json").read_text("utf-8")
+    text = read(result, "results.json")
     assert json.loads(text, parse_constant=refuse) == json.loads(json.dumps(result.document))
-    with (tmp_path / "results.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows = list(csv.DictReader(read(result, "results.csv").splitlines()))
     runs = [run for entry in result.entries for run in entry.runs]
-    assert [float(row["accuracy"]) for row in rows] == [run.scores.accuracy for run in runs]
-    assert [float(row["train_seconds"]) for row in rows] == [run.train_seconds for run in runs]
-    assert [int(row["seed"]) for row in rows] == [run.job.seed for run in runs]
-    page = (tmp_path / "report.html").read_text("utf-8")
+    for row, run in zip(rows, runs, strict=True):
+        for name in ("accuracy", "loss", "macro_f1", "calibration_error"):
+            assert float(row[name]) == getattr(run.scores, name)
+        for name in ("train_seconds", "epochs", "parameters"):
+            assert float(row[name]) == getattr(run, name)
+        assert int(row["seed"]) == run.job.seed
+        assert (row["model"], row["recipe"]) == (run.job.model, run.job.recipe.name)
+    page = read(result, "report.html")
     for entry in result.entries:
         mean = sum(run.scores.accuracy for run in entry.runs) / len(entry.runs)
         assert f"{100 * mean:.2f}" in page
@@ -93,27 +126,46 @@ def test_the_numbers_are_those_of_the_records(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"seeds": 1},
         {"models": ("v0",)},
-        {"outcomes": {"v1": "diverged"}},
         {"models": ("v0", "v1", "v2", "mlp"), "epochs": (1, 2)},
     ],
 )
 def test_unusual_comparisons_are_drawn_too(options: dict[str, object], tmp_path: Path) -> None:
     result = make_result(tmp_path, **options)
     write_report(result)
-    page = (tmp_path / "report.html").read_text("utf-8")
+    page = read(result, "report.html")
     assert "nan" not in re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL).lower()
     assert text_table(result).row_count == len(result.entries)
     assert "<svg" in notebook_html(result)
 
 
-def test_a_diverged_model_is_said_to_have_diverged(tmp_path: Path) -> None:
-    write_report(make_result(tmp_path, outcomes={"v1": "diverged"}))
+def test_one_seed_gives_no_interval(tmp_path: Path) -> None:
+    result = make_result(tmp_path, seeds=1)
+    write_report(result)
     for name in ("report.html", "report.md"):
-        assert "3 of 3 runs diverged" in (tmp_path / name).read_text("utf-8")
+        text = read(result, name)
+        assert not re.search(r"\d to |– to", text)
+        assert "cannot tell" in text
 
 
-def test_an_unknown_figure_is_refused(tmp_path: Path) -> None:
+def test_a_dead_class_of_v1_is_explained(result: Result, diverged: Result) -> None:
+    assert "ReLU on its logits" not in read(result, "report.html")
+    assert "ReLU on its logits" in read(diverged, "report.html")
+
+
+def test_the_terminal_table_fits_80_columns(result: Result) -> None:
+    table = text_table(result)
+    console = Console(width=80, file=io.StringIO())
+    assert console.measure(table).maximum <= 80
+
+
+def test_a_diverged_model_is_said_to_have_diverged(diverged: Result) -> None:
+    for name in ("report.html", "report.md"):
+        text = read(diverged, name)
+        assert "3 of 3 runs diverged" in text
+        assert "nan" not in re.sub(r"<svg.*?</svg>", "", text, flags=re.DOTALL).lower()
+
+
+def test_an_unknown_figure_is_refused(result: Result) -> None:
     with pytest.raises(UsageError, match=r"'curve'; there are accuracies, curves"):
-        draw_figure(make_result(tmp_path), "curve")
+        draw_figure(result, "curve")

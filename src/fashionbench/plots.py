@@ -6,8 +6,8 @@ Ito (2008), which people with colour-blindness tell apart.
 """
 
 import io
-from collections.abc import Sequence
-from itertools import cycle
+from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,10 @@ Named = Sequence[tuple[str, Runs]]
 
 INK = "#010203"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
+SHAPES = (("o", "-"), ("s", "--"), ("^", ":"))
+"""A marker and a line style for each time that the colours are used up."""
+WIDTH = 8.5
+"""Inches: the page's own width, so that text keeps its size."""
 STYLE: Any = {
     "text.color": INK,
     "axes.edgecolor": INK,
@@ -71,19 +75,29 @@ def _canvas(title: str, width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def _legend(axes: Axes) -> None:
-    with rc_context(STYLE):
-        axes.legend()
+    """Beside the plot, where it covers no run."""
+    if axes.lines:
+        with rc_context(STYLE):
+            axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+
+
+def _looks(entries: Named) -> Iterator[tuple[str, Runs, str, str, str]]:
+    """Name, runs, colour, marker and line style of each entry, the same in every plot."""
+    looks = list(product(SHAPES, COLOURS))
+    for index, (name, runs) in enumerate(entries):
+        (marker, line), colour = looks[index % len(looks)]
+        yield name, runs, colour, marker, line
 
 
 def plot_accuracies(entries: Named, test_set: TestSet) -> Figure:
     """Test accuracy of every run as a point, with mean and 95 % interval beside the points."""
     figure, axes = _canvas(
-        f"Test accuracy of every run · {test_set.title}", 7.5, 1.2 + 0.55 * len(entries)
+        f"Test accuracy of every run · {test_set.title}", WIDTH, 1.2 + 0.55 * len(entries)
     )
-    for row, ((_, runs), colour) in enumerate(zip(entries, cycle(COLOURS), strict=False)):
+    for row, (_, runs, colour, marker, _) in enumerate(_looks(entries)):
         values = [100 * run.scores.accuracy for run in runs]
         summary = summarize(values)
-        axes.plot(values, [row] * len(values), "o", color=colour, alpha=0.6, ms=6, mew=0)
+        axes.plot(values, [row] * len(values), marker, color=colour, alpha=0.6, ms=6, mew=0)
         axes.plot(np.mean(values), row + 0.28, "D", color=INK, ms=4)
         if summary.low is not None and summary.high is not None:
             axes.plot([summary.low, summary.high], [row + 0.28] * 2, "-", color=INK, lw=1.2)
@@ -95,9 +109,12 @@ def plot_accuracies(entries: Named, test_set: TestSet) -> Figure:
 
 
 def plot_curves(entries: Named, test_set: TestSet) -> Figure:
-    """Loss while training: the mean over seeds in a band from the lowest to the highest."""
-    figure, axes = _canvas(f"Loss while training · {test_set.title}", 7.5, 4.2)
-    for (name, runs), colour in zip(entries, cycle(COLOURS), strict=False):
+    """Loss while training: the mean over seeds in a band from the lowest to the highest.
+
+    Diverged runs are left out: their mean is no number.
+    """
+    figure, axes = _canvas(f"Loss while training · {test_set.title}", WIDTH, 4.2)
+    for name, runs, colour, _, line in _looks(entries):
         whole = [run for run in runs if run.outcome != "diverged"]
         if not whole:
             continue
@@ -108,7 +125,7 @@ def plot_curves(entries: Named, test_set: TestSet) -> Figure:
         axes.fill_between(
             epochs, losses.min(axis=0), losses.max(axis=0), color=colour, alpha=0.18, lw=0
         )
-        axes.plot(epochs, losses.mean(axis=0), color=colour, label=name)
+        axes.plot(epochs, losses.mean(axis=0), line, color=colour, label=name)
         if whole[0].validation_curve:
             checks = min(len(run.validation_curve) for run in whole)
             table = np.array([run.validation_curve[:checks] for run in whole])
@@ -124,33 +141,28 @@ def plot_curves(entries: Named, test_set: TestSet) -> Figure:
     axes.set_ylabel("mean cross-entropy, nats")
     axes.set_xlim(left=0)
     axes.grid(alpha=0.25)
-    if axes.lines:
-        _legend(axes)
+    _legend(axes)
     return figure
 
 
 def plot_time(entries: Named, test_set: TestSet) -> Figure:
     """Test accuracy against training time, one point a run."""
-    figure, axes = _canvas(f"Test accuracy against training time · {test_set.title}", 7.5, 4.2)
-    for (name, runs), colour in zip(entries, cycle(COLOURS), strict=False):
-        timed = [
-            (run.train_seconds, 100 * run.scores.accuracy)
-            for run in runs
-            if run.train_seconds is not None
-        ]
-        axes.plot(
-            [seconds for seconds, _ in timed],
-            [accuracy for _, accuracy in timed],
-            "o",
-            color=colour,
-            alpha=0.7,
-            mew=0,
-            label=name,
+    figure, axes = _canvas(f"Test accuracy against training time · {test_set.title}", WIDTH, 4.2)
+    for name, runs, colour, marker, _ in _looks(entries):
+        timed = np.array(
+            [
+                (run.train_seconds, 100 * run.scores.accuracy)
+                for run in runs
+                if run.train_seconds is not None
+            ]
         )
-    axes.set_xscale("log")
-    axes.set_xlabel("training time of one run, seconds (logarithmic)")
+        if len(timed):
+            axes.plot(*timed.T, marker, color=colour, alpha=0.6, mew=0, label=name)
+            axes.plot(*timed.mean(axis=0), "D", color=colour, mec=INK, ms=7)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("training time of one run, seconds (diamond: mean over runs)")
     axes.set_ylabel("test accuracy, %")
-    axes.grid(alpha=0.25, which="both")
+    axes.grid(alpha=0.25)
     _legend(axes)
     return figure
 
@@ -175,23 +187,20 @@ def plot_confusion(name: str, runs: Runs, test_set: TestSet) -> Figure:
 
 
 def plot_class_scores(entries: Named, test_set: TestSet) -> Figure:
-    """Recall (circle) and precision (cross) of each class, mean over runs, a colour a model."""
-    figure, axes = _canvas(f"Recall and precision by class · {test_set.title}", 7.5, 5)
-    offsets = np.linspace(-0.25, 0.25, len(entries)) if len(entries) > 1 else [0.0]
+    """Recall (filled) and precision (hollow) of each class, mean over runs, a colour a model."""
+    figure, axes = _canvas(f"Recall and precision by class · {test_set.title}", WIDTH, 5)
+    offsets = np.linspace(-0.3, 0.3, len(entries) + 2)[1:-1]
     rows = np.arange(len(test_set.classes))
-    for (name, runs), colour, offset in zip(entries, cycle(COLOURS), offsets, strict=False):
+    for (name, runs, colour, marker, _), offset in zip(_looks(entries), offsets, strict=True):
         recall = 100 * np.mean([run.scores.recall for run in runs], axis=0)
         precision = 100 * np.mean([run.scores.precision for run in runs], axis=0)
-        axes.plot(recall, rows + offset, "o", color=colour, ms=5, label=f"{name}, recall")
-        axes.plot(precision, rows + offset, "x", color=colour, ms=5, label=f"{name}, precision")
+        axes.plot(recall, rows + offset, marker, color=colour, ms=5, label=name)
+        axes.plot(precision, rows + offset, marker, color=colour, ms=5, mfc="none")
     axes.set_yticks(rows, test_set.classes)
     axes.invert_yaxis()
-    axes.set_xlabel(
-        "% (recall: of the class's images, found; precision: of those called so, right)"
-    )
+    axes.set_xlabel("recall (filled) and precision (hollow), %")
     axes.grid(axis="x", alpha=0.25)
-    with rc_context(STYLE):
-        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    _legend(axes)
     return figure
 
 
@@ -200,11 +209,11 @@ def plot_hard_images(entries: Named, test_set: TestSet, count: int = 24) -> Figu
     predicted = np.stack([run.predicted for _, runs in entries for run in runs])
     wrong = (predicted != test_set.labels).sum(axis=0)
     # Stable, so that images missed equally often come in the order of the test set.
-    hardest = np.argsort(-wrong, kind="stable")[:count]
+    hardest = np.argsort(-wrong, kind="stable")[: min(count, np.count_nonzero(wrong))]
     captions = []
     for index in hardest:
-        mistakes = predicted[:, index][predicted[:, index] != test_set.labels[index]]
-        taken = test_set.classes[np.bincount(mistakes).argmax()] if len(mistakes) else "nothing"
+        calls = predicted[:, index]
+        taken = test_set.classes[np.bincount(calls[calls != test_set.labels[index]]).argmax()]
         true = test_set.classes[test_set.labels[index]]
         captions.append(f"{true}\n→ {taken}\n{wrong[index]} of {len(predicted)}")
     return _sheet(
@@ -225,13 +234,19 @@ def plot_samples(
 
 
 def _sheet(images: NDArray[np.uint8], captions: Sequence[str], columns: int, title: str) -> Figure:
+    """The images in rows, each with its caption above, as one picture: quicker than many axes."""
     rows = -(-len(images) // columns)
-    with rc_context(STYLE):
-        figure = _Figure(figsize=(1.15 * columns, 1.75 * rows + 0.5), layout="constrained")
-        figure.suptitle(title, x=0.01, ha="left")
-        for axes in figure.subplots(rows, columns, squeeze=False).flat:
-            axes.set_axis_off()
-        for axes, image, caption in zip(figure.axes, images, captions, strict=False):
-            axes.imshow(image, cmap="gray", vmin=0, vmax=255)
-            axes.set_title(caption, size=8, loc="left")
+    height, width = images.shape[1:]
+    lines = max((caption.count("\n") + 1 for caption in captions), default=1)
+    cell_height, cell_width = round(height * (1.1 + 0.16 * lines)), round(width * 1.15)
+    sheet = np.ma.MaskedArray(np.zeros((rows * cell_height, columns * cell_width)), mask=True)
+    figure, axes = _canvas(title, columns * 1.15, 0.6 + rows * 1.15 * cell_height / cell_width)
+    axes.set_axis_off()
+    for position, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        row, column = divmod(position, columns)
+        bottom, left = (row + 1) * cell_height, column * cell_width
+        sheet[bottom - height : bottom, left : left + width] = image
+        axes.text(left, bottom - height - 1, caption, size=8, va="bottom", color=INK)
+    if rows:
+        axes.imshow(sheet, cmap="gray", vmin=0, vmax=255, interpolation="none")
     return figure

@@ -5,6 +5,7 @@ inline SVG that takes the page's own ink, so that it is legible light and dark.
 """
 
 import csv
+import html
 import io
 import json
 import re
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fashionbench import plots
 from fashionbench.errors import UsageError
-from fashionbench.records import write_atomically
+from fashionbench.records import TestSet, write_atomically
 from fashionbench.result import Result
 from fashionbench.stats import standard_error_of_accuracy
 
@@ -33,6 +34,14 @@ class Plot(NamedTuple):
     draw: Callable[..., "Figure"]
 
 
+def _plot_best_confusion(entries: plots.Named, test_set: TestSet) -> "Figure":
+    def accuracy(entry: tuple[str, plots.Runs]) -> float:
+        return sum(run.scores.accuracy for run in entry[1]) / len(entry[1])
+
+    name, runs = max(entries, key=accuracy)
+    return plots.plot_confusion(name, runs, test_set)
+
+
 FIGURES = {
     "accuracies": Plot(
         "Accuracy of every run",
@@ -43,18 +52,25 @@ FIGURES = {
     "curves": Plot(
         "Loss while training",
         "The line is the mean over seeds, the band reaches from the lowest to the highest; "
-        "lower is better.",
+        "lower is better. Runs that diverged are left out.",
         plots.plot_curves,
     ),
     "time": Plot(
         "Accuracy against time",
-        "Up is more accurate, left is faster; each dot is one run, alone on the machine.",
+        "Up is more accurate, left is faster; each dot is one run that was alone on the device, "
+        "each diamond a model's mean.",
         plots.plot_time,
+    ),
+    "confusion": Plot(
+        "What is taken for what",
+        "Each row is a true class, each column what its images were called, in percent of the row, "
+        "averaged over the runs; a perfect model has 100 down the diagonal.",
+        _plot_best_confusion,
     ),
     "classes": Plot(
         "Scores by class",
-        "Recall is the part of a class that was found, precision the part of those called so that "
-        "are right; both are 0 for a class that is never predicted.",
+        "Recall (filled) is the part of a class that was found, precision (hollow) the part of "
+        "those called so that are right; both are 0 for a class that is never predicted.",
         plots.plot_class_scores,
     ),
     "hard": Plot(
@@ -74,7 +90,7 @@ DEAD_LOGITS = (
 
 
 def draw_figure(result: Result, name: str) -> "Figure":
-    """One plot of the report. Raises UsageError for an unknown name."""
+    """One plot of the report; "confusion" is that of the best. Raises UsageError for others."""
     if name not in FIGURES:
         raise UsageError(f"There is no figure {name!r}; there are {', '.join(FIGURES)}.")
     return FIGURES[name].draw(_named(result), result.test_set)
@@ -84,19 +100,23 @@ def _named(result: Result) -> list[tuple[str, Any]]:
     return [(result.name(entry), entry.runs) for entry in result.entries]
 
 
-def _svg(figure: "Figure", name: str) -> str:
-    """The figure as an SVG element whose ink is the page's own; the same bytes every time."""
+def _svg(figure: "Figure", name: str, label: str) -> str:
+    """The figure as an SVG element whose ink is the page's own; the same bytes every time.
+
+    `name` is part of its ids, `label` is read aloud in its place.
+    """
     from matplotlib import rc_context
 
     buffer = io.StringIO()
     with rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(
+            buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        )
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :].replace(plots.INK, "currentColor")
     # Figures share a page: their ids must differ.
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
-    # A heading and a caption stand beside it; the drawing itself is one picture.
-    return re.sub(r"<svg ", f'<svg role="img" aria-label="{name}" ', svg, count=1)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(label)}" ', 1)
 
 
 def percent(summary: dict[str, Any], key: str = "mean") -> str:
@@ -110,21 +130,35 @@ def number(value: float | None, digits: int = 3) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
+def interval(summary: dict[str, Any]) -> str:
+    """The 95 % interval in percent or points; an en dash where one seed cannot give it."""
+    if summary["low"] is None:
+        return "–"
+    return f"{percent(summary, 'low')} to {percent(summary, 'high')}"
+
+
 def _headline(result: Result) -> str:
-    """The comparison in one sentence, no surer than the numbers are."""
-    entries = sorted(result.document["entries"], key=lambda e: -e["accuracy"]["mean"])
-    first = entries[0]
-    best = f"{first['label']} reaches {percent(first['accuracy'])} % of the test images"
-    best += f", mean of {first['accuracy']['n']} runs"
-    if len(entries) == 1:
-        return f"{best}."
-    by_mean = sorted(result.entries, key=lambda e: -sum(e.accuracies) / len(e.accuracies))
-    names = {result.name(entry) for entry in by_mean[:2]}
-    pair = next(p for p in result.document["pairs"] if {p["a"], p["b"]} == names)
-    ahead = f"{100 * abs(pair['difference']):.2f} points ahead of {entries[1]['label']}"
+    """The comparison in a sentence or two, no surer than the numbers are."""
+    rows = zip(_named(result), result.document["entries"], strict=True)
+    (best, about), *others = sorted(rows, key=lambda row: -row[1]["accuracy"]["mean"])
+    accuracy = about["accuracy"]
+    runs = "one seed" if accuracy["n"] == 1 else f"mean of {accuracy['n']} seeds"
+    said = f"{about['label']} gets {percent(accuracy)} % of the test images right ({runs})"
+    if not others:
+        return f"{said}."
+    (second, _), next_about = others[0]
+    pair = next(p for p in result.document["pairs"] if {p["a"], p["b"]} == {best[0], second})
+    said += f", {100 * abs(pair['difference']):.2f} points more than {next_about['label']}"
+    if len(result.study.recipes) > 1:
+        said += f" ({about['recipe']} against {next_about['recipe']})"
+    if pair["low"] is None:
+        return f"{said}; these runs cannot tell whether that is more than luck."
+    sign = 100 if pair["a"] == best[0] else -100
+    ends = sorted((sign * pair["low"], sign * pair["high"]))
+    between = f"95 % interval of the difference {ends[0]:.2f} to {ends[1]:.2f}"
     if pair["verdict"] == "cannot tell":
-        return f"{best}, {ahead}; these seeds cannot tell whether that is more than luck."
-    return f"{best}, {ahead}, which is more than luck of the seed (p = {pair['p_value']:.2g})."
+        return f"{said}; these seeds cannot tell whether that is more than luck ({between})."
+    return f"{said}, which is more than luck of the seed ({between}; p = {pair['p_value']:.2g})."
 
 
 def text_table(result: Result) -> "Table":
@@ -164,7 +198,10 @@ def text_table(result: Result) -> "Table":
 
 def notebook_html(result: Result) -> str:
     """Table and two plots, for a notebook's output."""
-    figures = [_svg(draw_figure(result, name), name) for name in ("accuracies", "curves")]
+    figures = [
+        _svg(draw_figure(result, name), name, FIGURES[name].title)
+        for name in ("accuracies", "curves")
+    ]
     return _render("table.html.j2", result) + "".join(figures)
 
 
@@ -173,14 +210,17 @@ def _render(template: str, result: Result, **values: Any) -> str:
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("fashionbench"),
-        autoescape=lambda name: ".html" in (name or ""),
+        autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"percent": percent, "number": number}
-    means = [run.scores.accuracy for entry in result.entries for run in entry.runs]
-    first = result.entries[0].runs[0]
+    environment.filters |= {"percent": percent, "number": number, "interval": interval}
+    test_images = len(result.test_set.labels)
+    errors = [
+        standard_error_of_accuracy(entry["accuracy"]["mean"], test_images)
+        for entry in result.document["entries"]
+    ]
     return environment.get_template(template).render(
         result=result,
         document=result.document,
@@ -188,9 +228,10 @@ def _render(template: str, result: Result, **values: Any) -> str:
         headline=_headline(result),
         warnings=result.warnings,
         dead_logits=DEAD_LOGITS if _has_dead_v1(result) else "",
-        test_images=len(result.test_set.labels),
-        test_set_error=standard_error_of_accuracy(sum(means) / len(means), len(first.predicted)),
-        environment=first.environment,
+        several_recipes=len(result.study.recipes) > 1,
+        test_images=test_images,
+        test_set_error=max(errors),
+        environment=result.entries[0].runs[0].environment,
         **values,
     )
 
@@ -201,16 +242,22 @@ def _has_dead_v1(result: Result) -> bool:
 
 def write_report(result: Result) -> list[Path]:
     """Write the four files into the run folder; returns where. Raises StoreError."""
-    figures = [
-        (plot.title, plot.sentence, _svg(draw_figure(result, name), name))
+    drawn = {
+        name: [_svg(draw_figure(result, name), name, plot.title)]
         for name, plot in FIGURES.items()
-    ]
-    confusions = [
-        _svg(plots.plot_confusion(name, runs, result.test_set), f"confusion-{index}")
+        if name != "confusion"
+    }
+    drawn["confusion"] = [
+        _svg(
+            plots.plot_confusion(name, runs, result.test_set),
+            f"confusion-{index}",
+            f"{name}: what is taken for what",
+        )
         for index, (name, runs) in enumerate(_named(result))
     ]
+    figures = [(plot.title, plot.sentence, drawn[name]) for name, plot in FIGURES.items()]
     contents = {
-        "report.html": _render("report.html.j2", result, figures=figures, confusions=confusions),
+        "report.html": _render("report.html.j2", result, figures=figures),
         "report.md": _render("report.md.j2", result),
         "results.csv": _csv(result),
         "results.json": json.dumps(result.document, indent=2, allow_nan=False) + "\n",
