@@ -1,7 +1,6 @@
 """The report's files: the same bytes, self-contained, and saying what the records say."""
 
 import csv
-import io
 import json
 import re
 from html.parser import HTMLParser
@@ -9,10 +8,9 @@ from pathlib import Path
 
 import pytest
 from factories import make_result
-from rich.console import Console
 
 from fashionbench.errors import UsageError
-from fashionbench.report import FIGURES, draw_figure, notebook_html, text_table, write_report
+from fashionbench.report import FIGURES, draw_figure, notebook_html, write_report
 from fashionbench.result import Result
 
 
@@ -135,7 +133,6 @@ def test_unusual_comparisons_are_drawn_too(options: dict[str, object], tmp_path:
     write_report(result)
     page = read(result, "report.html")
     assert "nan" not in re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL).lower()
-    assert text_table(result).row_count == len(result.entries)
     assert "<svg" in notebook_html(result)
 
 
@@ -151,12 +148,6 @@ def test_one_seed_gives_no_interval(tmp_path: Path) -> None:
 def test_a_dead_class_of_v1_is_explained(result: Result, diverged: Result) -> None:
     assert "ReLU on its logits" not in read(result, "report.html")
     assert "ReLU on its logits" in read(diverged, "report.html")
-
-
-def test_the_terminal_table_fits_80_columns(result: Result) -> None:
-    table = text_table(result)
-    console = Console(width=80, file=io.StringIO())
-    assert console.measure(table).maximum <= 80
 
 
 def test_a_diverged_model_is_said_to_have_diverged(diverged: Result) -> None:

@@ -1,5 +1,6 @@
 """What follows from records: summaries, pairs and warnings."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from factories import make_result
 
 from fashionbench.errors import StoreError
 from fashionbench.records import RunStore
+from fashionbench.report import write_report
 from fashionbench.result import load_result
 
 
@@ -29,3 +31,13 @@ def test_a_folder_without_finished_runs_says_so(tmp_path: Path) -> None:
     store.save_study(study, "fashionbench compare")
     with pytest.raises(StoreError, match="go on with: fashionbench compare"):
         load_result(tmp_path)
+
+
+def test_a_report_counts_as_written_until_it_says_something_else(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    assert not result.is_reported
+    write_report(result)
+    assert result.is_reported
+    assert not replace(result, command="fashionbench compare --seeds 3").is_reported
+    (tmp_path / "results.json").write_bytes(b"\xff")
+    assert not result.is_reported

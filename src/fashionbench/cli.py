@@ -165,14 +165,7 @@ def data(
     if as_json:
         typer.echo(json.dumps(asdict(summary) | {"samples": str(samples)}, indent=2, default=str))
         return
-    typer.echo(
-        f"{summary.title}: {summary.place}, verified\n"
-        f"pixels: mean {summary.mean:.4f}, sd {summary.sd:.4f}\n\n"
-        f"{'class':<16}{'training':>10}{'test':>8}"
-    )
-    for label, (train, test) in summary.classes.items():
-        typer.echo(f"{label:<16}{train:>10,}{test:>8,}")
-    typer.echo(f"\nsamples: {samples}")
+    typer.echo(f"{summary}\nsamples: {samples}")
 
 
 def _names(text: str) -> list[str]:
@@ -192,11 +185,11 @@ def _seeds(text: str) -> int | list[int]:
 
 def _show(result: Any, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(result.document, indent=2))
+        typer.echo(result.to_json(), nl=False)
         return
     from rich.console import Console
 
-    from fashionbench.report import text_table
+    from fashionbench.table import text_table
 
     console = Console(highlight=False)
     console.print(text_table(result))

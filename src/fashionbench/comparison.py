@@ -15,7 +15,6 @@ from fashionbench.errors import Interrupted, UsageError
 from fashionbench.models import identify, model_entry
 from fashionbench.progress import progress_bar
 from fashionbench.records import Outcome, RunRecord, RunStore, TestSet, environment, now
-from fashionbench.report import write_report
 from fashionbench.result import Result, collect
 
 if TYPE_CHECKING:
@@ -108,7 +107,10 @@ def run_study(study: Study, folder: Path, data: Path | str | None, command: str)
                 f"To go on: {command}"
             ) from None
     result = collect(store, study, command)
-    write_report(result)
+    if not result.is_reported:
+        from fashionbench.report import write_report
+
+        write_report(result)
     return result
 
 

@@ -1,18 +1,7 @@
-"""DATASETS: fetch, verify and read; images resident as one uint8 tensor a split.
+"""DATASETS: read and split; a data set is two resident uint8 tensors and their labels."""
 
-Fashion-MNIST (Xiao, Rasul and Vollgraf 2017, arXiv 1708.07747) is read from
-torchvision's layout, `<root>/FashionMNIST/raw/*.gz`. Nothing unverified is ever
-used: neither a file whose MD5 differs from the official one nor one whose content
-is not what its name says.
-"""
-
-import gzip
 import hashlib
-import os
-import sys
-import zlib
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,20 +9,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionbench.errors import DataError, UsageError
+from fashionbench.errors import UsageError
+from fashionbench.fashion_mnist import CLASSES, FILES, Arrays, raw_folder, read_fashion_mnist
 from fashionbench.silhouettes import SILHOUETTES, draw_silhouettes
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["DATASETS", "Dataset", "Split", "data_root", "describe", "hold_out", "load_data"]
+__all__ = [
+    "DATASETS",
+    "DataSummary",
+    "Dataset",
+    "Split",
+    "describe",
+    "hold_out",
+    "load_arrays",
+    "load_data",
+]
 
-Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-"""(N, 28, 28) images and (N,) labels."""
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """Images and their labels, on one device."""
 
@@ -49,9 +45,9 @@ class Split:
         return Split(self.images.to(device), self.labels.to(device))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set in memory. `test` is for reporting alone; nothing is chosen by it."""
+    """A data set in memory. `test` is for reporting alone: nothing is chosen by it."""
 
     name: str
     title: str
@@ -60,202 +56,37 @@ class Dataset:
     test: Split
 
 
+def read_silhouettes(splits: Sequence[str]) -> list[Arrays]:
+    """The silhouettes, drawn now."""
+    drawn = dict(zip(("train", "test"), draw_silhouettes(), strict=True))
+    return [drawn[split] for split in splits]
+
+
 @dataclass(frozen=True)
 class DatasetEntry:
-    """What a data set is called, and how its arrays are had: training, then test."""
-
-    title: str
-    classes: tuple[str, ...]
-    read: Callable[[Path], tuple[Arrays, Arrays]]
-    on_disk: bool
-
-
-@dataclass(frozen=True)
-class OfficialFile:
-    """One of the four files: its MD5 as torchvision checks it, and what must be inside."""
+    """What a data set is called, and how its arrays are had."""
 
     name: str
-    md5: str
-    count: int
-
-
-TRAIN_FILES = (
-    OfficialFile("train-images-idx3-ubyte.gz", "8d4fb7e6c68d591d4c3dfef9ec88bf0d", 60_000),
-    OfficialFile("train-labels-idx1-ubyte.gz", "25c81989df183df01b3e8a0aad5dffbe", 60_000),
-)
-TEST_FILES = (
-    OfficialFile("t10k-images-idx3-ubyte.gz", "bef4ecab320f06d8554ea6380940ec79", 10_000),
-    OfficialFile("t10k-labels-idx1-ubyte.gz", "bb300cfdad3c16e7a12a480ee83cd310", 10_000),
-)
-FILES = TRAIN_FILES + TEST_FILES
-
-# MNIST has files of the same names; people have trained on it believing it was this.
-MNIST_MD5 = {
-    "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-    "d53e105ee54ea40749a09fcbcd1e9432",
-    "9fb629c4189551a2d022fa330f9573f3",
-    "ec29112dd5afa0611ce80d1b7f02629c",
-}
-
-MIRRORS = (
-    "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
-    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-    "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
-)
-"""Tried in turn; the first is torchvision's host, asked by https."""
-
-TIMEOUT_SECONDS = 30
-
-
-def data_root(explicit: Path | str | None = None) -> Path:
-    """The folder above FashionMNIST/raw: `explicit`, else $FASHIONBENCH_DATA, else the cache."""
-    if explicit or os.environ.get("FASHIONBENCH_DATA"):
-        return Path(explicit or os.environ["FASHIONBENCH_DATA"]).expanduser()
-    import pooch
-
-    return Path(pooch.os_cache("fashionbench"))
-
-
-def read_fashion_mnist(root: Path) -> tuple[Arrays, Arrays]:
-    """Training and test arrays, verified; fetched first where files are absent."""
-    raw = root / "FashionMNIST" / "raw"
-    if not all((raw / file.name).exists() for file in FILES):
-        fetch(raw)
-    # MD5 and unzipping release the interpreter's lock, so threads do gain.
-    with ThreadPoolExecutor(len(FILES)) as pool:
-        contents = pool.map(lambda file: read_verified(raw / file.name, file), FILES)
-        train_images, train_labels, test_images, test_labels = contents
-    return (train_images, train_labels), (test_images, test_labels)
-
-
-def read_verified(path: Path, file: OfficialFile) -> NDArray[np.uint8]:
-    """The content of one file as an array. Raises DataError unless it is the official one."""
-    try:
-        packed = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}).") from None
-    md5 = hashlib.md5(packed, usedforsecurity=False).hexdigest()
-    if md5 != file.md5:
-        raise DataError(
-            f"{path} is not Fashion-MNIST's file but {_what_it_is(packed, md5)}; "
-            "delete it and give the command again, and the right one is fetched."
-        )
-    return parse_idx(gzip.decompress(packed), path, file.count)
-
-
-def _what_it_is(packed: bytes, md5: str) -> str:
-    if md5 in MNIST_MD5:
-        return "MNIST's (handwritten digits)"
-    for other in FILES:
-        if md5 == other.md5:
-            return f"the content of {other.name}"
-    try:
-        gzip.decompress(packed)
-    except (EOFError, OSError, zlib.error):
-        return f"cut short or no gzip file at all ({len(packed):,} bytes)"
-    return f"something else (its MD5 is {md5})"
-
-
-def parse_idx(content: bytes, path: Path, count: int) -> NDArray[np.uint8]:
-    """IDX bytes -> (N, 28, 28) images or (N,) labels, as the file's magic number says.
-
-    Raises DataError for another magic number, count, size or range of labels.
-    """
-    kind = "images" if "images" in path.name else "labels"
-    shape = (count, 28, 28) if kind == "images" else (count,)
-    # The magic number names the type, unsigned bytes, and the number of dimensions.
-    header = np.array([0x800 + len(shape), *shape], ">i4").tobytes()
-    values = np.frombuffer(content, np.uint8)[len(header) :]
-    right = content[: len(header)] == header and values.size == np.prod(shape)
-    if right and kind == "labels":
-        right = bool((np.bincount(values, minlength=10) == count / 10).all()) and values.max() <= 9
-    if not right:
-        raise DataError(
-            f"{path} does not hold {count:,} {kind} of ten classes; delete it and "
-            "give the command again, and the right one is fetched."
-        )
-    return values.reshape(shape)
-
-
-def fetch(raw: Path) -> None:
-    """Download the absent files into `raw`, one process at a time, from a mirror that works.
-
-    Each arrives under a temporary name, is checked, then renamed. Raises DataError
-    if the folder cannot be written or no mirror gives the right file.
-    """
-    import pooch
-    from filelock import FileLock
-
-    try:
-        raw.mkdir(parents=True, exist_ok=True)
-        with FileLock(raw / ".fashionbench.lock"):
-            logger = pooch.get_logger()
-            level = logger.level
-            logger.setLevel("WARNING")
-            try:
-                for file in FILES:
-                    if not (raw / file.name).exists():
-                        _fetch_file(raw, file)
-            finally:
-                logger.setLevel(level)
-    except OSError as error:
-        raise DataError(
-            f"Fashion-MNIST is not in {raw}, and cannot be put there ({error.strerror}); "
-            "name a folder that has it or can be written with --data or FASHIONBENCH_DATA."
-        ) from None
-
-
-def _fetch_file(raw: Path, file: OfficialFile) -> None:
-    import pooch
-    import requests
-
-    failures = []
-    for mirror in MIRRORS:
-        try:
-            pooch.retrieve(
-                mirror + file.name,
-                known_hash=f"md5:{file.md5}",
-                fname=file.name,
-                path=raw,
-                downloader=pooch.HTTPDownloader(
-                    progressbar=sys.stderr.isatty(), timeout=TIMEOUT_SECONDS
-                ),
-            )
-            return
-        # requests' errors are OSErrors too; pooch raises ValueError for a wrong hash.
-        except requests.RequestException as error:
-            failures.append(f"{mirror} ({type(error).__name__})")
-        except ValueError:
-            failures.append(f"{mirror} (gave another file)")
-    raise DataError(
-        f"Fashion-MNIST is not on this machine and cannot be fetched. Looked for {file.name} in "
-        f"{raw}, and at {', '.join(failures)}. Bring the four .gz files to that folder, or name "
-        "another root with --data or FASHIONBENCH_DATA; `--dataset silhouettes` needs neither."
-    )
+    title: str
+    classes: tuple[str, ...]
+    read: Callable[[Path | str | None, Sequence[str], bool], list[Arrays]]
+    """Data root, names of splits, whether to download -> the arrays of those splits."""
+    on_disk: bool
 
 
 DATASETS = {
     "fashion-mnist": DatasetEntry(
-        "Fashion-MNIST",
-        (
-            "T-shirt/top",
-            "Trouser",
-            "Pullover",
-            "Dress",
-            "Coat",
-            "Sandal",
-            "Shirt",
-            "Sneaker",
-            "Bag",
-            "Ankle boot",
-        ),
-        read_fashion_mnist,
+        name="fashion-mnist",
+        title="Fashion-MNIST",
+        classes=CLASSES,
+        read=read_fashion_mnist,
         on_disk=True,
     ),
     "silhouettes": DatasetEntry(
-        "Silhouettes (drawn by fashionbench)",
-        SILHOUETTES,
-        lambda root: draw_silhouettes(),
+        name="silhouettes",
+        title="Silhouettes (drawn by fashionbench)",
+        classes=SILHOUETTES,
+        read=lambda root, splits, download: read_silhouettes(splits),
         on_disk=False,
     ),
 }
@@ -267,100 +98,119 @@ def _entry(name: str) -> DatasetEntry:
     return DATASETS[name]
 
 
-def load_arrays(name: str, root: Path | str | None = None) -> tuple[Arrays, Arrays]:
-    """Training and test arrays of a data set, without torch; errors as `load_data`."""
-    entry = _entry(name)
-    return entry.read(data_root(root) if entry.on_disk else Path())
+def load_arrays(
+    name: str,
+    root: Path | str | None = None,
+    splits: Sequence[str] = ("train", "test"),
+    *,
+    download: bool = True,
+) -> list[Arrays]:
+    """Images and labels of the named splits as read-only arrays, without torch.
+
+    Root and errors are those of `load_data`; only the files of `splits` are verified.
+    """
+    return _entry(name).read(root, splits, download)
 
 
-def load_data(name: str = "fashion-mnist", root: Path | str | None = None) -> Dataset:
-    """Read a data set into memory, verified, fetching it first if it is absent.
+def load_data(
+    name: str = "fashion-mnist", root: Path | str | None = None, *, download: bool = True
+) -> Dataset:
+    """Read a data set into memory, every file verified; fetch it first if it is absent.
 
-    `root` is the folder above FashionMNIST/raw; see `data_root`. Raises UsageError
-    for an unknown name, DataError for data that cannot be had or is not right.
+    `root` is the folder above FashionMNIST/raw, by default that of `data_root`. Raises
+    UsageError for an unknown name, DataError for data that cannot be had or are not right.
     """
     import torch
 
     entry = _entry(name)
     train, test = (
         Split(torch.tensor(images), torch.tensor(labels).long())
-        for images, labels in load_arrays(name, root)
+        for images, labels in load_arrays(name, root, download=download)
     )
     return Dataset(name, entry.title, entry.classes, train, test)
 
 
 @dataclass(frozen=True)
 class DataSummary:
-    """What `fashionbench data` says of a data set that was read and verified."""
+    """What a data set holds, after reading and verifying all of it."""
 
     name: str
     title: str
     place: str
+    """The folder, or that the program draws it."""
+    files: tuple[str, ...]
+    """Each verified by MD5 and content; none if the program draws the data set."""
     classes: dict[str, tuple[int, int]]
     """Training and test images of each class."""
     mean: float
-    """Of the training pixels, in [0, 1]."""
+    """Of the training images' pixels, in [0, 1]."""
     sd: float
 
+    def __str__(self) -> str:
+        train, test = (sum(counts) for counts in zip(*self.classes.values(), strict=True))
+        verified = f"; {len(self.files)} files, verified by MD5" if self.files else ""
+        rows = [f"  {name:20}{train:7,}{test:7,}" for name, (train, test) in self.classes.items()]
+        return (
+            f"{self.title}: {self.place}{verified}\n"
+            f"{train:,} training and {test:,} test images; "
+            f"training pixels: mean {self.mean:.4f}, sd {self.sd:.4f}\n" + "\n".join(rows)
+        )
 
-def describe(name: str, root: Path | str | None = None) -> DataSummary:
-    """Read, verify and count a data set; errors as `load_data`."""
+
+def describe(name: str = "fashion-mnist", root: Path | str | None = None) -> DataSummary:
+    """Read, verify and count a data set, without torch; root and errors are `load_data`'s."""
     entry = _entry(name)
     (images, labels), (_, test_labels) = load_arrays(name, root)
-    counts = [np.bincount(part, minlength=len(entry.classes)) for part in (labels, test_labels)]
-    levels = np.bincount(images.ravel(), minlength=256) / images.size
-    values = np.arange(256) / 255
-    mean = float(levels @ values)
+    counts = zip(np.bincount(labels).tolist(), np.bincount(test_labels).tolist(), strict=True)
+    mean = images.mean() / 255
+    mean_square = np.square(images, dtype=np.uint16).mean() / 255**2
     return DataSummary(
-        name,
-        entry.title,
-        str(data_root(root) / "FashionMNIST" / "raw") if entry.on_disk else "drawn in memory",
-        {
-            label: (int(train), int(test))
-            for label, train, test in zip(entry.classes, *counts, strict=True)
-        },
-        mean,
-        float(np.sqrt(levels @ (values - mean) ** 2)),
+        name=name,
+        title=entry.title,
+        place=str(raw_folder(root)) if entry.on_disk else "drawn by the program",
+        files=tuple(file.name for split in FILES.values() for file in split if entry.on_disk),
+        classes=dict(zip(entry.classes, counts, strict=True)),
+        mean=float(mean),
+        sd=float(np.sqrt(mean_square - mean**2)),
     )
 
 
-def hold_out(data: Split, validation_images: int) -> tuple[Split, Split]:
-    """Split into training and validation images: as many of each class as can be.
+def hold_out(split: Split, validation_images: int) -> tuple[Split, Split]:
+    """Divide into training and validation images: each class gives the same share.
 
-    An image is held out for a hash of its position, so the split is the same on
-    every machine, for every model and seed. Raises UsageError unless at least
-    one image remains for training.
+    Which images are held out follows from a hash of their positions, so it is the same
+    for every model, seed and machine; to hold out more adds to those held out before.
+    Raises UsageError unless each class keeps an image to train on.
     """
-    if not validation_images:
-        return data, Split(data.images[:0], data.labels[:0])
-    if validation_images >= len(data):
-        raise UsageError(
-            f"{validation_images} validation images cannot be held out of {len(data)}; "
-            f"ask for 0 to {len(data) - 1}."
-        )
-    held = stratified(data.labels.cpu().numpy(), validation_images)
+    if validation_images == 0:
+        return split, Split(split.images[:0], split.labels[:0])
     import torch
 
-    mask = torch.from_numpy(held).to(data.labels.device)
+    labels = split.labels.cpu().numpy()
+    limit = len(labels) - len(np.unique(labels))
+    if not 0 <= validation_images <= limit:
+        raise UsageError(
+            f"{validation_images} validation images cannot be held out of {len(labels)}; "
+            f"0 to {limit} leave an image of each class to train on."
+        )
+    held_out = np.zeros(len(labels), dtype=bool)
+    held_out[hold_out_order(labels)[:validation_images]] = True
+    mask = torch.from_numpy(held_out).to(split.labels.device)
     return (
-        Split(data.images[~mask], data.labels[~mask]),
-        Split(data.images[mask], data.labels[mask]),
+        Split(split.images[~mask], split.labels[~mask]),
+        Split(split.images[mask], split.labels[mask]),
     )
 
 
-def stratified(labels: NDArray[Any], count: int) -> NDArray[np.bool_]:
-    """(N,) which of the labels are held out: `count` in all, classes by their share."""
-    keys = [hashlib.sha256(f"validation {i}".encode()).digest() for i in range(len(labels))]
-    # Within a class images are ranked by hash; then every class gives its
-    # lowest-ranked share. Ties between classes' shares go by the hash as well.
-    places: dict[int, list[int]] = {}
-    for index in sorted(range(len(labels)), key=keys.__getitem__):
-        places.setdefault(int(labels[index]), []).append(index)
-    share = {
-        index: ((rank + 0.5) / len(members), keys[index])
-        for members in places.values()
-        for rank, index in enumerate(members)
-    }
-    held = np.zeros(len(labels), bool)
-    held[sorted(share, key=share.__getitem__)[:count]] = True
-    return held
+def hold_out_order(labels: NDArray[Any]) -> NDArray[np.intp]:
+    """(N,) positions in the order in which they are held out.
+
+    Within a class by the BLAKE2b (8 bytes) of the decimal position; between classes by
+    the share of its class that is then held out, so that the last images of all classes
+    come last; ties by label.
+    """
+    digests = (hashlib.blake2b(b"%d" % i, digest_size=8).digest() for i in range(len(labels)))
+    order = np.lexsort((np.frombuffer(b"".join(digests), ">u8"), labels))
+    counts = np.bincount(labels)
+    ranks = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return order[np.argsort((ranks + 1) / np.repeat(counts, counts), kind="stable")]

@@ -7,7 +7,6 @@ inline SVG that takes the page's own ink, so that it is legible light and dark.
 import csv
 import html
 import io
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +17,12 @@ from fashionbench.errors import UsageError
 from fashionbench.records import TestSet, write_atomically
 from fashionbench.result import Result
 from fashionbench.stats import standard_error_of_accuracy
+from fashionbench.table import interval, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from rich.table import Table
 
-__all__ = ["FIGURES", "draw_figure", "notebook_html", "text_table", "write_report", "write_samples"]
+__all__ = ["FIGURES", "draw_figure", "notebook_html", "write_report", "write_samples"]
 
 
 class Plot(NamedTuple):
@@ -119,24 +118,6 @@ def _svg(figure: "Figure", name: str, label: str) -> str:
     return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(label)}" ', 1)
 
 
-def percent(summary: dict[str, Any], key: str = "mean") -> str:
-    """A fraction of a summary as people read it; an en dash where there is none."""
-    value = summary[key]
-    return "–" if value is None else f"{100 * value:.2f}"
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """A number to `digits` decimals; an en dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def interval(summary: dict[str, Any]) -> str:
-    """The 95 % interval in percent or points; an en dash where one seed cannot give it."""
-    if summary["low"] is None:
-        return "–"
-    return f"{percent(summary, 'low')} to {percent(summary, 'high')}"
-
-
 def _headline(result: Result) -> str:
     """The comparison in a sentence or two, no surer than the numbers are."""
     rows = zip(_named(result), result.document["entries"], strict=True)
@@ -159,41 +140,6 @@ def _headline(result: Result) -> str:
     if pair["verdict"] == "cannot tell":
         return f"{said}; these seeds cannot tell whether that is more than luck ({between})."
     return f"{said}, which is more than luck of the seed ({between}; p = {pair['p_value']:.2g})."
-
-
-def text_table(result: Result) -> "Table":
-    """The comparison for a terminal of 80 columns."""
-    from rich.table import Table
-
-    document = result.document
-    table = Table(
-        title=f"{result.test_set.title} · test set · {document['device']}, "
-        f"{document['threads']} threads",
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-    )
-    table.add_column("model")
-    if len(result.study.recipes) > 1:
-        table.add_column("recipe")
-    for heading in ("accuracy %", "± 95 %", "sd", "loss", "train s", "parameters", "n"):
-        table.add_column(heading, justify="right")
-    for entry in document["entries"]:
-        accuracy = entry["accuracy"]
-        half = None if accuracy["low"] is None else accuracy["high"] - accuracy["mean"]
-        recipe = [entry["recipe"]] if len(result.study.recipes) > 1 else []
-        table.add_row(
-            entry["label"],
-            *recipe,
-            percent(accuracy),
-            "–" if half is None else f"{100 * half:.2f}",
-            percent(accuracy, "sd"),
-            number(entry["loss"]["mean"]),
-            number(entry["train_seconds"]["mean"], 2),
-            f"{entry['parameters']:,}",
-            str(accuracy["n"]),
-        )
-    return table
 
 
 def notebook_html(result: Result) -> str:
@@ -241,7 +187,10 @@ def _has_dead_v1(result: Result) -> bool:
 
 
 def write_report(result: Result) -> list[Path]:
-    """Write the four files into the run folder; returns where. Raises StoreError."""
+    """Write the four files into the run folder; returns where. Raises StoreError.
+
+    results.json comes last: where it says what the result says, all four do.
+    """
     drawn = {
         name: [_svg(draw_figure(result, name), name, plot.title)]
         for name, plot in FIGURES.items()
@@ -260,7 +209,7 @@ def write_report(result: Result) -> list[Path]:
         "report.html": _render("report.html.j2", result, figures=figures),
         "report.md": _render("report.md.j2", result),
         "results.csv": _csv(result),
-        "results.json": json.dumps(result.document, indent=2, allow_nan=False) + "\n",
+        "results.json": result.to_json(),
     }
     written = []
     for name, text in contents.items():

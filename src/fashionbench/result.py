@@ -3,15 +3,13 @@
 Reads records only; the same records give the same document.
 """
 
+import json
 import math
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from fashionbench.config import Study
 from fashionbench.errors import StoreError
@@ -107,6 +105,7 @@ class Result:
                 part["dead_classes"] = [names[index] for index in part["dead_classes"]]
         return {
             "dataset": self.study.dataset,
+            "command": self.command,
             "device": first.device,
             "threads": first.environment["threads"],
             "versions": first.environment["versions"],
@@ -115,6 +114,18 @@ class Result:
             "entries": entries,
             "pairs": self._pairs(),
         }
+
+    def to_json(self) -> str:
+        """The document as `--json` prints it and results.json holds it."""
+        return json.dumps(self.document, indent=2, allow_nan=False) + "\n"
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether the report in the folder already says exactly this."""
+        try:
+            return (self.folder / "results.json").read_text("utf-8") == self.to_json()
+        except (OSError, UnicodeDecodeError):
+            return False
 
     def _pairs(self) -> list[dict[str, Any]]:
         pairs = list(combinations(self.entries, 2))
@@ -180,13 +191,6 @@ class Result:
         if len(self.study.seeds) == 1:
             found.append("One seed each: how much of a difference is luck cannot be told.")
         return found
-
-    def error_counts(self) -> NDArray[np.int64]:
-        """(N,) of all runs, how many get each test image wrong."""
-        wrong = [
-            run.predicted != self.test_set.labels for entry in self.entries for run in entry.runs
-        ]
-        return np.asarray(np.sum(wrong, axis=0))
 
     def figure(self, name: str) -> "Figure":
         """One of the report's plots by its name: see `fashionbench.report.FIGURES`."""

@@ -1,11 +1,15 @@
-"""A data set that the program draws itself: clothes-like shapes, for tests and for a first look.
+"""A data set that the program draws itself: clothes-like shapes, for tests and a first look.
 
-It stands in where there is no network; it is not Fashion-MNIST and never goes by
-that name. Deterministic: the same images in every process.
+It stands in where there are no files and no network. It is not Fashion-MNIST and never
+goes by that name; its scores say nothing about Fashion-MNIST's. A drawing is a list of
+layers, polygons one over the other, whose corners vary at random; then come a small
+turn, stretch and shift, light, stripes and grain. The same bytes in every process.
 """
 
+import math
+
 import numpy as np
-from numpy.random import Generator
+from numpy.random import PCG64, Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
@@ -13,148 +17,189 @@ __all__ = ["SILHOUETTES", "draw_silhouettes"]
 
 Outline = list[tuple[float, float]]
 """Corners of a polygon; x and y from -1 to 1, y downwards."""
+Layer = tuple[float, Outline]
+"""How much light a polygon gives back, 0 (a hole) to 1 (cloth), and its outline."""
+Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""(N, 28, 28) images and (N,) labels."""
 
-SIZE, SUPERSAMPLING = 28, 4
+SIZE, SUPERSAMPLING = 28, 3
 TRAIN_PER_CLASS, TEST_PER_CLASS = 600, 100
 
 
-def draw_silhouettes() -> tuple[
-    tuple[NDArray[np.uint8], NDArray[np.uint8]], tuple[NDArray[np.uint8], NDArray[np.uint8]]
-]:
-    """Training and test arrays: (6000, 28, 28) and (1000, 28, 28) images with their labels."""
-    return _split(TRAIN_PER_CLASS, seed=0), _split(TEST_PER_CLASS, seed=1)
+def draw_silhouettes() -> tuple[Arrays, Arrays]:
+    """Training arrays of 6,000 and test arrays of 1,000 images, shuffled, ten classes alike."""
+    return _draw_split(TRAIN_PER_CLASS, seed=0), _draw_split(TEST_PER_CLASS, seed=1)
 
 
-def _split(per_class: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    rng = np.random.Generator(np.random.PCG64(seed))
-    labels = rng.permutation(np.repeat(np.arange(len(_SHAPES), dtype=np.uint8), per_class))
-    shapes = list(_SHAPES.values())
-    masks = np.stack([_draw(shapes[label](rng), rng) for label in labels])
-    return _shade(masks, rng), labels
+def _draw_split(images_per_class: int, seed: int) -> Arrays:
+    rng = Generator(PCG64(seed))
+    labels = rng.permutation(np.repeat(np.arange(len(_GARMENTS), dtype=np.uint8), images_per_class))
+    garments = list(_GARMENTS.values())
+    drawings = np.stack([_draw(garments[label](rng), rng) for label in labels])
+    return _shade(drawings, rng), labels
 
 
-def _draw(outlines: list[Outline], rng: Generator) -> NDArray[np.uint8]:
-    """Coverage of each pixel, 0 to 255, after a small random turn, stretch and shift."""
-    angle = rng.normal(0, 0.06)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    stretch = rng.uniform(0.8, 1.02, 2)
-    shift = rng.normal(0, 0.04, 2)
+def _draw(layers: list[Layer], rng: Generator) -> NDArray[np.uint8]:
+    """(28, 28) the light that the layers give back, after a small turn, stretch and shift."""
+    turn, right, down = rng.normal(0, (0.07, 0.06, 0.06))
+    wide, tall = rng.uniform(0.75, 1, 2)
+    cos, sin = math.cos(turn), math.sin(turn)
     canvas = Image.new("L", (SIZE * SUPERSAMPLING,) * 2)
-    pen = ImageDraw.Draw(canvas)
-    for outline in outlines:
-        corners = (np.array(outline) * stretch) @ turn.T + shift
-        pen.polygon([*map(tuple, (corners + 1) / 2 * canvas.width)], fill=255)
-    return np.asarray(canvas.reduce(SUPERSAMPLING))
-
-
-def _shade(masks: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
-    """Give each item a brightness, a fall of light, stripes now and then, and grain."""
-    count = len(masks)
-    y, x = np.mgrid[-1 : 1 : SIZE * 1j, -1 : 1 : SIZE * 1j]
-
-    def one_each(low: float, high: float) -> NDArray[np.float64]:
-        return rng.uniform(low, high, (count, 1, 1))
-
-    light = one_each(0.45, 1) + one_each(-0.2, 0.2) * x + one_each(-0.2, 0.2) * y
-    striped = one_each(0, 1) < 0.35
-    waves = np.sin(one_each(6, 20) * np.where(one_each(0, 1) < 0.5, x, y) + one_each(0, 6))
-    light = light * np.where(striped, 1 + 0.4 * waves, 1) + rng.normal(0, 0.08, masks.shape)
-    return np.asarray(masks * np.clip(light, 0.08, 1)).astype(np.uint8)
-
-
-def _mirrored(right_side: Outline) -> Outline:
-    """A symmetric outline from its right half, given from top to bottom."""
-    return right_side + [(-x, y) for x, y in reversed(right_side)]
-
-
-def _top(rng: Generator, sleeve: float, hem: float, flare: float, neck: float) -> list[Outline]:
-    """A garment with sleeves; `sleeve` and `hem` say how far down they reach."""
-    shoulder, chest = rng.uniform(0.42, 0.55), rng.uniform(0.34, 0.46)
-    reach = min(0.98, shoulder + 0.22 + 0.22 * sleeve + rng.normal(0, 0.03))
-    end = -0.55 + sleeve * 1.1 + rng.normal(0, 0.05)
-    width = rng.uniform(0.14, 0.22)
-    body = _mirrored([(neck, -0.85), (shoulder, -0.75), (chest, -0.3), (chest + flare, hem)])
-    arm: Outline = [(shoulder - 0.1, -0.78), (reach, end - 0.05), (reach - width, end + 0.08)]
-    arm.append((chest - 0.05, -0.3))
-    return [body, arm, [(-x, y) for x, y in arm]]
-
-
-def _t_shirt(rng: Generator) -> list[Outline]:
-    return _top(rng, rng.uniform(0.1, 0.3), rng.uniform(0.6, 0.85), 0.0, rng.uniform(0.12, 0.26))
-
-
-def _pullover(rng: Generator) -> list[Outline]:
-    return _top(rng, rng.uniform(0.85, 1.1), rng.uniform(0.55, 0.8), 0.0, rng.uniform(0.1, 0.22))
-
-
-def _coat(rng: Generator) -> list[Outline]:
-    return _top(rng, rng.uniform(0.9, 1.2), rng.uniform(0.78, 0.98), 0.08, rng.uniform(0.05, 0.2))
-
-
-def _shirt(rng: Generator) -> list[Outline]:
-    return _top(rng, rng.uniform(0.2, 1.0), rng.uniform(0.65, 0.95), 0.03, rng.uniform(0.04, 0.14))
-
-
-def _dress(rng: Generator) -> list[Outline]:
-    waist, hem = rng.uniform(0.18, 0.28), rng.uniform(0.35, 0.65)
-    return [_mirrored([(0.2, -0.95), (0.3, -0.6), (waist, -0.2), (hem, 0.95)])]
-
-
-def _trousers(rng: Generator) -> list[Outline]:
-    hip, gap = rng.uniform(0.28, 0.42), rng.uniform(0.03, 0.16)
-    ankle = gap + rng.uniform(0.14, 0.26)
-    right: Outline = [(0, -0.95), (hip, -0.95), (ankle, 0.95), (gap, 0.95), (0, -0.35)]
-    return [right, [(-x, y) for x, y in right]]
-
-
-def _shoe(rng: Generator, collar: float) -> list[Outline]:
-    """A shoe seen from its side, toe to the left; `collar` says how high it reaches."""
-    toe = rng.uniform(0.12, 0.3)
-    sole = rng.uniform(0.4, 0.5)
-    return [
-        [
-            (-0.95, sole),
-            (-0.85, sole - toe),
-            (-0.1, sole - toe - rng.uniform(0.1, 0.2)),
-            (rng.uniform(0.1, 0.3), -collar),
-            (0.85, -collar + rng.normal(0, 0.04)),
-            (0.92, sole),
+    pen, half = ImageDraw.Draw(canvas), canvas.width / 2
+    for light, outline in layers:
+        corners = [
+            (
+                half * (1 + right + wide * cos * x - tall * sin * y),
+                half * (1 + down + wide * sin * x + tall * cos * y),
+            )
+            for x, y in outline
         ]
+        pen.polygon(corners, fill=round(255 * light))
+    light_given: NDArray[np.uint8] = np.asarray(canvas.reduce(SUPERSAMPLING))
+    return light_given
+
+
+def _shade(drawings: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
+    """Give each image its brightness, a fall of light, stripes now and then, and grain."""
+    y, x = np.mgrid[-1 : 1 : SIZE * 1j, -1 : 1 : SIZE * 1j].astype(np.float32)
+
+    def one_each(low: float, high: float) -> NDArray[np.float32]:
+        return rng.uniform(low, high, (len(drawings), 1, 1)).astype(np.float32)
+
+    light = one_each(0.35, 1) + one_each(-0.15, 0.15) * x + one_each(-0.15, 0.15) * y
+    across = np.where(one_each(0, 1) < 0.7, y, x)
+    stripes = np.sin(one_each(8, 20) * across + one_each(0, 2 * math.pi))
+    light *= 1 + np.where(one_each(0, 1) < 0.3, one_each(0.1, 0.4), 0) * stripes
+    light += 0.05 * rng.standard_normal(drawings.shape, dtype=np.float32)
+    shaded: NDArray[np.uint8] = (drawings * light.clip(0.1, 1)).astype(np.uint8)
+    return shaded
+
+
+def _mirrored(right_half: Outline) -> Outline:
+    """A symmetric outline from its right half, given from top to bottom."""
+    return right_half + [(-x, y) for x, y in reversed(right_half)]
+
+
+def _both_sides(light: float, outline: Outline) -> list[Layer]:
+    return [(light, outline), (light, [(-x, y) for x, y in outline])]
+
+
+def _bar(light: float, left: float, top: float, right: float, bottom: float) -> Layer:
+    return light, [(left, top), (right, top), (right, bottom), (left, bottom)]
+
+
+def _top(rng: Generator, sleeve: float, hem: float, neck: float) -> list[Layer]:
+    """What is worn above the waist; `sleeve` is 0 to 1, `hem` and `neck` are heights."""
+    shoulder, chest, collar = rng.uniform((0.42, 0.34, 0.14), (0.54, 0.46, 0.24))
+    reach = shoulder + 0.2 + 0.2 * sleeve + rng.normal(0, 0.03)
+    cuff = -0.5 + 1.05 * sleeve + rng.normal(0, 0.05)
+    width = rng.uniform(0.15, 0.24)
+    hip = chest + rng.uniform(-0.02, 0.1)
+    body = _mirrored([(0, neck), (collar, -0.88), (shoulder, -0.76), (chest, -0.3), (hip, hem)])
+    arm: Outline = [(shoulder - 0.1, -0.8), (shoulder, -0.76), (reach, cuff - 0.06)]
+    arm += [(reach - width, cuff + 0.06), (chest - 0.08, -0.25)]
+    return [(1, body), *_both_sides(0.93, arm)]
+
+
+def _t_shirt(rng: Generator) -> list[Layer]:
+    sleeve, hem, neck = rng.uniform((0.05, 0.55, -0.8), (0.6, 0.9, -0.5))
+    return _top(rng, sleeve, hem, neck)
+
+
+def _pullover(rng: Generator) -> list[Layer]:
+    """Long sleeves, and a knitted band at the hem."""
+    sleeve, hem, neck, band = rng.uniform((0.5, 0.55, -0.84, 0.4), (1.1, 0.9, -0.7, 0.95))
+    return [*_top(rng, sleeve, hem, neck), _bar(band, -0.34, hem - 0.16, 0.34, hem - 0.08)]
+
+
+def _coat(rng: Generator) -> list[Layer]:
+    """Long, open at the front from the lapels down."""
+    sleeve, hem, gap, lapel = rng.uniform((0.5, 0.6, 0.015, -0.6), (1.15, 0.98, 0.06, 0.0))
+    front = _mirrored([(0.12, -0.9), (gap, lapel), (gap, hem)])
+    return [*_top(rng, sleeve, hem, -0.8), (rng.uniform(0, 0.8), front)]
+
+
+def _shirt(rng: Generator) -> list[Layer]:
+    """Sleeves of any length, a small collar, and a row of buttons."""
+    sleeve, hem, shade = rng.uniform((0.1, 0.6, 0.2), (1.1, 0.95, 0.9))
+    buttons = [_bar(shade, -0.05, y, 0.05, y + 0.1) for y in np.arange(-0.55, hem - 0.1, 0.24)]
+    collar = _both_sides(shade, [(0.2, -0.92), (0.28, -0.78), (0.02, -0.58), (0.02, -0.7)])
+    return [*_top(rng, sleeve, hem, -0.72), *buttons, *collar]
+
+
+def _dress(rng: Generator) -> list[Layer]:
+    """Narrow at the waist, wide at the hem; straps above, or short sleeves."""
+    waist, hem, neck, bust = rng.uniform((0.18, 0.32, -0.85, 0.26), (0.3, 0.65, -0.5, 0.36))
+    body = _mirrored(
+        [(0, neck), (0.12, -0.95), (0.24, -0.95), (bust, -0.5), (waist, -0.15), (hem, 0.95)]
+    )
+    sleeve: Outline = [(0.2, -0.93), (0.5, -0.55), (0.38, -0.42), (0.22, -0.6)]
+    return [(1, body), *(_both_sides(0.93, sleeve) if rng.random() < 0.4 else [])]
+
+
+def _trousers(rng: Generator) -> list[Layer]:
+    hip, gap, width, crotch = rng.uniform((0.28, 0.03, 0.14, -0.5), (0.44, 0.18, 0.28, -0.2))
+    leg: Outline = [(0, -0.95), (hip, -0.95), (gap + width, 0.95), (gap, 0.95), (0, crotch)]
+    return [*_both_sides(1, leg), _bar(0.6, -0.5 * hip, -0.88, 0.5 * hip, -0.82)]
+
+
+def _shoe(rng: Generator, top: float, sole: float) -> list[Layer]:
+    """A shoe from its side, toe to the left; `top` and `sole` are heights."""
+    toe, instep, ankle = rng.uniform((0.14, -0.25, 0.05), (0.28, 0.0, 0.3))
+    outline = [(-0.95, sole), (-0.92, sole - toe * 0.7), (-0.75, sole - toe)]
+    outline += [(instep, sole - toe - 0.15), (ankle, top), (0.8, top - 0.04), (0.92, sole)]
+    return [(1, outline)]
+
+
+def _sneaker(rng: Generator) -> list[Layer]:
+    """Low, with a line above its thick sole, and laces."""
+    top, sole, line, lace = rng.uniform((-0.3, 0.35, 0.4, 0), (0, 0.5, 0.9, 0.15))
+    laces: list[Layer] = [
+        (0, [(x, -0.5), (x + 0.05, -0.5), (x - 0.03, lace), (x - 0.08, lace)]) for x in (0, 0.2)
+    ]
+    return [*_shoe(rng, top, sole), *laces, _bar(line, -0.92, sole - 0.13, 0.88, sole - 0.07)]
+
+
+def _boot(rng: Generator) -> list[Layer]:
+    """High, on a heel."""
+    top, sole, heel, arch = rng.uniform((-0.95, 0.45, 0.04, -0.3), (-0.1, 0.8, 0.2, 0.1))
+    return [
+        *_shoe(rng, top, sole),
+        (0, [(arch, sole + 0.02), (0.4, sole - heel), (0.5, sole + 0.02)]),
     ]
 
 
-def _sneaker(rng: Generator) -> list[Outline]:
-    return _shoe(rng, rng.uniform(-0.05, 0.15))
+def _sandal(rng: Generator) -> list[Layer]:
+    """A low shoe of which gaps leave straps and a sole, on a heel or flat."""
+    top, sole, heel = rng.uniform((-0.35, 0.35, 0), (-0.05, 0.5, 0.3))
+    starts = rng.uniform((-0.75, -0.3, 0.25), (-0.6, -0.1, 0.4))
+    widths = rng.uniform(0.18, 0.34, 3)
+    gaps: list[Layer] = [
+        (0, [(x, sole - 0.1), (x + 0.12, -0.6), (x + width + 0.12, -0.6), (x + width, sole - 0.1)])
+        for x, width in zip(starts, widths, strict=True)
+    ]
+    wedge: Outline = [(-0.2, sole), (0.92, sole - 0.1), (0.9, sole + heel), (0.7, sole + heel)]
+    return [*_shoe(rng, top, sole), *gaps, (1, [*wedge, (0.6, sole + 0.05)])]
 
 
-def _boot(rng: Generator) -> list[Outline]:
-    return _shoe(rng, rng.uniform(0.3, 0.95))
+def _bag(rng: Generator) -> list[Layer]:
+    """A body, which may narrow upwards, with a flap under a handle."""
+    width, slope, top, bottom = rng.uniform((0.6, 0.72, -0.4, 0.5), (0.95, 1, 0, 0.85))
+    handle, rise, flap = rng.uniform((0.22, 0.2, 0.5), (0.5, 0.5, 0.9))
+    body = _mirrored([(width * slope, top), (width, bottom)])
+    outside, inside = (
+        _mirrored([(handle - inset, top - rise + inset), (handle - inset + 0.08, top)])
+        for inset in (0, 0.1)
+    )
+    return [
+        (1, outside),
+        (0, inside),
+        (1, body),
+        _bar(flap, -width * slope, top + 0.2, width * slope, top + 0.27),
+    ]
 
 
-def _sandal(rng: Generator) -> list[Outline]:
-    """A sole with straps, the gaps between them open."""
-    heel = rng.uniform(0, 0.45)
-    sole: Outline = [(-0.95, 0.35), (0.2, 0.3 - heel * 0.4), (0.9, 0.1 - heel), (0.95, 0.25 - heel)]
-    sole += [(0.9, 0.5), (0.8, 0.5), (0.75, 0.35 - heel / 2), (-0.9, 0.5)]
-    straps = []
-    for start in rng.uniform([-0.8, -0.2, 0.4], [-0.5, 0.1, 0.6]):
-        top = rng.uniform(-0.35, 0.0) - heel / 2
-        straps.append(
-            [(start, 0.35), (start + 0.2, top), (start + 0.32, top), (start + 0.14, 0.35)]
-        )
-    return [sole, *straps]
-
-
-def _bag(rng: Generator) -> list[Outline]:
-    width, top = rng.uniform(0.6, 0.95), rng.uniform(-0.45, 0.0)
-    handle, strap, rise = rng.uniform(0.25, 0.5), 0.1, rng.uniform(0.25, 0.5)
-    body = _mirrored([(width * rng.uniform(0.75, 1), top), (width, rng.uniform(0.5, 0.85))])
-    side: Outline = [(handle, top), (handle - 0.1, top - rise), (0, top - rise)]
-    side += [(0, top - rise + strap), (handle - 0.2, top - rise + strap), (handle - 0.12, top)]
-    return [body, side, [(-x, y) for x, y in side]]
-
-
-_SHAPES = {
+_GARMENTS = {
     "drawn t-shirt": _t_shirt,
     "drawn trousers": _trousers,
     "drawn pullover": _pullover,
@@ -167,4 +212,5 @@ _SHAPES = {
     "drawn boot": _boot,
 }
 
-SILHOUETTES = tuple(_SHAPES)
+SILHOUETTES = tuple(_GARMENTS)
+"""Names of the classes, in the order of the labels."""

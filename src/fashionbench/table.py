@@ -1,0 +1,63 @@
+"""A result as text: the terminal's table, and how numbers are written everywhere."""
+
+from typing import TYPE_CHECKING, Any
+
+from fashionbench.result import Result
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["interval", "number", "percent", "text_table"]
+
+
+def percent(summary: dict[str, Any], key: str = "mean") -> str:
+    """A fraction of a summary as people read it; an en dash where there is none."""
+    value = summary[key]
+    return "–" if value is None else f"{100 * value:.2f}"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number to `digits` decimals; an en dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def interval(summary: dict[str, Any]) -> str:
+    """The 95 % interval in percent or points; an en dash where one seed cannot give it."""
+    if summary["low"] is None:
+        return "–"
+    return f"{percent(summary, 'low')} to {percent(summary, 'high')}"
+
+
+def text_table(result: Result) -> "Table":
+    """The comparison for a terminal of 80 columns."""
+    from rich.table import Table
+
+    document = result.document
+    table = Table(
+        title=f"{result.test_set.title} · test set · {document['device']}, "
+        f"{document['threads']} threads",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("model")
+    if len(result.study.recipes) > 1:
+        table.add_column("recipe")
+    for heading in ("accuracy %", "± 95 %", "sd", "loss", "train s", "parameters", "n"):
+        table.add_column(heading, justify="right")
+    for entry in document["entries"]:
+        accuracy = entry["accuracy"]
+        half = None if accuracy["low"] is None else accuracy["high"] - accuracy["mean"]
+        recipe = [entry["recipe"]] if len(result.study.recipes) > 1 else []
+        table.add_row(
+            entry["label"],
+            *recipe,
+            percent(accuracy),
+            "–" if half is None else f"{100 * half:.2f}",
+            percent(accuracy, "sd"),
+            number(entry["loss"]["mean"]),
+            number(entry["train_seconds"]["mean"], 2),
+            f"{entry['parameters']:,}",
+            str(accuracy["n"]),
+        )
+    return table

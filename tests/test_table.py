@@ -1,0 +1,51 @@
+"""The terminal's table: complete, narrow enough, and saying what the document says."""
+
+import io
+from pathlib import Path
+
+import pytest
+from factories import make_result
+from rich.console import Console
+
+from fashionbench.result import Result
+from fashionbench.table import interval, text_table
+
+
+def printed(result: Result) -> list[list[str]]:
+    """The cells of the rows under title and headings."""
+    console = Console(width=200, file=io.StringIO())
+    console.print(text_table(result))
+    assert isinstance(console.file, io.StringIO)
+    return [line.split() for line in console.file.getvalue().splitlines()[2:]]
+
+
+def test_a_row_says_what_the_document_says(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    rows = printed(result)
+    for row, entry in zip(rows, result.document["entries"], strict=True):
+        accuracy = entry["accuracy"]
+        assert row[0] == entry["label"]
+        assert float(row[1]) == pytest.approx(100 * accuracy["mean"], abs=0.005)
+        half = (accuracy["high"] - accuracy["low"]) / 2
+        assert float(row[2]) == pytest.approx(100 * half, abs=0.005)
+        assert float(row[3]) == pytest.approx(100 * accuracy["sd"], abs=0.005)
+        assert float(row[4]) == pytest.approx(entry["loss"]["mean"], abs=0.0005)
+        assert int(row[-1]) == accuracy["n"]
+
+
+def test_it_fits_80_columns(tmp_path: Path) -> None:
+    table = text_table(make_result(tmp_path))
+    assert Console(width=80, file=io.StringIO()).measure(table).maximum <= 80
+
+
+def test_recipes_have_a_column_where_they_differ(tmp_path: Path) -> None:
+    result = make_result(tmp_path, epochs=(1, 2))
+    headings = [str(column.header) for column in text_table(result).columns]
+    assert headings[:2] == ["model", "recipe"]
+    assert text_table(result).row_count == len(result.entries)
+
+
+def test_one_seed_has_no_interval(tmp_path: Path) -> None:
+    result = make_result(tmp_path, seeds=1)
+    assert [row[2:4] for row in printed(result)] == [["–", "–"]] * len(result.entries)
+    assert interval(result.document["entries"][0]["accuracy"]) == "–"
