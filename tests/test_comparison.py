@@ -10,8 +10,6 @@ import torch
 from torch import nn
 
 import fashionbench as fb
-from fashionbench.comparison import run_job
-from fashionbench.records import RunStore
 from fashionbench.result import Result
 from fashionbench.scores import score
 
@@ -55,10 +53,10 @@ def test_saved_weights_give_the_recorded_score(result: Result, silhouettes) -> N
 
 
 def test_finished_runs_are_not_run_again(result: Result, monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(*_: object) -> None:
+    def never(*_: object, **__: object) -> None:
         raise AssertionError("a finished run was run again")
 
-    monkeypatch.setattr("fashionbench.comparison.run_job", never)
+    monkeypatch.setattr("fashionbench.launch.run_entry", never)
     again = fb.compare(["v0", "mlp"], seeds=2, out=result.folder, **OPTIONS)
     assert again.document == result.document
     with pytest.raises(AssertionError):
@@ -133,24 +131,6 @@ def test_an_edited_model_is_another_model(tmp_path: Path, monkeypatch: pytest.Mo
     assert identify(Net)[1] != before[1]
 
 
-def test_the_record_is_written_after_the_weights(
-    tmp_path: Path, silhouettes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from fashionbench.comparison import plan
-
-    study = plan(["v0"], ["seed"], 1, dataset="silhouettes", epochs=1)
-    job = next(study.entries())[0]
-    store = RunStore(tmp_path, create=True)
-
-    def crash(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("fashionbench.checkpoint.save_model", crash)
-    with pytest.raises(KeyboardInterrupt):
-        run_job(job, silhouettes, torch.device("cpu"), store)
-    assert store.load_run(job) is None
-
-
 def test_real_data_gives_the_published_accuracy(real_data: Path, tmp_path: Path) -> None:
     # One epoch of V0 already passes 75 %; above 84 % it would be too good to be true
     # for a linear model after one epoch.
@@ -161,3 +141,18 @@ def test_real_data_gives_the_published_accuracy(real_data: Path, tmp_path: Path)
         run.scores.accuracy
         == score(np.eye(10)[run.predicted], result.test_set.labels.astype(int)).accuracy
     )
+
+
+def test_seeds_are_added_until_every_pair_is_decided(tmp_path: Path) -> None:
+    options = OPTIONS | {"until": 0.5, "seeds": 2, "out": tmp_path}
+    assert len(fb.compare(["v0"], **options).study.seeds) == 2, "nothing to decide"
+    result = fb.compare(["v0", "mlp"], **options)
+    assert len(result.study.seeds) > 2, "two seeds cannot exclude anything"
+    assert all(pair["verdict"] != "cannot tell" for pair in result.document["pairs"])
+
+
+def test_adding_seeds_ends_at_the_most(tmp_path: Path) -> None:
+    options = OPTIONS | {"until": 1e-9, "seeds": 2, "max_seeds": 4, "out": tmp_path}
+    result = fb.compare(["v0", "mlp"], **options)
+    assert result.study.seeds == (0, 1, 2, 3)
+    assert [len(entry.runs) for entry in result.entries] == [4, 4]

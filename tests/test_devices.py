@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from fashionbench.devices import resolve_device, synchronize
+from fashionbench.devices import free_memory, resolve_device, synchronize
 from fashionbench.errors import UsageError
 
 
@@ -38,3 +38,14 @@ def test_malloc_is_left_to_a_person_who_set_it() -> None:
         text=True,
     )
     assert answer.stdout.strip() == "False", answer.stderr
+
+
+def test_free_memory_is_less_than_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    assert 1 << 20 < free_memory(cpu) < 1 << 46
+
+    def unknown(name: str) -> int:
+        raise ValueError(name)
+
+    monkeypatch.setattr("os.sysconf", unknown)
+    assert free_memory(cpu) == 4 << 30

@@ -1,5 +1,6 @@
 """What the documents and examples say is run."""
 
+import json
 import re
 import subprocess
 import sys
@@ -49,3 +50,28 @@ def test_the_readmes_tree_names_every_module(tmp_path: Path) -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     for module in (ROOT / "src" / "fashionbench").glob("[!_]*.py"):
         assert module.name in text, module.name
+
+
+def test_the_readmes_table_is_the_recorded_one() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    recorded = json.loads((ROOT / "docs" / "results" / "three-models.json").read_text("utf-8"))
+    assert recorded["dataset"] == "fashion-mnist"
+    for entry in recorded["entries"]:
+        accuracy, seconds = entry["accuracy"], entry["train_seconds"]
+        row = (
+            f"| {entry['label']} | {entry['parameters']:,} "
+            f"| {100 * accuracy['mean']:.2f} ± {100 * accuracy['sd']:.2f} "
+            f"| {100 * accuracy['low']:.1f} to {100 * accuracy['high']:.1f} "
+            f"| {entry['loss']['mean']:.3f} | {seconds['mean']:.1f} | {accuracy['n']} |"
+        )
+        assert row in text
+    assert recorded["processor"] in text
+    assert f"torch {recorded['versions']['torch']}" in text
+    speed = json.loads((ROOT / "benchmarks" / "against_loop.json").read_text("utf-8"))
+    for result in speed["results"]:
+        summary = result["summary"]
+        row = (
+            f"| {summary['model']} | {summary['loop_seconds']:.1f} | {summary['fit_seconds']:.1f} "
+            f"| {summary['ratio']:.1f} ({summary['ratio_low']:.1f} to {summary['ratio_high']:.1f})"
+        )
+        assert row in text

@@ -5,11 +5,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fashionbench.comparison import flops_per_image
 from fashionbench.errors import UsageError
 from fashionbench.models import MODELS, build_model, identify, model_entry
 from fashionbench.models.mlp import MLP, FashionMnistModelV0, FashionMnistModelV1
 from fashionbench.models.tinyvgg import FashionMNISTModelV2
+from fashionbench.runs import flops_per_image
 
 
 @pytest.mark.parametrize(

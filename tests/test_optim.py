@@ -19,7 +19,7 @@ def test_steps_are_those_of_torchs_plain_implementation(name: OptimizerName) -> 
     recipe = load_recipe("seed").override(optimizer=name, learning_rate=0.01)
     ours, theirs = build_model("mlp", 0), build_model("mlp", 0)
     steppers = [
-        (ours, build_optimizer(ours, recipe)),
+        (ours, build_optimizer(ours.parameters(), recipe)),
         (theirs, OPTIMIZERS[name](theirs.parameters(), lr=0.01, foreach=False)),
     ]
     images = torch.rand(8, 1, 28, 28, generator=torch.Generator().manual_seed(0))

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 PROGRAM = """
-from fashionbench.progress import progress_bar
+from fashionbench.progress import note, progress_bar
+note("a word about it")
 with progress_bar(total=3, desc="counting", leave=True) as bar:
     bar.update(3)
 """
@@ -27,5 +28,8 @@ def test_drawn_on_a_terminal() -> None:
     termios.tcsetwinsize(writer, (24, 80))
     subprocess.run([sys.executable, "-c", PROGRAM], stderr=writer, check=True)
     os.close(writer)
-    assert b"counting" in os.read(reader, 4096)
+    seen = b""
+    while b"counting" not in seen:
+        seen += os.read(reader, 4096)
+    assert b"a word about it" in seen
     os.close(reader)

@@ -1,5 +1,8 @@
 """Intervals and tests against SciPy, and their rates of error by simulation."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,13 +10,36 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from fashionbench.stats import (
+    Difference,
+    anytime_p_value,
+    confidence_sequence,
+    decide,
+    difference,
+    error_of_test_set,
+    expected_sd,
     holm,
-    paired_difference,
-    standard_error_of_accuracy,
+    mcnemar,
+    seed_test,
+    seeds_needed,
     summarize,
+    time_ratio,
 )
 
 RNG = np.random.default_rng(0)
+
+
+def sampling_error(rate: float, count: int) -> float:
+    """Four standard errors of a simulated rate: a right method misses by more once in 16,000."""
+    return 4 * math.sqrt(rate * (1 - rate) / count)
+
+
+def draw_runs(
+    rng: np.random.Generator, seeds: int, images: int, *, seed_sd: float, gain: float = 0.0
+) -> np.ndarray:
+    """(S, N) correctness: each image has a chance of its own, each seed shifts all of them."""
+    chance = rng.beta(4, 1, images) * 0.9
+    shift = rng.normal(gain, seed_sd, (seeds, 1))
+    return rng.random((seeds, images)) < chance + shift
 
 
 def test_summary_agrees_with_scipy() -> None:
@@ -37,37 +63,6 @@ def test_not_a_number_is_left_out_and_n_says_so() -> None:
     assert (summary.mean, summary.n) == (0.5, 2)
 
 
-def test_paired_difference_agrees_with_scipy() -> None:
-    a, b = RNG.normal(0.8, 0.01, 6), RNG.normal(0.79, 0.02, 6)
-    found, expected = paired_difference(a, b), scipy_stats.ttest_rel(a, b)
-    interval = expected.confidence_interval(0.95)
-    assert found.difference == pytest.approx((a - b).mean())
-    assert found.p_value == pytest.approx(expected.pvalue)
-    assert (found.low, found.high) == (pytest.approx(interval.low), pytest.approx(interval.high))
-
-
-def test_paired_difference_of_one_seed_has_no_interval() -> None:
-    found = paired_difference([0.9], [0.8])
-    assert (found.low, found.high, found.p_value) == (None, None, None)
-
-
-def test_equal_differences_of_few_seeds_prove_nothing() -> None:
-    found = paired_difference([0.75, 0.5], [0.5, 0.25])
-    assert (found.difference, found.p_value, found.low) == (0.25, None, None)
-
-
-def test_intervals_cover_and_false_alarms_are_rare() -> None:
-    # 4,000 A/A comparisons of 5 seeds: the sampling error of a 5 % rate is 0.34 points.
-    samples = RNG.normal(0.8, 0.01, (4000, 2, 5))
-    covered = alarms = 0
-    for a, b in samples:
-        summary = summarize(a)
-        covered += summary.low <= 0.8 <= summary.high
-        alarms += paired_difference(a, b).p_value < 0.05
-    assert abs(covered / 4000 - 0.95) < 4 * 0.0034
-    assert abs(alarms / 4000 - 0.05) < 4 * 0.0034
-
-
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_is_the_stepwise_definition(p_values: list[float]) -> None:
     adjusted = holm(p_values)
@@ -80,5 +75,256 @@ def test_holm_is_the_stepwise_definition(p_values: list[float]) -> None:
         assert ours == pytest.approx(min(1, max(steps)))
 
 
-def test_standard_error_at_83_percent_of_10000_images() -> None:
-    assert standard_error_of_accuracy(0.83, 10_000) == pytest.approx(0.0037, abs=0.00006)
+# Differences
+
+
+@pytest.mark.parametrize("seeds", [2, 5, 9])
+def test_few_seeds_are_judged_by_the_paired_t_test(seeds: int) -> None:
+    a, b = RNG.normal(0.8, 0.01, seeds), RNG.normal(0.785, 0.02, seeds)
+    assert seed_test(a - b) == pytest.approx(scipy_stats.ttest_rel(a, b).pvalue)
+
+
+@pytest.mark.parametrize("seeds", [10, 12])
+def test_flipping_signs_is_scipys_exact_permutation_test(seeds: int) -> None:
+    a, b = RNG.normal(0.8, 0.01, seeds), RNG.normal(0.795, 0.01, seeds)
+
+    def mean(x, y, axis):
+        return (x - y).mean(axis=axis)
+
+    oracle = scipy_stats.permutation_test(
+        (a, b), mean, permutation_type="samples", n_resamples=np.inf, vectorized=True
+    )
+    assert seed_test(a - b) == pytest.approx(oracle.pvalue)
+
+
+def test_many_flips_are_drawn_and_agree_with_the_t_test() -> None:
+    a, b = RNG.normal(0.8, 0.01, 30), RNG.normal(0.795, 0.01, 30)
+    assert seed_test(a - b) == seed_test(a - b)
+    assert seed_test(a - b) == pytest.approx(scipy_stats.ttest_rel(a, b).pvalue, abs=0.01)
+
+
+def test_equal_differences_of_few_seeds_prove_nothing() -> None:
+    assert seed_test([0.0] * 5) == 1
+    assert seed_test([0.0] * 12) == 1
+    assert seed_test([0.9 - 0.8] * 2) is None
+    assert seed_test([0.1] * 12) == pytest.approx(2 / 2**12)
+
+
+@pytest.mark.parametrize("seeds", [5, 12, 20])
+@pytest.mark.parametrize("sds", [(0.01, 0.01), (0.07, 0.007)])
+def test_equal_models_raise_a_false_alarm_in_5_percent(
+    seeds: int, sds: tuple[float, float]
+) -> None:
+    count = 1_500
+    rng = np.random.default_rng(seeds)
+    samples = rng.normal(0.8, sds[0], (count, seeds)) - rng.normal(0.8, sds[1], (count, seeds))
+    alarms = np.mean([seed_test(sample) < 0.05 for sample in samples])
+    assert abs(alarms - 0.05) < sampling_error(0.05, count)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "images", "seed_sd"),
+    [(3, 1000, 0.01), (5, 1000, 0.02), (5, 400, 0.0), (15, 400, 0.02)],
+)
+def test_intervals_cover_new_seeds_and_new_images(seeds: int, images: int, seed_sd: float) -> None:
+    count, gain = 800, 0.03
+    rng = np.random.default_rng(seeds + images)
+    covered = 0
+    for _ in range(count):
+        # The chances are drawn anew with the images; a and b share neither.
+        a = draw_runs(rng, seeds, images, seed_sd=seed_sd, gain=gain)
+        b = draw_runs(rng, seeds, images, seed_sd=seed_sd)
+        found = difference(a, b)
+        covered += found.low <= gain <= found.high
+    assert covered / count > 0.95 - sampling_error(0.95, count)
+    assert covered / count < 0.99
+
+
+def test_the_interval_is_that_of_a_two_way_bootstrap_where_seeds_are_many() -> None:
+    rng = np.random.default_rng(3)
+    a = draw_runs(rng, 60, 300, seed_sd=0.03, gain=0.02)
+    b = draw_runs(rng, 60, 300, seed_sd=0.03)
+    gap = a.astype(float) - b
+    means = [
+        gap[np.ix_(rng.integers(0, 60, 60), rng.integers(0, 300, 300))].mean() for _ in range(4000)
+    ]
+    low, high = np.quantile(means, [0.025, 0.975])
+    found = difference(a, b)
+    # The bootstrap counts the runs' own noise on each image twice too often: it is wider.
+    assert found.high - found.low == pytest.approx(high - low, rel=0.12)
+    assert found.difference == pytest.approx(gap.mean())
+
+
+def test_the_interval_over_seeds_is_the_paired_t_interval() -> None:
+    a = draw_runs(RNG, 6, 500, seed_sd=0.02)
+    b = draw_runs(RNG, 6, 500, seed_sd=0.02)
+    found = difference(a, b)
+    oracle = scipy_stats.ttest_rel(a.mean(axis=1), b.mean(axis=1)).confidence_interval(0.95)
+    assert (found.seeds_low, found.seeds_high) == pytest.approx((oracle.low, oracle.high))
+    assert found.low <= found.seeds_low
+    assert found.high >= found.seeds_high
+
+
+def test_probability_of_better_is_mann_and_whitneys() -> None:
+    a = draw_runs(RNG, 8, 200, seed_sd=0.02)
+    b = draw_runs(RNG, 8, 200, seed_sd=0.02)
+    oracle = scipy_stats.mannwhitneyu(a.mean(axis=1), b.mean(axis=1)).statistic / 64
+    assert difference(a, b).probability == pytest.approx(oracle)
+
+
+def test_one_seed_has_a_difference_and_nothing_else() -> None:
+    a, b = draw_runs(RNG, 1, 100, seed_sd=0), draw_runs(RNG, 1, 100, seed_sd=0)
+    found = difference(a, b)
+    assert found.difference == pytest.approx(a.mean() - b.mean())
+    assert (found.low, found.high) == (-math.inf, math.inf)
+    assert (found.p_value, found.sd, found.probability) == (None, None, None)
+
+
+def test_mcnemar_is_the_binomial_test_of_disagreements() -> None:
+    a, b = RNG.random(500) < 0.8, RNG.random(500) < 0.7
+    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
+    oracle = scipy_stats.binomtest(only_a, only_a + only_b).pvalue
+    assert mcnemar(a, b) == pytest.approx(oracle)
+    assert mcnemar(a, a) == 1
+
+
+# Where spread comes from
+
+
+def test_error_of_the_test_set_is_the_binomial_one_of_a_run() -> None:
+    right = np.arange(10_000) < 8300
+    assert error_of_test_set(right[None]) == pytest.approx(math.sqrt(0.83 * 0.17 / 10_000))
+
+
+def test_more_seeds_do_not_shrink_the_error_of_the_test_set_below_that_of_its_images() -> None:
+    rng = np.random.default_rng(5)
+    chance = rng.beta(4, 1, 2000)
+    errors = [error_of_test_set(rng.random((seeds, 2000)) < chance) for seeds in (1, 5, 200)]
+    assert errors[0] > errors[1] > errors[2]
+    assert errors[2] == pytest.approx(chance.std() / math.sqrt(2000), rel=0.02)
+
+
+def test_the_expected_sd_is_measured_where_seeds_are_equally_good() -> None:
+    rng = np.random.default_rng(6)
+    chance = rng.beta(4, 1, 1000)
+    runs = rng.random((3000, 1000)) < chance
+    assert expected_sd(runs[:5]) == pytest.approx(runs.mean(axis=1).std(), rel=0.1)
+    assert expected_sd(runs[:1]) is None
+
+
+# Looking again and again
+
+
+def test_looking_after_every_seed_raises_no_false_alarms() -> None:
+    count = 1_000
+    samples = np.random.default_rng(7).normal(0, 0.01, (count, 100))
+    alarms = np.mean([anytime_p_value(sample) < 0.05 for sample in samples])
+    assert 0 < alarms < 0.05 + sampling_error(0.05, count)
+    t_tests = np.array(
+        [scipy_stats.ttest_1samp(samples[:, :n], 0, axis=1).pvalue for n in range(5, 100)]
+    )
+    assert (t_tests.min(axis=0) < 0.05).mean() > 0.2, "what looking costs those who do not pay"
+
+
+def test_the_confidence_sequence_holds_the_mean_at_every_look() -> None:
+    count = 1_000
+    samples = np.random.default_rng(8).normal(0.3, 1, (count, 60))
+    missed = 0
+    for sample in samples:
+        looks = [sample[:n] for n in range(2, 61)]
+        missed += any(abs(x.mean() - 0.3) > confidence_sequence(x) for x in looks)
+    assert 0 < missed / count < 0.05 + sampling_error(0.05, count)
+
+
+def test_the_sequence_ends_where_the_test_refuses() -> None:
+    sample = RNG.normal(0.5, 1, 40)
+    half = confidence_sequence(sample)
+    for edge in (sample.mean() - half, sample.mean() + half):
+        # Without the running maximum: of the last look alone.
+        n, c2 = 40, 0.25
+        squares = (n + c2) * ((sample - edge) ** 2).sum()
+        evidence = math.sqrt(c2 / (n + c2)) * (
+            squares / (squares - (sample - edge).sum() ** 2)
+        ) ** (n / 2)
+        assert evidence == pytest.approx(20)
+
+
+def test_too_few_seeds_have_no_sequence_and_a_clear_difference_is_soon_seen() -> None:
+    assert confidence_sequence([0.1, 0.2]) == math.inf
+    assert anytime_p_value(RNG.normal(5, 0.8, 5)) < 0.05 / 3
+    assert anytime_p_value([0.0] * 9) == 1
+
+
+# Verdicts
+
+
+FOUND = Difference(
+    difference=0.02,
+    low=0.01,
+    high=0.03,
+    seeds_low=0.012,
+    seeds_high=0.028,
+    sd=0.01,
+    p_value=0.001,
+    probability=0.9,
+    n=8,
+)
+
+
+def test_verdicts_say_what_the_numbers_say() -> None:
+    assert str(decide(FOUND, 0.001)) == "better"
+    assert str(decide(replace(FOUND, difference=-0.02, low=-0.03, high=-0.01), 0.001)) == "worse"
+    assert str(decide(replace(FOUND, low=-0.001), 0.04)) == "better on these test images"
+    small = replace(FOUND, difference=0.001, seeds_low=-0.002, seeds_high=0.004)
+    assert str(decide(replace(small, low=-0.003, high=0.005), 0.6)) == (
+        "no difference larger than 0.40 points"
+    )
+    assert str(decide(replace(small, low=-0.02, high=0.02), 0.6)) == (
+        "no difference larger than 0.40 points on these test images"
+    )
+    assert decide(replace(small, seeds_high=0.02), 0.6).word == "cannot tell"
+    assert str(decide(replace(FOUND, sd=None, p_value=None), None)) == "cannot tell"
+
+
+def test_cannot_tell_promises_more_seeds_than_there_are() -> None:
+    verdict = decide(replace(FOUND, seeds_low=-0.01, seeds_high=0.05, n=8), 0.2)
+    assert verdict.seeds is not None
+    assert verdict.seeds > 8
+    assert f"about {verdict.seeds} seeds would" in str(verdict)
+
+
+@pytest.mark.parametrize(("effect", "alpha"), [(0.75, 0.05), (0.5, 0.05), (0.75, 0.05 / 3)])
+def test_the_promised_seeds_have_80_percent_power(effect: float, alpha: float) -> None:
+    n, count = seeds_needed(effect, 1.0, alpha), 800
+    rng = np.random.default_rng(n)
+    found = np.mean([seed_test(rng.normal(effect, 1, n)) < alpha for _ in range(count)])
+    assert abs(found - 0.8) < sampling_error(0.8, count)
+
+
+def test_needed_seeds_agree_with_the_literature() -> None:
+    # Cohen 1988: a paired t-test of d = 0.5 needs 34 pairs for a power of 80 % at 5 %.
+    assert seeds_needed(0.5, 1.0) == 34
+    assert seeds_needed(1.0, 0.0) == 2
+    # 11 seeds have 1,024 flips, the first that a p-value below 0.001 can come from.
+    assert seeds_needed(2.2, 1.0, 0.001) <= 11
+
+
+# Times
+
+
+def test_times_are_compared_as_welch_does_on_logarithms() -> None:
+    a, b = RNG.lognormal(3, 0.1, 5), RNG.lognormal(1, 0.2, 7)
+    found = time_ratio(a, b)
+    assert found is not None
+    oracle = scipy_stats.ttest_ind(np.log(a), np.log(b), equal_var=False)
+    interval = oracle.confidence_interval(0.95)
+    gap = np.log(a).mean() - np.log(b).mean()
+    expected = np.exp([gap, interval.low, interval.high])
+    assert (found.ratio, found.low, found.high) == pytest.approx(tuple(expected))
+
+
+def test_one_time_cannot_be_compared_and_equal_times_are_equal() -> None:
+    assert time_ratio([1.0], [2.0, 3.0]) is None
+    equal = time_ratio([2.0, 2.0], [1.0, 1.0])
+    assert equal is not None
+    assert (equal.ratio, equal.low, equal.high) == pytest.approx((2, 2, 2))

@@ -66,6 +66,14 @@ def compare(
     seeds: Annotated[
         str, typer.Option(help="how many seeds, or which: 5 means 0,1,2,3,4; '7,' means 7 alone")
     ] = "5",
+    until: Annotated[
+        float | None,
+        typer.Option(
+            help="add seeds until each pair is decided or a difference of accuracies this large, "
+            "such as 0.002, is excluded"
+        ),
+    ] = None,
+    max_seeds: Annotated[int, typer.Option(help="where --until ends in any case")] = 100,
     epochs: Annotated[int | None, typer.Option(help="passes over the training images")] = None,
     batch_size: Annotated[int | None, typer.Option(help="images a step")] = None,
     optimizer: Annotated[str | None, typer.Option(help="sgd, rmsprop or adam")] = None,
@@ -76,6 +84,10 @@ def compare(
     dataset: DatasetOption = "fashion-mnist",
     data: DataOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
+    jobs: Annotated[
+        str,
+        typer.Option(help="how seeds run together: auto, stacked, processes or serial"),
+    ] = "auto",
     out: Annotated[Path | None, typer.Option(help="run folder  [default: runs/DATASET]")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -84,7 +96,9 @@ def compare(
     Finished runs stay in the run folder: stopped and given again, the same command
     goes on where it was. Writes report.html, report.md, results.csv and results.json.
     """
-    from fashionbench.comparison import default_folder, plan, run_study
+    from fashionbench.comparison import choose_way, default_folder, plan, run_study
+
+    way = choose_way(jobs)
 
     study = plan(
         _names(models),
@@ -92,6 +106,8 @@ def compare(
         _seeds(seeds),
         dataset=dataset,
         device=device,
+        until=until,
+        max_seeds=max_seeds,
         epochs=epochs,
         batch_size=batch_size,
         optimizer=optimizer,
@@ -99,7 +115,8 @@ def compare(
         validation_images=validation_images,
     )
     command = shlex.join(["fashionbench", *sys.argv[1:]])
-    _show(run_study(study, out or default_folder(dataset), data, command), as_json)
+    result = run_study(study, out or default_folder(dataset), data, command, way)
+    _show(result, as_json)
 
 
 @app.command()
@@ -119,8 +136,8 @@ def report(
 @app.command()
 def models(as_json: JsonOption = False) -> None:
     """List the models: name, parameters, FLOPs per image, and what each is."""
-    from fashionbench.comparison import count_parameters, flops_per_image
     from fashionbench.models import MODELS, build_model
+    from fashionbench.runs import count_parameters, flops_per_image
 
     rows = []
     for name, entry in MODELS.items():
@@ -189,10 +206,12 @@ def _show(result: Any, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    from fashionbench.table import text_table
+    from fashionbench.table import pair_lines, text_table
 
     console = Console(highlight=False)
     console.print(text_table(result))
+    for line in pair_lines(result):
+        console.print(line)
     for warning in result.warnings:
         console.print(f"! {warning}")
     console.print(f"\nReport: {result.folder / 'report.html'}", soft_wrap=True)

@@ -17,11 +17,13 @@ from fashionbench.errors import UsageError
 
 __all__ = [
     "DEVICES",
+    "WAYS",
     "Device",
     "Job",
     "OptimizerName",
     "Recipe",
     "Study",
+    "Way",
     "load_recipe",
     "recipe_names",
 ]
@@ -29,6 +31,9 @@ __all__ = [
 OptimizerName = Literal["sgd", "adam", "rmsprop"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = get_args(Device)
+Way = Literal["auto", "stacked", "processes", "serial"]
+"""How the seeds of a model are run together."""
+WAYS: tuple[Way, ...] = get_args(Way)
 
 # Part of every job's key: raised whenever the same job would give other numbers than before.
 PROTOCOL = 1
@@ -133,6 +138,10 @@ class Study(_Frozen):
     seeds: tuple[int, ...] = Field(min_length=1)
     dataset: str
     device: Device = "auto"
+    until: float | None = Field(None, gt=0, lt=1)
+    """Seeds are added until each pair is decided, or a difference this large is excluded."""
+    max_seeds: int = Field(100, ge=2)
+    """Where adding ends in any case."""
 
     @field_validator("models", "seeds", "recipes")
     @classmethod

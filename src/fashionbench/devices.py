@@ -11,7 +11,7 @@ import torch
 from fashionbench.config import DEVICES
 from fashionbench.errors import UsageError
 
-__all__ = ["describe_device", "keep_freed_memory", "resolve_device", "synchronize"]
+__all__ = ["describe_device", "free_memory", "keep_freed_memory", "resolve_device", "synchronize"]
 
 
 def resolve_device(name: str = "auto") -> torch.device:
@@ -44,6 +44,16 @@ def synchronize(device: torch.device) -> None:
 def describe_device(device: torch.device) -> str:
     """The accelerator's own name, or "cpu"."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that can still be had on `device`; a cautious guess where the system does not say."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    except (AttributeError, ValueError):  # Windows, macOS
+        return 4 << 30
 
 
 # From glibc's malloc.h.

@@ -1,9 +1,9 @@
 """OPTIMIZERS: torch's own update rules by the names that recipes use."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
-from torch import nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from fashionbench.config import OptimizerName, Recipe
@@ -21,9 +21,9 @@ OPTIMIZERS: Mapping[OptimizerName, type[Optimizer]] = {
 _FUSED = {"sgd", "adam"}
 
 
-def build_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
-    """The recipe's optimizer over all parameters of `model`, in torch's fastest version of it."""
+def build_optimizer(parameters: Iterable[Tensor], recipe: Recipe) -> Optimizer:
+    """The recipe's optimizer over `parameters`, in torch's fastest version of it."""
     options: dict[str, object] = {"lr": recipe.learning_rate}
     if recipe.optimizer in _FUSED:
         options["fused"] = True
-    return OPTIMIZERS[recipe.optimizer](model.parameters(), **options)  # type: ignore[arg-type]
+    return OPTIMIZERS[recipe.optimizer](parameters, **options)  # type: ignore[arg-type]

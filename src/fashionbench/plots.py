@@ -26,6 +26,7 @@ __all__ = [
     "plot_confusion",
     "plot_curves",
     "plot_hard_images",
+    "plot_reliability",
     "plot_samples",
     "plot_time",
 ]
@@ -162,6 +163,29 @@ def plot_time(entries: Named, test_set: TestSet) -> Figure:
     axes.set_xlim(left=0)
     axes.set_xlabel("training time of one run, seconds (diamond: mean over runs)")
     axes.set_ylabel("test accuracy, %")
+    axes.grid(alpha=0.25)
+    _legend(axes)
+    return figure
+
+
+def plot_reliability(entries: Named, test_set: TestSet) -> Figure:
+    """How often a model is right against how sure it is; bins of confidence, all runs together."""
+    figure, axes = _canvas(f"Confidence and accuracy · {test_set.title}", WIDTH, 4.6)
+    axes.plot([0, 100], [0, 100], "-", color=INK, alpha=0.4, lw=1)
+    for name, runs, colour, marker, line in _looks(entries):
+        bins = np.array([run.scores.calibration for run in runs if run.outcome != "diverged"])
+        if not bins.size:
+            continue
+        images = bins[:, :, 0].sum(axis=0)
+        # A bin of few images says little: below one in a thousand it is left out.
+        full = images >= images.sum() / 1000
+        confidence, accuracy = (
+            100 * (bins[:, :, 0] * bins[:, :, column]).sum(axis=0)[full] / images[full]
+            for column in (1, 2)
+        )
+        axes.plot(confidence, accuracy, marker + line, color=colour, ms=4, label=name)
+    axes.set_xlabel("confidence: mean probability of the predicted class, %")
+    axes.set_ylabel("accuracy, %")
     axes.grid(alpha=0.25)
     _legend(axes)
     return figure

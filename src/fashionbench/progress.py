@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-__all__ = ["progress_bar"]
+__all__ = ["note", "progress_bar"]
 
 
 def progress_bar(**options: Any) -> Any:
@@ -13,3 +13,11 @@ def progress_bar(**options: Any) -> Any:
 
     visible = tqdm is not terminal_tqdm or sys.stderr.isatty()
     return tqdm(**{"leave": False} | options, disable=not visible)
+
+
+def note(text: str) -> None:
+    """A line above the bars, where there are bars."""
+    from tqdm.std import tqdm
+
+    if sys.stderr.isatty():
+        tqdm.write(text, file=sys.stderr)

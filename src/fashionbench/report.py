@@ -16,8 +16,7 @@ from fashionbench import plots
 from fashionbench.errors import UsageError
 from fashionbench.records import TestSet, write_atomically
 from fashionbench.result import Result
-from fashionbench.stats import standard_error_of_accuracy
-from fashionbench.table import interval, number, percent
+from fashionbench.table import interval, number, percent, seconds, times
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,6 +64,11 @@ FIGURES = {
         "Each row is a true class, each column what its images were called, in percent of the row, "
         "averaged over the runs; a perfect model has 100 down the diagonal.",
         _plot_best_confusion,
+    ),
+    "reliability": Plot(
+        "Can its confidence be believed?",
+        "On the diagonal a model is right as often as it says; below it, it is too sure of itself.",
+        plots.plot_reliability,
     ),
     "classes": Plot(
         "Scores by class",
@@ -128,18 +132,23 @@ def _headline(result: Result) -> str:
     if not others:
         return f"{said}."
     (second, _), next_about = others[0]
-    pair = next(p for p in result.document["pairs"] if {p["a"], p["b"]} == {best[0], second})
-    said += f", {100 * abs(pair['difference']):.2f} points more than {next_about['label']}"
+    pair = next(p for p in result.pairs if {p.a, p.b} == {best[0], second})
+    found = pair.found
+    said += f", {100 * abs(found.difference):.2f} points more than {next_about['label']}"
     if len(result.study.recipes) > 1:
         said += f" ({about['recipe']} against {next_about['recipe']})"
-    if pair["low"] is None:
+    if pair.p_value is None:
         return f"{said}; these runs cannot tell whether that is more than luck."
-    sign = 100 if pair["a"] == best[0] else -100
-    ends = sorted((sign * pair["low"], sign * pair["high"]))
+    sign = 100 if pair.a == best[0] else -100
+    ends = sorted((sign * found.low, sign * found.high))
     between = f"95 % interval of the difference {ends[0]:.2f} to {ends[1]:.2f}"
-    if pair["verdict"] == "cannot tell":
-        return f"{said}; these seeds cannot tell whether that is more than luck ({between})."
-    return f"{said}, which is more than luck of the seed ({between}; p = {pair['p_value']:.2g})."
+    if pair.verdict.word in ("better", "worse"):
+        place = "" if pair.verdict.beyond_these_images else " on these test images"
+        return (
+            f"{said}, which is more than luck of the seed{place} "
+            f"({between}; p = {pair.p_value:.2g})."
+        )
+    return f"{said}; on the difference: {pair.verdict} ({between})."
 
 
 def notebook_html(result: Result) -> str:
@@ -161,12 +170,13 @@ def _render(template: str, result: Result, **values: Any) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"percent": percent, "number": number, "interval": interval}
-    test_images = len(result.test_set.labels)
-    errors = [
-        standard_error_of_accuracy(entry["accuracy"]["mean"], test_images)
-        for entry in result.document["entries"]
-    ]
+    environment.filters |= {
+        "percent": percent,
+        "number": number,
+        "interval": interval,
+        "times": times,
+        "seconds": seconds,
+    }
     return environment.get_template(template).render(
         result=result,
         document=result.document,
@@ -175,8 +185,8 @@ def _render(template: str, result: Result, **values: Any) -> str:
         warnings=result.warnings,
         dead_logits=DEAD_LOGITS if _has_dead_v1(result) else "",
         several_recipes=len(result.study.recipes) > 1,
-        test_images=test_images,
-        test_set_error=max(errors),
+        test_images=len(result.test_set.labels),
+        test_set_error=max(entry["test_set_error"] for entry in result.document["entries"]),
         environment=result.entries[0].runs[0].environment,
         **values,
     )

@@ -5,22 +5,38 @@ Reads records only; the same records give the same document.
 
 import json
 import math
+import statistics
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fashionbench.config import Study
 from fashionbench.errors import StoreError
-from fashionbench.records import RunRecord, RunStore, TestSet
-from fashionbench.stats import holm, paired_difference, summarize
+from fashionbench.records import Outcome, RunRecord, RunStore, TestSet
+from fashionbench.stats import (
+    SMALLEST_DIFFERENCE,
+    Difference,
+    Verdict,
+    decide,
+    difference,
+    error_of_test_set,
+    expected_sd,
+    holm,
+    mcnemar,
+    summarize,
+    time_ratio,
+)
 
 if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure
 
-__all__ = ["Entry", "Result", "load_result"]
+__all__ = ["Entry", "Pair", "Result", "load_result"]
 
 
 @dataclass(frozen=True)
@@ -46,10 +62,20 @@ class Entry:
     def accuracies(self) -> list[float]:
         return [run.scores.accuracy for run in self.runs]
 
-    def summary(self) -> dict[str, Any]:
+    @property
+    def seconds(self) -> list[float]:
+        """Training times of the runs that were alone on their device."""
+        return [run.train_seconds for run in self.runs if run.train_seconds is not None]
+
+    def correct(self, labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """(S, N): which run is right about which test image."""
+        predicted = np.stack([run.predicted for run in self.runs])
+        return np.equal(predicted, labels)
+
+    def summary(self, labels: NDArray[np.uint8]) -> dict[str, Any]:
         """The entry as the JSON document has it."""
         first = self.runs[0]
-        seconds = [run.train_seconds for run in self.runs if run.train_seconds is not None]
+        correct = self.correct(labels)
         return {
             "model": self.model,
             "recipe": self.recipe,
@@ -62,7 +88,14 @@ class Entry:
             "calibration_error": asdict(
                 summarize([run.scores.calibration_error for run in self.runs])
             ),
-            "train_seconds": asdict(summarize(seconds)),
+            "train_seconds": asdict(summarize(self.seconds))
+            | {"median": statistics.median(self.seconds) if self.seconds else None},
+            "test_set_error": error_of_test_set(correct),
+            "expected_sd": expected_sd(correct),
+            "outcomes": {
+                outcome: sum(run.outcome == outcome for run in self.runs)
+                for outcome in get_args(Outcome)
+            },
             "dead_classes": sorted({index for run in self.runs for index in run.dead_classes}),
             "runs": [
                 {
@@ -78,6 +111,41 @@ class Entry:
                 }
                 for run in self.runs
             ],
+        }
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two entries and what can be said of their difference, a minus b."""
+
+    a: str
+    b: str
+    first: Entry
+    second: Entry
+    found: Difference
+    p_value: float | None
+    """Adjusted for the number of pairs (Holm)."""
+    verdict: Verdict
+    mcnemar: float | None
+    """Where each has one run: p-value of the two networks being right equally often."""
+
+    def summary(self) -> dict[str, Any]:
+        """The pair as the JSON document has it."""
+        times = time_ratio(self.first.seconds, self.second.seconds)
+        return {
+            "a": self.a,
+            "b": self.b,
+            **{
+                key: value if value is not None and math.isfinite(value) else None
+                for key, value in asdict(self.found).items()
+            },
+            "p_value": self.p_value,
+            "verdict": self.verdict.word,
+            "in_words": str(self.verdict),
+            "seeds_needed": self.verdict.seeds,
+            "beyond_these_images": self.verdict.beyond_these_images,
+            "mcnemar_p_value": self.mcnemar,
+            "time_ratio": None if times is None else asdict(times),
         }
 
 
@@ -99,7 +167,7 @@ class Result:
         """
         first = self.entries[0].runs[0]
         names = self.test_set.classes
-        entries = [entry.summary() for entry in self.entries]
+        entries = [entry.summary(self.test_set.labels) for entry in self.entries]
         for summary in entries:
             for part in (summary, *summary["runs"]):
                 part["dead_classes"] = [names[index] for index in part["dead_classes"]]
@@ -112,7 +180,8 @@ class Result:
             "processor": first.environment["processor"],
             "seeds": list(self.study.seeds),
             "entries": entries,
-            "pairs": self._pairs(),
+            "until": self.study.until,
+            "pairs": [pair.summary() for pair in self.pairs],
         }
 
     def to_json(self) -> str:
@@ -127,30 +196,33 @@ class Result:
         except (OSError, UnicodeDecodeError):
             return False
 
-    def _pairs(self) -> list[dict[str, Any]]:
+    @cached_property
+    def pairs(self) -> list["Pair"]:
+        """Every two entries, compared over the seeds that both have finished."""
         pairs = list(combinations(self.entries, 2))
-        differences = [paired_difference(a.accuracies, b.accuracies) for a, b in pairs]
-        adjusted = iter(holm([d.p_value for d in differences if d.p_value is not None]))
+        found = [self._difference(a, b) for a, b in pairs]
+        adjusted = iter(holm([d.p_value for d in found if d.p_value is not None]))
         rows = []
-        for (a, b), difference in zip(pairs, differences, strict=True):
-            p_value = None if difference.p_value is None else next(adjusted)
-            if p_value is None or p_value >= 0.05:
-                verdict = "cannot tell"
-            else:
-                verdict = "better" if difference.difference > 0 else "worse"
-            rows.append(
-                {
-                    "a": self.name(a),
-                    "b": self.name(b),
-                    "difference": difference.difference,
-                    "low": difference.low,
-                    "high": difference.high,
-                    "p_value": p_value,
-                    "n": difference.n,
-                    "verdict": verdict,
-                }
-            )
+        for (a, b), values in zip(pairs, found, strict=True):
+            p_value = None if values.p_value is None else next(adjusted)
+            smallest = self.study.until or SMALLEST_DIFFERENCE
+            verdict = decide(values, p_value, smallest, len(pairs))
+            single = None
+            if len(a.runs) == len(b.runs) == 1:
+                labels = self.test_set.labels
+                single = mcnemar(a.correct(labels)[0], b.correct(labels)[0])
+            rows.append(Pair(self.name(a), self.name(b), a, b, values, p_value, verdict, single))
         return rows
+
+    def _difference(self, a: Entry, b: Entry) -> Difference:
+        labels = self.test_set.labels
+        seeds = [{run.job.seed for run in entry.runs} for entry in (a, b)]
+        shared = seeds[0] & seeds[1]
+        rows = [
+            entry.correct(labels)[[run.job.seed in shared for run in entry.runs]]
+            for entry in (a, b)
+        ]
+        return difference(*rows, sequential=self.study.until is not None)
 
     def name(self, entry: Entry) -> str:
         """The shortest name that tells entries apart: model, and recipe where that varies."""
@@ -177,19 +249,28 @@ class Result:
                     f"{entry.label}: {len(dead)} of {n} runs never predict some class "
                     f"({', '.join(names[index] for index in which)})."
                 )
-        settings = {
-            (run.device, run.environment["threads"], run.environment["versions"]["torch"])
-            for entry in self.entries
-            for run in entry.runs
-        }
-        if len(settings) > 1:
-            found.append(
-                "These runs were made under different conditions, so their times do not compare: "
-                + "; ".join(f"{d} with {t} threads, torch {v}" for d, t, v in sorted(settings))
-                + "."
-            )
+        runs = [run for entry in self.entries for run in entry.runs]
+        found += _mixed(
+            "These runs were made under different conditions",
+            {f"{run.device}, torch {run.environment['versions']['torch']}" for run in runs},
+        )
+        found += _mixed(
+            "Training times were taken with different numbers of threads",
+            {
+                f"{run.environment['threads']} threads"
+                for run in runs
+                if run.train_seconds is not None
+            },
+        )
         if len(self.study.seeds) == 1:
             found.append("One seed each: how much of a difference is luck cannot be told.")
+            found += [
+                f"These two networks, {pair.a} and {pair.b}, are "
+                + ("not equally often" if pair.mcnemar < 0.05 else "not shown to differ in being")
+                + f" right (McNemar's test, p = {pair.mcnemar:.2g}); other seeds may say otherwise."
+                for pair in self.pairs
+                if pair.mcnemar is not None
+            ]
         return found
 
     def figure(self, name: str) -> "Figure":
@@ -212,6 +293,10 @@ class Result:
         from fashionbench.report import notebook_html
 
         return notebook_html(self)
+
+
+def _mixed(problem: str, settings: set[str]) -> list[str]:
+    return [f"{problem}: {'; '.join(sorted(settings))}."] if len(settings) > 1 else []
 
 
 def load_result(folder: Path | str) -> Result:

@@ -7,7 +7,7 @@ from fashionbench.result import Result
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["interval", "number", "percent", "text_table"]
+__all__ = ["interval", "number", "pair_lines", "percent", "seconds", "text_table", "times"]
 
 
 def percent(summary: dict[str, Any], key: str = "mean") -> str:
@@ -26,6 +26,20 @@ def interval(summary: dict[str, Any]) -> str:
     if summary["low"] is None:
         return "–"
     return f"{percent(summary, 'low')} to {percent(summary, 'high')}"
+
+
+def seconds(entry: dict[str, Any]) -> str:
+    """Mean training time; after it the number of runs behind it, where that is not all."""
+    summary = entry["train_seconds"]
+    written = number(summary["mean"], 2)
+    return written if summary["n"] in (0, entry["accuracy"]["n"]) else f"{written} ({summary['n']})"
+
+
+def times(ratio: dict[str, float] | None) -> str:
+    """How many times as long, with its 95 % interval; an en dash where too few runs tell."""
+    if ratio is None:
+        return "–"
+    return f"{ratio['ratio']:.2f}× ({ratio['low']:.2f} to {ratio['high']:.2f})"
 
 
 def text_table(result: Result) -> "Table":
@@ -56,8 +70,19 @@ def text_table(result: Result) -> "Table":
             "–" if half is None else f"{100 * half:.2f}",
             percent(accuracy, "sd"),
             number(entry["loss"]["mean"]),
-            number(entry["train_seconds"]["mean"], 2),
+            seconds(entry),
             f"{entry['parameters']:,}",
             str(accuracy["n"]),
         )
     return table
+
+
+def pair_lines(result: Result) -> list[str]:
+    """What each pair's difference amounts to, a line each, for the terminal."""
+    lines = []
+    for pair in result.document["pairs"]:
+        points = f"{100 * pair['difference']:+.2f} points"
+        if pair["low"] is not None:
+            points += f" ({interval(pair)})"
+        lines.append(f"{pair['a']} against {pair['b']}: {points}: {pair['in_words']}")
+    return lines

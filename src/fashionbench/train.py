@@ -23,7 +23,7 @@ from fashionbench.optim import build_optimizer
 from fashionbench.progress import progress_bar
 from fashionbench.seeds import derive_seed
 
-__all__ = ["Fit", "epoch_order", "fit"]
+__all__ = ["Fit", "curve_points", "epoch_order", "fit"]
 
 WARM_UP_STEPS = 5
 CURVE_POINTS = 20
@@ -34,8 +34,8 @@ CURVE_POINTS = 20
 class Fit:
     """What a training run leaves behind, besides the trained weights in the model."""
 
-    train_seconds: float = 0.0
-    """Order, forward, backward and step; not warm-up, not validation."""
+    train_seconds: float | None = None
+    """Order, forward, backward and step, not warm-up, not validation; None if not alone."""
     warm_up_seconds: float = 0.0
     validation_seconds: float = 0.0
     epochs: int = 0
@@ -65,9 +65,10 @@ def fit(
     keep_freed_memory()
     model.to(device).to(memory_format=torch.channels_last)
     training, validation = hold_out(data.to(device), recipe.validation_images)
-    optimizer = build_optimizer(model, recipe)
+    optimizer = build_optimizer(model.parameters(), recipe)
     result = Fit(warm_up_seconds=warm_up(model, training, recipe))
     steps = recipe.epochs * -(-len(training) // recipe.batch_size)
+    train_seconds = 0.0
     with (
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
         torch.backends.cudnn.flags(deterministic=True, benchmark=False),
@@ -79,7 +80,8 @@ def fit(
             synchronize(device)
             start = time.perf_counter()
             order = epoch_order(len(training), seed, epoch).to(device)
-            images, labels = training.images[order], training.labels[order]
+            images = training.images.index_select(0, order)
+            labels = training.labels.index_select(0, order)
             losses = []
             for batch, batch_labels in zip(
                 images.split(recipe.batch_size), labels.split(recipe.batch_size), strict=True
@@ -87,9 +89,9 @@ def fit(
                 losses.append(training_step(model, optimizer, batch, batch_labels))
                 bar.update()
             synchronize(device)
-            result.train_seconds += time.perf_counter() - start
+            train_seconds += time.perf_counter() - start
             result.epochs += 1
-            result.curve += _curve(epoch, torch.stack(losses).cpu())
+            result.curve += curve_points(epoch, torch.stack(losses).cpu())
             result.diverged = not all(loss == loss for _, loss in result.curve)
             if len(validation):
                 start = time.perf_counter()
@@ -98,6 +100,7 @@ def fit(
                 result.validation_seconds += time.perf_counter() - start
             if result.diverged:
                 break
+    result.train_seconds = train_seconds
     return result
 
 
@@ -122,7 +125,7 @@ def warm_up(model: nn.Module, training: Split, recipe: Recipe) -> float:
     device = training.images.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         rehearsal = copy.deepcopy(model).train()
-        optimizer = build_optimizer(rehearsal, recipe)
+        optimizer = build_optimizer(rehearsal.parameters(), recipe)
         # The short batch at an epoch's end has kernels of its own to choose.
         short = len(training) % recipe.batch_size or recipe.batch_size
         for size in [recipe.batch_size] * WARM_UP_STEPS + [short]:
@@ -131,7 +134,7 @@ def warm_up(model: nn.Module, training: Split, recipe: Recipe) -> float:
     return time.perf_counter() - start
 
 
-def _curve(epoch: int, losses: Tensor) -> list[tuple[float, float]]:
+def curve_points(epoch: int, losses: Tensor) -> list[tuple[float, float]]:
     """(S,) losses of an epoch's steps -> points of the curve."""
     points, steps = [], 0
     for part in losses.tensor_split(min(CURVE_POINTS, len(losses))):

@@ -1,0 +1,118 @@
+"""What does one of many seeds cost, against one run of the textbook loop?
+
+The loop is that of against_loop.py; ours trains --seeds members of a model the way that
+`--jobs auto` picks (stacked, or in processes), nothing timed alone. Each measurement is a
+fresh process; the programs take turns, A B A B. Ours is clocked from the call to the last
+record, so that starting processes, testing and saving count against it.
+
+    python benchmarks/many_seeds.py --data DIR [--seeds 16] [--rounds 3] [--models v0,v1,v2]
+
+Writes benchmarks/many_seeds.json and prints medians and ratios. Runs on CUDA where there
+is one: --seeds 100 is the question there.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from against_loop import processor, run_loop, unpacked
+
+PROGRAMS = ("loop", "many")
+
+
+def run_many(name, root, seeds):
+    """Seconds for all seeds, and the way they were run."""
+    import torch
+
+    import fashionbench as fb
+    from fashionbench.comparison import plan
+    from fashionbench.devices import resolve_device
+    from fashionbench.launch import run_entry
+    from fashionbench.records import RunStore
+
+    data, device = fb.load_data(root=root), resolve_device("auto")
+    torch.optim.SGD([torch.zeros(1)], lr=0.1)  # brings torch's own late imports before the clock
+    jobs = next(plan([name], ["seed"], seeds, dataset="fashion-mnist").entries())
+    with tempfile.TemporaryDirectory() as folder:
+        store = RunStore(Path(folder), create=True)
+        start = time.perf_counter()
+        # Enough are said to be timed already, so that all run together.
+        run_entry(jobs, data, root, device, store, "auto", timed=99, done=lambda _: None)
+        seconds = time.perf_counter() - start
+        records = [store.load_run(job) for job in jobs]
+    return seconds, {
+        "way": records[0].environment["way"],
+        "accuracy": statistics.mean(record.scores.accuracy for record in records),
+        "device": records[0].environment["device"],
+    }
+
+
+def measure(program, name, root, seeds):
+    """One fresh process."""
+    import torch
+
+    import fashionbench as fb
+
+    if program == "loop":
+        torch.manual_seed(0)
+        facts = {"seconds": run_loop(fb.build_model(name, seed=0), root, 3)}
+    else:
+        seconds, facts = run_many(name, root, seeds)
+        facts |= {"seconds": seconds}
+    print(json.dumps(facts | {"threads": torch.get_num_threads(), "torch": torch.__version__}))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="the data root, as FASHIONBENCH_DATA")
+    parser.add_argument("--seeds", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--models", default="v0,v1,v2")
+    parser.add_argument("--child", nargs=2, metavar=("PROGRAM", "MODEL"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        measure(*options.child, options.data, options.seeds)
+        return
+    results = []
+    with tempfile.TemporaryDirectory() as folder:
+        root = unpacked(options.data, folder)
+        for name in options.models.split(","):
+            runs = {program: [] for program in PROGRAMS}
+            for _ in range(options.rounds):
+                for program in PROGRAMS:
+                    command = [sys.executable, __file__, "--data", root]
+                    command += ["--seeds", str(options.seeds), "--child", program, name]
+                    output = subprocess.run(command, check=True, capture_output=True, text=True)
+                    runs[program].append(json.loads(output.stdout))
+            loop, many = (
+                statistics.median(run["seconds"] for run in runs[program]) for program in PROGRAMS
+            )
+            summary = {
+                "model": name,
+                "rounds": options.rounds,
+                "seeds": options.seeds,
+                "way": runs["many"][0]["way"],
+                "loop_seconds": round(loop, 2),
+                "seconds_a_seed": round(many / options.seeds, 3),
+                "ratio": round(loop / (many / options.seeds), 2),
+            }
+            print(json.dumps(summary), flush=True)
+            results.append({"summary": summary, "runs": runs})
+    document = {
+        "command": f"python benchmarks/many_seeds.py --seeds {options.seeds} "
+        f"--rounds {options.rounds} --models {options.models}",
+        "processor": processor(),
+        "python": platform.python_version(),
+        "results": results,
+    }
+    Path(__file__).with_suffix(".json").write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

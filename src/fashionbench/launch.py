@@ -1,0 +1,180 @@
+"""Run the seeds of one model and recipe: time one alone, then the others together.
+
+Time is measured alone, spread is measured together: a run that shares the machine has no
+training time. Which way of running together is taken, and why, is told where bars are shown.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+import torch
+from torch import nn
+
+from fashionbench import errors
+from fashionbench.config import Job, Way
+from fashionbench.data import Dataset
+from fashionbench.members import members_that_fit, why_not_stackable
+from fashionbench.models import build_model, model_entry
+from fashionbench.progress import note
+from fashionbench.records import RunStore
+from fashionbench.runs import run_job, run_together
+
+__all__ = ["choose", "run_entry"]
+
+MOST_TIMED = 3
+TIMING_SECONDS = 10
+"""A second and third run are timed alone only while those before took less than this."""
+
+GROUP = 32
+"""Members at once on a CPU: beyond that a step's numbers outgrow its caches."""
+
+
+def run_entry(
+    jobs: Sequence[Job],
+    dataset: Dataset,
+    data: Path | str | None,
+    device: torch.device,
+    store: RunStore,
+    way: Way,
+    *,
+    timed: int,
+    done: Callable[[int], object],
+) -> None:
+    """Run jobs that differ by their seed alone.
+
+    `data` is where other processes read `dataset` anew, `timed` how many runs have a
+    training time already, and `done` is told of every number of runs that is finished.
+    """
+    waiting, start = list(jobs), time.perf_counter()
+    while waiting and (
+        way == "serial"
+        or timed == 0
+        or (timed < MOST_TIMED and time.perf_counter() - start < TIMING_SECONDS)
+    ):
+        run_job(waiting.pop(0), dataset, device, store)
+        timed += 1
+        done(1)
+    if not waiting:
+        return
+    model = build_model(waiting[0].model)
+    chosen, reason = choose(model, waiting[0], dataset, device, way)
+    label = model_entry(waiting[0].model).label
+    note(f"{label}: {len(waiting)} seeds {chosen}, {reason}")
+    if chosen == "stacked":
+        training = dataset.train.to(device)
+        size = members_that_fit(model, training, waiting[0].recipe)
+        if device.type == "cpu":
+            size = min(size, GROUP)
+        for first in range(0, len(waiting), size):
+            done(len(run_together(waiting[first : first + size], dataset, device, store)))
+    elif chosen == "processes":
+        for _ in run_in_processes(waiting, data, store):
+            done(1)
+    else:
+        for job in waiting:
+            run_job(job, dataset, device, store)
+            done(1)
+
+
+def choose(
+    model: nn.Module, job: Job, dataset: Dataset, device: torch.device, way: Way
+) -> tuple[Way, str]:
+    """The fastest way of running seeds of a model together, or the next to what was asked for.
+
+    Stacking wins where a model is a few products of matrices; convolutions of several
+    members are slower on a CPU than one after another (benchmarks/many_seeds.json).
+    """
+    convolutions = device.type == "cpu" and any(
+        isinstance(module, nn.modules.conv._ConvNd) for module in model.modules()
+    )
+    if way == "stacked" or (way == "auto" and not convolutions):
+        trouble = why_not_stackable(model, dataset.train, job.recipe)
+        if trouble is None:
+            return "stacked", "one step for all of them"
+        reason = f"since they cannot be stacked ({trouble})"
+    else:
+        reason = "for convolutions gain nothing from stacking on a CPU"
+        if way == "processes":
+            reason = "as asked for"
+    if device.type != "cpu":
+        return "serial", f"one after another, {reason}"
+    if job.model.startswith("__main__:"):
+        return "serial", "for a model defined in a script cannot be sent to other processes"
+    if torch.get_num_threads() == 1:
+        return "serial", f"{reason}, and there is one thread"
+    return "processes", reason
+
+
+def run_in_processes(
+    jobs: Sequence[Job], data: Path | str | None, store: RunStore
+) -> Iterator[str]:
+    """Run jobs in processes of their own, which write the records; yields each key when done.
+
+    A worker is started as a program and told its jobs in JSON: nothing depends on how a
+    platform starts processes, and a script without a main guard is not run twice. Raises
+    what a worker raised; whatever was finished stays in the store.
+    """
+    threads = torch.get_num_threads()
+    workers = min(len(jobs), threads)
+    setting = {
+        "folder": str(store.folder),
+        "dataset": jobs[0].dataset,
+        "data": None if data is None else str(data),
+        "threads": max(1, threads // workers),
+        "path": sys.path,
+    }
+    waiting, answers = deque(jobs), SimpleQueue[dict[str, str]]()
+    processes = [_start_worker() for _ in range(workers)]
+    try:
+        for process in processes:
+            Thread(target=_feed, args=(process, setting, waiting, answers), daemon=True).start()
+        for _ in jobs:
+            answer = answers.get()
+            if "error" in answer:
+                raise getattr(errors, answer["error"])(answer["message"])
+            yield answer["done"]
+    finally:
+        # Idle by now, or to be stopped: finished runs are in the store already.
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def _start_worker() -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "fashionbench.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+def _feed(
+    process: "subprocess.Popen[str]",
+    setting: dict[str, Any],
+    waiting: deque[Job],
+    answers: "SimpleQueue[dict[str, str]]",
+) -> None:
+    """Give a worker one job after another while there are any, and pass its answers on."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(json.dumps(setting) + "\n")
+        while True:
+            process.stdin.write(waiting.popleft().model_dump_json() + "\n")
+            process.stdin.flush()
+            answers.put(json.loads(process.stdout.readline()))
+    except IndexError:  # nothing is waiting
+        return
+    except (OSError, ValueError):
+        message = "A process that ran jobs was ended from outside, or had too little memory."
+        answers.put({"error": "FashionbenchError", "message": f"{message} Run the command again."})

@@ -1,0 +1,140 @@
+"""One job or several of a kind -> run records: build, train, look at the test set once, keep."""
+
+import sys
+import time
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from fashionbench.checkpoint import checkpoint_path, save_model
+from fashionbench.config import Job
+from fashionbench.data import Dataset
+from fashionbench.devices import describe_device
+from fashionbench.evaluation import infer, pixels
+from fashionbench.members import fit_members
+from fashionbench.models import build_model, model_entry
+from fashionbench.records import Outcome, RunRecord, RunStore, environment, now
+from fashionbench.scores import image_losses, score
+from fashionbench.train import Fit, fit
+
+__all__ = ["count_parameters", "flops_per_image", "run_job", "run_together"]
+
+
+def run_job(
+    job: Job, dataset: Dataset, device: torch.device, store: RunStore, *, alone: bool = True
+) -> RunRecord:
+    """One run from seed to record.
+
+    `alone` promises that the device is otherwise idle, so that the run has a training time.
+    """
+    model = build_model(job.model, job.seed)
+    flops = flops_per_image(model)
+    description = f"{model_entry(job.model).label} seed {job.seed}"
+    trained = fit(
+        model, dataset.train, job.recipe, job.seed, device=device, description=description
+    )
+    if not alone:
+        trained.train_seconds = None
+    way = "alone" if alone else "in one of several processes"
+    return _record(job, model, trained, dataset, store, flops, way)
+
+
+def run_together(
+    jobs: Sequence[Job], dataset: Dataset, device: torch.device, store: RunStore
+) -> list[RunRecord]:
+    """Runs that differ by their seed alone, stacked; a record each, without a training time."""
+    models = [build_model(job.model, job.seed) for job in jobs]
+    flops = flops_per_image(models[0])
+    trained = fit_members(
+        models,
+        dataset.train,
+        jobs[0].recipe,
+        [job.seed for job in jobs],
+        device=device,
+        description=f"{model_entry(jobs[0].model).label}, {len(jobs)} seeds",
+    )
+    way = f"stacked with {len(jobs)}"
+    return [
+        _record(job, model, run, dataset, store, flops, way)
+        for job, model, run in zip(jobs, models, trained, strict=True)
+    ]
+
+
+def _record(
+    job: Job,
+    model: nn.Module,
+    trained: Fit,
+    dataset: Dataset,
+    store: RunStore,
+    flops: int,
+    way: str,
+) -> RunRecord:
+    label = model_entry(job.model).label
+    device = next(model.parameters()).device
+    start = time.perf_counter()
+    labels = dataset.test.labels.numpy()
+    logits = infer(model, dataset.test.images)
+    test_seconds = time.perf_counter() - start
+    predicted = logits.argmax(axis=1).astype("uint8")
+    called = set(predicted.tolist())
+    outcome: Outcome = "ok"
+    if trained.diverged or not (logits == logits).all():
+        outcome = "diverged"
+    elif len(called) == 1:
+        outcome = "collapsed"
+    record = RunRecord(
+        job=job,
+        label=label,
+        device=device.type,
+        outcome=outcome,
+        epochs=trained.epochs,
+        parameters=count_parameters(model),
+        flops_per_image=flops,
+        train_seconds=trained.train_seconds,
+        other_seconds={
+            "warm_up": trained.warm_up_seconds,
+            "validation": trained.validation_seconds,
+            "test": test_seconds,
+        },
+        curve=trained.curve,
+        validation_curve=trained.validation_curve,
+        scores=score(logits, labels),
+        dead_classes=[k for k in range(len(dataset.classes)) if k not in called],
+        environment=environment(
+            {name: sys.modules[name].__version__ for name in ("torch", "numpy", "fashionbench")},
+            threads=torch.get_num_threads(),
+            device=describe_device(device),
+            way=way,
+        ),
+        recorded_at=now(),
+        predicted=predicted,
+        losses=image_losses(logits, labels).astype("float32"),
+    )
+    # The weights first: whoever finds a record finds its weights too.
+    facts = {
+        "label": label,
+        "classes": dataset.classes,
+        "parameters": record.parameters,
+        "test_accuracy": record.scores.accuracy,
+        "environment": record.environment,
+    }
+    save_model(model, checkpoint_path(store.folder, job), job, facts)
+    store.save_run(record)
+    return record
+
+
+def count_parameters(model: nn.Module) -> int:
+    """How many numbers training may change."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def flops_per_image(model: nn.Module) -> int:
+    """Floating-point operations of one forward pass over one 28x28 image; an addition is one."""
+    image = torch.zeros(1, 28, 28, dtype=torch.uint8)
+    was_training = model.training
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        model.eval()(pixels(image))
+    model.train(was_training)
+    return int(counter.get_total_flops())

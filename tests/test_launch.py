@@ -1,0 +1,111 @@
+"""Which way seeds are run together, and processes that do it and fail."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from test_members import Asking
+from test_runs import CPU, jobs
+
+from fashionbench import launch
+from fashionbench.data import Dataset
+from fashionbench.errors import DataError, FashionbenchError
+from fashionbench.launch import choose, run_entry, run_in_processes
+from fashionbench.models import build_model
+from fashionbench.records import RunStore
+from fashionbench.runs import run_job
+
+
+@pytest.mark.parametrize(
+    ("name", "way", "chosen"),
+    [
+        ("v0", "auto", "stacked"),
+        ("mlp", "auto", "stacked"),
+        ("v2", "auto", "processes"),
+        ("v2", "stacked", "stacked"),
+        ("v0", "processes", "processes"),
+    ],
+)
+def test_the_way_suits_the_model(name: str, way: str, chosen: str, silhouettes: Dataset) -> None:
+    found, reason = choose(build_model(name), jobs(name, 2)[0], silhouettes, CPU, way)
+    assert found == chosen
+    assert reason
+
+
+def test_what_cannot_be_stacked_goes_the_next_way_and_says_why(silhouettes: Dataset) -> None:
+    job = jobs("v0", 1)[0]
+    found, reason = choose(Asking(), job, silhouettes, CPU, "auto")
+    assert (found, "item" in reason) == ("processes", True)
+    script = job.model_copy(update={"model": "__main__:Asking"})
+    assert choose(Asking(), script, silhouettes, CPU, "auto")[0] == "serial"
+
+
+def run(store: RunStore, silhouettes: Dataset, model: str, seeds: int, way: str, timed: int) -> int:
+    counts: list[int] = []
+    run_entry(
+        jobs(model, seeds), silhouettes, None, CPU, store, way, timed=timed, done=counts.append
+    )
+    return sum(counts)
+
+
+@pytest.mark.parametrize(("way", "times"), [("serial", 5), ("stacked", 3)])
+def test_time_is_measured_alone(way: str, times: int, tmp_path: Path, silhouettes: Dataset) -> None:
+    store = RunStore(tmp_path, create=True)
+    assert run(store, silhouettes, "v0", 5, way, timed=0) == 5
+    runs = [store.load_run(job) for job in jobs("v0", 5)]
+    assert all(found is not None for found in runs)
+    assert sum(found.train_seconds is not None for found in runs if found) == times
+
+
+def test_a_slow_model_is_timed_once(
+    tmp_path: Path, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "TIMING_SECONDS", 0)
+    store = RunStore(tmp_path, create=True)
+    run(store, silhouettes, "v0", 4, "stacked", timed=0)
+    times = [store.load_run(job).train_seconds for job in jobs("v0", 4)]
+    assert [time is None for time in times] == [False, True, True, True]
+    assert run(store, silhouettes, "mlp", 2, "stacked", timed=1) == 2
+
+
+def test_processes_give_the_numbers_of_this_one(tmp_path: Path, silhouettes: Dataset) -> None:
+    here, there = (RunStore(tmp_path / name, create=True) for name in ("here", "there"))
+    asked = jobs("v2", 2)
+    assert sorted(run_in_processes(asked, None, there)) == sorted(job.key for job in asked)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        singles = [run_job(job, silhouettes, CPU, here) for job in asked]
+    finally:
+        torch.set_num_threads(threads)
+    for job, single in zip(asked, singles, strict=True):
+        other = there.load_run(job)
+        assert other is not None
+        assert other.train_seconds is None
+        assert other.environment["threads"] == 1
+        assert other.scores.accuracy == single.scores.accuracy
+        assert (there.folder / "checkpoints").is_dir()
+
+
+def test_a_workers_trouble_is_told_here(tmp_path: Path) -> None:
+    store = RunStore(tmp_path, create=True)
+    [job] = jobs("v0", 1)
+    real = job.model_copy(update={"dataset": "fashion-mnist"})
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match="file"):
+        list(run_in_processes([real], tmp_path / "file", store))
+
+
+def test_a_worker_that_is_killed_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = launch._start_worker
+
+    def doomed():
+        process = start()
+        process.kill()
+        return process
+
+    monkeypatch.setattr(launch, "_start_worker", doomed)
+    with pytest.raises(FashionbenchError, match="ended from outside"):
+        list(run_in_processes(jobs("v0", 1), None, RunStore(tmp_path, create=True)))

@@ -1,0 +1,171 @@
+"""Members of a stack end where runs of their own end, and do not touch each other."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from fashionbench.config import load_recipe
+from fashionbench.data import Dataset, Split
+from fashionbench.evaluation import evaluate
+from fashionbench.members import fit_members, members_that_fit, why_not_stackable
+from fashionbench.models import MODELS, build_model
+from fashionbench.train import fit
+
+RECIPE = load_recipe("seed").override(epochs=2)
+SEEDS = (0, 1, 7)
+
+
+def flat(model: nn.Module) -> torch.Tensor:
+    return torch.cat([tensor.flatten().double() for tensor in model.state_dict().values()])
+
+
+class Normed(nn.Sequential):
+    """With batch statistics and running ones."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Flatten(), nn.Linear(784, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 10)
+        )
+
+
+class Dropping(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__(nn.Flatten(), nn.Dropout(0.5), nn.Linear(784, 10))
+
+
+class Asking(nn.Module):
+    """Looks at its own numbers to decide what to do: no two members can share a step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(784, 10)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits = self.layer(images.flatten(1))
+        return logits if logits.sum().item() > 0 else -logits
+
+
+def built(name: str, seed: int) -> nn.Module:
+    if name != "normed":
+        return build_model(name, seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return Normed()
+
+
+@pytest.mark.parametrize(
+    ("name", "optimizer"),
+    [*((name, "sgd") for name in [*MODELS, "normed"]), ("mlp", "adam"), ("mlp", "rmsprop")],
+)
+def test_a_member_ends_where_its_own_run_ends(name: str, optimizer: str, few: Split) -> None:
+    # Adaptive rules divide by small numbers: rounding then moves a weight as a step does.
+    recipe = RECIPE.override(optimizer=optimizer)
+    if optimizer != "sgd":
+        recipe = recipe.override(learning_rate=0.001)
+    singles, members = ([built(name, seed) for seed in SEEDS] for _ in range(2))
+    starts = [flat(model) for model in singles]
+    alone = [
+        fit(model, few, recipe, seed, device="cpu")
+        for model, seed in zip(singles, SEEDS, strict=True)
+    ]
+    together = fit_members(members, few, recipe, SEEDS, device="cpu")
+    for start, a, b in zip(starts, singles, members, strict=True):
+        assert [*a.state_dict()] == [*b.state_dict()]
+        moved = (flat(a) - start).abs().max()
+        assert (flat(a) - flat(b)).abs().max() < 0.02 * moved
+    for a, b in zip(alone, together, strict=True):
+        assert b.train_seconds is None
+        assert a.epochs == b.epochs
+        torch.testing.assert_close(
+            torch.tensor(a.curve), torch.tensor(b.curve), rtol=1e-2, atol=1e-3
+        )
+
+
+@pytest.mark.parametrize("name", ["v0", "v1", "mlp"])
+def test_a_member_is_as_accurate_as_its_own_run(name: str, silhouettes: Dataset) -> None:
+    singles, members = ([build_model(name, seed) for seed in SEEDS] for _ in range(2))
+    for model, seed in zip(singles, SEEDS, strict=True):
+        fit(model, silhouettes.train, RECIPE, seed, device="cpu")
+    fit_members(members, silhouettes.train, RECIPE, SEEDS, device="cpu")
+    for a, b in zip(singles, members, strict=True):
+        accuracies = [evaluate(model, silhouettes.test).accuracy for model in (a, b)]
+        assert accuracies[0] == pytest.approx(accuracies[1], abs=0.01)
+
+
+def test_dropout_drops_other_numbers_in_each_member(few: Split) -> None:
+    first = Dropping()
+    members = [first, copy.deepcopy(first)]
+    fit_members(members, few, RECIPE, (3, 3), device="cpu")  # alike but for what is dropped
+    assert not torch.equal(flat(members[0]), flat(members[1]))
+
+
+def test_dropout_is_the_same_every_time(few: Split) -> None:
+    first = Dropping()
+    runs = []
+    for _ in range(2):
+        members = [copy.deepcopy(first) for _ in range(2)]
+        fit_members(members, few, RECIPE, (0, 1), device="cpu")
+        runs.append(flat(members[1]))
+    assert torch.equal(*runs)
+
+
+def test_a_member_that_diverges_leaves_the_others_alone(few: Split) -> None:
+    healthy, sick = build_model("mlp", 0), build_model("mlp", 1)
+    with torch.no_grad():
+        next(sick.parameters()).fill_(torch.nan)
+    single = build_model("mlp", 0)
+    fit(single, few, RECIPE, 0, device="cpu")
+    results = fit_members([healthy, sick], few, RECIPE, (0, 1), device="cpu")
+    assert [result.diverged for result in results] == [False, True]
+    assert [result.epochs for result in results] == [2, 1]
+    torch.testing.assert_close(flat(healthy), flat(single), rtol=0, atol=1e-4)
+
+
+def test_validation_images_are_watched_by_each_member(few: Split) -> None:
+    recipe = RECIPE.override(validation_images=100)
+    members = [build_model("v0", seed) for seed in SEEDS]
+    results = fit_members(members, few, recipe, SEEDS, device="cpu")
+    single = fit(build_model("v0", 1), few, recipe, 1, device="cpu")
+    torch.testing.assert_close(
+        torch.tensor(results[1].validation_curve),
+        torch.tensor(single.validation_curve),
+        rtol=1e-3,
+        atol=0.011,
+    )
+
+
+def test_torchs_own_generator_is_left_alone(few: Split) -> None:
+    models = [Dropping(), Dropping()]
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    fit_members(models, few, RECIPE, (0, 1), device="cpu")
+    why_not_stackable(models[0], few, RECIPE)
+    members_that_fit(models[0], few, RECIPE)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_what_cannot_be_stacked_is_told_and_left_as_it_was(few: Split) -> None:
+    model = Asking()
+    before = flat(model)
+    reason = why_not_stackable(model, few, RECIPE)
+    assert reason is not None
+    assert "item" in reason
+    assert torch.equal(flat(model), before)
+    assert why_not_stackable(build_model("v2"), few, RECIPE) is None
+
+
+def test_groups_stay_within_half_of_the_free_memory(
+    few: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_megabytes(megabytes: int) -> int:
+        monkeypatch.setattr("fashionbench.members.free_memory", lambda _: megabytes << 20)
+        return members_that_fit(build_model("v2"), few, RECIPE)
+
+    # V2 keeps at least its eight activations: 2 (10 x 28 x 28) twice and as many of 14 x 14.
+    least = 32 * 4 * 10 * (4 * 28 * 28 + 4 * 14 * 14)
+    assert 1 <= with_megabytes(400) <= (200 << 20) / least
+    assert with_megabytes(4000) == pytest.approx(10 * with_megabytes(400), abs=10)
+    assert with_megabytes(1) == 1

@@ -1,0 +1,61 @@
+"""Jobs become records: alone or together, the weights first, and the same numbers."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from fashionbench.checkpoint import checkpoint_path
+from fashionbench.comparison import plan
+from fashionbench.config import Job
+from fashionbench.data import Dataset
+from fashionbench.models import build_model
+from fashionbench.records import RunStore
+from fashionbench.runs import flops_per_image, run_job, run_together
+
+CPU = torch.device("cpu")
+
+
+def jobs(model: str, seeds: int) -> tuple[Job, ...]:
+    study = plan([model], ["seed"], seeds, dataset="silhouettes", epochs=1)
+    return next(study.entries())
+
+
+def test_runs_together_are_the_runs_alone_without_a_time(
+    tmp_path: Path, silhouettes: Dataset
+) -> None:
+    alone, together = (RunStore(tmp_path / name, create=True) for name in ("alone", "together"))
+    asked = jobs("mlp", 3)
+    singles = [run_job(job, silhouettes, CPU, alone) for job in asked]
+    group = run_together(asked, silhouettes, CPU, together)
+    for job, single, member in zip(asked, singles, group, strict=True):
+        assert (single.train_seconds or 0) > 0
+        assert member.train_seconds is None
+        assert member.scores.accuracy == pytest.approx(single.scores.accuracy, abs=0.01)
+        assert [epoch for epoch, _ in member.curve] == [epoch for epoch, _ in single.curve]
+        assert together.load_run(job) is not None
+        a, b = (load_file(checkpoint_path(store.folder, job)) for store in (alone, together))
+        assert a.keys() == b.keys()
+        for name in a:
+            torch.testing.assert_close(a[name], b[name], rtol=0, atol=1e-3)
+
+
+def test_flops_are_those_of_the_two_products() -> None:
+    # A product of (1, n) and (n, m) is n m multiplications and as many additions.
+    assert flops_per_image(build_model("v0")) == 2 * (784 * 10 + 10 * 10)
+
+
+def test_the_record_is_written_after_the_weights(
+    tmp_path: Path, silhouettes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [job] = jobs("v0", 1)
+    store = RunStore(tmp_path, create=True)
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fashionbench.runs.save_model", crash)
+    with pytest.raises(KeyboardInterrupt):
+        run_job(job, silhouettes, torch.device("cpu"), store)
+    assert store.load_run(job) is None
