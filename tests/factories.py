@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fashionbench.config import Job, Study, load_recipe
+from fashionbench.config import Job, Study
+from fashionbench.recipe import load_recipe
 from fashionbench.records import RunRecord, RunStore, TestSet
 from fashionbench.result import Result, load_result
 from fashionbench.scores import image_losses, score
@@ -48,6 +49,7 @@ def make_record(
             "device": "cpu",
         },
         recorded_at="2026-01-01T00:00:00+00:00",
+        best_epoch=None,
         predicted=predicted,
         losses=image_losses(logits, LABELS).astype(np.float32),
     )

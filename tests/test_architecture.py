@@ -14,7 +14,7 @@ SOURCES = sorted((ROOT / "src" / "fashionbench").rglob("*.py"))
     ("module", "unwanted"),
     [
         ("fashionbench", {"torch", "numpy", "pydantic", "matplotlib", "typer"}),
-        ("fashionbench.cli", {"torch", "numpy", "pydantic", "matplotlib", "scipy"}),
+        ("fashionbench.cli", {"torch", "numpy", "matplotlib", "scipy"}),
         ("fashionbench.report", {"torch", "scipy.stats"}),
         ("fashionbench.comparison", {"torch", "scipy.stats"}),
     ],

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from fashionbench.checkpoint import checkpoint_path, load_model, save_model
-from fashionbench.config import Job, load_recipe
+from fashionbench.config import Job
 from fashionbench.errors import StoreError
 from fashionbench.models import MODELS, build_model
+from fashionbench.recipe import load_recipe
 
 JOB = Job(model="v2", recipe=load_recipe("seed"), seed=0, dataset="silhouettes")
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from fashionbench.config import load_recipe
 from fashionbench.data import Dataset, Split
 from fashionbench.evaluation import evaluate
 from fashionbench.members import fit_members, members_that_fit, why_not_stackable
 from fashionbench.models import MODELS, build_model
+from fashionbench.recipe import load_recipe
 from fashionbench.train import fit
 
 RECIPE = load_recipe("seed").override(epochs=2)

@@ -18,13 +18,18 @@ from fashionbench.errors import StoreError
 from fashionbench.models import build_model, identify
 from fashionbench.records import write_atomically
 
-__all__ = ["checkpoint_path", "load_model", "save_model"]
+__all__ = ["checkpoint_path", "load_model", "save_model", "slug"]
 
 
 def checkpoint_path(folder: Path, job: Job) -> Path:
     """Where the weights of a job's run lie in its run folder."""
-    name = re.sub(r"[^A-Za-z0-9.=-]+", "-", f"{job.model}-{job.recipe.name}-{job.dataset}")
+    name = slug(f"{job.model}-{job.recipe.name}-{job.dataset}")
     return folder / "checkpoints" / f"{name}-seed{job.seed}-{job.key[:6]}.safetensors"
+
+
+def slug(text: str) -> str:
+    """`text` as the name of a file, on every system."""
+    return re.sub(r"[^A-Za-z0-9.=-]+", "-", text)
 
 
 def save_model(model: nn.Module, path: Path, job: Job, facts: dict[str, Any]) -> None:

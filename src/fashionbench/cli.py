@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from fashionbench.errors import FashionbenchError, UsageError
+from fashionbench.flags import describe_settings, with_recipe_flags
 
 __all__ = ["app", "main"]
 
@@ -60,9 +61,12 @@ def main() -> None:
 
 
 @app.command()
+@with_recipe_flags
 def compare(
     models: Annotated[str, typer.Option(help="models, separated by commas")] = "v0,v1,v2",
-    recipes: Annotated[str, typer.Option(help="recipes, separated by commas")] = "seed",
+    recipes: Annotated[
+        str, typer.Option(help="recipes or paths of .toml files, separated by commas")
+    ] = "seed",
     seeds: Annotated[
         str, typer.Option(help="how many seeds, or which: 5 means 0,1,2,3,4; '7,' means 7 alone")
     ] = "5",
@@ -74,13 +78,6 @@ def compare(
         ),
     ] = None,
     max_seeds: Annotated[int, typer.Option(help="where --until ends in any case")] = 100,
-    epochs: Annotated[int | None, typer.Option(help="passes over the training images")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="images a step")] = None,
-    optimizer: Annotated[str | None, typer.Option(help="sgd, rmsprop or adam")] = None,
-    lr: Annotated[float | None, typer.Option(help="learning rate")] = None,
-    validation_images: Annotated[
-        int | None, typer.Option(help="training images held out to watch the loss on")
-    ] = None,
     dataset: DatasetOption = "fashion-mnist",
     data: DataOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
@@ -90,6 +87,7 @@ def compare(
     ] = "auto",
     out: Annotated[Path | None, typer.Option(help="run folder  [default: runs/DATASET]")] = None,
     as_json: JsonOption = False,
+    **settings: str | None,
 ) -> None:
     """Train models side by side over several seeds and compare them on the test set.
 
@@ -108,11 +106,7 @@ def compare(
         device=device,
         until=until,
         max_seeds=max_seeds,
-        epochs=epochs,
-        batch_size=batch_size,
-        optimizer=optimizer,
-        learning_rate=lr,
-        validation_images=validation_images,
+        **settings,
     )
     command = shlex.join(["fashionbench", *sys.argv[1:]])
     result = run_study(study, out or default_folder(dataset), data, command, way)
@@ -154,12 +148,106 @@ def models(as_json: JsonOption = False) -> None:
     _list(rows, as_json)
 
 
-@app.command()
-def recipes(as_json: JsonOption = False) -> None:
-    """List the recipes and what each sets."""
-    from fashionbench.config import load_recipe, recipe_names
+@app.command(epilog=describe_settings())
+def recipes(
+    name: Annotated[
+        str | None, typer.Argument(help="a recipe or the path of a .toml file  [default: all]")
+    ] = None,
+    plot: Annotated[
+        bool, typer.Option("--plot", help="draw its learning rate into NAME-schedule.png")
+    ] = False,
+    show: Annotated[
+        bool,
+        typer.Option("--show", help="draw what it does to images into NAME-augmentation.png"),
+    ] = False,
+    dataset: DatasetOption = "fashion-mnist",
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the recipes, or all that one of them sets; draw its schedule and augmentation.
 
-    _list([load_recipe(name).model_dump() for name in recipe_names()], as_json)
+    A recipe is a file of settings such as `epochs = 10`, in TOML; its name is the file's. Every
+    setting is also a flag of compare and train. The settings and their defaults:
+    """
+    from fashionbench.recipe import load_recipe, recipe_names
+
+    if name is None:
+        if plot or show:
+            raise UsageError("Name the recipe to draw, such as: fashionbench recipes long --plot")
+        found = [load_recipe(known) for known in recipe_names()]
+        _list(
+            [recipe.model_dump() for recipe in found]
+            if as_json
+            else [{"recipe": recipe.name, "description": recipe.description} for recipe in found],
+            as_json,
+        )
+        return
+    from fashionbench.pictures import write_augmentations, write_schedule
+
+    recipe = load_recipe(name)
+    pictures = {}
+    if plot:
+        pictures["schedule"] = Path(f"{recipe.name}-schedule.png")
+        write_schedule(recipe, pictures["schedule"])
+    if show:
+        pictures["augmentation"] = Path(f"{recipe.name}-augmentation.png")
+        write_augmentations(recipe, dataset, data, pictures["augmentation"])
+    if as_json:
+        typer.echo(json.dumps(recipe.model_dump() | pictures, indent=2, default=str))
+        return
+    for key, value in recipe.model_dump().items():
+        typer.echo(f"{key} = {value}")
+    for kind, path in pictures.items():
+        typer.echo(f"{kind}: {path}")
+
+
+@app.command()
+@with_recipe_flags
+def train(
+    model: Annotated[str, typer.Argument(help="the model, as compare names it")],
+    recipe: Annotated[str, typer.Option(help="a recipe or the path of a .toml file")] = "seed",
+    seed: Annotated[int, typer.Option(min=0, help="where all that is random begins")] = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on with the run that --out holds")
+    ] = False,
+    track: Annotated[
+        str | None, typer.Option(help="tensorboard: write its events into the folder too")
+    ] = None,
+    dataset: DatasetOption = "fashion-mnist",
+    data: DataOption = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
+    out: Annotated[Path | None, typer.Option(help="folder  [default: runs/MODEL-RECIPE]")] = None,
+    as_json: JsonOption = False,
+    **settings: str | None,
+) -> None:
+    """Train one model by one recipe, keeping all of it after every epoch.
+
+    Stopped by Ctrl-C, a crash or a kill, the same command with --resume ends with the very weights
+    that it would have ended with. The folder gets last.pt, best.pt (the best epoch on the
+    validation images, where there are any), model.safetensors and curve.csv. The test set is not
+    looked at: that is for compare.
+    """
+    from fashionbench.checkpoint import slug
+    from fashionbench.comparison import plan
+    from fashionbench.resume import train_in_folder
+
+    study = plan([model], [recipe], [seed], dataset=dataset, device=device, **settings)  # type: ignore[arg-type]
+    ((job,),) = study.entries()
+    command = shlex.join(["fashionbench", *sys.argv[1:]])
+    summary = train_in_folder(
+        job,
+        out or Path("runs") / slug(f"{model}-{job.recipe.name}-{dataset}-seed{seed}"),
+        data,
+        device=device,
+        resume=resume,
+        track=track,
+        command=command if resume else f"{command} --resume",
+    )
+    if as_json:
+        typer.echo(json.dumps(summary, indent=2, default=str))
+        return
+    for key, value in summary.items():
+        typer.echo(f"{key.replace('_', ' ')}: {value}")
 
 
 @app.command()
@@ -175,7 +263,7 @@ def data(
     from dataclasses import asdict
 
     from fashionbench.data import describe
-    from fashionbench.report import write_samples
+    from fashionbench.pictures import write_samples
 
     summary = describe(dataset, data)
     write_samples(dataset, data, samples)

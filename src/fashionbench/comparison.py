@@ -8,11 +8,12 @@ from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fashionbench.config import WAYS, Job, Recipe, Study, Way, load_recipe
+from fashionbench.config import WAYS, Job, Study, Way
 from fashionbench.data import DATASETS, load_data
 from fashionbench.errors import Interrupted, UsageError
 from fashionbench.models import identify
 from fashionbench.progress import progress_bar
+from fashionbench.recipe import Recipe, load_recipe
 from fashionbench.records import RunStore, TestSet
 from fashionbench.result import Result, collect
 

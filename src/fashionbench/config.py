@@ -1,34 +1,20 @@
-"""What is asked for: a Recipe says how to train, a Job is one run, a Study is a whole comparison.
+"""What is asked for: a Job is one run, a Study is a whole comparison.
 
-All three are frozen and validated where they are made; command-line flags and
-recipe files are two ways of filling the same fields. No torch in here, so that
-a plan costs no more than reading a file.
+Both are frozen and validated where they are made. No torch in here, so that a plan costs
+no more than reading a file.
 """
 
 import hashlib
-import tomllib
-from collections.abc import Iterator, Mapping
-from importlib.resources import files
-from typing import Any, Literal, Self, get_args
+from collections.abc import Iterator
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
-from fashionbench.errors import UsageError
+from fashionbench.frozen import Frozen
+from fashionbench.recipe import Recipe
 
-__all__ = [
-    "DEVICES",
-    "WAYS",
-    "Device",
-    "Job",
-    "OptimizerName",
-    "Recipe",
-    "Study",
-    "Way",
-    "load_recipe",
-    "recipe_names",
-]
+__all__ = ["DEVICES", "WAYS", "Device", "Job", "Study", "Way"]
 
-OptimizerName = Literal["sgd", "adam", "rmsprop"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = get_args(Device)
 Way = Literal["auto", "stacked", "processes", "serial"]
@@ -39,78 +25,7 @@ WAYS: tuple[Way, ...] = get_args(Way)
 PROTOCOL = 1
 
 
-class _Frozen(BaseModel):
-    """A value: validated once, never changed; refusals are one sentence each."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @classmethod
-    def checked(cls, fields: Mapping[str, Any], where: str) -> Self:
-        """Build from `fields`; a bad one becomes a UsageError that starts with `where`."""
-        try:
-            return cls.model_validate(dict(fields))
-        except ValidationError as error:
-            raise UsageError(f"{where}: {_sentence(error, cls)}") from None
-
-
-def _sentence(error: ValidationError, model: type[BaseModel]) -> str:
-    problem = error.errors()[0]
-    key = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        return f"there is no setting {key!r}; there are {', '.join(model.model_fields)}."
-    message = problem["msg"].removeprefix("Input ").removeprefix("Value error, ")
-    return f"{key} is {problem['input']!r}, but {message}."
-
-
-class Recipe(_Frozen):
-    """How to train: everything but the model, the data and the seed."""
-
-    name: str = Field(description="what the recipe is called in tables and files")
-    description: str = Field("", description="one line for the list of recipes")
-    epochs: int = Field(3, ge=1, description="passes over the training images")
-    batch_size: int = Field(
-        32, ge=1, description="images a step; an epoch's last batch may be short"
-    )
-    optimizer: OptimizerName = Field("sgd", description="the update rule")
-    learning_rate: float = Field(0.1, gt=0, allow_inf_nan=False, description="the step size")
-    validation_images: int = Field(
-        0, ge=0, description="training images held out, the same for every model; 0 holds out none"
-    )
-
-    def override(self, **settings: Any) -> "Recipe":
-        """A copy with the settings that are not None replaced, and named after the difference.
-
-        Raises UsageError for an unknown setting or a value out of range.
-        """
-        asked = {key: value for key, value in settings.items() if value is not None}
-        changed = Recipe.checked(self.model_dump() | asked, f"recipe {self.name}")
-        differences = [
-            f"{key}={getattr(changed, key)}"
-            for key in asked
-            if getattr(changed, key) != getattr(self, key)
-        ]
-        return changed.model_copy(update={"name": " ".join([self.name, *differences])})
-
-
-def recipe_names() -> list[str]:
-    """The shipped recipes, `seed` first."""
-    folder = files("fashionbench") / "recipes"
-    names = [entry.name.removesuffix(".toml") for entry in folder.iterdir()]
-    return sorted(names, key=lambda name: (name != "seed", name))
-
-
-def load_recipe(name: str) -> Recipe:
-    """Read a shipped recipe by its name. Raises UsageError for an unknown one."""
-    if name not in recipe_names():
-        raise UsageError(
-            f"There is no recipe {name!r}; there are {', '.join(recipe_names())}. "
-            "Single settings are changed by flags such as --epochs 5."
-        )
-    text = (files("fashionbench") / "recipes" / f"{name}.toml").read_text("utf-8")
-    return Recipe.checked({"name": name, **tomllib.loads(text)}, f"recipe {name}")
-
-
-class Job(_Frozen):
+class Job(Frozen):
     """One run: this model, trained this way, from this seed, on this data set."""
 
     model: str
@@ -126,10 +41,12 @@ class Job(_Frozen):
         facts = self.model_copy(
             update={"recipe": self.recipe.model_copy(update={"name": "", "description": ""})}
         )
-        return hashlib.sha256(f"{PROTOCOL} {facts.model_dump_json()}".encode()).hexdigest()[:16]
+        # Without what is at its default, so that a new setting leaves old keys as they are.
+        text = facts.model_dump_json(exclude_defaults=True)
+        return hashlib.sha256(f"{PROTOCOL} {text}".encode()).hexdigest()[:16]
 
 
-class Study(_Frozen):
+class Study(Frozen):
     """A whole comparison: every model with every recipe from every seed."""
 
     models: tuple[str, ...] = Field(min_length=1)

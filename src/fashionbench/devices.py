@@ -4,6 +4,8 @@ import ctypes
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import torch
@@ -11,7 +13,14 @@ import torch
 from fashionbench.config import DEVICES
 from fashionbench.errors import UsageError
 
-__all__ = ["describe_device", "free_memory", "keep_freed_memory", "resolve_device", "synchronize"]
+__all__ = [
+    "describe_device",
+    "free_memory",
+    "isolated",
+    "keep_freed_memory",
+    "resolve_device",
+    "synchronize",
+]
 
 
 def resolve_device(name: str = "auto") -> torch.device:
@@ -39,6 +48,16 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
+
+
+@contextmanager
+def isolated(device: torch.device) -> Iterator[None]:
+    """Leave torch's generators as they were, and have cuDNN give the same numbers each time."""
+    with (
+        torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+        torch.backends.cudnn.flags(deterministic=True, benchmark=False),
+    ):
+        yield
 
 
 def describe_device(device: torch.device) -> str:

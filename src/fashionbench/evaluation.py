@@ -1,5 +1,6 @@
 """A model and images -> logits and scores."""
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fashionbench.data import Split
+from fashionbench.recipe import Views
 from fashionbench.scores import Scores, score
 
 __all__ = ["evaluate", "infer", "pixels"]
 
+View = Callable[[Tensor], Tensor]
 BATCH = 1000
 """Images at once; without gradients, larger batches gain nothing on a CPU."""
 
@@ -21,18 +24,46 @@ def pixels(images: Tensor) -> Tensor:
     return images.unsqueeze(1).float().div_(255)
 
 
-def infer(model: nn.Module, images: Tensor) -> NDArray[np.float32]:
-    """(N, H, W) uint8 images -> (N, K) logits, computed in eval mode on the model's device."""
+def _mirror(images: Tensor) -> Tensor:
+    return images.flip(-1)
+
+
+def _shifted(pixels_down: int, mirrored: bool) -> View:
+    def view(images: Tensor) -> Tensor:
+        moved = images.roll((pixels_down, pixels_down), dims=(-2, -1))
+        return _mirror(moved) if mirrored else moved
+
+    return view
+
+
+VIEWS: Mapping[Views, Sequence[View]] = {
+    "one": (lambda images: images,),
+    "flip": (lambda images: images, _mirror),
+    "shifts": tuple(_shifted(by, mirrored) for by in (0, 1, -1) for mirrored in (False, True)),
+}
+"""What a model is shown of each image, by the names that recipes use. The border that a shift
+moves to the other side is nearly always black."""
+
+
+def infer(model: nn.Module, images: Tensor, views: Views = "one") -> NDArray[np.float32]:
+    """(N, H, W) uint8 images -> (N, K) logits, computed in eval mode on the model's device.
+
+    Of several views of an image the logits are averaged.
+    """
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
     with torch.inference_mode():
-        parts = [model(pixels(batch.to(device))) for batch in images.split(BATCH)]
+        parts = []
+        for batch in images.split(BATCH):
+            x = pixels(batch.to(device))
+            seen = [model(view(x)) for view in VIEWS[views]]
+            parts.append(torch.stack(seen).mean(dim=0) if len(seen) > 1 else seen[0])
         logits: NDArray[Any] = torch.cat(parts).float().cpu().numpy()
     model.train(was_training)
     return logits
 
 
-def evaluate(model: nn.Module, data: Split) -> Scores:
+def evaluate(model: nn.Module, data: Split, views: Views = "one") -> Scores:
     """Score `model` on every image of `data`, once each."""
-    return score(infer(model, data.images), data.labels.cpu().numpy())
+    return score(infer(model, data.images, views), data.labels.cpu().numpy())

@@ -1,63 +1,94 @@
 """The loop of train.py for many seeds at once: M models of one kind, stacked and trained together.
 
 A small model leaves most of a machine idle; M of them in one batched product do not. Each
-member has its own first weights, order of images and dropout, and ends where `fit` would
-take it, but for rounding. Stacking is torch.func's (vmap over functional_call).
+member has its own first weights, order of images, augmentation and dropout, and ends where
+`fit` would take it, but for rounding. Stacking is torch.func's (vmap over functional_call).
 """
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
-from torch.optim import Optimizer
 
-from fashionbench.config import Recipe
+from fashionbench.batches import Batch, batch_losses, epoch_batches, epoch_steps
 from fashionbench.data import Split, hold_out
-from fashionbench.devices import free_memory, keep_freed_memory, resolve_device
-from fashionbench.evaluation import evaluate, pixels
-from fashionbench.optim import build_optimizer
+from fashionbench.devices import free_memory, isolated, keep_freed_memory, resolve_device
+from fashionbench.evaluation import pixels
+from fashionbench.optim import Updater
 from fashionbench.progress import progress_bar
+from fashionbench.recipe import Recipe
 from fashionbench.seeds import derive_seed
-from fashionbench.train import Fit, curve_points, epoch_order
+from fashionbench.train import Fit, forward_precision
 
 __all__ = ["fit_members", "members_that_fit", "why_not_stackable"]
 
 
-@dataclass
 class _Stack:
     """M models as one: every parameter and buffer has a first dimension M."""
 
-    skeleton: nn.Module
-    parameters: dict[str, Tensor]
-    buffers: dict[str, Tensor]
+    def __init__(self, models: Sequence[nn.Module], recipe: Recipe, steps_an_epoch: int) -> None:
+        self.models = list(models)
+        self.recipe = recipe
+        self.steps_an_epoch = steps_an_epoch
+        self.skeleton = copy.deepcopy(models[0]).to("meta")
+        self._take(*stack_module_state([model.train() for model in models]))
 
-    @classmethod
-    def of(cls, models: Sequence[nn.Module]) -> "_Stack":
-        parameters, buffers = stack_module_state([model.train() for model in models])
-        return cls(copy.deepcopy(models[0]).to("meta"), parameters, buffers)
+    def _take(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> None:
+        self.parameters, self.buffers = parameters, buffers
+        self.updater = Updater(parameters, buffers, self.recipe, self.steps_an_epoch, stacked=True)
 
-    def losses(self, images: Tensor, labels: Tensor) -> Tensor:
-        """(M, B, H, W) uint8 images and (M, B) labels -> (M,) mean losses."""
-        members, batch = labels.shape
+    def step(self, batch: Batch) -> Tensor:
+        """One update of all members from their batches, one after another; (M,) losses.
+
+        The sum of the losses keeps each member's gradient its own.
+        """
+        images = batch.images.unflatten(0, (len(self.models), -1))
 
         def logits(parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
             called: Tensor = functional_call(self.skeleton, (parameters, buffers), (x,))
             return called
 
-        x = pixels(images.flatten(0, 1)).unflatten(0, (members, batch))
-        called = vmap(logits, randomness="different")(self.parameters, self.buffers, x)
-        each = F.cross_entropy(called.flatten(0, 1), labels.flatten(), reduction="none")
-        return each.view(members, batch).mean(dim=1)
+        with forward_precision(self.recipe, images.device):
+            called = vmap(logits, randomness="different")(self.parameters, self.buffers, images)
+        each = batch_losses(called.flatten(0, 1), batch, self.recipe)
+        losses: Tensor = each.unflatten(0, (len(self.models), -1)).mean(dim=1)
+        self.updater.step(losses.sum())
+        return losses.detach()
 
     @torch.no_grad()
-    def write_back(self, models: Sequence[nn.Module]) -> None:
+    def write_back(self) -> None:
+        """Give the models the weights that they are to be used with."""
+        self.updater.swap()
         for name, stacked in {**self.parameters, **self.buffers}.items():
-            for model, tensor in zip(models, stacked, strict=True):
+            for model, tensor in zip(self.models, stacked, strict=True):
                 model.state_dict(keep_vars=True)[name].copy_(tensor)
+        self.updater.swap()
+
+    @torch.no_grad()
+    def leave(self, rows: Sequence[int]) -> None:
+        """Go on with the members in these rows alone."""
+
+        def cut(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {key: cut(part) for key, part in value.items()}
+            if isinstance(value, list):
+                return [cut(part) for part in value]
+            return value[list(rows)] if isinstance(value, Tensor) and value.ndim else value
+
+        state = self.updater.state_dict()
+        state["optimizer"]["state"] = cut(state["optimizer"]["state"])
+        state["means"] = cut(state["means"])
+        self.models = [self.models[row] for row in rows]
+        parameters = {
+            name: tensor.detach().requires_grad_() for name, tensor in cut(self.parameters).items()
+        }
+        self._take(parameters, cut(self.buffers))
+        self.updater.load_state_dict(state)
 
 
 def fit_members(
@@ -72,65 +103,56 @@ def fit_members(
     """Train models in place together, the k-th as `fit(models[k], data, recipe, seeds[k])`.
 
     The models are of one class and differ in their weights alone; `why_not_stackable`
-    tells beforehand whether they can be stacked. `train_seconds` is None: a share of the
-    group's wall clock is not a training time.
+    tells beforehand whether they can be stacked. Each stops on its own. `train_seconds` is
+    None: a share of the group's wall clock is not a training time.
     """
     device = resolve_device(device) if isinstance(device, str) else device
     keep_freed_memory()
     for model in models:
         model.to(device)
     training, validation = hold_out(data.to(device), recipe.validation_images)
-    stack = _Stack.of(models)
-    optimizer = build_optimizer(stack.parameters.values(), recipe)
-    results = [Fit(train_seconds=None) for _ in models]
-    steps = recipe.epochs * -(-len(training) // recipe.batch_size)
+    steps = epoch_steps(len(training), recipe)
+    stack = _Stack(models, recipe, steps)
+    members = [_Member(model, seed) for model, seed in zip(models, seeds, strict=True)]
+    going = members
     with (
-        torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
-        torch.backends.cudnn.flags(deterministic=True, benchmark=False),
-        progress_bar(total=steps, desc=description, unit="step") as bar,
+        isolated(device),
+        progress_bar(total=recipe.epochs * steps, desc=description, unit="step") as bar,
     ):
-        torch.manual_seed(derive_seed(seeds[0], "dropout"))
         for epoch in range(recipe.epochs):
-            orders = torch.stack([epoch_order(len(training), seed, epoch) for seed in seeds])
+            torch.manual_seed(derive_seed(seeds[0], "dropout", epoch))
             losses = []
-            for positions in orders.to(device).split(recipe.batch_size, dim=1):
-                losses.append(_step(stack, optimizer, *_take(training, positions)))
+            for batch in epoch_batches(training, recipe, [m.seed for m in going], epoch):
+                losses.append(stack.step(batch))
                 bar.update()
-            stack.write_back(models)
-            for result, model, of_member in zip(
-                results, models, torch.stack(losses).cpu().T, strict=True
-            ):
-                _note(result, model, epoch, of_member, validation)
-            if all(result.diverged for result in results):
+            stack.write_back()
+            for member, of_member in zip(going, torch.stack(losses).T, strict=True):
+                member.finish_epoch(of_member, validation, recipe)
+            rows = [k for k, member in enumerate(going) if not member.fit.is_over(recipe)]
+            if not rows:
                 break
-    return results
+            if len(rows) < len(going):
+                stack.leave(rows)
+                going = [going[row] for row in rows]
+    return [member.fit for member in members]
 
 
-def _take(data: Split, positions: Tensor) -> tuple[Tensor, Tensor]:
-    """(M, B) positions -> images and labels in that shape. index_select copies row by row."""
-    flat = positions.flatten()
-    images = data.images.index_select(0, flat).unflatten(0, positions.shape)
-    return images, data.labels.index_select(0, flat).unflatten(0, positions.shape)
+@dataclass
+class _Member:
+    """One model of the stack and what is known of its run."""
 
+    model: nn.Module
+    seed: int
+    fit: Fit = field(default_factory=lambda: Fit(train_seconds=None))
+    best: dict[str, Tensor] | None = None
 
-def _step(stack: _Stack, optimizer: Optimizer, images: Tensor, labels: Tensor) -> Tensor:
-    """One update of all members; (M,) losses. Their sum keeps each member's gradient its own."""
-    losses = stack.losses(images, labels)
-    optimizer.zero_grad()
-    losses.sum().backward()
-    optimizer.step()
-    return losses.detach()
-
-
-def _note(result: Fit, model: nn.Module, epoch: int, losses: Tensor, validation: Split) -> None:
-    if result.diverged:  # ended as a run alone would have; what follows is no number anyway
-        return
-    result.epochs += 1
-    result.curve += curve_points(epoch, losses)
-    result.diverged = not all(loss == loss for _, loss in result.curve)
-    if len(validation):
-        scores = evaluate(model, validation)
-        result.validation_curve.append((epoch + 1, scores.loss, scores.accuracy))
+    def finish_epoch(self, losses: Tensor, validation: Split, recipe: Recipe) -> None:
+        self.fit.add_epoch(losses)
+        self.fit.validate(self.model, validation, recipe)
+        if recipe.patience is not None and self.fit.best_epoch(recipe) == self.fit.epochs:
+            self.best = copy.deepcopy(self.model.state_dict())
+        if self.best is not None and self.fit.is_over(recipe):
+            self.model.load_state_dict(self.best)
 
 
 def why_not_stackable(model: nn.Module, data: Split, recipe: Recipe) -> str | None:
@@ -139,13 +161,12 @@ def why_not_stackable(model: nn.Module, data: Split, recipe: Recipe) -> str | No
     Found by trying one step of two copies.
     """
     copies = [copy.deepcopy(model) for _ in range(2)]
+    few = Split(data.images[: 2 * recipe.batch_size], data.labels[: 2 * recipe.batch_size])
     try:
         with torch.random.fork_rng():
-            stack = _Stack.of(copies)
-            optimizer = build_optimizer(stack.parameters.values(), recipe)
-            images = data.images[: 2 * recipe.batch_size].expand(2, -1, -1, -1)
-            labels = data.labels[: 2 * recipe.batch_size].expand(2, -1)
-            _step(stack, optimizer, images, labels)
+            stack = _Stack(copies, recipe, 1)
+            for batch in islice(epoch_batches(few, recipe, [0, 1], 0), 1):
+                stack.step(batch)
     except (RuntimeError, ValueError, NotImplementedError, TypeError) as error:
         return str(error).splitlines()[0]
     return None
@@ -154,8 +175,8 @@ def why_not_stackable(model: nn.Module, data: Split, recipe: Recipe) -> str | No
 def members_that_fit(model: nn.Module, data: Split, recipe: Recipe) -> int:
     """How many members can be trained together in half of the memory that is free now; 1 or more.
 
-    Measured on one member: what a step keeps for its backward pass, and four copies of the
-    weights (themselves, gradients, and up to two states of an optimizer).
+    Measured on one member: what a step keeps for its backward pass, and five copies of the
+    weights (themselves, gradients, two states of an optimizer, a running mean).
     """
     device = data.images.device
     kept = 0
@@ -170,4 +191,4 @@ def members_that_fit(model: nn.Module, data: Split, recipe: Recipe) -> int:
         rehearsal(pixels(data.images[: recipe.batch_size]))
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     # Gradients of activations come and go while those kept are used up: count both.
-    return max(1, int(free_memory(device) / 2 / (2 * kept + 4 * weights)))
+    return max(1, int(free_memory(device) / 2 / (2 * kept + 5 * weights)))

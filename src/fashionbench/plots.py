@@ -22,12 +22,14 @@ from fashionbench.stats import summarize
 __all__ = [
     "INK",
     "plot_accuracies",
+    "plot_changes",
     "plot_class_scores",
     "plot_confusion",
     "plot_curves",
     "plot_hard_images",
     "plot_reliability",
     "plot_samples",
+    "plot_schedule",
     "plot_time",
 ]
 
@@ -255,6 +257,21 @@ def plot_samples(
     first = np.stack([images[labels == k][:10] for k in range(len(classes))])
     captions = ["" if i % 10 else classes[i // 10] for i in range(10 * len(classes))]
     return _sheet(first.reshape(-1, *images.shape[1:]), captions, 10, f"Samples · {title}")
+
+
+def plot_schedule(epochs: Sequence[float], rates: Sequence[float], name: str) -> Figure:
+    """The learning rate of a recipe over its epochs."""
+    figure, axes = _canvas(f"Learning rate of {name}", WIDTH, 3)
+    axes.plot(epochs, rates, color=COLOURS[0])
+    axes.set(xlabel="epochs", ylabel="learning rate", ylim=(0, 1.05 * max(rates)))
+    return figure
+
+
+def plot_changes(rows: Sequence[tuple[str, NDArray[np.uint8]]], title: str) -> Figure:
+    """A row for each change: its name, an image as it was, then the images made of it."""
+    count = len(rows[0][1])
+    captions = [f"{label}\nas it was" if k == 0 else "" for label, _ in rows for k in range(count)]
+    return _sheet(np.concatenate([images for _, images in rows]), captions, count, title)
 
 
 def _sheet(images: NDArray[np.uint8], captions: Sequence[str], columns: int, title: str) -> Figure:

@@ -51,7 +51,7 @@ class RunRecord:
     device: str
     outcome: Outcome
     epochs: int
-    """Epochs run; fewer than asked for where training diverged."""
+    """Epochs run; fewer than asked for where training diverged or stopped early."""
     parameters: int
     flops_per_image: int
     train_seconds: float | None
@@ -67,10 +67,19 @@ class RunRecord:
     """Classes that the run never predicts on the test set."""
     environment: dict[str, Any]
     recorded_at: str
+    best_epoch: int | None
+    """The epoch whose weights were restored and tested; None where they are the last one's."""
     predicted: NDArray[np.uint8]
     """(N,) the predicted class of each test image."""
     losses: NDArray[np.float32]
     """(N,) the cross-entropy of each test image, in nats."""
+
+    @property
+    def validation_accuracy(self) -> float | None:
+        """Of the weights that were tested; None where no images are held out."""
+        if not self.validation_curve:
+            return None
+        return self.validation_curve[(self.best_epoch or self.epochs) - 1][2]
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from fashionbench.table import interval, number, percent, seconds, times
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FIGURES", "draw_figure", "notebook_html", "write_report", "write_samples"]
+__all__ = ["FIGURES", "draw_figure", "notebook_html", "write_report"]
 
 
 class Plot(NamedTuple):
@@ -241,15 +241,3 @@ def _csv(result: Result) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return buffer.getvalue()
-
-
-def write_samples(name: str, root: Path | None, target: Path) -> None:
-    """Write a PNG of ten training images a class. Raises StoreError if it cannot be written."""
-    from fashionbench.data import DATASETS, load_arrays
-
-    (images, labels), _ = load_arrays(name, root)
-    entry = DATASETS[name]
-    figure = plots.plot_samples(images, labels, entry.classes, entry.title)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120, facecolor="white")
-    write_atomically(target, buffer.getvalue())

@@ -63,6 +63,11 @@ class Entry:
         return [run.scores.accuracy for run in self.runs]
 
     @property
+    def validation_accuracies(self) -> list[float]:
+        """Of the runs whose recipe holds out validation images."""
+        return [value for run in self.runs if (value := run.validation_accuracy) is not None]
+
+    @property
     def seconds(self) -> list[float]:
         """Training times of the runs that were alone on their device."""
         return [run.train_seconds for run in self.runs if run.train_seconds is not None]
@@ -84,6 +89,7 @@ class Entry:
             "flops_per_image": first.flops_per_image,
             "accuracy": asdict(summarize(self.accuracies)),
             "loss": asdict(summarize([run.scores.loss for run in self.runs])),
+            "validation_accuracy": asdict(summarize(self.validation_accuracies)),
             "macro_f1": asdict(summarize([run.scores.macro_f1 for run in self.runs])),
             "calibration_error": asdict(
                 summarize([run.scores.calibration_error for run in self.runs])
@@ -104,8 +110,10 @@ class Entry:
                     "loss": run.scores.loss if math.isfinite(run.scores.loss) else None,
                     "macro_f1": run.scores.macro_f1,
                     "calibration_error": run.scores.calibration_error,
+                    "validation_accuracy": run.validation_accuracy,
                     "train_seconds": run.train_seconds,
                     "epochs": run.epochs,
+                    "best_epoch": run.best_epoch,
                     "outcome": run.outcome,
                     "dead_classes": run.dead_classes,
                 }

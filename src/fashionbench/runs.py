@@ -75,7 +75,7 @@ def _record(
     device = next(model.parameters()).device
     start = time.perf_counter()
     labels = dataset.test.labels.numpy()
-    logits = infer(model, dataset.test.images)
+    logits = infer(model, dataset.test.images, job.recipe.test_views)
     test_seconds = time.perf_counter() - start
     predicted = logits.argmax(axis=1).astype("uint8")
     called = set(predicted.tolist())
@@ -109,6 +109,7 @@ def _record(
             way=way,
         ),
         recorded_at=now(),
+        best_epoch=None if job.recipe.patience is None else trained.best_epoch(job.recipe),
         predicted=predicted,
         losses=image_losses(logits, labels).astype("float32"),
     )

@@ -5,7 +5,7 @@ from typing import Literal
 
 __all__ = ["Purpose", "derive_seed"]
 
-Purpose = Literal["initialisation", "order", "dropout"]
+Purpose = Literal["initialisation", "order", "augmentation", "alternation", "mixing", "dropout"]
 
 
 def derive_seed(seed: int, purpose: Purpose, epoch: int = 0) -> int:

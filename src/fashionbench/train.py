@@ -1,29 +1,29 @@
 """fit(model, data, recipe, seed): the training loop, plain PyTorch on one screen.
 
-The images stay on the device as one uint8 tensor; an epoch is one permutation of
-them, cut into batches. That replaces the DataLoader, and is where most of the
-speed comes from (the idea is that of cifar10-airbench and train_mnist_fast).
 Knows nothing of tables, stores, or the test set.
 """
 
 import copy
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
-from fashionbench.config import Recipe
+from fashionbench.batches import Batch, batch_losses, epoch_batches, epoch_steps
 from fashionbench.data import Split, hold_out
-from fashionbench.devices import keep_freed_memory, resolve_device, synchronize
-from fashionbench.evaluation import evaluate, pixels
-from fashionbench.optim import build_optimizer
+from fashionbench.devices import isolated, keep_freed_memory, resolve_device, synchronize
+from fashionbench.evaluation import evaluate
+from fashionbench.optim import Updater
 from fashionbench.progress import progress_bar
+from fashionbench.recipe import Recipe
 from fashionbench.seeds import derive_seed
 
-__all__ = ["Fit", "curve_points", "epoch_order", "fit"]
+__all__ = ["Fit", "fit", "forward_precision"]
 
 WARM_UP_STEPS = 5
 CURVE_POINTS = 20
@@ -34,8 +34,9 @@ CURVE_POINTS = 20
 class Fit:
     """What a training run leaves behind, besides the trained weights in the model."""
 
-    train_seconds: float | None = None
-    """Order, forward, backward and step, not warm-up, not validation; None if not alone."""
+    train_seconds: float | None = 0.0
+    """Order, augmentation, forward, backward and step, not warm-up, not validation; None if not
+    alone."""
     warm_up_seconds: float = 0.0
     validation_seconds: float = 0.0
     epochs: int = 0
@@ -46,6 +47,38 @@ class Fit:
     validation_curve: list[tuple[int, float, float]] = field(default_factory=list)
     """Epoch, validation loss, validation accuracy."""
 
+    def add_epoch(self, losses: Tensor) -> None:
+        """Take in the (S,) losses of an epoch's steps."""
+        steps = 0
+        for part in losses.cpu().tensor_split(min(CURVE_POINTS, len(losses))):
+            steps += len(part)
+            self.curve.append((self.epochs + steps / len(losses), float(part.mean())))
+        self.epochs += 1
+        self.diverged = not bool(losses.isfinite().all())
+
+    def validate(self, model: nn.Module, validation: Split, recipe: Recipe) -> None:
+        """Score the epoch's weights on the validation images, where there are any."""
+        if len(validation):
+            start = time.perf_counter()
+            scores = evaluate(model, validation, recipe.test_views)
+            self.validation_curve.append((self.epochs, scores.loss, scores.accuracy))
+            self.validation_seconds += time.perf_counter() - start
+
+    def best_epoch(self, recipe: Recipe) -> int | None:
+        """The last epoch that improved by enough; None where no validation image tells."""
+        found, best = None, float("inf")
+        for epoch, loss, accuracy in self.validation_curve:
+            value = loss if recipe.monitor == "loss" else -accuracy
+            if value < best - recipe.min_improvement:
+                found, best = epoch, value
+        return found
+
+    def is_over(self, recipe: Recipe) -> bool:
+        """Whether all epochs are done, or no more of them would help."""
+        waited = self.epochs - (self.best_epoch(recipe) or 0)
+        impatient = recipe.patience is not None and waited >= recipe.patience
+        return self.diverged or impatient or self.epochs >= recipe.epochs
+
 
 def fit(
     model: nn.Module,
@@ -55,89 +88,100 @@ def fit(
     *,
     device: torch.device | str = "auto",
     description: str = "",
+    resume: dict[str, Any] | None = None,
+    keep: Callable[[dict[str, Any]], None] = lambda state: None,
 ) -> Fit:
     """Train `model` in place on `data`, from the weights it has, and leave it on `device`.
 
-    `seed` fixes the order of images and what dropout drops; torch's own generators
-    are left as they were. `description` stands before the progress bar.
+    `seed` fixes the order of images, their augmentation and what dropout drops; torch's own
+    generators are left as they were. After each epoch `keep` is given all that it takes to go
+    on, plain values and tensors; given back as `resume`, training ends as if never stopped.
+    With `recipe.patience` the weights of the best epoch are restored at the end.
     """
     device = resolve_device(device) if isinstance(device, str) else device
     keep_freed_memory()
     model.to(device).to(memory_format=torch.channels_last)
     training, validation = hold_out(data.to(device), recipe.validation_images)
-    optimizer = build_optimizer(model.parameters(), recipe)
-    result = Fit(warm_up_seconds=warm_up(model, training, recipe))
-    steps = recipe.epochs * -(-len(training) // recipe.batch_size)
-    train_seconds = 0.0
-    with (
-        torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
-        torch.backends.cudnn.flags(deterministic=True, benchmark=False),
-        progress_bar(total=steps, desc=description, unit="step") as bar,
-    ):
-        torch.manual_seed(derive_seed(seed, "dropout"))
-        for epoch in range(recipe.epochs):
+    updater = _updater(model, training, recipe)
+    result, best = Fit(warm_up_seconds=warm_up(model, training, recipe)), None
+    if resume is not None:
+        result, best = Fit(**resume["fit"]), resume["best"]
+        model.load_state_dict(resume["model"])
+        updater.load_state_dict(resume["updater"])
+    with isolated(device), _bar(training, recipe, result, description) as bar:
+        while not result.is_over(recipe):
+            torch.manual_seed(derive_seed(seed, "dropout", result.epochs))
             model.train()
             synchronize(device)
             start = time.perf_counter()
-            order = epoch_order(len(training), seed, epoch).to(device)
-            images = training.images.index_select(0, order)
-            labels = training.labels.index_select(0, order)
             losses = []
-            for batch, batch_labels in zip(
-                images.split(recipe.batch_size), labels.split(recipe.batch_size), strict=True
-            ):
-                losses.append(training_step(model, optimizer, batch, batch_labels))
+            for batch in epoch_batches(training, recipe, [seed], result.epochs):
+                losses.append(training_step(model, updater, batch))
                 bar.update()
             synchronize(device)
-            train_seconds += time.perf_counter() - start
-            result.epochs += 1
-            result.curve += curve_points(epoch, torch.stack(losses).cpu())
-            result.diverged = not all(loss == loss for _, loss in result.curve)
-            if len(validation):
-                start = time.perf_counter()
-                scores = evaluate(model, validation)
-                result.validation_curve.append((epoch + 1, scores.loss, scores.accuracy))
-                result.validation_seconds += time.perf_counter() - start
-            if result.diverged:
-                break
-    result.train_seconds = train_seconds
+            result.train_seconds = (result.train_seconds or 0) + time.perf_counter() - start
+            result.add_epoch(torch.stack(losses))
+            updater.swap()
+            result.validate(model, validation, recipe)
+            if recipe.patience is not None and result.best_epoch(recipe) == result.epochs:
+                best = copy.deepcopy(model.state_dict())
+            updater.swap()
+            keep(
+                {
+                    "model": model.state_dict(),
+                    "updater": updater.state_dict(),
+                    "fit": asdict(result),
+                    "best": best,
+                }
+            )
+    updater.swap()
+    if best is not None:
+        model.load_state_dict(best)
     return result
 
 
-def training_step(model: nn.Module, optimizer: Optimizer, images: Tensor, labels: Tensor) -> Tensor:
-    """One update from (B, H, W) uint8 images; the batch's mean loss, still on the device."""
-    loss = F.cross_entropy(model(pixels(images)), labels)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+def training_step(model: nn.Module, updater: Updater, batch: Batch) -> Tensor:
+    """One update; the batch's mean loss, still on the device."""
+    with forward_precision(updater.recipe, batch.images.device):
+        logits = model(batch.images)
+    loss = batch_losses(logits, batch, updater.recipe).mean()
+    updater.step(loss)
     return loss.detach()
 
 
-def epoch_order(images: int, seed: int, epoch: int) -> Tensor:
-    """The order in which an epoch visits the images: the same on every device."""
-    generator = torch.Generator().manual_seed(derive_seed(seed, "order", epoch))
-    return torch.randperm(images, generator=generator)
+def forward_precision(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any]:
+    """The arithmetic of a forward pass in training."""
+    if recipe.precision == "fp32":
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
 
 
 def warm_up(model: nn.Module, training: Split, recipe: Recipe) -> float:
     """Train a copy for a few steps, so that one-time costs fall outside the clock; seconds."""
     start = time.perf_counter()
     device = training.images.device
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with isolated(device):
         rehearsal = copy.deepcopy(model).train()
-        optimizer = build_optimizer(rehearsal.parameters(), recipe)
+        updater = _updater(rehearsal, training, recipe)
+        for batch in islice(epoch_batches(training, recipe, [0], 0), WARM_UP_STEPS):
+            training_step(rehearsal, updater, batch)
         # The short batch at an epoch's end has kernels of its own to choose.
         short = len(training) % recipe.batch_size or recipe.batch_size
-        for size in [recipe.batch_size] * WARM_UP_STEPS + [short]:
-            training_step(rehearsal, optimizer, training.images[:size], training.labels[:size])
+        training_step(rehearsal, updater, batch.first(short))
     synchronize(device)
     return time.perf_counter() - start
 
 
-def curve_points(epoch: int, losses: Tensor) -> list[tuple[float, float]]:
-    """(S,) losses of an epoch's steps -> points of the curve."""
-    points, steps = [], 0
-    for part in losses.tensor_split(min(CURVE_POINTS, len(losses))):
-        steps += len(part)
-        points.append((epoch + steps / len(losses), float(part.mean())))
-    return points
+def _updater(model: nn.Module, training: Split, recipe: Recipe) -> Updater:
+    parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
+    return Updater(parameters, buffers, recipe, epoch_steps(len(training), recipe))
+
+
+def _bar(training: Split, recipe: Recipe, result: Fit, description: str) -> Any:
+    steps = epoch_steps(len(training), recipe)
+    return progress_bar(
+        total=recipe.epochs * steps,
+        initial=result.epochs * steps,
+        desc=description,
+        unit="step",
+    )

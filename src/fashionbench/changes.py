@@ -1,0 +1,78 @@
+"""AUGMENTATIONS and MIXINGS: what a recipe may do to images, and how strongly. No torch in here.
+
+augment.py does it; this table says what there is, so that a recipe is checked where it is made.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["AUGMENTATIONS", "MIXINGS", "Change", "parse_change"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a change does, what its strength means, and the strengths that are allowed."""
+
+    description: str
+    strength: float
+    """Where a recipe does not say: the usual one."""
+    low: float
+    high: float
+
+
+AUGMENTATIONS = {
+    "flip": Change("mirrored, with this probability", 0.5, 0, 1),
+    "alternating-flip": Change(
+        "this share of images mirrored in every other epoch (Jordan 2024, arXiv 2404.00498)",
+        *(1, 0, 1),
+    ),
+    "shift": Change("moved by up to so many pixels each way; black moves in", 2, 1, 14),
+    "crop": Change("a part with at least this share of the side, enlarged", 0.8, 0.2, 1),
+    "rotate": Change("turned by up to so many degrees either way", 10, 0, 180),
+    "scale": Change("enlarged or reduced by up to this share", 0.1, 0, 1),
+    "erase": Change(
+        "a rectangle filled with noise, with this probability (Zhong et al. 2017, "
+        "arXiv 1708.04896)",
+        *(0.5, 0, 1),
+    ),
+    "cutout": Change(
+        "a black square with sides of so many pixels, cut off at the border (DeVries and "
+        "Taylor 2017, arXiv 1708.04552)",
+        *(8, 1, 28),
+    ),
+    "invert": Change("black for white, with this probability", 0.5, 0, 1),
+    "brightness": Change("made brighter or darker by up to this share", 0.2, 0, 1),
+    "contrast": Change("contrast raised or lowered by up to this share", 0.2, 0, 1),
+    "noise": Change("Gaussian noise of this sd, where white is 1", 0.05, 0, 1),
+}
+
+MIXINGS = {
+    "mixup": Change(
+        "two images laid over each other; shares from Beta(a, a) (Zhang et al. 2017, "
+        "arXiv 1710.09412)",
+        *(0.2, 0.01, 10),
+    ),
+    "cutmix": Change(
+        "a rectangle from another image; shares from Beta(a, a) (Yun et al. 2019, "
+        "arXiv 1905.04899)",
+        *(1, 0.01, 10),
+    ),
+}
+
+
+def parse_change(text: str, table: Mapping[str, Change]) -> tuple[str, float]:
+    """Name and strength of "shift:3", or of "shift" alone. Raises ValueError, in words."""
+    name, colon, number = text.partition(":")
+    if name not in table:
+        raise ValueError(f"there is no {name!r}; there are {', '.join(table)}")
+    change = table[name]
+    try:
+        strength = float(number) if colon else change.strength
+    except ValueError:
+        raise ValueError(f"{number!r} is no strength of {name}; give a number") from None
+    if not change.low <= strength <= change.high:
+        raise ValueError(
+            f"{name} takes {change.low:g} to {change.high:g}, not {strength:g}: "
+            f"{change.description}"
+        )
+    return name, strength

@@ -1,0 +1,69 @@
+"""A recipe's settings as options of a command: one flag for each field, made from the field."""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+from fashionbench.recipe import Recipe
+
+__all__ = ["describe_settings", "with_recipe_flags"]
+
+_SHORT = {"learning_rate": "--lr"}
+
+
+def with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Give `command`, which takes **settings, an option for each setting of a recipe.
+
+    Values are passed on as they were typed; None where a flag was not given. The recipe
+    validates them, so that a flag and a line of a file are refused in the same words.
+    """
+
+    @wraps(command)
+    def with_flags(**given: Any) -> None:
+        command(**given)
+
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    parameters = [p for p in own if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    for name, field in _settings():
+        option = typer.Option(
+            *([_SHORT[name]] if name in _SHORT else []),
+            "--" + name.replace("_", "-"),
+            help=field.description,
+            metavar=_metavar(field.annotation),
+            rich_help_panel="Settings of the recipe",
+        )
+        parameters.append(
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None,
+                annotation=Annotated[str | None, option],
+            )
+        )
+    with_flags.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_flags.__annotations__ = {p.name: p.annotation for p in parameters}
+    return with_flags
+
+
+def describe_settings() -> str:
+    """Every setting that a recipe file may hold, with its default, a paragraph each."""
+    return "\n\n".join(
+        f"{name} = {field.default!r}: {field.description}" for name, field in _settings()
+    )
+
+
+def _settings() -> list[tuple[str, Any]]:
+    hidden = ("name", "description")
+    return [item for item in Recipe.model_fields.items() if item[0] not in hidden]
+
+
+def _metavar(annotation: Any) -> str:
+    text = str(annotation)
+    if "bool" in text:
+        return "yes|no"
+    if "tuple" in text:
+        return "A,B,..."
+    return "NUMBER" if "int" in text or "float" in text else "NAME"

@@ -1,0 +1,101 @@
+"""PNG files that commands draw by themselves: samples of a data set, what a recipe does."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionbench import plots
+from fashionbench.changes import AUGMENTATIONS, MIXINGS, parse_change
+from fashionbench.data import DATASETS, load_arrays
+from fashionbench.errors import UsageError
+from fashionbench.recipe import Recipe
+from fashionbench.records import write_atomically
+from fashionbench.schedules import rate_factor
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["write_augmentations", "write_samples", "write_schedule"]
+
+DRAWS = 10
+"""Changed images beside each original."""
+
+
+def write_samples(name: str, root: Path | None, target: Path) -> None:
+    """Write a PNG of ten training images a class. Raises StoreError if it cannot be written."""
+    (images, labels), _ = load_arrays(name, root)
+    entry = DATASETS[name]
+    _write(plots.plot_samples(images, labels, entry.classes, entry.title), target)
+
+
+def write_schedule(recipe: Recipe, target: Path, steps_an_epoch: int = 100) -> None:
+    """Write a PNG of the recipe's learning rate over its epochs."""
+    steps = range(recipe.epochs * steps_an_epoch)
+    rates = [recipe.learning_rate * rate_factor(recipe, step, steps_an_epoch) for step in steps]
+    epochs = [step / steps_an_epoch for step in steps]
+    _write(plots.plot_schedule(epochs, rates, recipe.name), target)
+
+
+def write_augmentations(recipe: Recipe, name: str, root: Path | None, target: Path) -> None:
+    """Write a PNG of what each of the recipe's changes does to a few training images.
+
+    Raises UsageError for a recipe that leaves images as they are.
+    """
+    chain = [parse_change(text, AUGMENTATIONS) for text in recipe.augmentation]
+    if not chain and recipe.mixing is None:
+        raise UsageError(
+            f"The recipe {recipe.name} leaves images as they are; add some changes, such as "
+            "augmentation = ['flip', 'shift:2']."
+        )
+    (images, labels), _ = load_arrays(name, root)
+    classes = range(len(DATASETS[name].classes))
+    chosen = [images[labels == k][:DRAWS] for k in classes]
+    singles = [(f"{change}:{strength:g}", [(change, strength)]) for change, strength in chain]
+    together = [("all of them", chain)] if len(chain) > 1 else []
+    rows = [
+        (label, _changed(chosen[k % len(chosen)][0], part))
+        for k, (label, part) in enumerate(singles + together)
+    ]
+    if recipe.mixing is not None:
+        mixed = np.stack([of_class[0] for of_class in chosen[: DRAWS + 1]])
+        rows.append((recipe.mixing, _mixed(mixed, recipe.mixing)))
+    title = f"What {recipe.name} does to images of {DATASETS[name].title}"
+    _write(plots.plot_changes(rows, title), target)
+
+
+def _changed(image: NDArray[np.uint8], chain: Sequence[tuple[str, float]]) -> NDArray[np.uint8]:
+    """(H, W) -> (1 + DRAWS, H, W): the image, then other draws of it."""
+    import torch
+
+    from fashionbench.augment import augment, draw
+
+    copies = torch.tensor(image).expand(DRAWS, 1, *image.shape).float() / 255
+    changed = augment(copies, draw(chain, DRAWS, seed=0, epoch=0), chain)
+    return np.stack([image, *_bytes(changed)])
+
+
+def _mixed(images: NDArray[np.uint8], mixing: str) -> NDArray[np.uint8]:
+    """(N, H, W) -> the first image, then each mixed with the next."""
+    import torch
+
+    from fashionbench.augment import mix
+
+    x = torch.tensor(images).unsqueeze(1).float() / 255
+    uniform = torch.rand(len(x), 3, generator=torch.Generator().manual_seed(0))
+    mixed, _ = mix(parse_change(mixing, MIXINGS)[0], x, x.roll(-1, 0), uniform, 1.0)
+    return np.stack([images[0], *_bytes(mixed)])[: DRAWS + 1]
+
+
+def _bytes(images: Any) -> NDArray[np.uint8]:
+    found: NDArray[np.uint8] = (images[:, 0] * 255).round().byte().numpy()
+    return found
+
+
+def _write(figure: "Figure", target: Path) -> None:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120, facecolor="white")
+    write_atomically(target, buffer.getvalue())

@@ -1,0 +1,252 @@
+"""A Recipe says how to train; the tables here say what it may name. No torch in here.
+
+Recipe files are TOML with the fields of `Recipe`; command-line flags replace single ones.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from fashionbench.changes import AUGMENTATIONS, MIXINGS, Change, parse_change
+from fashionbench.errors import UsageError
+from fashionbench.frozen import Frozen
+
+__all__ = [
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "OptimizerEntry",
+    "Recipe",
+    "Views",
+    "load_recipe",
+    "recipe_names",
+]
+
+
+Views = Literal["one", "flip", "shifts"]
+
+
+@dataclass(frozen=True)
+class OptimizerEntry:
+    """What an optimizer is in one line, the rate to start from, and the settings it takes."""
+
+    description: str
+    learning_rate: float
+    takes: tuple[str, ...] = ()
+
+
+# In order of increasing complexity. The rates are those of the papers or of torch.
+OPTIMIZERS: dict[str, OptimizerEntry] = {
+    "sgd": OptimizerEntry("stochastic gradient descent", 0.1, ("momentum", "nesterov")),
+    "adagrad": OptimizerEntry("Duchi et al. 2011", 0.01),
+    "rmsprop": OptimizerEntry("Tieleman and Hinton 2012", 0.001, ("momentum",)),
+    "adam": OptimizerEntry("Kingma and Ba 2014, arXiv 1412.6980", 0.001, ("betas",)),
+    "adamw": OptimizerEntry("Loshchilov and Hutter 2017, arXiv 1711.05101", 0.001, ("betas",)),
+    "nadam": OptimizerEntry("Dozat 2016", 0.002, ("betas",)),
+    "lion": OptimizerEntry("Chen et al. 2023, arXiv 2302.06675", 0.0001, ("betas",)),
+    "muon": OptimizerEntry(
+        "Jordan 2024, matrices orthogonalized, the rest by AdamW; rates as AdamW's "
+        "(Liu et al. 2025, arXiv 2502.16982)",
+        0.001,
+        ("momentum", "nesterov", "betas"),
+    ),
+}
+
+
+SCHEDULES = {
+    "constant": "the same throughout",
+    "step": "a tenth after half of the steps, a hundredth after three quarters",
+    "linear": "down to 0 in a straight line",
+    "cosine": "down to 0 along half a cosine (Loshchilov and Hutter 2016, arXiv 1608.03983)",
+    "one-cycle": "up from 1/25 for 30 % of the steps, then down to nearly 0 "
+    "(Smith and Topin 2017, arXiv 1708.07120)",
+}
+
+
+def _one_of(table: Mapping[str, object]) -> Any:
+    """Accepts the keys of a table; the refusal names them."""
+
+    def check(name: str) -> str:
+        if name not in table:
+            raise ValueError(f"there are {', '.join(table)}")
+        return name
+
+    return AfterValidator(check)
+
+
+def _check_change(table: Mapping[str, Change]) -> Any:
+    """Accepts what `table` has, with a strength after a colon; the refusal says what is allowed."""
+
+    def check(text: str) -> str:
+        parse_change(text, table)
+        return text
+
+    return AfterValidator(check)
+
+
+def _split(value: Any) -> Any:
+    """A list may be given as text with commas between, as on the command line."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Recipe(Frozen):
+    """How to train: everything but the model, the data and the seed."""
+
+    name: str = Field(description="what the recipe is called in tables and files")
+    description: str = Field("", description="one line for the list of recipes")
+    epochs: int = Field(3, ge=1, description="passes over the training images")
+    batch_size: int = Field(
+        32, ge=1, description="images a step; an epoch's last batch may be short"
+    )
+    optimizer: Annotated[str, _one_of(OPTIMIZERS)] = Field(
+        "sgd", description=f"the update rule: {', '.join(OPTIMIZERS)}"
+    )
+    learning_rate: float = Field(
+        0.1,
+        gt=0,
+        allow_inf_nan=False,
+        description="the step size, at the schedule's peak",
+    )
+    momentum: Fraction | None = Field(
+        None, description="share of the last update kept (sgd, rmsprop: 0, muon: 0.95)"
+    )
+    nesterov: bool | None = Field(
+        None, description="look ahead along the momentum (sgd: no, muon: yes)"
+    )
+    betas: Annotated[tuple[Fraction, Fraction], BeforeValidator(_split)] | None = Field(
+        None,
+        description="decays of the running means, such as 0.9,0.999 (the adams, lion, muon)",
+    )
+    weight_decay: float = Field(
+        0, ge=0, allow_inf_nan=False, description="pull towards zero, not on biases and norms"
+    )
+    gradient_clip: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="largest norm of a step's whole gradient"
+    )
+    schedule: Annotated[str, _one_of(SCHEDULES)] = Field(
+        "constant", description=f"how the rate goes on: {', '.join(SCHEDULES)}"
+    )
+    warm_up: float = Field(
+        0, ge=0, allow_inf_nan=False, description="epochs in which the rate rises from 0, linearly"
+    )
+    label_smoothing: Fraction = Field(
+        0, description="share of the target spread over all classes (Szegedy et al. 2015)"
+    )
+    augmentation: Annotated[
+        tuple[Annotated[str, _check_change(AUGMENTATIONS)], ...], BeforeValidator(_split)
+    ] = Field((), description="changes to each image, in order, such as flip,shift:2 (see --show)")
+    mixing: Annotated[str, _check_change(MIXINGS)] | None = Field(
+        None, description="images mixed in pairs, with their labels: mixup:0.2 or cutmix:1"
+    )
+    ema: Fraction = Field(
+        0,
+        description="decay, a step, of the running mean of weights that is used in their place",
+    )
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32", description="arithmetic of the forward pass in training; bf16 is autocast"
+    )
+    validation_images: int = Field(
+        0, ge=0, description="training images held out, the same for every model; 0 holds out none"
+    )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="stop after so many epochs without improvement, with the best weights",
+    )
+    monitor: Literal["loss", "accuracy"] = Field(
+        "loss", description="what counts as improvement, on the validation images"
+    )
+    min_improvement: float = Field(
+        0, ge=0, allow_inf_nan=False, description="an improvement must be larger than this"
+    )
+    test_views: Views = Field(
+        "one",
+        description="views of an image whose logits are averaged: itself; with its mirror image; "
+        "both also shifted by a pixel along both diagonals",
+    )
+
+    @model_validator(mode="after")
+    def _settings_go_together(self) -> Self:
+        for setting in ("momentum", "nesterov", "betas"):
+            takers = [name for name, entry in OPTIMIZERS.items() if setting in entry.takes]
+            if getattr(self, setting) is not None and self.optimizer not in takers:
+                raise ValueError(f"{self.optimizer} takes no {setting}; {', '.join(takers)} do")
+        if self.nesterov and self.optimizer == "sgd" and not self.momentum:
+            raise ValueError("nesterov needs a momentum above 0, such as 0.9")
+        if self.schedule == "one-cycle" and self.warm_up:
+            raise ValueError("one-cycle has a warm-up of its own; leave warm_up at 0")
+        if self.warm_up >= self.epochs:
+            raise ValueError(f"warm_up is {self.warm_up:g}, but there are {self.epochs} epochs")
+        if self.patience is not None and not self.validation_images:
+            raise ValueError(
+                "patience needs validation images to watch; set validation_images, such as 5000"
+            )
+        return self
+
+    def override(self, **settings: Any) -> "Recipe":
+        """A copy with the settings that are not None replaced, and named after the difference.
+
+        Another optimizer brings the rate to start from, and takes none of the settings of the one
+        before, unless they are given too. Raises UsageError for an unknown setting or a bad value.
+        """
+        asked = {key: value for key, value in settings.items() if value is not None}
+        optimizer = asked.get("optimizer", self.optimizer)
+        if optimizer != self.optimizer and optimizer in OPTIMIZERS:
+            entry = OPTIMIZERS[optimizer]
+            own = ("momentum", "nesterov", "betas")
+            asked = {"learning_rate": entry.learning_rate, **dict.fromkeys(own), **asked}
+        changed = Recipe.checked(self.model_dump() | asked, f"recipe {self.name}")
+        differences = [
+            f"{key}={_written(getattr(changed, key))}"
+            for key in Recipe.model_fields
+            if key in asked and getattr(changed, key) not in (None, getattr(self, key))
+        ]
+        return changed.model_copy(update={"name": " ".join([self.name, *differences])})
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(_written, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def recipe_names() -> list[str]:
+    """The shipped recipes, `seed` first."""
+    folder = files("fashionbench") / "recipes"
+    names = [entry.name.removesuffix(".toml") for entry in folder.iterdir()]
+    return sorted(names, key=lambda name: (name != "seed", name))
+
+
+def load_recipe(name: str) -> Recipe:
+    """Read a shipped recipe by its name, or one's own by the path of its .toml file.
+
+    Raises UsageError for one that is not there or says something that is not allowed.
+    """
+    if name.endswith(".toml"):
+        return _parse_recipe(Path(name), Path(name).stem, f"recipe {name}")
+    if name not in recipe_names():
+        raise UsageError(
+            f"There is no recipe {name!r}; there are {', '.join(recipe_names())}, and paths of "
+            ".toml files. Single settings are changed by flags such as --epochs 5."
+        )
+    return _parse_recipe(files("fashionbench") / "recipes" / f"{name}.toml", name, f"recipe {name}")
+
+
+def _parse_recipe(file: Traversable, name: str, where: str) -> Recipe:
+    try:
+        fields = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"{where} cannot be read ({error.strerror}).") from None
+    except ValueError as error:  # not TOML, or not text
+        raise UsageError(f"{where} is not a TOML file ({error}).") from None
+    return Recipe.checked({"name": name, **fields}, where)

@@ -1,0 +1,39 @@
+"""A training run's curve as TensorBoard events."""
+
+from pathlib import Path
+
+from fashionbench.errors import UsageError
+from fashionbench.recipe import Recipe
+from fashionbench.schedules import rate_factor
+from fashionbench.train import Fit
+
+__all__ = ["TensorBoard"]
+
+
+class TensorBoard:
+    """Writes each epoch's losses, validation accuracy and learning rate into `folder`."""
+
+    def __init__(self, folder: Path, recipe: Recipe) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise UsageError(
+                "TensorBoard is not installed; install it by: pip install 'fashionbench[track]'"
+            ) from None
+        self._writer = SummaryWriter(str(folder))
+        self._recipe = recipe
+
+    def __call__(self, fit: Fit) -> None:
+        """Add the epoch that has just ended."""
+        epoch = fit.epochs
+        losses = [loss for at, loss in fit.curve if at > epoch - 1]
+        scalars = {
+            "loss/training": sum(losses) / len(losses),
+            "learning rate": self._recipe.learning_rate
+            * rate_factor(self._recipe, (epoch - 1) * 1000, 1000),
+        }
+        if fit.validation_curve:
+            _, scalars["loss/validation"], scalars["accuracy/validation"] = fit.validation_curve[-1]
+        for name, value in scalars.items():
+            self._writer.add_scalar(name, value, epoch)
+        self._writer.flush()

@@ -1,0 +1,75 @@
+"""The batches of an epoch: every image once, in the seed's order; mixing; losses."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from fashionbench.batches import Batch, batch_losses, epoch_batches, epoch_order, epoch_steps
+from fashionbench.data import Split
+from fashionbench.recipe import load_recipe
+
+SEED = load_recipe("seed")
+
+
+def test_an_epochs_order_is_a_permutation_of_its_own() -> None:
+    first, second = epoch_order(1000, 0, 0), epoch_order(1000, 0, 1)
+    assert sorted(first.tolist()) == list(range(1000))
+    assert not torch.equal(first, second)
+    assert not torch.equal(first, epoch_order(1000, 1, 0))
+
+
+def test_an_epoch_shows_each_image_once_in_the_order_of_its_seed(few: Split) -> None:
+    batches = list(epoch_batches(few, SEED, [3], 1))
+    assert [len(batch.labels) for batch in batches] == [32] * 15 + [20]
+    assert len(batches) == epoch_steps(len(few), SEED)
+    order = epoch_order(len(few), 3, 1)
+    images = torch.cat([batch.images for batch in batches])
+    torch.testing.assert_close(images, few.images[order].unsqueeze(1).float() / 255)
+    assert torch.equal(torch.cat([batch.labels for batch in batches]), few.labels[order])
+
+
+def test_the_batches_of_several_runs_are_those_of_each_one_after_another(few: Split) -> None:
+    recipe = SEED.override(augmentation="flip,shift:2", mixing="mixup:0.5")
+    together = epoch_batches(few, recipe, [0, 5, 9], 2)
+    alone = zip(*(epoch_batches(few, recipe, [seed], 2) for seed in (0, 5, 9)), strict=True)
+    for many, singles in zip(together, alone, strict=True):
+        for name in ("images", "labels", "partners", "shares"):
+            expected = torch.cat([getattr(single, name) for single in singles])
+            torch.testing.assert_close(getattr(many, name), expected)
+
+
+def test_another_epoch_augments_in_another_way(few: Split) -> None:
+    recipe = SEED.override(augmentation="shift:3", batch_size=500)
+    sums = []
+    for epoch in (0, 1):
+        (batch,) = epoch_batches(few, recipe, [0], epoch)
+        sums.append(batch.images[epoch_order(len(few), 0, epoch).argsort()])
+    assert not torch.allclose(*sums)
+
+
+def test_a_mixed_batch_pairs_images_within_itself(few: Split) -> None:
+    recipe = SEED.override(mixing="mixup:1")
+    plain, mixed = next(epoch_batches(few, SEED, [0], 0)), next(epoch_batches(few, recipe, [0], 0))
+    assert mixed.partners is not None
+    assert mixed.shares is not None
+    assert torch.equal(mixed.partners, plain.labels.roll(1))
+    share = mixed.shares.view(-1, 1, 1, 1)
+    expected = share * plain.images + (1 - share) * plain.images.roll(1, 0)
+    torch.testing.assert_close(mixed.images, expected)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_losses_are_those_against_soft_targets(smoothing: float) -> None:
+    recipe = SEED.override(label_smoothing=smoothing)
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(6, 10, generator=generator)
+    labels, partners = torch.randint(0, 10, (2, 6), generator=generator)
+    shares = torch.rand(6, generator=generator)
+    own, other = F.one_hot(labels, 10), F.one_hot(partners, 10)
+    targets = shares[:, None] * own + (1 - shares[:, None]) * other
+    targets = (1 - smoothing) * targets + smoothing / 10
+    expected = -(targets * logits.log_softmax(dim=1)).sum(dim=1)
+    batch = Batch(torch.zeros(6, 1, 28, 28), labels, partners, shares)
+    torch.testing.assert_close(batch_losses(logits, batch, recipe), expected)
+    plain = batch_losses(logits, Batch(batch.images, labels), SEED)
+    torch.testing.assert_close(plain, F.cross_entropy(logits, labels, reduction="none"))

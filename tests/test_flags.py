@@ -1,0 +1,34 @@
+"""A recipe's settings as flags: one for each, passed on as typed."""
+
+import typer
+from typer.testing import CliRunner
+
+from fashionbench.flags import describe_settings, with_recipe_flags
+from fashionbench.recipe import Recipe
+
+app = typer.Typer()
+given: dict[str, str | None] = {}
+
+
+@app.command()
+@with_recipe_flags
+def command(own: str = "x", **settings: str | None) -> None:
+    """A command."""
+    given.clear()
+    given.update(settings, own=own)
+
+
+def test_every_setting_is_a_flag_and_its_help_the_fields_own() -> None:
+    text = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "300"}).output
+    for name, field in Recipe.model_fields.items():
+        if name not in ("name", "description"):
+            assert "--" + name.replace("_", "-") in text
+            assert field.description in text
+            assert f"{name} = {field.default!r}: {field.description}" in describe_settings()
+
+
+def test_values_are_passed_on_as_typed_and_nothing_else_is_set() -> None:
+    arguments = ["--lr", "0.5", "--augmentation", "flip,shift:2", "--own", "y"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    said = {key: value for key, value in given.items() if value is not None}
+    assert said == {"learning_rate": "0.5", "augmentation": "flip,shift:2", "own": "y"}

@@ -1,0 +1,39 @@
+"""The pictures that commands draw by themselves."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fashionbench.errors import StoreError, UsageError
+from fashionbench.pictures import write_augmentations, write_samples, write_schedule
+from fashionbench.recipe import load_recipe
+
+SEED = load_recipe("seed")
+
+
+def ink(path: Path) -> float:
+    """The share of pixels that are not the background."""
+    return float((np.asarray(Image.open(path).convert("L")) < 250).mean())
+
+
+def test_samples_schedule_and_augmentations_are_drawn(tmp_path: Path) -> None:
+    write_samples("silhouettes", None, tmp_path / "samples.png")
+    write_schedule(SEED.override(schedule="cosine"), tmp_path / "schedule.png")
+    recipe = SEED.override(augmentation="flip,rotate:20,noise", mixing="cutmix")
+    write_augmentations(recipe, "silhouettes", None, tmp_path / "changes.png")
+    assert ink(tmp_path / "samples.png") > 0.3
+    assert 0.005 < ink(tmp_path / "schedule.png") < 0.2
+    assert ink(tmp_path / "changes.png") > 0.3
+
+
+def test_a_recipe_that_changes_nothing_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="seed leaves images as they are; add some changes"):
+        write_augmentations(SEED, "silhouettes", None, tmp_path / "changes.png")
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot be written"):
+        write_schedule(SEED, tmp_path / "file" / "schedule.png")

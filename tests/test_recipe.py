@@ -1,0 +1,105 @@
+"""Recipes: what is accepted, what is refused and how, files, and what an override changes."""
+
+from pathlib import Path
+
+import pytest
+
+from fashionbench.errors import UsageError
+from fashionbench.recipe import OPTIMIZERS, Recipe, load_recipe, recipe_names
+
+SEED = load_recipe("seed")
+
+
+def test_the_seed_recipe_is_the_published_one() -> None:
+    assert (SEED.epochs, SEED.batch_size, SEED.optimizer, SEED.learning_rate) == (3, 32, "sgd", 0.1)
+    assert SEED.validation_images == 0
+    assert recipe_names()[0] == "seed"
+    others = {"name", "description"}
+    assert SEED.model_dump(exclude=others) == Recipe(name="").model_dump(exclude=others)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_shipped_recipe_can_be_read_and_says_what_it_is(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert recipe.description
+
+
+def test_an_override_is_named_after_what_it_changes() -> None:
+    assert SEED.override(epochs=5, learning_rate=None).name == "seed epochs=5"
+    assert SEED.override(epochs=3) == SEED
+    changed = SEED.override(augmentation="flip,shift:2", warm_up="0.5")
+    assert changed.name == "seed warm_up=0.5 augmentation=flip,shift:2"
+    assert changed.augmentation == ("flip", "shift:2")
+
+
+def test_another_optimizer_brings_its_own_rate_unless_one_is_given() -> None:
+    adam = SEED.override(optimizer="adam")
+    assert adam.learning_rate == OPTIMIZERS["adam"].learning_rate
+    assert adam.name == "seed optimizer=adam learning_rate=0.001"
+    assert SEED.override(optimizer="adam", learning_rate=0.01).learning_rate == 0.01
+    momentum = SEED.override(momentum=0.9)
+    assert momentum.override(optimizer="adam").momentum is None
+    assert momentum.override(optimizer="rmsprop", momentum=0.5).momentum == 0.5
+    assert momentum.override(optimizer="sgd", epochs=5).momentum == 0.9
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epochs": -1}, "epochs is -1.*greater than or equal to 1"),
+        ({"epochs": "abc"}, "epochs is 'abc'.*integer"),
+        ({"learning_rate": 0}, "learning_rate is 0.*greater than 0"),
+        ({"learning_rate": float("inf")}, "learning_rate is inf.*finite"),
+        ({"optimizer": "sdg"}, "optimizer is 'sdg', but there are sgd, .*muon"),
+        ({"schedule": "cosin"}, "schedule is 'cosin', but there are constant, .*one-cycle"),
+        ({"momentun": 0.9}, "no setting 'momentun'; there are .*momentum"),
+        ({"momentum": 1}, "momentum is 1, but should be less than 1"),
+        ({"optimizer": "adam", "momentum": 0.9}, "adam takes no momentum; sgd, rmsprop, muon do"),
+        ({"betas": "0.9,0.99"}, "sgd takes no betas; adam, .*do"),
+        ({"nesterov": "yes"}, "nesterov needs a momentum"),
+        ({"schedule": "one-cycle", "warm_up": 1}, "one-cycle has a warm-up of its own"),
+        ({"warm_up": 3}, "warm_up is 3, but there are 3 epochs"),
+        ({"patience": 3}, "patience needs validation images.*validation_images"),
+        ({"precision": "fp8"}, "precision is 'fp8'.*'fp32' or 'bf16'"),
+        ({"augmentation": "flop"}, "there is no 'flop'; there are flip"),
+        ({"augmentation": "shift:99"}, "shift takes 1 to 14, not 99: moved"),
+        ({"mixing": "mixdown"}, "there is no 'mixdown'; there are mixup"),
+    ],
+)
+def test_a_bad_setting_is_refused_in_a_sentence(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message) as refusal:
+        SEED.override(**settings)
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_unknown_recipe_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UsageError, match=r"'sede'; there are seed.*\.toml"):
+        load_recipe("sede")
+
+
+def test_a_recipe_of_ones_own_is_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('epochs = 7\noptimizer = "lion"\nlearning_rate = 1e-4\n', "utf-8")
+    recipe = load_recipe(str(path))
+    assert (recipe.name, recipe.epochs, recipe.optimizer) == ("mine", 7, "lion")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epochs = ", "not a TOML file"),
+        ("epoch = 3", "no setting 'epoch'"),
+        ("epochs = 0", "epochs is 0"),
+    ],
+)
+def test_a_bad_file_is_named_with_its_fault(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(UsageError, match=f"mine.toml.*{message}"):
+        load_recipe(str(path))
+
+
+def test_an_absent_file_is_named() -> None:
+    with pytest.raises(UsageError, match=r"absent\.toml cannot be read"):
+        load_recipe("absent.toml")

@@ -1,0 +1,187 @@
+"""A run that is stopped, however rudely, ends with the weights of a run that is not."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import run_cli
+from torch import Tensor
+
+from fashionbench.checkpoint import load_model
+from fashionbench.comparison import plan
+from fashionbench.config import Job
+from fashionbench.errors import StoreError, UsageError
+from fashionbench.resume import train_in_folder
+
+SETTINGS = {
+    "epochs": 4,
+    "optimizer": "adamw",
+    "schedule": "cosine",
+    "warm_up": 0.5,
+    "augmentation": "alternating-flip,shift:2,cutout:4",
+    "mixing": "cutmix:1",
+    "ema": 0.99,
+    "validation_images": 500,
+    "patience": 3,
+}
+FLAGS = [
+    text for name, value in SETTINGS.items() for text in ("--" + name.replace("_", "-"), str(value))
+]
+COMMAND = ("train", "mlp", "--dataset", "silhouettes", "--device", "cpu", *FLAGS)
+
+
+def job(**settings: object) -> Job:
+    study = plan(["mlp"], ["seed"], [0], dataset="silhouettes", **(SETTINGS | settings))
+    ((found,),) = study.entries()
+    return found
+
+
+def weights(folder: Path) -> dict[str, Tensor]:
+    return load_model(folder / "model.safetensors").state_dict()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nothing stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert run_cli(*COMMAND, "--out", folder / "run", cwd=folder).returncode == 0
+    return folder / "run"
+
+
+def same(folder: Path, whole: Path) -> bool:
+    ours, theirs = weights(folder), weights(whole)
+    curves = [(path / "curve.csv").read_text() for path in (folder, whole)]
+    return curves[0] == curves[1] and all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_run_killed_at_random_moments_ends_as_if_never_stopped(
+    whole: Path, tmp_path: Path
+) -> None:
+    arguments = [sys.executable, "-m", "fashionbench", *COMMAND, "--resume", "--out", "run"]
+    moments, kills = random.Random(0), 0
+    last = tmp_path / "run" / "last.pt"
+    for _ in range(4):
+        process = subprocess.Popen(
+            arguments,
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        before = last.stat().st_mtime_ns if last.exists() else 0
+        while process.poll() is None:  # until another epoch is kept, then a little longer
+            if last.exists() and last.stat().st_mtime_ns != before:
+                time.sleep(moments.uniform(0, 0.3))
+                break
+            time.sleep(0.005)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills > 0
+    assert run_cli(*COMMAND, "--resume", "--out", "run", cwd=tmp_path).returncode == 0
+    assert same(tmp_path / "run", whole)
+
+
+class Cut(BaseException):
+    """The power fails."""
+
+
+def test_a_write_that_is_cut_off_leaves_the_epoch_before(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, written = Path.write_bytes, []
+
+    def cut_off(path: Path, content: bytes) -> int:
+        if "last.pt" not in path.name or len(written) < 2:
+            written.append(path)
+            return write(path, content)
+        write(path, content[: len(content) // 2])
+        raise Cut
+
+    monkeypatch.setattr(Path, "write_bytes", cut_off)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in the processes that it is compared with
+    try:
+        with pytest.raises(Cut):
+            train_in_folder(job(), tmp_path, device="cpu")
+        monkeypatch.undo()
+        train_in_folder(job(), tmp_path, device="cpu", resume=True)
+    finally:
+        torch.set_num_threads(threads)
+    assert same(tmp_path, whole)
+
+
+def test_ctrl_c_says_how_to_go_on_and_going_on_ends_the_same(whole: Path, tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "fashionbench", *COMMAND, "--out", "run"]
+    process = subprocess.Popen(
+        arguments,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    while not (tmp_path / "run" / "last.pt").exists():
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "of 4 epochs are finished" in said
+    assert "--resume" in said
+    assert run_cli(*COMMAND, "--resume", "--out", "run", cwd=tmp_path).returncode == 0
+    assert same(tmp_path / "run", whole)
+
+
+def test_a_folder_with_a_run_is_left_alone_unless_resumed(whole: Path) -> None:
+    with pytest.raises(UsageError, match="holds a training run already; go on with --resume"):
+        train_in_folder(job(), whole)
+
+
+def test_a_run_begun_otherwise_is_not_gone_on_with(whole: Path) -> None:
+    with pytest.raises(UsageError, match="begun with other settings"):
+        train_in_folder(job(epochs=5), whole, resume=True)
+
+
+def test_damaged_states_are_named(whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole, tmp_path / "run")
+    path = tmp_path / "run" / "last.pt"
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(StoreError, match=r"last\.pt is damaged"):
+        train_in_folder(job(), tmp_path / "run", resume=True)
+    path.write_bytes(b"nothing of the kind")
+    with pytest.raises(StoreError, match=r"last\.pt is damaged"):
+        train_in_folder(job(), tmp_path / "run", resume=True)
+
+
+def test_a_finished_run_resumed_is_finished(whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole, tmp_path / "run")
+    (tmp_path / "run" / "model.safetensors").unlink()
+    summary = train_in_folder(job(), tmp_path / "run", device="cpu", resume=True)
+    assert summary["epochs"] == 4
+    assert same(tmp_path / "run", whole)
+
+
+def test_the_best_epoch_is_kept_and_restored(whole: Path) -> None:
+    state = torch.load(whole / "best.pt", weights_only=True)
+    losses = [
+        loss
+        for _, loss, _ in torch.load(whole / "last.pt", weights_only=True)["fit"][
+            "validation_curve"
+        ]
+    ]
+    assert state["fit"]["epochs"] == losses.index(min(losses)) + 1
+    for name, tensor in weights(whole).items():
+        assert torch.equal(tensor, state["best"][name])
+
+
+def test_an_unknown_tracker_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'wandb'; there is tensorboard"):
+        train_in_folder(job(), tmp_path, track="wandb")

@@ -1,0 +1,70 @@
+"""Schedules against torch's own."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from torch.optim import lr_scheduler
+
+from fashionbench.recipe import SCHEDULES, load_recipe
+from fashionbench.schedules import SHAPES, rate_factor
+
+STEPS_AN_EPOCH, EPOCHS = 20, 6
+STEPS = STEPS_AN_EPOCH * EPOCHS
+RECIPE = load_recipe("seed").override(epochs=EPOCHS)
+
+
+def test_the_table_has_every_name_a_recipe_may_use() -> None:
+    assert set(SHAPES) == set(SCHEDULES)
+
+
+def by_torch(build) -> list[float]:
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([weight], lr=1.0)
+    schedule = build(optimizer)
+    rates = []
+    for _ in range(STEPS):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return rates
+
+
+@pytest.mark.parametrize(
+    ("name", "build"),
+    [
+        ("constant", lambda o: lr_scheduler.ConstantLR(o, factor=1)),
+        ("step", lambda o: lr_scheduler.MultiStepLR(o, [STEPS // 2, STEPS * 3 // 4])),
+        ("linear", lambda o: lr_scheduler.LinearLR(o, 1, 0, total_iters=STEPS)),
+        ("cosine", lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=STEPS)),
+        (
+            "one-cycle",
+            lambda o: lr_scheduler.OneCycleLR(
+                o, max_lr=1, total_steps=STEPS + 1, cycle_momentum=False
+            ),
+        ),
+    ],
+)
+def test_rates_are_torchs(name: str, build) -> None:
+    recipe = RECIPE.override(schedule=name)
+    ours = [rate_factor(recipe, step, STEPS_AN_EPOCH) for step in range(STEPS)]
+    # torch's one-cycle needs a step more than it takes; its peak is then a third of a step later.
+    assert ours == pytest.approx(by_torch(build), abs=0.02 if name == "one-cycle" else 1e-6)
+
+
+def test_one_cycle_ends_where_torchs_does() -> None:
+    recipe = RECIPE.override(schedule="one-cycle")
+    factors = [rate_factor(recipe, step, STEPS_AN_EPOCH) for step in range(STEPS)]
+    assert factors[0] == pytest.approx(1 / 25)
+    assert max(factors) == pytest.approx(1)
+    assert factors[-1] == pytest.approx(1 / 25 / 1e4)
+
+
+def test_a_warm_up_rises_in_equal_steps_to_the_schedules_first_rate() -> None:
+    recipe = RECIPE.override(schedule="cosine", warm_up=0.5)
+    factors = [rate_factor(recipe, step, STEPS_AN_EPOCH) for step in range(STEPS)]
+    rises = [b - a for a, b in pairwise(factors[:11])]
+    assert rises == pytest.approx([rises[0]] * 10)
+    assert factors[10] == 1
+    assert factors[0] == pytest.approx(1 / 11)
+    assert all(a > b for a, b in pairwise(factors[10:]))
