@@ -27,3 +27,28 @@ def test_dropout_is_off_and_the_mode_is_put_back(few: Split) -> None:
     model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(784, 10)).train()
     assert evaluate(model, few) == evaluate(model, few)
     assert model.training
+
+
+def test_views_are_averaged() -> None:
+    class Looks(torch.nn.Module):
+        """Its logits are what it sees at three places."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.unused = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images[:, 0, 5, :3]
+
+    images = torch.randint(0, 256, (3, 28, 28), dtype=torch.uint8)
+    seen = images.double() / 255
+
+    def at(down: int, row: torch.Tensor) -> torch.Tensor:
+        return row.roll((down, down), (-2, -1))[:, 5, :3]
+
+    torch.testing.assert_close(torch.tensor(infer(Looks(), images)).double(), at(0, seen))
+    both = (at(0, seen) + seen.flip(-1)[:, 5, :3]) / 2
+    torch.testing.assert_close(torch.tensor(infer(Looks(), images, "flip")).double(), both)
+    moved = [seen.roll((by, by), (-2, -1)) for by in (0, 1, -1)]
+    six = torch.stack([x[:, 5, :3] for view in moved for x in (view, view.flip(-1))]).mean(0)
+    torch.testing.assert_close(torch.tensor(infer(Looks(), images, "shifts")).double(), six)

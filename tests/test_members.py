@@ -10,7 +10,7 @@ from fashionbench.data import Dataset, Split
 from fashionbench.evaluation import evaluate
 from fashionbench.members import fit_members, members_that_fit, why_not_stackable
 from fashionbench.models import MODELS, build_model
-from fashionbench.recipe import load_recipe
+from fashionbench.recipe import OPTIMIZERS, load_recipe
 from fashionbench.train import fit
 
 RECIPE = load_recipe("seed").override(epochs=2)
@@ -57,13 +57,14 @@ def built(name: str, seed: int) -> nn.Module:
 
 @pytest.mark.parametrize(
     ("name", "optimizer"),
-    [*((name, "sgd") for name in [*MODELS, "normed"]), ("mlp", "adam"), ("mlp", "rmsprop")],
+    [
+        *((name, "sgd") for name in [*MODELS, "normed"]),
+        *(("mlp", name) for name in OPTIMIZERS if name != "sgd"),
+    ],
 )
 def test_a_member_ends_where_its_own_run_ends(name: str, optimizer: str, few: Split) -> None:
     # Adaptive rules divide by small numbers: rounding then moves a weight as a step does.
     recipe = RECIPE.override(optimizer=optimizer)
-    if optimizer != "sgd":
-        recipe = recipe.override(learning_rate=0.001)
     singles, members = ([built(name, seed) for seed in SEEDS] for _ in range(2))
     starts = [flat(model) for model in singles]
     alone = [
@@ -81,6 +82,52 @@ def test_a_member_ends_where_its_own_run_ends(name: str, optimizer: str, few: Sp
         torch.testing.assert_close(
             torch.tensor(a.curve), torch.tensor(b.curve), rtol=1e-2, atol=1e-3
         )
+
+
+def test_a_member_has_everything_a_recipe_can_ask_for_as_its_own_run(few: Split) -> None:
+    recipe = RECIPE.override(
+        epochs=4,
+        momentum=0.9,
+        learning_rate=0.02,
+        weight_decay=0.01,
+        gradient_clip=1,
+        schedule="cosine",
+        warm_up=1,
+        label_smoothing=0.1,
+        augmentation="flip,shift:2,rotate:10,cutout:6",
+        mixing="cutmix:1",
+        ema=0.9,
+        validation_images=100,
+    )
+    singles, members = ([built("normed", seed) for seed in SEEDS] for _ in range(2))
+    alone = [
+        fit(model, few, recipe, seed, device="cpu")
+        for model, seed in zip(singles, SEEDS, strict=True)
+    ]
+    together = fit_members(members, few, recipe, SEEDS, device="cpu")
+    for a, b in zip(singles, members, strict=True):
+        torch.testing.assert_close(flat(a), flat(b), rtol=1e-3, atol=1e-4)
+    for first, second in zip(alone, together, strict=True):
+        losses = [[loss for _, loss, _ in run.validation_curve] for run in (first, second)]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_each_member_stops_on_its_own_with_its_best_weights(few: Split) -> None:
+    # A rate too high for some: their validation losses turn up at different epochs.
+    recipe = RECIPE.override(epochs=12, learning_rate=0.3, validation_images=150, patience=1)
+    seeds = tuple(range(6))
+    singles, members = ([build_model("mlp", seed) for seed in seeds] for _ in range(2))
+    alone = [
+        fit(model, few, recipe, seed, device="cpu")
+        for model, seed in zip(singles, seeds, strict=True)
+    ]
+    together = fit_members(members, few, recipe, seeds, device="cpu")
+    assert len({run.epochs for run in alone}) > 1
+    assert [run.epochs for run in together] == [run.epochs for run in alone]
+    for run in alone:
+        assert run.best_epoch(recipe) == run.epochs - 1 or run.epochs == recipe.epochs
+    for a, b in zip(singles, members, strict=True):
+        torch.testing.assert_close(flat(a), flat(b), rtol=1e-2, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["v0", "v1", "mlp"])

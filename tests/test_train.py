@@ -12,7 +12,7 @@ from fashionbench.batches import epoch_order
 from fashionbench.data import Split
 from fashionbench.models import MODELS, build_model
 from fashionbench.recipe import load_recipe
-from fashionbench.train import fit
+from fashionbench.train import Fit, fit
 
 SEED_RECIPE = load_recipe("seed")
 
@@ -103,6 +103,47 @@ def test_every_optimizer_lowers_the_loss(optimizer: str, few: Split) -> None:
     result = fit(build_model("mlp"), few, recipe, device="cpu")
     assert result.curve[-1][1] < 0.8 * result.curve[0][1]
     assert result.curve[-1][0] == 5
+
+
+def test_early_stopping_ends_with_the_best_epochs_weights(few: Split) -> None:
+    recipe = SEED_RECIPE.override(
+        epochs=30, learning_rate=0.5, validation_images=200, patience=2, monitor="accuracy"
+    )
+    model = build_model("mlp", seed=1)
+    result = fit(model, few, recipe, 1, device="cpu")
+    accuracies = [accuracy for _, _, accuracy in result.validation_curve]
+    best = result.best_epoch(recipe)
+    assert result.epochs < 30
+    assert best == accuracies.index(max(accuracies)) + 1 == result.epochs - 2
+    shorter = build_model("mlp", seed=1)
+    fit(shorter, few, recipe.override(epochs=best, patience=99), 1, device="cpu")
+    assert all(
+        torch.equal(a, b) for a, b in zip(model.parameters(), shorter.parameters(), strict=True)
+    )
+
+
+def test_an_improvement_must_be_large_enough() -> None:
+    run = Fit(
+        epochs=4, validation_curve=[(1, 1.0, 0.5), (2, 0.95, 0.6), (3, 0.5, 0.6), (4, 0.6, 0.7)]
+    )
+    recipe = SEED_RECIPE.override(epochs=9, validation_images=10, patience=1)
+    assert run.best_epoch(recipe) == 3
+    assert run.is_over(recipe)
+    assert run.best_epoch(recipe.override(min_improvement=0.6)) == 1
+    by_accuracy = recipe.override(monitor="accuracy")
+    assert run.best_epoch(by_accuracy) == 4
+    assert not run.is_over(by_accuracy)
+
+
+def test_bf16_trains_and_leaves_weights_in_float32(few: Split) -> None:
+    models = [build_model("mlp", 0) for _ in range(2)]
+    curves = []
+    for model, precision in zip(models, ("fp32", "bf16"), strict=True):
+        recipe = SEED_RECIPE.override(precision=precision)
+        curves.append(fit(model, few, recipe, device="cpu").curve)
+    assert all(p.dtype == torch.float32 for p in models[1].parameters())
+    assert curves[0] != curves[1]
+    assert curves[0][-1][1] == pytest.approx(curves[1][-1][1], rel=0.05)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

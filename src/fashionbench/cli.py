@@ -178,7 +178,7 @@ def recipes(
         _list(
             [recipe.model_dump() for recipe in found]
             if as_json
-            else [{"recipe": recipe.name, "description": recipe.description} for recipe in found],
+            else [{"recipe": recipe.name, "sets": recipe.in_words} for recipe in found],
             as_json,
         )
         return

@@ -193,6 +193,18 @@ class Recipe(Frozen):
             )
         return self
 
+    @property
+    def in_words(self) -> str:
+        """How it trains: four settings that every recipe has, and those not at their default."""
+        told = {"name", "description", "epochs", "batch_size", "optimizer", "learning_rate"}
+        others = [
+            f"{key.replace('_', ' ')} {_written(getattr(self, key))}"
+            for key, field in Recipe.model_fields.items()
+            if key not in told and getattr(self, key) != field.default
+        ]
+        basic = f"{self.epochs} epochs, batch {self.batch_size}, "
+        return "; ".join([f"{basic}{self.optimizer} at {self.learning_rate:g}", *others])
+
     def override(self, **settings: Any) -> "Recipe":
         """A copy with the settings that are not None replaced, and named after the difference.
 

@@ -57,6 +57,9 @@ def text_table(result: Result) -> "Table":
     table.add_column("model")
     if len(result.study.recipes) > 1:
         table.add_column("recipe")
+    validated = any(entry["validation_accuracy"]["n"] for entry in document["entries"])
+    if validated:
+        table.add_column("validation %", justify="right")
     for heading in ("accuracy %", "± 95 %", "sd", "loss", "train s", "parameters", "n"):
         table.add_column(heading, justify="right")
     for entry in document["entries"]:
@@ -66,6 +69,7 @@ def text_table(result: Result) -> "Table":
         table.add_row(
             entry["label"],
             *recipe,
+            *([percent(entry["validation_accuracy"])] if validated else []),
             percent(accuracy),
             "–" if half is None else f"{100 * half:.2f}",
             percent(accuracy, "sd"),
