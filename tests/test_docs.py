@@ -25,6 +25,20 @@ def test_the_script_runs(tmp_path: Path) -> None:
     assert "MLP: " in answer.stdout
 
 
+def test_the_example_of_an_own_model_runs_as_a_script_and_from_a_shell(tmp_path: Path) -> None:
+    example = ROOT / "examples" / "own_model.py"
+    assert len(example.read_text("utf-8").splitlines()) < 40
+    quick = ["--dataset", "silhouettes", "--epochs", "1", "--seeds", "1"]
+    answer = run_cli("compare", "--models", f"{example}:MyNet:width=4", *quick, cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert "MyNet width=4" in answer.stdout
+    answer = subprocess.run(
+        [sys.executable, example, "silhouettes"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert "MyNet against mlp: " in answer.stdout
+
+
 def test_the_notebook_shows_table_plot_and_frame(tmp_path: Path) -> None:
     notebook = nbformat.read(ROOT / "examples" / "notebook.ipynb", as_version=4)
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}}).execute()

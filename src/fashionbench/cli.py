@@ -145,6 +145,8 @@ def models(as_json: JsonOption = False) -> None:
                 "description": entry.description,
             }
         )
+    if not as_json:  # a terminal has no room for both names
+        rows = [{key: row[key] for key in row if key != "label"} for row in rows]
     _list(rows, as_json)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fashionbench.config import WAYS, Job, Study, Way
 from fashionbench.data import DATASETS, load_data
 from fashionbench.errors import Interrupted, UsageError
-from fashionbench.models import identify
+from fashionbench.models import MODELS, build_model, identify
 from fashionbench.progress import progress_bar
 from fashionbench.recipe import Recipe, load_recipe
 from fashionbench.records import RunStore, TestSet
@@ -177,6 +177,9 @@ def _run_all(
     from fashionbench.devices import resolve_device
     from fashionbench.launch import run_entry
 
+    for model in study.models:  # one that cannot be had is told before anything is read
+        if model not in MODELS:
+            build_model(model)
     device = resolve_device(study.device)
     dataset = load_data(study.dataset, data)
     store.save_test_set(

@@ -1,17 +1,17 @@
 """The architectures, by family, and the one table that names them.
 
-The table holds references, not classes: reading it imports no torch, and a
-person's own model (`package.module:Name`) is found in the same way.
+The table holds references, not classes: reading it imports no torch, and a person's own
+model (`file.py:Name`, `package.module:Name`) is found in the same way.
 """
 
-import hashlib
-import importlib
+import ast
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from fashionbench.errors import UsageError
+from fashionbench.models.own import build_own, digest, locate, takes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,106 +24,138 @@ class ModelEntry:
     """Where a model is defined, what its constructor is given, and what it is in one line."""
 
     reference: str
-    """`package.module:Name` of a class or function that returns a module."""
+    """`package.module:Name` or `file.py:Name` of a class or function that returns a module."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
+    title: str = ""
+    """What tables call it; the class's own name where there is no other."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """The settings that a person gave, which are part of the name."""
 
     @property
     def label(self) -> str:
-        """The class's own name."""
-        return self.reference.split(":")[1]
+        """What tables call it, and what it was given."""
+        given = [f"{key}={value}" for key, value in self.given.items()]
+        return " ".join([self.title or self.reference.rpartition(":")[2], *given])
 
 
 # The widths of the three first models: 28x28 grey images, 10 hidden units, 10 classes.
-_FLAT = {"input_shape": 784, "hidden_units": 10, "output_shape": 10}
-_IMAGE = {"input_shape": 1, "hidden_units": 10, "output_shape": 10}
+_FLAT: dict[str, Any] = {"input_shape": 784, "hidden_units": 10, "output_shape": 10}
+_IMAGE: dict[str, Any] = {"input_shape": 1, "hidden_units": 10, "output_shape": 10}
+
+
+def _own(place: str, description: str, title: str = "", **settings: Any) -> ModelEntry:
+    return ModelEntry(f"fashionbench.models.{place}", settings, description, title)
+
 
 MODELS = {
-    "v0": ModelEntry(
-        "fashionbench.models.mlp:FashionMnistModelV0",
-        _FLAT,
-        "two linear layers with nothing between them",
+    "v0": _own("mlp:FashionMnistModelV0", "two linear layers with nothing between them", **_FLAT),
+    "v1": _own(
+        "mlp:FashionMnistModelV1", "v0 with a ReLU after each layer, also on the logits", **_FLAT
     ),
-    "v1": ModelEntry(
-        "fashionbench.models.mlp:FashionMnistModelV1",
-        _FLAT,
-        "v0 with a ReLU after each layer, also on the logits",
-    ),
-    "v2": ModelEntry(
-        "fashionbench.models.tinyvgg:FashionMNISTModelV2",
-        _IMAGE,
+    "v2": _own(
+        "tinyvgg:FashionMNISTModelV2",
         "a small CNN: two blocks of two convolutions and a pooling",
+        **_IMAGE,
     ),
-    "mlp": ModelEntry(
-        "fashionbench.models.mlp:MLP",
-        _FLAT,
-        "v1 without the ReLU on the logits, the MLP most people mean",
-    ),
+    "mlp": _own("mlp:MLP", "v1 without the ReLU on the logits, the MLP most people mean", **_FLAT),
+    "linear": _own("mlp:Linear", "one linear layer, the least that learns"),
+    "mlp-wide": _own("mlp:WideMLP", "three wide layers with batch normalization and dropout"),
+    "lenet": _own("lenet:LeNet5", "LeNet-5, the CNN of 1998"),
+    "vgg": _own("vgg:VGG", "six convolutions with batch normalization"),
+    "vgg-tiny": _own("vgg:VGG", "vgg with less than 10 thousand parameters", "VGG-tiny", width=6),
+    "separable": _own("separable:SeparableNet", "depthwise-separable, for few parameters"),
+    "speednet": _own("airbench:SpeedNet", "fixed whitening, early pooling, made for speed"),
+    "convmixer": _own("convmixer:ConvMixer", "patches, mixed by place and by channel"),
+    "vit": _own("vit:ViT", "a small vision transformer"),
+    "resnet20": _own("resnet:resnet20", "residual net of 20 layers, as for CIFAR-10", "ResNet-20"),
+    "resnet32": _own("resnet:resnet32", "residual net of 32 layers", "ResNet-32"),
+    "resnet44": _own("resnet:resnet44", "residual net of 44 layers", "ResNet-44"),
+    "resnet56": _own("resnet:resnet56", "residual net of 56 layers", "ResNet-56"),
+    "wrn16-4": _own("wide_resnet:WideResNet", "wide ResNet", "WRN-16-4", depth=16, widening=4),
+    "wrn28-10": _own("wide_resnet:WideResNet", "wide ResNet", "WRN-28-10", depth=28, widening=10),
+    "wrn40-4": _own("wide_resnet:WideResNet", "wide ResNet", "WRN-40-4", depth=40, widening=4),
 }
 
 
 def model_entry(name: str) -> ModelEntry:
-    """The entry of a table's key or of `package.module:Name`. Raises UsageError for others."""
-    if name in MODELS:
-        return MODELS[name]
-    if ":" in name:
-        return ModelEntry(name)
-    raise UsageError(
-        f"There is no model {name!r}; there are {', '.join(MODELS)}, "
-        "and package.module:Name for one of your own."
-    )
+    """The entry of a name: a key of the table or a reference, with arguments after colons.
+
+    Raises UsageError for a model that is not there or an argument that cannot be meant.
+    """
+    base, given = _parse(name)
+    if base in MODELS:
+        entry = MODELS[base]
+    elif ":" in base:
+        entry = ModelEntry(base)
+    else:
+        raise UsageError(
+            f"There is no model {base!r}; there are {', '.join(MODELS)}, and file.py:Name or "
+            "package.module:Name for one of your own."
+        )
+    return replace(entry, settings={**entry.settings, **given}, given=given)
+
+
+def _parse(name: str) -> tuple[str, dict[str, Any]]:
+    """`v2:hidden_units=32` -> `v2` and its arguments, which are Python's literals or text."""
+    parts, given = name.split(":"), {}
+    while len(parts) > 1 and "=" in parts[-1]:
+        key, _, text = parts.pop().partition("=")
+        try:
+            given[key.strip()] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            given[key.strip()] = text
+    return ":".join(parts), dict(reversed(given.items()))
 
 
 def identify(model: str | Callable[[], "nn.Module"]) -> tuple[str, str]:
     """The name of a model and a digest of its source, which is "" for those of the table.
 
-    A class or function of one's own is named `module:Name`; the digest tells
-    runs of an edited model from those before.
+    A class or function of one's own is named `module:Name`; the digest tells runs of an
+    edited model from those before. Arguments that are the defaults fall away, so that one
+    model has one name. Raises UsageError for arguments that the model does not take.
     """
     if isinstance(model, str):
-        if model_entry(model) in MODELS.values():
-            return model, ""
-        return model, _digest(_locate(model))
+        base, given = _parse(model)
+        entry = model_entry(model)
+        if given:
+            given = _checked(entry, MODELS.get(base, ModelEntry(base)), model)
+        name = ":".join([base, *(f"{key}={value}" for key, value in sorted(given.items()))])
+        return name, "" if base in MODELS else digest(locate(base), base)
     if not callable(model) or "<" in getattr(model, "__qualname__", "<"):
         raise UsageError(
             f"{model!r} cannot be rebuilt by its name; give a class or a function "
             "defined at the top level of a module, without calling it."
         )
-    return f"{model.__module__}:{model.__qualname__}", _digest(model)
+    return f"{model.__module__}:{model.__qualname__}", digest(model, "")
 
 
-def _digest(model: Any) -> str:
-    try:
-        source = inspect.getsource(model)
-    except (OSError, TypeError):  # typed into a prompt, or compiled: told apart by name alone
-        source = model.__qualname__
-    return hashlib.sha256(source.encode()).hexdigest()[:16]
-
-
-def _locate(reference: str) -> Callable[..., "nn.Module"]:
-    module_name, _, attribute = reference.partition(":")
-    try:
-        located: Any = importlib.import_module(module_name)
-        for part in attribute.split("."):
-            located = getattr(located, part)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(
-            f"The model {reference!r} cannot be loaded ({error}); "
-            "write it as package.module:Name, importable from here."
-        ) from None
-    return located  # type: ignore[no-any-return]
+def _checked(entry: ModelEntry, usual: ModelEntry, name: str) -> dict[str, Any]:
+    """What was given and is not the default anyway."""
+    build = locate(entry.reference)
+    parameters = inspect.signature(build).parameters
+    free = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    for key in entry.given:
+        if key not in parameters and not free:
+            raise UsageError(f"{name}: there is no argument {key!r}; there are {takes(build)}.")
+    defaults = {key: p.default for key, p in parameters.items()} | dict(usual.settings)
+    return {key: value for key, value in entry.given.items() if value != defaults.get(key)}
 
 
 def build_model(name: str, seed: int = 0) -> "nn.Module":
     """Build a model with the initial weights that `seed` gives, leaving torch's own seed alone.
 
-    The module takes (B, 1, 28, 28) pixels in [0, 1] and gives (B, K) logits.
+    The module takes (B, 1, 28, 28) pixels in [0, 1] and gives (B, K) logits; one that was made
+    for other pictures is put behind an adapter. Raises UsageError if it cannot be had.
     """
     import torch
 
     from fashionbench.seeds import derive_seed
 
     entry = model_entry(name)
+    build = locate(entry.reference)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "initialisation"))
-        return _locate(entry.reference)(**entry.settings)
+        if name in MODELS:
+            return build(**entry.settings)
+        return build_own(build, _parse(name)[0], entry.settings)

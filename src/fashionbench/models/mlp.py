@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-__all__ = ["MLP", "FashionMnistModelV0", "FashionMnistModelV1"]
+__all__ = ["MLP", "FashionMnistModelV0", "FashionMnistModelV1", "Linear", "WideMLP"]
 
 
 class FashionMnistModelV0(nn.Module):
@@ -61,4 +61,42 @@ class MLP(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) pixels -> (B, K) logits."""
         logits: Tensor = self.layer_stack(images)
+        return logits
+
+
+class Linear(nn.Module):
+    """One linear layer: logistic regression over K classes."""
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__()
+        self.linear = nn.Linear(784, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 1, 28, 28) pixels -> (B, K) logits."""
+        logits: Tensor = self.linear(images.flatten(1))
+        return logits
+
+
+class WideMLP(nn.Module):
+    """Hidden layers with batch normalization (Ioffe and Szegedy 2015) and dropout."""
+
+    def __init__(
+        self, width: int = 1024, depth: int = 3, dropout: float = 0.25, classes: int = 10
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Flatten()]
+        inputs = 784
+        for _ in range(depth):
+            layers += [
+                nn.Linear(inputs, width, bias=False),
+                nn.BatchNorm1d(width),
+                nn.ReLU(),
+                nn.Dropout(dropout),
+            ]
+            inputs = width
+        self.layers = nn.Sequential(*layers, nn.Linear(inputs, classes))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 1, 28, 28) pixels -> (B, K) logits."""
+        logits: Tensor = self.layers(images)
         return logits

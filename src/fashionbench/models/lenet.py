@@ -1,0 +1,37 @@
+"""LeNet-5: LeCun, Bottou, Bengio and Haffner 1998, Gradient-based learning, Proc. IEEE 86(11)."""
+
+from torch import Tensor, nn
+
+__all__ = ["LeNet5"]
+
+
+class LeNet5(nn.Module):
+    """Two convolutions of 5x5 with pooling, then three linear layers.
+
+    Departures, as everywhere today: ReLU for tanh, max for trained average pooling, every map
+    of the second layer sees every one of the first, and the last layer is linear.
+    """
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 6, 5, padding=2),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(6, 16, 5),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        )
+        self.classifier = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(16 * 5 * 5, 120),
+            nn.ReLU(),
+            nn.Linear(120, 84),
+            nn.ReLU(),
+            nn.Linear(84, classes),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 1, 28, 28) pixels -> (B, K) logits."""
+        logits: Tensor = self.classifier(self.features(images))
+        return logits
