@@ -18,7 +18,7 @@ compare: environment ## compare the three models and write the report; flags in 
 	$(BIN)/fashionbench compare $(ARGS)
 
 test: check ## everything that must hold: the checks, then the tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 check: environment ## style, types and layers, without the tests
 	$(BIN)/ruff check

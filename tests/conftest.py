@@ -1,16 +1,20 @@
-"""What the tests share: threads set explicitly, small data, the command line in its own process."""
+"""What the tests share: one thread each, small data, and the command line, here or on its own."""
 
 import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side; read when torch is imported
+
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner, Result
 
+from fashionbench.cli import app
 from fashionbench.data import Dataset, Split, load_data
-
-torch.set_num_threads(2)
 
 
 @pytest.fixture(scope="session")
@@ -34,12 +38,27 @@ def real_data() -> Path:
 
 
 def run_cli(*arguments: object, cwd: Path, **options) -> subprocess.CompletedProcess[str]:
-    """The fashionbench command in a process of its own, on one thread."""
+    """The fashionbench command in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "fashionbench", *map(str, arguments)],
         cwd=cwd,
         capture_output=True,
         text=True,
         timeout=240,
-        **{"env": os.environ | {"OMP_NUM_THREADS": "1"}} | options,
+        **options,
     )
+
+
+@pytest.fixture
+def call_cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """The fashionbench command in this process, where it starts at once; works in `tmp_path`."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(app, [*map(str, arguments)])
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """Torch computes on two threads during the test."""
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)

@@ -4,11 +4,12 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
-from conftest import run_cli
 from nbclient import NotebookClient
+from typer.testing import Result
 
 ROOT = Path(__file__).parent.parent
 
@@ -25,12 +26,14 @@ def test_the_script_runs(tmp_path: Path) -> None:
     assert "MLP: " in answer.stdout
 
 
-def test_the_example_of_an_own_model_runs_as_a_script_and_from_a_shell(tmp_path: Path) -> None:
+def test_the_example_of_an_own_model_runs_as_a_script_and_from_a_shell(
+    tmp_path: Path, call_cli: Callable[..., Result]
+) -> None:
     example = ROOT / "examples" / "own_model.py"
     assert len(example.read_text("utf-8").splitlines()) < 40
     quick = ["--dataset", "silhouettes", "--epochs", "1", "--seeds", "1"]
-    answer = run_cli("compare", "--models", f"{example}:MyNet:width=4", *quick, cwd=tmp_path)
-    assert answer.returncode == 0, answer.stderr
+    answer = call_cli("compare", "--models", f"{example}:MyNet:width=4", *quick)
+    assert answer.exit_code == 0, answer.stderr
     assert "MyNet width=4" in answer.stdout
     answer = subprocess.run(
         [sys.executable, example, "silhouettes"], cwd=tmp_path, capture_output=True, text=True
@@ -50,11 +53,11 @@ def test_the_notebook_shows_table_plot_and_frame(tmp_path: Path) -> None:
     assert "train_seconds" in shown[2]
 
 
-def test_the_readmes_flags_exist(tmp_path: Path) -> None:
+def test_the_readmes_flags_exist(call_cli: Callable[..., Result]) -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     lines = re.findall(r"^fashionbench (\w+)(.*)$", text, re.MULTILINE)
     assert lines
-    helps = {command: run_cli(command, "--help", cwd=tmp_path).stdout for command, _ in lines}
+    helps = {command: call_cli(command, "--help").stdout for command, _ in lines}
     for command, rest in lines:
         for flag in re.findall(r"--[a-z-]+", rest.split("#")[0]):
             assert flag in helps[command], (command, flag)

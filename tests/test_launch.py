@@ -15,6 +15,8 @@ from fashionbench.models import build_model
 from fashionbench.records import RunStore
 from fashionbench.runs import run_job
 
+pytestmark = pytest.mark.usefixtures("two_threads")
+
 
 @pytest.mark.parametrize(
     ("name", "way", "chosen"),
@@ -72,12 +74,8 @@ def test_processes_give_the_numbers_of_this_one(tmp_path: Path, silhouettes: Dat
     here, there = (RunStore(tmp_path / name, create=True) for name in ("here", "there"))
     asked = jobs("v2", 2)
     assert sorted(run_in_processes(asked, None, there)) == sorted(job.key for job in asked)
-    threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    try:
-        singles = [run_job(job, silhouettes, CPU, here) for job in asked]
-    finally:
-        torch.set_num_threads(threads)
+    singles = [run_job(job, silhouettes, CPU, here) for job in asked]
     for job, single in zip(asked, singles, strict=True):
         other = there.load_run(job)
         assert other is not None

@@ -1,14 +1,18 @@
 """A person's own model: taken as it is, adapted where it must be, its faults explained."""
 
+import subprocess
+import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import run_cli
 from torch import nn
+from typer.testing import Result
 
-from fashionbench.errors import FashionbenchError, UsageError
+from fashionbench.checkpoint import load_model
+from fashionbench.errors import FashionbenchError, StoreError, UsageError
 from fashionbench.models import build_model, identify, model_entry
 from fashionbench.models.adapter import SHAPES, Adapter
 
@@ -136,34 +140,31 @@ def test_a_file_that_cannot_be_run_is_told_by_line(text: str, message: str, tmp_
 
 
 def test_it_is_compared_like_any_other_and_rebuilt_while_its_file_is_the_same(
-    tmp_path: Path,
+    tmp_path: Path, call_cli: Callable[..., Result]
 ) -> None:
     path = write(tmp_path, NET)
     quick = ["compare", "--dataset", "silhouettes", "--epochs", "1", "--seeds", "1"]
-    answer = run_cli(*quick, "--models", "my_net.py:MyNet:width=4,v0", cwd=tmp_path)
-    assert answer.returncode == 0, answer.stderr
+    answer = call_cli(*quick, "--models", "my_net.py:MyNet:width=4,v0")
+    assert answer.exit_code == 0, answer.stderr
     assert "MyNet width=4" in answer.stdout
     (checkpoint,) = (tmp_path / "runs" / "silhouettes" / "checkpoints").glob("my*.safetensors")
     show = f"import fashionbench as fb; print(fb.load_model({str(checkpoint)!r}))"
-    import subprocess
-    import sys
-
-    def rebuild() -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "-c", show], cwd=tmp_path, capture_output=True, text=True
-        )
-
-    assert "out_features=4" in rebuild().stdout
+    shown = subprocess.run([sys.executable, "-c", show], cwd=tmp_path, capture_output=True)
+    assert b"out_features=4" in shown.stdout
     path.write_text(path.read_text() + "# changed\n")
-    assert "has changed since" in rebuild().stderr
+    with pytest.raises(StoreError, match="has changed since"):
+        load_model(checkpoint)
     path.unlink()
-    assert "There is no file my_net.py" in rebuild().stderr
+    with pytest.raises(UsageError, match=r"There is no file my_net\.py"):
+        load_model(checkpoint)
     with pytest.raises(FashionbenchError, match="no file"):
         identify(f"{path}:MyNet")
 
 
-def test_a_model_that_cannot_be_had_is_told_before_data_is_looked_for(tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_had_is_told_before_data_is_looked_for(
+    tmp_path: Path, call_cli: Callable[..., Result]
+) -> None:
     write(tmp_path, FAULTY)
-    answer = run_cli(*("compare", "--models", "my_net.py:Wrong", "--data", "nowhere"), cwd=tmp_path)
-    assert answer.returncode == 2
+    answer = call_cli("compare", "--models", "my_net.py:Wrong", "--data", "nowhere")
+    assert answer.exit_code == 2
     assert "it must be (2, 10)" in answer.stderr
