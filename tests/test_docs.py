@@ -6,8 +6,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 from typer.testing import Result
 
@@ -92,3 +94,15 @@ def test_the_readmes_table_is_the_recorded_one() -> None:
             f"| {summary['ratio']:.1f} ({summary['ratio_low']:.1f} to {summary['ratio_high']:.1f})"
         )
         assert row in text
+
+
+def test_the_v1_study_says_what_its_figures_say() -> None:
+    figures = json.loads((ROOT / "docs" / "results" / "v1-study.json").read_text("utf-8"))
+    text = (ROOT / "docs" / "v1-study.md").read_text("utf-8")
+    for width in figures["widths"]:
+        gap = fmean(width["mlp"]) - fmean(width["v1"])
+        assert f"{100 * gap:.1f} (" in text
+        assert gap == pytest.approx(width["differences"]["all"]["mean"])
+        with_dead = fmean(count > 0 for count in width["dead_logits"])
+        assert f"| {100 * with_dead:.0f} % | {len(width['v1'])} |" in text
+        assert len(width["v1"]) == len(width["mlp"]) >= 256

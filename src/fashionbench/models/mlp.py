@@ -25,9 +25,9 @@ class FashionMnistModelV0(nn.Module):
 class FashionMnistModelV1(nn.Module):
     """An MLP with a ReLU after both layers.
 
-    The second ReLU sits on the logits: a class whose pre-activation is negative
-    for nearly all images outputs 0, gets no gradient and is never predicted
-    again. How many classes die so is luck of the seed; see `MLP` for the cure.
+    The second ReLU sits on the logits: one that is negative for all images of its
+    own class outputs 0, gets no gradient from them and never comes back. How many
+    classes are lost so is luck of the seed; see `MLP` for the cure.
     """
 
     def __init__(self, input_shape: int, hidden_units: int, output_shape: int) -> None:

@@ -1,0 +1,82 @@
+"""What the studies share: scores on validation images alone, and pages that say how to repeat them.
+
+A study is a script: it asks a question of many runs and writes its page, docs/NAME.md, with the
+figures behind it in docs/results/NAME.json and a plot. Its runs are kept in runs/NAME: stopped and
+started again, it goes on.
+"""
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from matplotlib.figure import Figure
+
+import fashionbench as fb
+from fashionbench.data import Dataset
+from fashionbench.members import fit_members, why_not_stackable
+
+DOCS = Path(__file__).parent.parent / "docs"
+VALIDATION_IMAGES = 5000
+
+
+def arguments(description: str | None, name: str) -> argparse.ArgumentParser:
+    """The flags that every study has."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, help="folder of Fashion-MNIST, as for fashionbench")
+    parser.add_argument("--out", type=Path, default=Path("runs") / name, help="where runs are kept")
+    return parser
+
+
+def validation_accuracy(
+    model: str, recipe: fb.Recipe, seeds: Sequence[int], data: Dataset
+) -> float:
+    """Mean over seeds after the last epoch, on images held out; the test set is not touched."""
+    recipe = recipe.override(validation_images=VALIDATION_IMAGES)
+    models = [fb.build_model(model, seed) for seed in seeds]
+    if len(seeds) > 1 and why_not_stackable(models[0], data.train, recipe) is None:
+        runs = fit_members(models, data.train, recipe, seeds)
+    else:
+        runs = [
+            fb.fit(model, data.train, recipe, seed)
+            for model, seed in zip(models, seeds, strict=True)
+        ]
+    return fmean(run.validation_curve[-1][2] for run in runs)
+
+
+def percent(summary: Mapping[str, Any]) -> str:
+    """A mean of fractions and its 95 % interval."""
+    return (
+        f"{100 * summary['mean']:.2f} ({100 * summary['low']:.2f} to {100 * summary['high']:.2f})"
+    )
+
+
+def table(rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows of one shape as Markdown."""
+    lines = [rows[0].keys(), ["---"] * len(rows[0]), *(row.values() for row in rows)]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def how(document: Mapping[str, Any]) -> str:
+    """The command, the machine and the versions of a study, as a paragraph."""
+    command = shlex.join(["python", f"studies/{Path(sys.argv[0]).name}"])
+    return (
+        f"Made by `{command}` on {document['processor']}, {document['threads']} "
+        f"thread{'s' if document['threads'] > 1 else ''}, torch {document['versions']['torch']}."
+    )
+
+
+def write_page(
+    name: str, text: str, figures: Mapping[str, object], plot: Figure, *, width: int = 100
+) -> None:
+    """Write docs/NAME.md, docs/results/NAME.json and docs/results/NAME.png."""
+    (DOCS / f"{name}.md").write_text(text, "utf-8")
+    (DOCS / "results" / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    plot.savefig(DOCS / "results" / f"{name}.png", dpi=width, facecolor="white")
+    print(f"docs/{name}.md")
