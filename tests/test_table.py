@@ -8,7 +8,7 @@ from factories import make_result
 from rich.console import Console
 
 from fashionbench.result import Result
-from fashionbench.table import interval, text_table
+from fashionbench.table import MANY_PAIRS, interval, pair_table, text_table
 
 
 def printed(result: Result) -> list[list[str]]:
@@ -49,3 +49,30 @@ def test_one_seed_has_no_interval(tmp_path: Path) -> None:
     result = make_result(tmp_path, seeds=1)
     assert [row[2:4] for row in printed(result)] == [["–", "–"]] * len(result.entries)
     assert interval(result.document["entries"][0]["accuracy"]) == "–"
+
+
+def cells(result: Result, heading: str) -> list[str]:
+    """A column of the table of pairs."""
+    (found,) = (column for column in pair_table(result).columns if column.header == heading)
+    return [str(cell) for cell in found.cells]
+
+
+def test_every_pair_has_its_row(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    pairs = result.document["pairs"]
+    assert cells(result, "first") == [pair["a"] for pair in pairs]
+    assert cells(result, "second") == [pair["b"] for pair in pairs]
+    points = [float(cell) for cell in cells(result, "points")]
+    assert points == pytest.approx([100 * pair["difference"] for pair in pairs], abs=0.005)
+    for cell, pair in zip(cells(result, "verdict on the first"), pairs, strict=True):
+        assert cell == pair["in_words"] or str(pair["seeds_needed"]) in cell
+
+
+def test_of_many_pairs_those_of_the_best_are_shown(tmp_path: Path) -> None:
+    result = make_result(tmp_path, epochs=(1, 2, 3))
+    assert len(result.pairs) > MANY_PAIRS
+    shown = list(zip(cells(result, "first"), cells(result, "second"), strict=True))
+    best = max(result.entries, key=lambda entry: sum(entry.accuracies))
+    assert len(shown) == len(result.entries) - 1
+    assert all(result.name(best) in pair for pair in shown)
+    assert f"all {len(result.pairs)}" in str(pair_table(result).title)

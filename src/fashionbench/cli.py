@@ -296,12 +296,15 @@ def _show(result: Any, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    from fashionbench.table import pair_lines, text_table
+    from fashionbench.table import pair_table, text_table
 
     console = Console(highlight=False)
     console.print(text_table(result))
-    for line in pair_lines(result):
-        console.print(line)
+    if result.pairs:
+        console.print()
+        console.print(pair_table(result))
+    if result.warnings:
+        console.print()
     for warning in result.warnings:
         console.print(f"! {warning}")
     console.print(f"\nReport: {result.folder / 'report.html'}", soft_wrap=True)

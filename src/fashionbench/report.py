@@ -16,7 +16,7 @@ from fashionbench import plots
 from fashionbench.errors import UsageError
 from fashionbench.records import TestSet, write_atomically
 from fashionbench.result import Result
-from fashionbench.table import interval, number, percent, seconds, times
+from fashionbench.table import counted, interval, number, percent, seconds, times
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -173,6 +173,7 @@ def _render(template: str, result: Result, **values: Any) -> str:
     environment.filters |= {
         "percent": percent,
         "number": number,
+        "counted": counted,
         "interval": interval,
         "times": times,
         "seconds": seconds,

@@ -1,5 +1,6 @@
 """A result as text: the terminal's table, and how numbers are written everywhere."""
 
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from fashionbench.result import Result
@@ -7,7 +8,10 @@ from fashionbench.result import Result
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["interval", "number", "pair_lines", "percent", "seconds", "text_table", "times"]
+__all__ = ["interval", "number", "pair_table", "percent", "seconds", "text_table", "times"]
+
+
+MANY_PAIRS = 10
 
 
 def percent(summary: dict[str, Any], key: str = "mean") -> str:
@@ -42,6 +46,11 @@ def times(ratio: dict[str, float] | None) -> str:
     return f"{ratio['ratio']:.2f}× ({ratio['low']:.2f} to {ratio['high']:.2f})"
 
 
+def counted(count: int, what: str) -> str:
+    """A number and its noun."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def text_table(result: Result) -> "Table":
     """The comparison for a terminal of 80 columns."""
     from rich.table import Table
@@ -49,7 +58,7 @@ def text_table(result: Result) -> "Table":
     document = result.document
     table = Table(
         title=f"{result.test_set.title} · test set · {document['device']}, "
-        f"{document['threads']} threads",
+        f"{counted(document['threads'], 'thread')}",
         title_justify="left",
         box=None,
         pad_edge=False,
@@ -81,12 +90,33 @@ def text_table(result: Result) -> "Table":
     return table
 
 
-def pair_lines(result: Result) -> list[str]:
-    """What each pair's difference amounts to, a line each, for the terminal."""
-    lines = []
-    for pair in result.document["pairs"]:
-        points = f"{100 * pair['difference']:+.2f} points"
-        if pair["low"] is not None:
-            points += f" ({interval(pair)})"
-        lines.append(f"{pair['a']} against {pair['b']}: {points}: {pair['in_words']}")
-    return lines
+def pair_table(result: Result) -> "Table":
+    """What the differences amount to, for a terminal of 80 columns.
+
+    Of more than MANY_PAIRS those of the entry with the highest mean; the report has all.
+    """
+    from rich.table import Table
+
+    pairs = result.document["pairs"]
+    title = "Differences of accuracy"
+    if len(pairs) > MANY_PAIRS:
+        best = result.name(max(result.entries, key=lambda entry: fmean(entry.accuracies)))
+        title += f" from {best}; the report has all {len(pairs)}"
+        pairs = [pair for pair in pairs if best in (pair["a"], pair["b"])]
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("first", overflow="fold")
+    table.add_column("second", overflow="fold")
+    table.add_column("points", justify="right")
+    table.add_column("95 %", justify="right", no_wrap=True)
+    table.add_column("verdict on the first")
+    for pair in pairs:
+        table.add_row(
+            pair["a"],
+            pair["b"],
+            f"{100 * pair['difference']:+.2f}",
+            interval(pair),
+            f"open until ~{pair['seeds_needed']} seeds"
+            if pair["seeds_needed"]
+            else pair["in_words"],
+        )
+    return table
