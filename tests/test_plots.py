@@ -7,7 +7,13 @@ import pytest
 from factories import CLASSES, IMAGES, LABELS, make_result
 from matplotlib.figure import Figure
 
-from fashionbench.plots import plot_confusion, plot_hard_images, plot_samples, plot_time
+from fashionbench.plots import (
+    plot_confusion,
+    plot_hard_images,
+    plot_pareto,
+    plot_samples,
+    plot_time,
+)
 from fashionbench.report import FIGURES, draw_figure
 from fashionbench.result import Result
 
@@ -46,6 +52,22 @@ def test_accuracy_stands_against_the_time_of_the_same_run(result: Result) -> Non
     ]
     np.testing.assert_allclose(drawn(figure, "o"), np.concatenate(runs))
     np.testing.assert_allclose(drawn(figure, "D"), np.mean(runs, axis=1))
+
+
+def test_the_front_joins_what_nothing_beats(result: Result) -> None:
+    (first, *_), named = result.entries[0].runs, []
+    for name, parameters, accuracy in (
+        ("dear", 300, 0.9),
+        ("beaten", 200, 0.7),
+        ("cheap", 100, 0.8),
+        ("same price", 100, 0.6),
+    ):
+        scores = replace(first.scores, accuracy=accuracy)
+        run = replace(first, parameters=parameters, scores=scores)
+        named.append((name, [run]))
+    panel = plot_pareto(named, result.test_set).axes[0]
+    (line,) = (line for line in panel.lines if line.get_linestyle() == "-")
+    np.testing.assert_allclose(line.get_xydata(), [(100, 80), (300, 90)])
 
 
 def test_no_two_of_fourteen_entries_look_alike(result: Result) -> None:

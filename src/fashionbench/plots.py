@@ -6,7 +6,7 @@ Ito (2008), which people with colour-blindness tell apart.
 """
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from fashionbench.records import RunRecord, TestSet
@@ -27,6 +28,7 @@ __all__ = [
     "plot_confusion",
     "plot_curves",
     "plot_hard_images",
+    "plot_pareto",
     "plot_reliability",
     "plot_samples",
     "plot_schedule",
@@ -168,6 +170,62 @@ def plot_time(entries: Named, test_set: TestSet) -> Figure:
     axes.grid(alpha=0.25)
     _legend(axes)
     return figure
+
+
+def plot_pareto(entries: Named, test_set: TestSet) -> Figure:
+    """Mean accuracy over what it costs; the line is the Pareto front.
+
+    Of a pair of models on the line the dearer is the more accurate; a model beside it is beaten
+    by another that costs no more. Times are means over the runs that were alone on the device.
+    """
+    with rc_context(STYLE):
+        figure = _Figure(figsize=(WIDTH, 6.6), layout="constrained")
+        figure.suptitle(f"What accuracy costs · {test_set.title}", x=0.01, ha="left")
+        panels = figure.subplots(2, 2, sharey=True)
+    for axes, (label, cost) in zip(panels.flat, COSTS.items(), strict=True):
+        points = []
+        for name, runs, colour, marker, _ in _looks(entries):
+            paid = [value for run in runs if (value := cost(run, len(test_set.labels)))]
+            if paid:
+                accuracy = 100 * np.mean([run.scores.accuracy for run in runs])
+                points.append((np.mean(paid), accuracy))
+                axes.plot(*points[-1], marker, color=colour, ms=7, mec=INK, mew=0.5, label=name)
+        axes.plot(*zip(*_front(points), strict=True), "-", color=INK, lw=1, alpha=0.5, zorder=0)
+        costs = [cost for cost, _ in points]
+        if costs and max(costs) > LOG_FROM * min(costs):
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=8))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.set_xlabel(label)
+        axes.grid(alpha=0.25)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("test accuracy, %")
+    _legend(panels[0, 1])
+    return figure
+
+
+LOG_FROM = 5
+"""The dearest over the cheapest from which a logarithmic scale shows more."""
+
+COSTS: dict[str, Callable[[RunRecord, int], float | None]] = {
+    "parameters": lambda run, _: run.parameters,
+    "FLOPs for an image": lambda run, _: run.flops_per_image,
+    "training time, seconds": lambda run, _: run.train_seconds,
+    "time for a test image, microseconds": lambda run, images: (
+        None if run.train_seconds is None else 1e6 * run.other_seconds["test"] / images
+    ),
+}
+"""What a run cost, given the number of test images; None where that was not measured."""
+
+
+def _front(points: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """The points that no other beats, by rising cost: cheaper and better is none."""
+    front: list[tuple[Any, Any]] = []
+    for point in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not front or point[1] > front[-1][1]:
+            front.append(point)
+    return front
 
 
 def plot_reliability(entries: Named, test_set: TestSet) -> Figure:

@@ -59,6 +59,12 @@ FIGURES = {
         "each diamond a model's mean.",
         plots.plot_time,
     ),
+    "pareto": Plot(
+        "What accuracy costs",
+        "Up is more accurate, left is cheaper; models on the line are the best for their price, "
+        "of every other there is one that is better and costs no more.",
+        plots.plot_pareto,
+    ),
     "confusion": Plot(
         "What is taken for what",
         "Each row is a true class, each column what its images were called, in percent of the row, "
@@ -85,9 +91,9 @@ FIGURES = {
 }
 
 DEAD_LOGITS = (
-    "FashionMnistModelV1 has a ReLU on its logits. A class whose value before that ReLU is "
-    "negative for nearly all images outputs 0, gets no gradient, and is never predicted again; "
-    "each such class costs about ten points of accuracy. How many die is luck of the seed, so its "
+    "FashionMnistModelV1 has a ReLU on its logits. A logit that is negative for all images of its "
+    "own class outputs 0, gets no gradient from them and does not come back; each class lost so "
+    "costs about eight points of accuracy. How many are lost is luck of the seed, so its "
     "score is a lottery. The model `mlp` is the same network without that ReLU."
 )
 
