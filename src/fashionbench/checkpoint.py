@@ -5,8 +5,9 @@ Nothing in either file is executed when it is read.
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError
 from safetensors.torch import load as parse_tensors
@@ -18,7 +19,9 @@ from fashionbench.errors import StoreError
 from fashionbench.models import build_model, identify
 from fashionbench.records import write_atomically
 
-__all__ = ["checkpoint_path", "load_model", "save_model", "slug"]
+__all__ = ["checkpoint_path", "load_facts", "load_model", "save_model", "slug"]
+
+T = TypeVar("T")
 
 
 def checkpoint_path(folder: Path, job: Job) -> Path:
@@ -40,6 +43,16 @@ def save_model(model: nn.Module, path: Path, job: Job, facts: dict[str, Any]) ->
     write_atomically(path, format_tensors({k: v.contiguous() for k, v in weights.items()}))
 
 
+def load_facts(path: Path | str) -> dict[str, Any]:
+    """What stands beside a .safetensors file: the job, label, classes, temperature and more.
+
+    Raises StoreError if the side file is absent or damaged.
+    """
+    path = Path(path)
+    facts: dict[str, Any] = _read_pair(path, lambda: json.loads(_side_file(path).read_bytes()))
+    return facts
+
+
 def load_model(path: Path | str) -> nn.Module:
     """Rebuild a trained model from its .safetensors file, in eval mode on the CPU.
 
@@ -47,17 +60,9 @@ def load_model(path: Path | str) -> nn.Module:
     changed so that the weights no longer fit.
     """
     path = Path(path)
-    side_file = path.with_suffix(".json")
-    try:
-        job = Job.model_validate(json.loads(side_file.read_bytes())["job"])
-        weights = parse_tensors(path.read_bytes())
-    except OSError as error:
-        raise StoreError(
-            f"{error.filename} cannot be read ({error.strerror}); a model is two files, "
-            f"{path.name} and {side_file.name}, in one folder."
-        ) from None
-    except (ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise StoreError(f"{path} or {side_file.name} is damaged ({error}); train again.") from None
+    facts = load_facts(path)
+    job = _read_pair(path, lambda: Job.model_validate(facts["job"]))
+    weights = _read_pair(path, lambda: parse_tensors(path.read_bytes()))
     if identify(job.model)[1] != job.model_source:
         raise StoreError(
             f"The source of {job.model} has changed since {path} was written; train again."
@@ -68,3 +73,21 @@ def load_model(path: Path | str) -> nn.Module:
     except RuntimeError as error:
         raise StoreError(f"The weights in {path} do not fit {job.model}: {error}") from None
     return model.eval()
+
+
+def _side_file(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _read_pair(path: Path, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except OSError as error:
+        raise StoreError(
+            f"{error.filename} cannot be read ({error.strerror}); a model is two files, "
+            f"{path.name} and {_side_file(path).name}, in one folder."
+        ) from None
+    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise StoreError(
+            f"{path} or {_side_file(path).name} is damaged ({error}); train again."
+        ) from None

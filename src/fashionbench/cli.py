@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.flags import describe_settings, with_recipe_flags
+from fashionbench.use import predict
 
 __all__ = ["app", "main"]
 
@@ -273,6 +274,9 @@ def data(
         typer.echo(json.dumps(asdict(summary) | {"samples": str(samples)}, indent=2, default=str))
         return
     typer.echo(f"{summary}\nsamples: {samples}")
+
+
+app.command()(predict)
 
 
 def _names(text: str) -> list[str]:

@@ -1,0 +1,127 @@
+"""A trained model and people's pictures -> class probabilities, and whether they can be relied on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from fashionbench.checkpoint import checkpoint_path, load_facts, load_model
+from fashionbench.errors import StoreError
+from fashionbench.evaluation import infer
+from fashionbench.prepare import prepare
+from fashionbench.result import Entry, load_result
+from fashionbench.scores import log_softmax
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["SURE", "Prediction", "Predictor", "load_predictor"]
+
+SURE = 0.5
+"""The least probability of the first class at which a prediction counts as sure."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model makes of one picture. K classes."""
+
+    classes: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    """(K,) in the order of `classes`; they sum to 1."""
+    prepared: NDArray[np.uint8]
+    """(28, 28): the picture as the model saw it."""
+    sure: bool
+    """Whether the first class has a probability of at least SURE."""
+
+    def top(self, k: int = 3) -> list[tuple[str, float]]:
+        """The `k` most probable classes and their probabilities, the most probable first."""
+        order = np.argsort(self.probabilities)[::-1][:k]
+        return [(self.classes[i], self.probabilities[i]) for i in order]
+
+    @property
+    def label(self) -> str:
+        """The most probable class."""
+        return self.top(1)[0][0]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A trained model, ready for pictures; `load_predictor` builds it."""
+
+    model: nn.Module
+    label: str
+    """The name of the model's class."""
+    classes: tuple[str, ...]
+    temperature: float | None
+    """Divides the logits; None, which counts as 1, where no validation images calibrated it."""
+    path: Path
+    """The checkpoint."""
+
+    def predict(self, pictures: "Sequence[Image]") -> list[Prediction]:
+        """Prepare each picture as the data set's are, and classify it."""
+        if not pictures:
+            return []
+        prepared = np.stack([prepare(picture) for picture in pictures])
+        return [
+            Prediction(self.classes, tuple(row.tolist()), image, bool(row.max() >= SURE))
+            for image, row in zip(prepared, self.predict_prepared(prepared), strict=True)
+        ]
+
+    def predict_prepared(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """(N, 28, 28) images, light on black -> (N, K) probabilities."""
+        logits = infer(self.model, torch.from_numpy(np.ascontiguousarray(images)))
+        return np.exp(log_softmax(logits / (self.temperature or 1.0)))
+
+
+def load_predictor(where: Path | None = None) -> Predictor:
+    """Load a checkpoint, or the best of a run folder; None means the newest folder in runs/.
+
+    Of a run folder it is the run with the highest validation accuracy. Where no run held out
+    validation images it is the first seed of the model with the highest mean test accuracy,
+    which is what the comparison reports as strongest: a choice among finished models for use,
+    after which that test accuracy is no longer an unbiased estimate.
+    Raises StoreError where there is no such model.
+    """
+    path = _best_checkpoint(newest_run_folder() if where is None else where)
+    model, facts = load_model(path), load_facts(path)
+    if not {"label", "classes"} <= facts.keys():
+        raise StoreError(f"{path} does not say which classes it tells apart; train again.")
+    return Predictor(
+        model=model,
+        label=facts["label"],
+        classes=tuple(facts["classes"]),
+        temperature=facts.get("temperature"),
+        path=path,
+    )
+
+
+def newest_run_folder(runs: Path = Path("runs")) -> Path:
+    """The run folder in `runs` whose store was written last. Raises StoreError if none."""
+    stores = sorted(runs.glob("*/store.sqlite"), key=lambda path: path.stat().st_mtime)
+    if not stores:
+        raise StoreError(
+            f"There is no trained model in {runs}/; run `fashionbench compare` first, "
+            "or name a checkpoint or a run folder with --model."
+        )
+    return stores[-1].parent
+
+
+def _best_checkpoint(where: Path) -> Path:
+    if not where.is_dir():
+        return where
+    entries = load_result(where).entries
+    runs = [run for entry in entries for run in entry.runs if run.validation_curve]
+    if runs:
+        best = max(runs, key=lambda run: run.validation_curve[-1][2])
+    else:
+        best = max(entries, key=_mean_accuracy).runs[0]
+    return checkpoint_path(where, best.job)
+
+
+def _mean_accuracy(entry: Entry) -> Any:
+    return np.mean(entry.accuracies)
