@@ -1,4 +1,4 @@
-"""A trained model and people's pictures -> class probabilities, and whether they can be relied on."""
+"""A trained model and people's pictures -> class probabilities, and whether to rely on them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
