@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CALIBRATION_BINS", "Scores", "image_losses", "score"]
+__all__ = ["CALIBRATION_BINS", "Scores", "fit_temperature", "image_losses", "score"]
 
 CALIBRATION_BINS = 15
 """Equal-width confidence bins, as in Guo et al. 2017, arXiv 1706.04599."""
@@ -45,6 +45,26 @@ def log_softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
 def image_losses(logits: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.float64]:
     """(N,) cross-entropy of each image, in nats."""
     return np.asarray(-log_softmax(logits)[np.arange(len(labels)), labels])
+
+
+def fit_temperature(logits: NDArray[Any], labels: NDArray[Any]) -> float | None:
+    """The number in [0.05, 20] by which to divide (N, K) logits for the least loss.
+
+    Temperature scaling, Guo et al. 2017: probabilities of images that were not trained on
+    become as high as the model is right, and no prediction changes. None where there are
+    no images or a logit is no number.
+    """
+    from scipy.optimize import minimize_scalar
+
+    if not len(labels) or not np.isfinite(logits).all():
+        return None
+    # The loss is convex in 1 / temperature, so in its logarithm it has one minimum.
+    found = minimize_scalar(
+        lambda log: image_losses(logits / np.exp(log), labels).mean(),
+        bounds=(np.log(0.05), np.log(20)),
+        method="bounded",
+    )
+    return float(np.exp(found.x))
 
 
 def score(logits: NDArray[Any], labels: NDArray[Any]) -> Scores:

@@ -1,23 +1,175 @@
 """The commands for a trained model: what it makes of people's own pictures."""
 
+import glob
+import io
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from fashionbench.errors import DataError, StoreError
+
+if TYPE_CHECKING:
+    from fashionbench.predict import Prediction, Predictor
 
 __all__ = ["predict"]
 
 
 def predict(
-    images: Annotated[list[str], typer.Argument(help="files, folders, globs, or - for stdin")],
+    images: Annotated[
+        list[str],
+        typer.Argument(help="pictures, folders of them, patterns such as '*.jpg', or - for stdin"),
+    ],
     model: Annotated[
-        Path | None, typer.Option(help="a .safetensors file or a run folder  [default: the newest]")
+        Path | None,
+        typer.Option(help="a .safetensors file or a run folder  [default: the newest in runs/]"),
     ] = None,
+    save_prepared: Annotated[
+        Path | None, typer.Option(help="folder for the pictures as the model saw them, as PNG")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="one JSON document on standard output")
+    ] = False,
 ) -> None:
-    """Say what is on pictures of single clothes, with how much certainty."""
+    """Say which clothes are on pictures, and how sure that is.
+
+    A picture shows one item, on whatever ground. One that cannot be read is named on
+    standard error; the others are still classified, and the exit code is 1.
+    """
     from fashionbench.predict import load_predictor
-    from fashionbench.prepare import load_picture
 
     predictor = load_predictor(model)
-    for found in predictor.predict([load_picture(image) for image in images]):
-        typer.echo(found.label)
+    if model is None:
+        typer.echo(f"fashionbench: the model is {predictor.label}, {predictor.path}", err=True)
+    answers = [_answer(predictor, name, save_prepared) for name in _pictures(images)]
+    if as_json:
+        typer.echo(json.dumps(_document(predictor, answers), indent=2))
+    else:
+        _print_table(predictor, answers)
+    if any(answer.error for answer in answers):
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    picture: str
+    prediction: "Prediction | None" = None
+    saved: str | None = None
+    """Where the prepared picture was written."""
+    error: str | None = None
+
+
+def _answer(predictor: "Predictor", name: str, folder: Path | None) -> _Answer:
+    from fashionbench.prepare import load_picture
+
+    try:
+        if name == "-":
+            picture = load_picture(io.BytesIO(sys.stdin.buffer.read()), "standard input")
+        else:
+            picture = load_picture(Path(name))
+    except DataError as error:
+        typer.echo(f"fashionbench: {error}", err=True)
+        return _Answer(name, error=str(error))
+    prediction = predictor.predict([picture])[0]
+    saved = None if folder is None else str(_write_prepared(prediction, name, folder))
+    return _Answer(name, prediction, saved)
+
+
+def _pictures(names: list[str]) -> Iterator[str]:
+    """Folders and patterns replaced by what is in them, in the order of names."""
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            yield from _some(
+                (str(file) for file in path.iterdir() if _is_picture(file)), "folder", name
+            )
+        elif glob.has_magic(name) and not path.exists():
+            yield from _some(glob.glob(name, recursive=True), "pattern", name)
+        else:
+            yield name
+
+
+def _some(found: Any, kind: str, name: str) -> list[str]:
+    pictures = sorted(found)
+    if not pictures:
+        raise DataError(f"There are no pictures in the {kind} {name}.")
+    return pictures
+
+
+def _is_picture(file: Path) -> bool:
+    from PIL import Image
+
+    Image.init()
+    return file.suffix.lower() in Image.EXTENSION and not file.name.startswith(".")
+
+
+def _write_prepared(prediction: "Prediction", name: str, folder: Path) -> Path:
+    from PIL import Image
+
+    stem = "stdin" if name == "-" else Path(name).stem
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path, number = folder / f"{stem}.png", 1
+        while path.exists():  # pictures of different folders may share a name
+            number += 1
+            path = folder / f"{stem}-{number}.png"
+        Image.fromarray(prediction.prepared).save(path)
+    except OSError as error:
+        raise StoreError(
+            f"{folder} cannot be written ({error.strerror}); name another with --save-prepared."
+        ) from None
+    return path
+
+
+def _document(predictor: "Predictor", answers: list[_Answer]) -> dict[str, Any]:
+    from fashionbench.predict import SURE
+
+    return {
+        "model": predictor.label,
+        "checkpoint": str(predictor.path),
+        "temperature": predictor.temperature,
+        "sure_from": SURE,
+        "pictures": [_entry(answer) for answer in answers],
+    }
+
+
+def _entry(answer: _Answer) -> dict[str, Any]:
+    found = answer.prediction
+    if found is None:
+        return {"picture": answer.picture, "error": answer.error}
+    return {
+        "picture": answer.picture,
+        "class": found.label,
+        "sure": found.sure,
+        "probabilities": dict(zip(found.classes, found.probabilities, strict=True)),
+        "prepared": answer.saved,
+    }
+
+
+def _print_table(predictor: "Predictor", answers: list[_Answer]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    found = [answer for answer in answers if answer.prediction]
+    console = Console(highlight=False, markup=False)
+    if not found:
+        return
+    table = Table("picture", "class", "", "or", box=None, pad_edge=False)
+    for answer in found:
+        assert answer.prediction is not None
+        (first, probability), *others = answer.prediction.top(3)
+        table.add_row(
+            answer.picture,
+            first if answer.prediction.sure else f"not sure: {first}",
+            f"{probability:.0%}",
+            ", ".join(f"{name} {share:.0%}" for name, share in others),
+        )
+    console.print(table)
+    if predictor.temperature is None:
+        console.print(
+            "The probabilities are not calibrated: the model was trained without validation images."
+        )
