@@ -14,7 +14,10 @@ import torch
 from typer.testing import CliRunner, Result
 
 from fashionbench.cli import app
+from fashionbench.comparison import plan
 from fashionbench.data import Dataset, Split, load_data
+from fashionbench.records import RunStore, TestSet
+from fashionbench.runs import run_job
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +29,28 @@ def silhouettes() -> Dataset:
 def few(silhouettes: Dataset) -> Split:
     """500 training images: 15 whole batches of 32 and a short one."""
     return Split(silhouettes.train.images[:500], silhouettes.train.labels[:500])
+
+
+@pytest.fixture(scope="session")
+def run_folder(silhouettes: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished comparison of v0 and mlp, one epoch from seed 0, and a stand-in for its report."""
+    study = plan(["v0", "mlp"], ["seed"], 1, dataset="silhouettes", device="cpu", epochs=1)
+    store = RunStore(tmp_path_factory.mktemp("runs") / "silhouettes", create=True)
+    test = silhouettes.test
+    store.save_test_set(
+        TestSet(
+            silhouettes.name,
+            silhouettes.title,
+            silhouettes.classes,
+            test.images.numpy(),
+            test.labels.numpy(),
+        )
+    )
+    store.save_study(study, "fashionbench compare --models v0,mlp --seeds 1")
+    for (job,) in study.entries():
+        run_job(job, silhouettes, torch.device("cpu"), store)
+    (store.folder / "report.html").write_text("<!doctype html><title>The report</title>")
+    return store.folder
 
 
 @pytest.fixture(scope="session")

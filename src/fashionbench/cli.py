@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.flags import describe_settings, with_recipe_flags
-from fashionbench.use import predict
+from fashionbench.use import export, predict, serve
 
 __all__ = ["app", "main"]
 
@@ -277,6 +277,8 @@ def data(
 
 
 app.command()(predict)
+app.command()(export)
+app.command()(serve)
 
 
 def _names(text: str) -> list[str]:

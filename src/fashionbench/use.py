@@ -16,7 +16,7 @@ from fashionbench.errors import DataError, StoreError
 if TYPE_CHECKING:
     from fashionbench.predict import Prediction, Predictor
 
-__all__ = ["predict"]
+__all__ = ["export", "predict", "serve"]
 
 
 def predict(
@@ -173,3 +173,37 @@ def _print_table(predictor: "Predictor", answers: list[_Answer]) -> None:
         console.print(
             "The probabilities are not calibrated: the model was trained without validation images."
         )
+
+
+def export(
+    where: Annotated[Path, typer.Argument(help="a .safetensors file or a run folder")],
+    to: Annotated[str, typer.Option(help="onnx or torch-export")] = "onnx",
+    out: Annotated[
+        Path | None, typer.Option(help="the file to write  [default: named after the checkpoint]")
+    ] = None,
+    with_preprocessing: Annotated[
+        bool, typer.Option("--with-preprocessing", help="the file takes uint8 images as they are")
+    ] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="data folder, for a checkpoint outside its run folder")
+    ] = None,
+) -> None:
+    """Write a trained model for other programs, checked, with a model card beside it."""
+    from fashionbench.export import export_model
+
+    made = export_model(where, to, out, with_preprocessing=with_preprocessing, data=data)
+    typer.echo(str(made))
+
+
+def serve(
+    where: Annotated[
+        Path | None,
+        typer.Argument(help="a .safetensors file or a run folder  [default: the newest]"),
+    ] = None,
+    host: Annotated[str, typer.Option(help="the address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes any that is free", min=0, max=65535)] = 8000,
+) -> None:
+    """Open a page on this machine that classifies pictures, and shows why."""
+    from fashionbench.serve import run_server
+
+    run_server(where, host, port)

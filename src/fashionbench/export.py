@@ -1,0 +1,278 @@
+"""A trained model -> one file for other programs, checked against the original beforehand.
+
+Both formats keep the batch free and carry what the model is as metadata; beside the file
+stands a model card, filled from the record of the run.
+"""
+
+import io
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fashionbench.checkpoint import load_facts
+from fashionbench.config import Job
+from fashionbench.data import DATASETS, load_arrays
+from fashionbench.errors import StoreError, UsageError
+from fashionbench.evaluation import infer, pixels
+from fashionbench.predict import Predictor, load_predictor
+from fashionbench.records import RunRecord, RunStore, write_atomically
+from fashionbench.result import load_result
+from fashionbench.stats import Summary, summarize
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+__all__ = ["FORMATS", "Export", "export_model"]
+
+IMAGES = 1000
+"""Test images on which the exported model must answer as the original."""
+TOLERANCE = 1e-4
+"""Largest difference of a logit, as a part of the largest logit: some hundred roundings."""
+
+Answer = Callable[[NDArray[Any]], NDArray[Any]]
+"""(B, ...) what the exported model takes -> (B, K) logits."""
+
+
+class Format(NamedTuple):
+    """A way of writing a model down."""
+
+    suffix: str
+    write: Callable[["ExportedProgram", dict[str, str]], bytes]
+    """A traced model and its metadata -> the file."""
+    read: Callable[[bytes], Answer]
+    """The file -> the model in it, run by the program that others would run it with."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written, and how near it is to the original."""
+
+    path: Path
+    card: Path
+    label: str
+    images: int
+    largest_difference: float
+    """Of any logit of any of the images."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path}: {self.label}, its logits within {self.largest_difference:.1g} of the "
+            f"original's on {self.images:,} test images\n{self.card}: its model card"
+        )
+
+
+class _FromBytes(nn.Module):
+    """(B, 28, 28) uint8 images -> logits: the pixels' scaling as the first step of the model."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.model(pixels(images))
+        return logits
+
+
+def export_model(
+    where: Path,
+    to: str = "onnx",
+    out: Path | None = None,
+    *,
+    with_preprocessing: bool = False,
+    data: Path | None = None,
+) -> Export:
+    """Write the model of a checkpoint, or the best of a run folder, and its card.
+
+    The model takes (B, 1, 28, 28) float pixels in [0, 1], or `with_preprocessing` (B, 28, 28)
+    uint8, and gives (B, K) logits. `data` is the data set's folder, for a checkpoint that no
+    longer lies in its run folder. Raises UsageError for an unknown format or a missing extra,
+    StoreError for a checkpoint that cannot be read or a file that would answer otherwise.
+    """
+    if to not in FORMATS:
+        raise UsageError(f"There is no format {to!r}; there are {', '.join(FORMATS)}.")
+    predictor = load_predictor(where)
+    facts = load_facts(predictor.path)
+    job = Job.model_validate(facts["job"])
+    model = _FromBytes(predictor.model).eval() if with_preprocessing else predictor.model
+    images = _test_images(predictor.path, job, data)
+    taken = images if with_preprocessing else pixels(images)
+    about = _describe(predictor, job, facts, with_preprocessing)
+    content = FORMATS[to].write(_trace(model, taken[:2], predictor.label), about)
+    answered = FORMATS[to].read(content)(taken.numpy())
+    largest = _compare(answered, infer(predictor.model, images), predictor.label)
+    path = out or Path(predictor.path.with_suffix(FORMATS[to].suffix).name)
+    card = path.with_suffix(".md")
+    write_atomically(path, content)
+    made = Export(path, card, predictor.label, len(images), largest)
+    write_atomically(card, _card(made, to, about, predictor, job).encode())
+    return made
+
+
+def _test_images(path: Path, job: Job, data: Path | None) -> Tensor:
+    """(N, 28, 28) uint8: the first test images, of the run folder or of the data set."""
+    store = _store_of(path)
+    kept = store and store.load_test_set(job.dataset)
+    if kept:
+        images = kept.images
+    else:
+        ((images, _),) = load_arrays(job.dataset, data, ("test",))
+    return torch.tensor(images[:IMAGES])
+
+
+def _store_of(path: Path) -> RunStore | None:
+    """The store of the run folder that a checkpoint lies in; None if it lies elsewhere."""
+    folder = path.resolve().parent.parent
+    return RunStore(folder) if (folder / "store.sqlite").is_file() else None
+
+
+def _describe(
+    predictor: Predictor, job: Job, facts: dict[str, Any], with_preprocessing: bool
+) -> dict[str, str]:
+    """The metadata inside the file; every value is text."""
+    return {
+        "model": predictor.label,
+        "input": "(B, 28, 28) uint8, light on black"
+        if with_preprocessing
+        else "(B, 1, 28, 28) float32 in [0, 1], light on black",
+        "output": "(B, K) logits",
+        "classes": json.dumps(predictor.classes),
+        "temperature": str(predictor.temperature or 1.0),
+        "dataset": job.dataset,
+        "recipe": job.recipe.model_dump_json(),
+        "seed": str(job.seed),
+        "parameters": str(facts["parameters"]),
+        "test_accuracy": str(facts["test_accuracy"]),
+        "versions": json.dumps(facts["environment"]["versions"]),
+    }
+
+
+def _trace(model: nn.Module, example: Tensor, label: str) -> "ExportedProgram":
+    # Of two images: a batch of one would be taken for a constant.
+    shapes = ({0: torch.export.Dim("batch")},)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.export.export(model, (example,), dynamic_shapes=shapes)
+    except Exception as error:  # whatever the model's own code and the tracer make of each other
+        raise StoreError(
+            f"{label} cannot be exported: torch.export does not follow its forward method "
+            f"({str(error).strip().splitlines()[0]})."
+        ) from error
+
+
+def _write_onnx(program: "ExportedProgram", about: dict[str, str]) -> bytes:
+    _need_onnx()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = torch.onnx.export(
+            program,
+            input_names=["images"],
+            output_names=["logits"],
+            dynamo=True,
+            verbose=False,
+        )
+    assert made is not None
+    made.model.producer_name = "fashionbench"
+    made.model.metadata_props.update(about)
+    content: bytes = made.model_proto.SerializeToString()
+    return content
+
+
+def _read_onnx(content: bytes) -> Answer:
+    from onnxruntime import InferenceSession
+
+    session = InferenceSession(content, providers=["CPUExecutionProvider"])
+    return lambda images: np.asarray(session.run(["logits"], {"images": images})[0])
+
+
+def _need_onnx() -> None:
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise UsageError(
+            f"ONNX needs {error.name}, which is not installed; "
+            "pip install 'fashionbench[export]' brings it."
+        ) from None
+
+
+def _write_torch_export(program: "ExportedProgram", about: dict[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer, extra_files={"about.json": json.dumps(about)})
+    return buffer.getvalue()
+
+
+def _read_torch_export(content: bytes) -> Answer:
+    model = torch.export.load(io.BytesIO(content)).module()
+
+    def answer(images: NDArray[Any]) -> NDArray[Any]:
+        with torch.inference_mode():
+            logits: Tensor = model(torch.from_numpy(images))
+        return logits.numpy()
+
+    return answer
+
+
+FORMATS = {
+    "onnx": Format(".onnx", _write_onnx, _read_onnx),
+    "torch-export": Format(".pt2", _write_torch_export, _read_torch_export),
+}
+
+
+def _compare(found: NDArray[Any], expected: NDArray[Any], label: str) -> float:
+    """The largest difference of a logit. Raises StoreError if that is more than rounding."""
+    largest = float(np.abs(found - expected).max())
+    if not largest <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
+        raise StoreError(
+            f"The exported {label} does not answer as the original (its logits differ by "
+            f"{largest:.2g}), so nothing was written; try another --to."
+        )
+    return largest
+
+
+def _card(made: Export, to: str, about: dict[str, str], predictor: Predictor, job: Job) -> str:
+    import jinja2
+
+    run, accuracy = _recorded(predictor.path, job)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("fashionbench"),
+        autoescape=False,  # this is Markdown
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    entry = DATASETS.get(job.dataset)
+    return environment.get_template("model_card.md.j2").render(
+        made=made,
+        to=to,
+        about=about,
+        classes=predictor.classes,
+        temperature=predictor.temperature,
+        job=job,
+        title=entry.title if entry else job.dataset,
+        versions=json.loads(about["versions"]),
+        test_accuracy=float(about["test_accuracy"]),
+        run=run,
+        accuracy=accuracy and asdict(accuracy),
+    )
+
+
+def _recorded(path: Path, job: Job) -> tuple[RunRecord | None, Summary | None]:
+    """The run's record, and the accuracy over the seeds of the comparison that it is part of."""
+    store = _store_of(path)
+    if store is None:
+        return None, None
+    for entry in load_result(store.folder).entries:
+        if job.key in (run.job.key for run in entry.runs):
+            return store.load_run(job), summarize(entry.accuracies)
+    return store.load_run(job), None
