@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fashionbench.data import Split
-from fashionbench.recipe import Views
-from fashionbench.scores import Scores, score
+from fashionbench.data import Split, hold_out
+from fashionbench.recipe import Recipe, Views
+from fashionbench.scores import Scores, fit_temperature, score
 
-__all__ = ["evaluate", "infer", "pixels"]
+__all__ = ["calibrate", "evaluate", "infer", "pixels"]
 
 View = Callable[[Tensor], Tensor]
 BATCH = 1000
@@ -67,3 +67,14 @@ def infer(model: nn.Module, images: Tensor, views: Views = "one") -> NDArray[np.
 def evaluate(model: nn.Module, data: Split, views: Views = "one") -> Scores:
     """Score `model` on every image of `data`, once each."""
     return score(infer(model, data.images, views), data.labels.cpu().numpy())
+
+
+def calibrate(model: nn.Module, train: Split, recipe: Recipe) -> float | None:
+    """The temperature for the model's logits, fitted on the images that `recipe` held out.
+
+    None where it held out none, or the model answers with something that is no number.
+    """
+    if not recipe.validation_images:
+        return None
+    _, validation = hold_out(train, recipe.validation_images)
+    return fit_temperature(infer(model, validation.images), validation.labels.cpu().numpy())

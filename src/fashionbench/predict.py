@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from statistics import fmean
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from fashionbench.checkpoint import checkpoint_path, load_facts, load_model
 from fashionbench.errors import StoreError
 from fashionbench.evaluation import infer
 from fashionbench.prepare import prepare
-from fashionbench.result import Entry, load_result
+from fashionbench.result import load_result
 from fashionbench.scores import log_softmax
 
 if TYPE_CHECKING:
@@ -68,9 +69,13 @@ class Predictor:
             return []
         prepared = np.stack([prepare(picture) for picture in pictures])
         return [
-            Prediction(self.classes, tuple(row.tolist()), image, bool(row.max() >= SURE))
+            Prediction(self.classes, tuple(row.tolist()), image, self.is_sure(row))
             for image, row in zip(prepared, self.predict_prepared(prepared), strict=True)
         ]
+
+    def is_sure(self, probabilities: NDArray[np.float64]) -> bool:
+        """Whether the first of (K,) probabilities is high enough to be relied on."""
+        return bool(probabilities.max() >= SURE)
 
     def predict_prepared(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """(N, 28, 28) images, light on black -> (N, K) probabilities."""
@@ -79,7 +84,7 @@ class Predictor:
 
 
 def load_predictor(where: Path | None = None) -> Predictor:
-    """Load a checkpoint, or the best of a run folder; None means the newest folder in runs/.
+    """Load a checkpoint, or the best of a run folder; None means the newest comparison in runs/.
 
     Of a run folder it is the run with the highest validation accuracy. Where no run held out
     validation images it is the first seed of the model with the highest mean test accuracy,
@@ -114,14 +119,12 @@ def newest_run_folder(runs: Path = Path("runs")) -> Path:
 def _best_checkpoint(where: Path) -> Path:
     if not where.is_dir():
         return where
+    if (trained := where / "model.safetensors").exists():  # a folder of `fashionbench train`
+        return trained
     entries = load_result(where).entries
-    runs = [run for entry in entries for run in entry.runs if run.validation_curve]
-    if runs:
-        best = max(runs, key=lambda run: run.validation_curve[-1][2])
+    validated = [run for entry in entries for run in entry.runs if run.validation_accuracy]
+    if validated:
+        best = max(validated, key=lambda run: run.validation_accuracy or 0)
     else:
-        best = max(entries, key=_mean_accuracy).runs[0]
+        best = max(entries, key=lambda entry: fmean(entry.accuracies)).runs[0]
     return checkpoint_path(where, best.job)
-
-
-def _mean_accuracy(entry: Entry) -> Any:
-    return np.mean(entry.accuracies)

@@ -112,7 +112,8 @@ def _background(grey: Grey) -> int | None:
     """The level that three corners share; None where they differ."""
     side = max(1, min(grey.shape) // 14)
     ends = (slice(None, side), slice(-side, None))
-    corners = sorted(int(np.median(grey[rows, columns])) for rows in ends for columns in ends)
+    squares = [grey[rows, columns].ravel() for rows in ends for columns in ends]
+    corners = sorted(np.median(squares, axis=1).astype(int).tolist())
     for three in (corners[:3], corners[1:]):  # an item may lie in one
         if three[2] - three[0] <= PLAIN:
             return three[1]
@@ -162,6 +163,8 @@ def find_item(rgb: NDArray[np.uint8]) -> Mask:
     lab = cv2.cvtColor(cv2.bilateralFilter(rgb, 7, 30, 5), cv2.COLOR_RGB2LAB).astype(np.float32)
     lab = (lab - (0, 128, 128)) * (0.7, 1.5, 1.5) + (0, 128, 128)
     colours = lab.clip(0, 255).astype(np.uint8)
+    if np.ptp(colours, axis=(0, 1)).max() < PLAIN:  # nothing stands out
+        return np.ones(colours.shape[:2], np.uint8)
     masks = [_refine(colours, guess) for guess in _guesses(colours)]
     mask = max(masks, key=lambda mask: _plausibility(mask, rgb))
     return mask if mask.any() else np.ones_like(mask)

@@ -18,6 +18,7 @@ from fashionbench.config import Job
 from fashionbench.data import load_data
 from fashionbench.devices import describe_device, resolve_device
 from fashionbench.errors import Interrupted, StoreError, UsageError
+from fashionbench.evaluation import calibrate
 from fashionbench.models import build_model, model_entry
 from fashionbench.recipe import Recipe
 from fashionbench.records import environment, write_atomically
@@ -87,6 +88,7 @@ def train_in_folder(
         "classes": dataset.classes,
         "parameters": count_parameters(model),
         "validation_accuracy": _kept_accuracy(trained, job.recipe),
+        "temperature": calibrate(model, dataset.train, job.recipe),
         "environment": environment(
             {"torch": torch.__version__},
             threads=torch.get_num_threads(),

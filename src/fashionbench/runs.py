@@ -10,13 +10,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fashionbench.checkpoint import checkpoint_path, save_model
 from fashionbench.config import Job
-from fashionbench.data import Dataset, hold_out
+from fashionbench.data import Dataset
 from fashionbench.devices import describe_device
-from fashionbench.evaluation import infer, pixels
+from fashionbench.evaluation import calibrate, infer, pixels
 from fashionbench.members import fit_members
 from fashionbench.models import build_model, model_entry
 from fashionbench.records import Outcome, RunRecord, RunStore, environment, now
-from fashionbench.scores import fit_temperature, image_losses, score
+from fashionbench.scores import image_losses, score
 from fashionbench.train import Fit, fit
 
 __all__ = ["count_parameters", "flops_per_image", "run_job", "run_together"]
@@ -119,20 +119,12 @@ def _record(
         "classes": dataset.classes,
         "parameters": record.parameters,
         "test_accuracy": record.scores.accuracy,
-        "temperature": _temperature(model, job, dataset),
+        "temperature": calibrate(model, dataset.train, job.recipe),
         "environment": record.environment,
     }
     save_model(model, checkpoint_path(store.folder, job), job, facts)
     store.save_run(record)
     return record
-
-
-def _temperature(model: nn.Module, job: Job, dataset: Dataset) -> float | None:
-    """Calibrates the probabilities on the images held out; None where none are."""
-    if not job.recipe.validation_images:
-        return None
-    _, validation = hold_out(dataset.train, job.recipe.validation_images)
-    return fit_temperature(infer(model, validation.images), validation.labels.numpy())
 
 
 def count_parameters(model: nn.Module) -> int:

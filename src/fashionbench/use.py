@@ -88,7 +88,8 @@ def _pictures(names: list[str]) -> Iterator[str]:
                 (str(file) for file in path.iterdir() if _is_picture(file)), "folder", name
             )
         elif glob.has_magic(name) and not path.exists():
-            yield from _some(glob.glob(name, recursive=True), "pattern", name)
+            found = glob.glob(name, recursive=True)  # noqa: PTH207 - a pattern may be absolute
+            yield from _some(found, "pattern", name)
         else:
             yield name
 
