@@ -23,6 +23,9 @@ __all__ = ["AFFINE", "MIX", "PIXELWISE", "augment", "draw", "mix"]
 Chain = Sequence[tuple[str, float]]
 """Names and strengths, in order."""
 
+SHADES = 7
+"""Cells of light and shade a side: folds of cloth are about so wide."""
+
 
 def _signed(u: Tensor) -> Tensor:
     """Uniform in [0, 1) -> uniform in [-1, 1)."""
@@ -48,6 +51,12 @@ def _rotate(u: Tensor, degrees: float) -> Tensor:
 def _scale(u: Tensor, share: float) -> Tensor:
     # As likely enlarged by a factor as reduced by it.
     return _window((-_signed(u[:, 0]) * math.log1p(share)).exp(), torch.zeros_like(u[:, :2]))
+
+
+def _stretch(u: Tensor, share: float) -> Tensor:
+    matrices = _window(torch.ones_like(u[:, 0]), torch.zeros_like(u[:, :2]))
+    matrices[:, 0, 0] = (-_signed(u[:, 0]) * math.log1p(share)).exp()
+    return matrices
 
 
 def _crop(u: Tensor, least: float) -> Tensor:
@@ -124,6 +133,22 @@ def _contrast(images: Tensor, u: Tensor, share: float) -> Tensor:
     return (mean + (images - mean) * _per_image(1 + _signed(u[:, 0]) * share)).clamp(0, 1)
 
 
+def _shade(images: Tensor, u: Tensor, share: float) -> Tensor:
+    # Light at the corners of SHADES x SHADES cells, and between them in proportion.
+    corners = _uniform_pixels(images.new_empty(len(images), 1, SHADES + 1, SHADES + 1), u[:, 0])
+    light = 1 + share * _signed(corners)
+    size = images.shape[-2:]
+    return (images * F.interpolate(light, size, mode="bilinear", align_corners=True)).clamp(0, 1)
+
+
+def _pair(images: Tensor, u: Tensor, probability: float) -> Tensor:
+    turned = images.rot90(1, (-2, -1))
+    width = images.shape[-1]
+    half = turned[..., width // 4 : width // 4 + width // 2]
+    both = torch.cat([half, half.flip(-1)], dim=-1)
+    return torch.where(_per_image(u[:, 0] < probability), both, images)
+
+
 def _noise(images: Tensor, u: Tensor, sd: float) -> Tensor:
     # Box and Muller 1958: two uniform numbers make a normal one.
     radii = (-2 * (1 - _uniform_pixels(images, u[:, 0])).log()).sqrt()
@@ -151,6 +176,7 @@ AFFINE: Mapping[str, tuple[int, Callable[[Tensor, float], Tensor]]] = {
     "crop": (3, _crop),
     "rotate": (1, _rotate),
     "scale": (2, _scale),
+    "stretch": (2, _stretch),
 }
 PIXELWISE: Mapping[str, tuple[int, Callable[[Tensor, Tensor, float], Tensor]]] = {
     "flip": (1, _flip),
@@ -161,6 +187,8 @@ PIXELWISE: Mapping[str, tuple[int, Callable[[Tensor, Tensor, float], Tensor]]] =
     "invert": (1, _invert),
     "brightness": (1, _brightness),
     "contrast": (1, _contrast),
+    "shade": (1, _shade),
+    "pair": (1, _pair),
     "noise": (2, _noise),
 }
 

@@ -30,6 +30,7 @@ AUGMENTATIONS = {
     "crop": Change("a part with at least this share of the side, enlarged", 0.8, 0.2, 1),
     "rotate": Change("turned by up to so many degrees either way", 10, 0, 180),
     "scale": Change("enlarged or reduced by up to this share", 0.1, 0, 1),
+    "stretch": Change("made wider or narrower by up to this share", 0.2, 0, 1),
     "erase": Change(
         "a rectangle filled with noise, with this probability (Zhong et al. 2017, "
         "arXiv 1708.04896)",
@@ -43,6 +44,11 @@ AUGMENTATIONS = {
     "invert": Change("black for white, with this probability", 0.5, 0, 1),
     "brightness": Change("made brighter or darker by up to this share", 0.2, 0, 1),
     "contrast": Change("contrast raised or lowered by up to this share", 0.2, 0, 1),
+    "shade": Change("lit unevenly, as folded cloth: by up to this share more or less", 0.3, 0, 1),
+    "pair": Change(
+        "turned upright, with its mirror image beside it, as shoes stand; with this probability",
+        *(0.2, 0, 1),
+    ),
     "noise": Change("Gaussian noise of this sd, where white is 1", 0.05, 0, 1),
 }
 

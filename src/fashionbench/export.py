@@ -149,7 +149,7 @@ def _describe(
         "recipe": job.recipe.model_dump_json(),
         "seed": str(job.seed),
         "parameters": str(facts["parameters"]),
-        "test_accuracy": str(facts["test_accuracy"]),
+        "test_accuracy": json.dumps(facts.get("test_accuracy")),
         "versions": json.dumps(facts["environment"]["versions"]),
     }
 
@@ -261,7 +261,7 @@ def _card(made: Export, to: str, about: dict[str, str], predictor: Predictor, jo
         job=job,
         title=entry.title if entry else job.dataset,
         versions=json.loads(about["versions"]),
-        test_accuracy=float(about["test_accuracy"]),
+        test_accuracy=json.loads(about["test_accuracy"]),
         run=run,
         accuracy=accuracy and asdict(accuracy),
     )

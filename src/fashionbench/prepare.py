@@ -113,7 +113,7 @@ def _background(grey: Grey) -> int | None:
     side = max(1, min(grey.shape) // 14)
     ends = (slice(None, side), slice(-side, None))
     squares = [grey[rows, columns].ravel() for rows in ends for columns in ends]
-    corners = sorted(np.median(squares, axis=1).astype(int).tolist())
+    corners: list[int] = sorted(np.median(squares, axis=1).astype(int).tolist())
     for three in (corners[:3], corners[1:]):  # an item may lie in one
         if three[2] - three[0] <= PLAIN:
             return three[1]

@@ -1,0 +1,109 @@
+"""The models of a run side by side: loaded once, and the test images on which they disagree."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionbench.checkpoint import checkpoint_path, load_facts
+from fashionbench.config import Job
+from fashionbench.errors import FashionbenchError
+from fashionbench.predict import Predictor, load_predictor
+from fashionbench.records import RunRecord, RunStore, TestSet
+from fashionbench.result import load_result
+
+__all__ = ["Gallery", "Shown", "load_gallery"]
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A model that is shown, and where it comes from."""
+
+    name: str
+    """The shortest name that tells the models apart."""
+    predictor: Predictor
+    job: Job
+    parameters: int
+    test_accuracy: float | None
+    """None for a model that was trained without a look at the test set."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """The models, the one to rely on first, and the test images of their run folder."""
+
+    models: tuple[Shown, ...]
+    test_set: TestSet | None = None
+    """None for a checkpoint outside a run folder."""
+    predicted: NDArray[np.uint8] | None = None
+    """(M, N): the class that each model calls each test image, as recorded."""
+    report: Path | None = None
+    missing: tuple[str, ...] = ()
+    """A sentence for each model of the run that could not be loaded."""
+
+    @property
+    def disagreements(self) -> NDArray[np.intp]:
+        """Positions of the test images that the models call differently, most calls first."""
+        if self.predicted is None:
+            return np.empty(0, np.intp)
+        ordered = np.sort(self.predicted, axis=0)
+        calls = 1 + (ordered[1:] != ordered[:-1]).sum(axis=0)
+        order: NDArray[np.intp] = np.argsort(-calls, kind="stable")
+        return order[: np.count_nonzero(calls > 1)]
+
+
+def load_gallery(where: Path | None = None) -> Gallery:
+    """Load the models of a run folder: the best, and the first seed of every other entry.
+
+    A checkpoint is shown alone, None means the newest folder in runs/. Raises StoreError
+    where there is no model; one of several that cannot be loaded is left out, and named.
+    """
+    best = load_predictor(where)
+    shown = _show(best)
+    folder = best.path.resolve().parent.parent
+    if (where is not None and not where.is_dir()) or not (folder / "store.sqlite").is_file():
+        return Gallery((shown,))
+    result = load_result(folder)
+    models, runs, missing = [shown], [_run_of(shown, folder)], []
+    for entry in result.entries:
+        name, run = result.name(entry), entry.runs[0]
+        if shown.job.key in (other.job.key for other in entry.runs):
+            models[0] = replace(shown, name=name)
+            continue
+        try:
+            loaded = load_predictor(checkpoint_path(folder, run.job))
+        except FashionbenchError as error:
+            missing.append(f"{name} is not shown: {error}")
+            continue
+        models.append(replace(_show(loaded), name=name))
+        runs.append(run)
+    report = folder / "report.html"
+    return Gallery(
+        models=tuple(models),
+        test_set=result.test_set,
+        predicted=_stack(runs),
+        report=report if report.is_file() else None,
+        missing=tuple(missing),
+    )
+
+
+def _show(predictor: Predictor) -> Shown:
+    facts = load_facts(predictor.path)
+    return Shown(
+        name=predictor.label,
+        predictor=predictor,
+        job=Job.model_validate(facts["job"]),
+        parameters=facts["parameters"],
+        test_accuracy=facts.get("test_accuracy"),
+    )
+
+
+def _run_of(shown: Shown, folder: Path) -> RunRecord | None:
+    return RunStore(folder).load_run(shown.job)
+
+
+def _stack(runs: Sequence[RunRecord | None]) -> NDArray[np.uint8] | None:
+    predicted = [run.predicted for run in runs if run is not None]
+    return np.stack(predicted) if len(predicted) == len(runs) else None

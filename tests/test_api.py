@@ -1,0 +1,120 @@
+"""Questions and answers, without the web around them."""
+
+import base64
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from test_prepare import drawn
+
+from fashionbench import api
+from fashionbench.gallery import Gallery, load_gallery
+from fashionbench.prepare import prepare
+
+
+@pytest.fixture(scope="module")
+def gallery(run_folder: Path) -> Gallery:
+    return load_gallery(run_folder)
+
+
+def png(picture: Image.Image) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+SHIRT = png(drawn((40,) * 3, (255,) * 3))
+BLANK = [[0] * 28] * 28
+
+
+def test_every_model_answers_and_chances_add_up(gallery: Gallery) -> None:
+    found = api.answer_picture(gallery, SHIRT)
+    prepared = prepare(Image.open(io.BytesIO(SHIRT)))
+    assert np.array_equal(found.prepared, prepared)
+    assert [answer.name for answer in found.answers] == [shown.name for shown in gallery.models]
+    for answer, shown in zip(found.answers, gallery.models, strict=True):
+        chances = [chance.probability for chance in answer.chances]
+        assert sum(chances) == pytest.approx(1)
+        assert chances == sorted(chances, reverse=True)
+        expected = shown.predictor.predict_prepared(prepared[None])[0]
+        assert answer.chances[0].class_index == expected.argmax()
+        assert answer.sure == shown.predictor.is_sure(expected)
+
+
+def test_a_picture_in_json_is_the_same_picture(gallery: Gallery) -> None:
+    body = json.dumps({"picture": base64.b64encode(SHIRT).decode()}).encode()
+    assert api.answer_json(gallery, body) == api.answer_picture(gallery, SHIRT)
+
+
+def test_why_has_a_number_for_each_pixel(gallery: Gallery) -> None:
+    body = json.dumps({"pixels": BLANK, "model": 1, "class_index": 9}).encode()
+    assert np.array(api.answer_why(gallery, body).importance).shape == (28, 28)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        (b"{", 400, "Invalid JSON"),
+        (b"{}", 422, "either `picture` or `pixels`"),
+        (b'{"picture": "%%%"}', 400, "not base64"),
+        (b'{"picture": "aGVsbG8="}', 415, "not a picture that can be read"),
+        (b'{"pixels": [[0]]}', 422, "pixels"),
+        (json.dumps({"pixels": [[256] * 28] * 28}).encode(), 422, "less than or equal to 255"),
+        (b'{"path": "/etc/passwd"}', 422, "path"),
+    ],
+)
+def test_what_is_no_question_is_refused(
+    body: bytes, status: int, says: str, gallery: Gallery
+) -> None:
+    with pytest.raises(api.Refusal, match=says) as refusal:
+        api.answer_json(gallery, body)
+    assert refusal.value.status == status
+
+
+@pytest.mark.parametrize("wrong", [{"model": 2}, {"class_index": 10}])
+def test_why_asks_for_models_and_classes_that_there_are(
+    wrong: dict[str, int], gallery: Gallery
+) -> None:
+    body = json.dumps({"pixels": BLANK, "model": 0, "class_index": 0} | wrong).encode()
+    with pytest.raises(api.Refusal, match="the first is 0") as refusal:
+        api.answer_why(gallery, body)
+    assert refusal.value.status == 422
+
+
+@pytest.mark.parametrize("side", [8_000, 10_000, 20_000])
+def test_a_small_file_that_unpacks_to_a_huge_picture_is_refused(
+    side: int, gallery: Gallery
+) -> None:
+    bomb = png(Image.new("1", (side, side)))
+    assert len(bomb) < 100_000
+    with pytest.raises(api.Refusal, match="million pixels") as refusal:
+        api.answer_picture(gallery, bomb)
+    assert refusal.value.status == 413
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    cut=st.integers(0, len(SHIRT)),
+    changes=st.lists(st.tuples(st.integers(0, len(SHIRT) - 1), st.integers(0, 255)), max_size=4),
+    tail=st.binary(max_size=20),
+)
+def test_no_damaged_file_is_more_than_refused(
+    cut: int, changes: list[tuple[int, int]], tail: bytes, gallery: Gallery
+) -> None:
+    content = bytearray(SHIRT)
+    for place, value in changes:
+        content[place] = value
+    try:
+        found = api.answer_picture(gallery, bytes(content[:cut]) + tail)
+    except api.Refusal as refusal:
+        told = (refusal.status in (413, 415, 422), str(refusal)[-1])
+    else:
+        told = (len(found.answers) == len(gallery.models), ".")
+    assert told == (True, ".")

@@ -1,0 +1,43 @@
+"""The map of pixels that mattered, on models whose reasons are known."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fashionbench.explain import occlusion_map
+from fashionbench.predict import Predictor
+
+
+class Corner(nn.Module):
+    """Class 0 by the light in the upper left quarter, class 1 by that in the lower right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.strength = nn.Parameter(torch.tensor(0.1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        upper = images[:, 0, :14, :14].sum(dim=(1, 2))
+        lower = images[:, 0, 14:, 14:].sum(dim=(1, 2))
+        return self.strength * torch.stack([upper, lower], dim=1)
+
+
+def predictor() -> Predictor:
+    return Predictor(Corner(), "Corner", ("upper", "lower"), None, Path("nowhere"))
+
+
+def test_pixels_speak_for_and_against() -> None:
+    found = occlusion_map(predictor(), np.full((28, 28), 200, np.uint8), 0)
+    assert found.shape == (28, 28)
+    assert (found[:12, :12] > 0).all()
+    assert (found[16:, 16:] < 0).all()
+    assert np.allclose(found[:12, 16:], 0)
+
+
+def test_covering_black_changes_nothing() -> None:
+    image = np.zeros((28, 28), np.uint8)
+    image[5, 5] = 255
+    found = occlusion_map(predictor(), image, 0)
+    assert np.allclose(found[10:], 0)
+    assert found[5, 5] > 0

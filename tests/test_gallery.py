@@ -1,0 +1,52 @@
+"""The models of a run side by side."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fashionbench.checkpoint import checkpoint_path
+from fashionbench.errors import StoreError
+from fashionbench.gallery import load_gallery
+from fashionbench.result import load_result
+
+
+def test_the_best_comes_first_and_every_entry_is_shown(run_folder: Path) -> None:
+    gallery = load_gallery(run_folder)
+    result = load_result(run_folder)
+    best = max(result.entries, key=lambda entry: entry.accuracies[0])
+    assert gallery.models[0].name == result.name(best)
+    assert {shown.name for shown in gallery.models} == {"v0", "mlp"}
+    assert gallery.report == run_folder / "report.html"
+    assert gallery.missing == ()
+
+
+def test_disagreements_are_the_images_that_are_called_differently(run_folder: Path) -> None:
+    gallery = load_gallery(run_folder)
+    assert gallery.predicted is not None
+    first, second = gallery.predicted
+    assert sorted(gallery.disagreements) == np.flatnonzero(first != second).tolist()
+
+
+def test_a_checkpoint_is_shown_alone(run_folder: Path) -> None:
+    entry = load_result(run_folder).entries[0]
+    gallery = load_gallery(checkpoint_path(run_folder, entry.runs[0].job))
+    assert [shown.job.model for shown in gallery.models] == [entry.model]
+    assert gallery.test_set is None
+    assert len(gallery.disagreements) == 0
+
+
+def test_a_model_that_is_gone_is_named(run_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "runs"
+    shutil.copytree(run_folder, folder)
+    worst = min(load_result(folder).entries, key=lambda entry: entry.accuracies[0])
+    checkpoint_path(folder, worst.runs[0].job).unlink()
+    gallery = load_gallery(folder)
+    assert len(gallery.models) == 1
+    assert worst.model in gallery.missing[0]
+
+
+def test_no_model_at_all_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="holds no runs"):
+        load_gallery(tmp_path)

@@ -1,0 +1,82 @@
+"""A trained model and pictures: probabilities, whether they can be relied on, and which model."""
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_prepare import drawn
+
+from fashionbench.checkpoint import checkpoint_path
+from fashionbench.comparison import plan
+from fashionbench.errors import StoreError
+from fashionbench.predict import SURE, load_predictor, newest_run_folder
+from fashionbench.prepare import prepare
+from fashionbench.result import load_result
+from fashionbench.resume import train_in_folder
+
+
+def test_a_prediction_is_what_the_model_says_of_the_prepared_picture(run_folder: Path) -> None:
+    predictor = load_predictor(run_folder)
+    pictures = [drawn((40,) * 3, (255,) * 3), Image.new("RGB", (50, 50), "white")]
+    first, second = predictor.predict(pictures)
+    assert np.array_equal(first.prepared, prepare(pictures[0]))
+    assert sum(first.probabilities) == pytest.approx(1)
+    assert first.label == first.classes[int(np.argmax(first.probabilities))]
+    assert first.top(1)[0][0] == first.label
+    shares = [share for _, share in first.top(10)]
+    assert shares == sorted(first.probabilities, reverse=True)
+    alone = predictor.predict(pictures[1:])[0]
+    assert alone.probabilities == pytest.approx(second.probabilities, abs=1e-6)
+    assert predictor.predict([]) == []
+
+
+def test_temperature_softens_and_changes_no_label(run_folder: Path) -> None:
+    predictor = load_predictor(run_folder)
+    images = np.stack([prepare(drawn((40,) * 3, (255,) * 3))])
+    plain = predictor.predict_prepared(images)[0]
+    soft = replace(predictor, temperature=5.0).predict_prepared(images)[0]
+    assert soft.argmax() == plain.argmax()
+    assert soft.max() < plain.max()
+    assert predictor.is_sure(np.array([SURE, 1 - SURE]))
+    assert not predictor.is_sure(np.full(3, 1 / 3))
+
+
+def test_the_best_on_validation_images_is_taken_else_the_best_mean(run_folder: Path) -> None:
+    result = load_result(run_folder)
+    best = max(result.entries, key=lambda entry: entry.accuracies[0])
+    assert load_predictor(run_folder).path == checkpoint_path(run_folder, best.runs[0].job)
+
+
+def test_a_training_folder_serves_and_is_calibrated(tmp_path: Path) -> None:
+    study = plan(
+        ["v0"], ["seed"], 1, dataset="silhouettes", device="cpu", epochs=1, validation_images=1000
+    )
+    ((job,),) = study.entries()
+    train_in_folder(job, tmp_path / "trained", device="cpu")
+    predictor = load_predictor(tmp_path / "trained")
+    assert predictor.path.name == "model.safetensors"
+    assert predictor.temperature is not None
+    assert 0.05 <= predictor.temperature <= 20
+
+
+def test_the_newest_comparison_is_meant_where_none_is_named(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match="run `fashionbench compare` first"):
+        load_predictor()
+    for name, age in (("old", 100), ("new", 0), ("older", 200)):
+        shutil.copytree(run_folder, tmp_path / "runs" / name)
+        store = tmp_path / "runs" / name / "store.sqlite"
+        os.utime(store, (store.stat().st_mtime - age,) * 2)
+    assert newest_run_folder().name == "new"
+    assert load_predictor().path.is_relative_to(Path("runs") / "new")
+
+
+def test_a_model_that_cannot_be_had_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"a model is two files"):
+        load_predictor(tmp_path / "nowhere.safetensors")

@@ -1,0 +1,294 @@
+"""The page and its interface, over HTTP and in a real browser."""
+
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_api import BLANK, SHIRT
+
+from fashionbench import api
+from fashionbench.errors import UsageError
+from fashionbench.gallery import Gallery, load_gallery
+from fashionbench.serve import MOST_BYTES, build_app, run_server
+
+pytest.importorskip("fastapi", reason="needs the extra serve")
+from fastapi.testclient import TestClient
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture(scope="module")
+def gallery(run_folder: Path) -> Gallery:
+    return load_gallery(run_folder)
+
+
+@pytest.fixture(scope="module")
+def client(gallery: Gallery) -> TestClient:
+    return TestClient(
+        build_app(gallery), base_url="http://127.0.0.1", raise_server_exceptions=False
+    )
+
+
+def test_a_file_and_json_are_answered_alike(client: TestClient, gallery: Gallery) -> None:
+    form = client.post("/predict", files={"picture": ("shirt.png", SHIRT)})
+    assert form.status_code == 200
+    assert form.json() == json.loads(api.answer_picture(gallery, SHIRT).model_dump_json())
+    pixels = client.post("/predict", json={"pixels": form.json()["prepared"]})
+    assert pixels.json()["answers"] == form.json()["answers"]
+
+
+def test_models_health_and_report(client: TestClient, gallery: Gallery) -> None:
+    assert client.get("/health").json() == {"status": "ok"}
+    about = client.get("/models").json()
+    assert [model["name"] for model in about["models"]] == [shown.name for shown in gallery.models]
+    assert about["disagreements"] == len(gallery.disagreements)
+    report = client.get("/report")
+    assert report.text == (gallery.report or Path()).read_text()
+    assert "default-src 'none'" in report.headers["content-security-policy"]
+
+
+def test_the_images_of_contention_come_a_few_at_a_time(
+    client: TestClient, gallery: Gallery
+) -> None:
+    seen: list[dict[str, Any]] = []
+    while page := client.get("/disagreements", params={"start": len(seen)}).json():
+        seen += page
+    assert [image["index"] for image in seen] == gallery.disagreements.tolist()
+    assert all(len(set(image["called"])) > 1 for image in seen)
+
+
+def test_every_answer_is_guarded(client: TestClient) -> None:
+    for address in ("/", "/app.js", "/style.css", "/models", "/nowhere"):
+        headers = client.get(address).headers
+        assert "default-src" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+    assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
+
+
+def test_the_page_needs_nothing_from_elsewhere(client: TestClient) -> None:
+    for address in ("/", "/app.js", "/style.css"):
+        assert not re.search(r"https?://(?!www\.w3\.org)", client.get(address).text)
+    page = client.get("/").text
+    for linked in re.findall(r'(?:href|src)="(/[^"]*)"', page):
+        assert client.get(linked).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (
+            {"content": b"x" * (MOST_BYTES + 1), "headers": {"Content-Type": "application/json"}},
+            413,
+        ),
+        ({"content": SHIRT, "headers": {"Content-Type": "image/png"}}, 415),
+        ({"content": b"no form", "headers": {"Content-Type": "multipart/form-data"}}, 400),
+        ({"files": {"file": SHIRT}}, 422),
+        ({"files": {"picture": b"no picture"}}, 415),
+        ({"json": {"picture": "../../etc/passwd"}}, 400),
+    ],
+)
+def test_what_is_no_picture_is_refused_in_a_sentence(
+    body: dict[str, Any], status: int, client: TestClient
+) -> None:
+    answer = client.post("/predict", **body)
+    assert answer.status_code == status
+    assert answer.json()["detail"].endswith(".")
+
+
+def test_the_description_names_every_answer(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()
+    assert {"/predict", "/why", "/models", "/disagreements", "/health"} == {*described["paths"]}
+    predict = described["paths"]["/predict"]["post"]
+    assert {*predict["requestBody"]["content"]} == {"application/json", "multipart/form-data"}
+    assert {"200", "400", "413", "415", "422"} <= {*predict["responses"]}
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    address=st.sampled_from(["/predict", "/why"]),
+    kind=st.sampled_from(
+        ["application/json", "multipart/form-data", "multipart/form-data; boundary=x", "text/plain"]
+    ),
+    body=st.one_of(
+        st.binary(max_size=300),
+        st.recursive(
+            st.none() | st.booleans() | st.floats() | st.text(max_size=9),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(st.sampled_from(["picture", "pixels", "model"]), inner)
+            ),
+            max_leaves=9,
+        ).map(lambda value: json.dumps(value).encode()),
+        st.binary(max_size=90).map(
+            lambda part: (
+                b'--x\r\nContent-Disposition: form-data; name="picture"; filename="a"'
+                b"\r\n\r\n" + part + b"\r\n--x--\r\n"
+            )
+        ),
+    ),
+)
+def test_nothing_sent_breaks_the_server(
+    address: str, kind: str, body: bytes, client: TestClient
+) -> None:
+    answer = client.post(address, content=body, headers={"Content-Type": kind})
+    assert answer.status_code in (400, 413, 415, 422)
+    assert isinstance(answer.json()["detail"], str)
+
+
+def test_one_question_does_not_hold_up_another(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2, timeout=20)
+    answer = api.answer_picture
+
+    def slow(gallery: Gallery, content: bytes) -> api.Answers:
+        both.wait()  # nobody passes unless two are here at once
+        return answer(gallery, content)
+
+    monkeypatch.setattr(api, "answer_picture", slow)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    with (
+        TestClient(build_app(gallery), base_url="http://127.0.0.1") as client,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        asked = [pool.submit(client.post, "/predict", files={"picture": SHIRT}) for _ in range(2)]
+        assert [each.result().status_code for each in asked] == [200, 200]
+
+
+def test_a_port_in_use_is_told(run_folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=f"port {port} .*--port"):
+            run_server(run_folder, "127.0.0.1", port)
+
+
+@pytest.fixture(scope="module")
+def address(run_folder: Path) -> Iterator[str]:
+    """The page as the command serves it; ended by Ctrl-C, cleanly."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fashionbench", "serve", str(run_folder), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    found = re.match(r"(http://127\.0\.0\.1:\d+)  \(Ctrl-C ends it\)", line)
+    assert found, line
+    yield found[1]
+    process.send_signal(signal.SIGINT)
+    started = time.monotonic()
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+    assert time.monotonic() - started < 10
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """The page in Chromium; a message on its console fails the test."""
+    messages: list[str] = []
+    tab = browser.new_page()
+    tab.set_default_timeout(20_000)
+    tab.on("console", lambda message: messages.append(message.text))
+    tab.on("pageerror", lambda error: messages.append(str(error)))
+    tab.goto(address)
+    tab.wait_for_selector("#thumbs li")
+    yield tab
+    tab.close()
+    # What is refused on purpose is all that the browser may complain of.
+    assert [text for text in messages if "415" not in text] == []
+
+
+def test_a_picture_is_chosen_and_every_model_answers(page: Any, gallery: Gallery) -> None:
+    page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": SHIRT})
+    page.wait_for_selector("#answer:not([hidden])")
+    expected = api.answer_picture(gallery, SHIRT).answers
+    assert expected[0].label in page.inner_text("#verdict")
+    assert page.locator("#bars li").count() == 10
+    cards = page.locator("#cards .card")
+    assert cards.count() == len(gallery.models)
+    for index, answer in enumerate(expected):
+        assert answer.label in cards.nth(index).inner_text()
+    cards.nth(1).click()
+    page.wait_for_function(
+        "label => document.querySelector('#verdict').textContent.includes(label)",
+        arg=expected[1].label,
+    )
+
+
+def test_a_drawing_is_answered_with_the_mouse_and_with_keys_alone(page: Any) -> None:
+    page.focus("#tab-photo")
+    page.keyboard.press("ArrowRight")
+    box = page.locator("#canvas").bounding_box()
+    left, top, side = box["x"], box["y"], box["width"]
+    page.mouse.move(left + 0.3 * side, top + 0.2 * side)
+    page.mouse.down()
+    for x, y in ((0.7, 0.2), (0.7, 0.8), (0.3, 0.8), (0.3, 0.2)):
+        page.mouse.move(left + x * side, top + y * side, steps=4)
+    page.mouse.up()
+    page.wait_for_selector("#answer:not([hidden])")
+    with page.expect_response("**/predict"):
+        page.click("#undo")
+        page.focus("#canvas")
+        for key in (" ", *["ArrowDown"] * 8, *["ArrowLeft"] * 5, " "):
+            page.keyboard.press(key)
+
+
+def test_an_image_of_contention_is_opened(page: Any, gallery: Gallery) -> None:
+    page.locator("#thumbs button").first.click()
+    page.wait_for_selector("#answer:not([hidden])")
+    shown = page.evaluate(
+        """() => { const c = document.querySelector('#prepared');
+        return [...c.getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 == 0)
+        }"""
+    )
+    assert gallery.test_set is not None
+    assert shown == gallery.test_set.images[gallery.disagreements[0]].flatten().tolist()
+
+
+def test_what_is_no_picture_is_told_and_the_page_lives_on(page: Any) -> None:
+    page.set_input_files("#file", {"name": "a.txt", "mimeType": "text/plain", "buffer": b"hello"})
+    page.wait_for_selector("#problem:not([hidden])")
+    assert "not a picture" in page.inner_text("#problem")
+    page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": SHIRT})
+    page.wait_for_selector("#problem", state="hidden")
+
+
+def test_nothing_is_wider_than_a_phone(page: Any) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": SHIRT})
+    page.wait_for_selector("#answer:not([hidden])")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_why_is_answered(client: TestClient) -> None:
+    answer = client.post("/why", json={"pixels": BLANK, "model": 0, "class_index": 1})
+    assert len(answer.json()["importance"]) == 28

@@ -1,0 +1,117 @@
+"""The commands for a trained model, as a person calls them."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_prepare import drawn
+from typer.testing import CliRunner, Result
+
+from fashionbench.cli import app
+
+Call = Callable[..., Result]
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "my pictures"
+    folder.mkdir()
+    for name in ("b.png", "a.jpg", ".hidden.png"):
+        drawn((40,) * 3, (255,) * 3).save(folder / name)
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def test_a_folder_a_pattern_and_a_file_are_taken(
+    pictures: Path, run_folder: Path, call_cli: Call
+) -> None:
+    arguments = (pictures, str(pictures / "*.png"), pictures / "a.jpg", "--model", run_folder)
+    answer = call_cli("predict", *arguments, "--json")
+    assert answer.exit_code == 0, answer.output
+    document = json.loads(answer.stdout)
+    names = [Path(entry["picture"]).name for entry in document["pictures"]]
+    assert names == ["a.jpg", "b.png", "b.png", "a.jpg"]
+    for entry in document["pictures"]:
+        assert sum(entry["probabilities"].values()) == pytest.approx(1)
+        assert entry["class"] == max(entry["probabilities"], key=entry["probabilities"].get)
+        assert entry["sure"] == (entry["probabilities"][entry["class"]] >= document["sure_from"])
+
+
+def test_what_the_model_saw_is_kept_and_nothing_is_written_over(
+    pictures: Path, run_folder: Path, call_cli: Call, tmp_path: Path
+) -> None:
+    seen = tmp_path / "seen"
+    for _ in range(2):
+        answer = call_cli("predict", pictures, "--model", run_folder, "--save-prepared", seen)
+        assert answer.exit_code == 0, answer.output
+    assert sorted(path.name for path in seen.iterdir()) == ["a-2.png", "a.png", "b-2.png", "b.png"]
+    image = np.asarray(Image.open(seen / "b.png"))
+    assert (image.shape, image.dtype) == ((28, 28), np.uint8)
+
+
+def test_the_table_names_the_class_or_says_not_sure(
+    pictures: Path, run_folder: Path, call_cli: Call
+) -> None:
+    answer = call_cli("predict", pictures / "b.png", "--model", run_folder)
+    told = json.loads(
+        call_cli("predict", pictures / "b.png", "--model", run_folder, "--json").stdout
+    )["pictures"][0]
+    assert told["class"] in answer.stdout
+    assert ("not sure" in answer.stdout) == (not told["sure"])
+    assert "not calibrated" in answer.stdout
+
+
+def test_a_picture_comes_through_standard_input(run_folder: Path) -> None:
+    file = io.BytesIO()
+    drawn((40,) * 3, (255,) * 3).save(file, "PNG")
+    answer = CliRunner().invoke(
+        app, ["predict", "-", "--model", str(run_folder), "--json"], input=file.getvalue()
+    )
+    assert answer.exit_code == 0, answer.output
+    assert json.loads(answer.stdout)["pictures"][0]["picture"] == "-"
+
+
+def test_one_that_cannot_be_read_does_not_stop_the_others(
+    pictures: Path, run_folder: Path, call_cli: Call
+) -> None:
+    arguments = (pictures / "notes.txt", pictures / "b.png", "--model", run_folder)
+    answer = call_cli("predict", *arguments, "--json")
+    assert answer.exit_code == 1
+    assert "notes.txt is not a picture" in answer.stderr
+    bad, good = json.loads(answer.stdout)["pictures"]
+    assert "error" in bad
+    assert "class" in good
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("predict", "empty"), "There are no pictures in the folder empty"),
+        (("predict", "*.jpeg"), "There are no pictures in the pattern *.jpeg"),
+        (("predict", "x.png", "--model", "nowhere"), "nowhere"),
+        (("export", "nowhere"), "nowhere"),
+        (("serve", "nowhere"), "nowhere"),
+    ],
+)
+def test_a_mistake_is_told(
+    arguments: tuple[str, ...], says: str, run_folder: Path, call_cli: Call, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    if "--model" not in arguments and arguments[0] == "predict":
+        arguments = (*arguments, "--model", str(run_folder))
+    answer = call_cli(*arguments)
+    assert answer.exit_code == 1
+    assert says in " ".join(answer.stderr.split())
+
+
+def test_an_export_is_written_where_it_is_asked_for(
+    run_folder: Path, call_cli: Call, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra export")
+    answer = call_cli("export", run_folder, "--out", tmp_path / "model.onnx")
+    assert answer.exit_code == 0, answer.output
+    assert (tmp_path / "model.onnx").is_file()
