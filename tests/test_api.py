@@ -34,7 +34,7 @@ BLANK = [[0] * 28] * 28
 
 def test_every_model_answers_and_chances_add_up(gallery: Gallery) -> None:
     found = api.answer_picture(gallery, SHIRT)
-    prepared = prepare(Image.open(io.BytesIO(SHIRT)))
+    prepared = prepare(Image.open(io.BytesIO(SHIRT))).image
     assert np.array_equal(found.prepared, prepared)
     assert [answer.name for answer in found.answers] == [shown.name for shown in gallery.models]
     for answer, shown in zip(found.answers, gallery.models, strict=True):

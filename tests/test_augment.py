@@ -119,6 +119,18 @@ def test_turning_and_scaling_are_torchvisions(name: str, u: float) -> None:
     torch.testing.assert_close(ours, expected, rtol=0, atol=2e-4)
 
 
+@pytest.mark.parametrize("width", [20, 28, 40])
+def test_stretching_is_torchvisions_resize_of_the_width(width: int) -> None:
+    image = random_images(1)
+    resized = TF.resize(image, [HEIGHT, width], antialias=False)
+    expected = TF.center_crop(resized, [HEIGHT, WIDTH])
+    signed = math.log(width / WIDTH) / math.log(1.5)
+    ours = augment(image, torch.tensor([[(signed + 1) / 2, 0.0]]), [("stretch", 0.5)])
+    # At its edges torchvision repeats the last column, ours fades into the black beyond.
+    margin = slice(max(0, (WIDTH - width) // 2 + 2), min(WIDTH, (WIDTH + width) // 2 - 2))
+    torch.testing.assert_close(ours[..., margin], expected[..., margin], rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize("corner", [(0.0, 0.0), (0.999999, 0.999999), (0.0, 0.999999)])
 def test_a_crop_reaches_the_border_and_not_beyond(corner: tuple[float, float]) -> None:
     image = random_images(1)
@@ -204,6 +216,29 @@ def test_brightness_and_contrast_are_torchvisions(u: float) -> None:
     torch.testing.assert_close(
         augment(image, draws, [("contrast", 0.4)]), TF.adjust_contrast(image, factor)
     )
+
+
+def test_shade_varies_slowly_within_its_strength_and_leaves_black_black() -> None:
+    grey = torch.full((300, 1, HEIGHT, WIDTH), 0.5)
+    grey[..., 20:, :] = 0
+    changed = augment(grey, uniform(300, 1), [("shade", 0.4)])
+    assert (changed[..., 20:, :] == 0).all()
+    light = changed[..., :20, :] / 0.5
+    assert light.min() >= 0.6
+    assert light.max() <= 1.4
+    assert light.mean() == pytest.approx(1, abs=0.01)
+    steps = (light[..., 1:] - light[..., :-1]).abs().max()
+    assert steps <= 0.8 * 7 / (WIDTH - 1) + 1e-5  # from one end to the other across a cell
+    assert light.std(dim=0).min() > 0.1
+
+
+def test_a_pair_is_the_image_upright_and_its_mirror_image() -> None:
+    images = random_images(2)
+    both, same = augment(images, torch.tensor([[0.1], [0.9]]), [("pair", 0.5)])
+    assert torch.equal(same, images[1])
+    upright = images[0].rot90(1, (-2, -1))[..., 7:21]
+    assert torch.equal(both[..., :14], upright)
+    assert torch.equal(both[..., 14:], upright.flip(-1))
 
 
 def test_noise_is_normal_and_independent() -> None:

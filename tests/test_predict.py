@@ -8,12 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_prepare import drawn
+from test_prepare import drawn, photo
 
 from fashionbench.checkpoint import checkpoint_path
 from fashionbench.comparison import plan
 from fashionbench.errors import StoreError
-from fashionbench.predict import SURE, load_predictor, newest_run_folder
+from fashionbench.predict import (
+    PHOTO_OFFSETS,
+    PHOTO_TEMPERATURE,
+    SURE,
+    load_predictor,
+    newest_run_folder,
+)
 from fashionbench.prepare import prepare
 from fashionbench.result import load_result
 from fashionbench.resume import train_in_folder
@@ -23,7 +29,7 @@ def test_a_prediction_is_what_the_model_says_of_the_prepared_picture(run_folder:
     predictor = load_predictor(run_folder)
     pictures = [drawn((40,) * 3, (255,) * 3), Image.new("RGB", (50, 50), "white")]
     first, second = predictor.predict(pictures)
-    assert np.array_equal(first.prepared, prepare(pictures[0]))
+    assert np.array_equal(first.prepared, prepare(pictures[0]).image)
     assert sum(first.probabilities) == pytest.approx(1)
     assert first.label == first.classes[int(np.argmax(first.probabilities))]
     assert first.top(1)[0][0] == first.label
@@ -36,13 +42,31 @@ def test_a_prediction_is_what_the_model_says_of_the_prepared_picture(run_folder:
 
 def test_temperature_softens_and_changes_no_label(run_folder: Path) -> None:
     predictor = load_predictor(run_folder)
-    images = np.stack([prepare(drawn((40,) * 3, (255,) * 3))])
+    images = np.stack([prepare(drawn((40,) * 3, (255,) * 3)).image])
     plain = predictor.predict_prepared(images)[0]
     soft = replace(predictor, temperature=5.0).predict_prepared(images)[0]
     assert soft.argmax() == plain.argmax()
     assert soft.max() < plain.max()
     assert predictor.is_sure(np.array([SURE, 1 - SURE]))
     assert not predictor.is_sure(np.full(3, 1 / 3))
+
+
+def test_a_photo_is_seen_in_four_ways_and_put_right(run_folder: Path) -> None:
+    classes = ("T-shirt/top", "Trouser", "Shirt", *"defghij")
+    predictor = replace(load_predictor(run_folder), classes=classes)
+    prepared = prepare(photo()[0])
+    assert prepared.is_photo
+    assert prepared.views.shape == (4, 28, 28)
+    assert np.array_equal(prepared.views[2:], prepared.views[:2, :, ::-1])
+    widths = [(view > 0).any(axis=0).sum() for view in prepared.views[:2]]
+    assert widths[1] == pytest.approx(0.75 * widths[0], abs=1.5)
+    logs = np.log(predictor.predict_prepared(prepared.views)).mean(axis=0)
+    expected = logs / PHOTO_TEMPERATURE
+    expected += [PHOTO_OFFSETS["T-shirt/top"], PHOTO_OFFSETS["Trouser"], PHOTO_OFFSETS["Shirt"]] + [
+        0
+    ] * 7
+    found = predictor.weigh(prepared)
+    np.testing.assert_allclose(found, np.exp(expected) / np.exp(expected).sum(), atol=1e-6)
 
 
 def test_the_best_on_validation_images_is_taken_else_the_best_mean(run_folder: Path) -> None:

@@ -62,7 +62,7 @@ def expected() -> NDArray[np.bool_]:
 def test_an_item_on_plain_ground_is_cut_out_and_becomes_light(
     item: int, ground: int, expected: NDArray[np.bool_]
 ) -> None:
-    image = prepare(drawn((item,) * 3, (ground,) * 3))
+    image = prepare(drawn((item,) * 3, (ground,) * 3)).image
     assert (image.shape, image.dtype) == ((28, 28), np.uint8)
     assert overlap(image > 20, expected) > 0.9
     assert np.median(image[expected]) == pytest.approx(abs(item - ground), abs=3)
@@ -72,10 +72,10 @@ def test_an_item_on_plain_ground_is_cut_out_and_becomes_light(
 def test_an_item_is_found_on_a_floor(seed: int, expected: NDArray[np.bool_]) -> None:
     picture, inside = photo(seed)
     assert overlap(find_item(np.asarray(picture)) > 0, inside) > 0.9
-    image = prepare(picture)
+    image = prepare(picture).image
     assert overlap(image > 85, expected) > 0.85  # half as light as an item usually is
     assert 150 < np.median(image[image > 0]) < 195  # the data set's grey levels
-    assert np.array_equal(image, prepare(picture))
+    assert np.array_equal(image, prepare(picture).image)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -123,14 +123,14 @@ KINDS: dict[str, Callable[[], io.BytesIO]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_picture_is_read(kind: str, expected: NDArray[np.bool_]) -> None:
-    image = prepare(load_picture(KINDS[kind]()))
+    image = prepare(load_picture(KINDS[kind]())).image
     assert overlap(image > 60, expected) > 0.85
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 700), (700, 3), (28, 28)])
 @pytest.mark.parametrize("colour", ["black", "white", "grey"])
 def test_a_picture_of_nothing_is_no_trouble(size: tuple[int, int], colour: str) -> None:
-    assert prepare(Image.new("RGB", size, colour)).shape == (28, 28)
+    assert prepare(Image.new("RGB", size, colour)).image.shape == (28, 28)
 
 
 def test_what_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +179,7 @@ def test_the_data_sets_own_images_keep_their_accuracy(
 ) -> None:
     model, whole = lenet
     test = Split(whole.images[:count], whole.labels[:count])
-    images = np.stack([prepare(load_picture(save(image))) for image in test.images.numpy()])
+    images = np.stack([prepare(load_picture(save(image))).image for image in test.images.numpy()])
     direct = fb.evaluate(model, test).accuracy
     assert direct > 0.5
     prepared = fb.evaluate(model, Split(torch.from_numpy(images), test.labels)).accuracy

@@ -7,14 +7,13 @@ import warnings
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import fashionbench
 from fashionbench.errors import FashionbenchError
 from fashionbench.explain import occlusion_map
 from fashionbench.gallery import Gallery
-from fashionbench.prepare import load_picture, prepare
+from fashionbench.prepare import Prepared, load_picture, prepare
 
 __all__ = [
     "PICTURES",
@@ -178,7 +177,8 @@ def answer_json(gallery: Gallery, body: bytes) -> Answers:
     if (question.picture is None) == (question.pixels is None):
         raise Refusal(422, "Give either `picture` or `pixels`.")
     if question.picture is None:
-        return _answer(gallery, np.array(question.pixels, np.uint8))
+        image = np.array(question.pixels, np.uint8)
+        return _answer(gallery, Prepared(image[None], is_photo=False))
     try:
         picture = base64.b64decode(question.picture, validate=True)
     except (binascii.Error, ValueError):
@@ -237,11 +237,11 @@ def answer_picture(gallery: Gallery, content: bytes) -> Answers:
     return _answer(gallery, prepared)
 
 
-def _answer(gallery: Gallery, prepared: NDArray[np.uint8]) -> Answers:
+def _answer(gallery: Gallery, prepared: Prepared) -> Answers:
     answers = []
     for index, shown in enumerate(gallery.models):
         # A diverged model's answers are no numbers, which JSON cannot hold: it is sure of nothing.
-        row = np.nan_to_num(shown.predictor.predict_prepared(prepared[None])[0])
+        row = np.nan_to_num(shown.predictor.weigh(prepared))
         classes = shown.predictor.classes
         chances = [
             Chance(name=classes[k], class_index=k, probability=row[k])
@@ -256,7 +256,7 @@ def _answer(gallery: Gallery, prepared: NDArray[np.uint8]) -> Answers:
                 chances=chances,
             )
         )
-    return Answers(prepared=prepared.tolist(), answers=answers)
+    return Answers(prepared=prepared.image.tolist(), answers=answers)
 
 
 def sentence(problem: Any) -> str:

@@ -8,6 +8,7 @@ the item is found first, by GrabCut (Rother, Kolmogorov and Blake 2004).
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-__all__ = ["load_picture", "prepare"]
+__all__ = ["Prepared", "load_picture", "prepare"]
 
 Grey = NDArray[np.uint8]
 """(H, W)."""
@@ -40,6 +41,23 @@ DARKEST = 20
 """No item is darker than this, so that it stays apart from the background."""
 USUAL_SHARE = 0.35
 """The part of a photo that its item fills, typically."""
+NARROW = 0.75
+"""Width over height of an item hung or worn, in units of those of one laid flat, arms apart."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A picture as models see it."""
+
+    views: NDArray[np.uint8]
+    """(V, 28, 28): the item; of a photo also narrower, as if it hung, and both mirrored."""
+    is_photo: bool
+    """Whether the item had to be found on a background of its own."""
+
+    @property
+    def image(self) -> Grey:
+        """(28, 28): the first view, which is shown."""
+        return np.asarray(self.views[0])
 
 
 def load_picture(file: "Path | BinaryIO", name: str = "") -> "Image":
@@ -94,15 +112,18 @@ def _rgb(picture: "Image") -> "Image":
     return picture
 
 
-def prepare(picture: "Image") -> Grey:
-    """(28, 28) uint8: the picture's one item, light on black, as large as it fits."""
+def prepare(picture: "Image") -> Prepared:
+    """The picture's one item, light on black, as large as it fits."""
     rgb = np.asarray(picture.convert("RGB"))
     grey = _without_frame(np.asarray(picture.convert("L")))
     background = _background(grey)
     if background is not None and _is_plain(background):
-        return _trim(grey if background < 128 else 255 - grey)
+        return Prepared(_trim(grey if background < 128 else 255 - grey)[None], is_photo=False)
     rgb = _resize(rgb, WORKING)
-    return _fit(_levels(rgb, mask := find_item(rgb)), mask)
+    mask = find_item(rgb)
+    grey = _levels(rgb, mask)
+    flat_and_hung = np.stack([_fit(grey, mask), _fit(grey, mask, NARROW)])
+    return Prepared(np.concatenate([flat_and_hung, flat_and_hung[..., ::-1]]), is_photo=True)
 
 
 # Pictures on plain black or white.
@@ -270,20 +291,25 @@ def _box(item: NDArray[np.bool_]) -> tuple[slice, slice]:
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
-def _resize(pixels: NDArray[np.uint8], longer: int, shortest: int = 16) -> NDArray[np.uint8]:
-    """Scale to `longer` pixels on the longer side, averaging where that makes it smaller."""
+def _resize(
+    pixels: NDArray[np.uint8], longer: int, shortest: int = 16, narrower: float = 1
+) -> NDArray[np.uint8]:
+    """Scale to `longer` pixels on the longer side, averaging where that makes it smaller.
+
+    The width is multiplied by `narrower` before.
+    """
     import cv2
 
-    height, width = pixels.shape[:2]
+    height, width = pixels.shape[0], pixels.shape[1] * narrower
     scale = longer / max(height, width)
     size = (max(shortest, round(width * scale)), max(shortest, round(height * scale)))
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(pixels, size, interpolation=way), np.uint8)
 
 
-def _fit(grey: Grey, mask: Mask) -> Grey:
+def _fit(grey: Grey, mask: Mask, narrower: float = 1) -> Grey:
     """Scale the item's box so that its longer side is 28, and centre it on black."""
-    item = _resize((grey * mask)[_box(mask > 0)], SIDE, shortest=1)
+    item = _resize((grey * mask)[_box(mask > 0)], SIDE, 1, narrower)
     height, width = item.shape
     image = np.zeros((SIDE, SIDE), np.uint8)
     top, left = (SIDE - height) // 2, (SIDE - width) // 2
