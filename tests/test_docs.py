@@ -106,3 +106,20 @@ def test_the_v1_study_says_what_its_figures_say() -> None:
         with_dead = fmean(count > 0 for count in width["dead_logits"])
         assert f"| {100 * with_dead:.0f} % | {len(width['v1'])} |" in text
         assert len(width["v1"]) == len(width["mlp"]) >= 256
+
+
+def test_what_is_said_of_photos_is_what_was_recorded() -> None:
+    recorded = json.loads((ROOT / "benchmarks" / "photos.json").read_text("utf-8"))
+    page = (ROOT / "docs" / "photos.md").read_text("utf-8")
+    figures = [
+        f"| {100 * result['top1']:.1f} % | {100 * result['top3']:.1f} % "
+        f"| {100 * result['sure']:.0f} % | {100 * result['top1_of_sure']:.0f} % |"
+        for result in recorded["results"].values()
+    ]
+    assert re.findall(r"^\| [^|]+ (\|(?: [\d.]+ % \|){4})$", page, re.MULTILINE) == figures
+    assert recorded["model"].lower().replace(" ", ":") in page
+    results, readme = recorded["results"], (ROOT / "README.md").read_text("utf-8")
+    assert f"Of {recorded['photos']} photos" in readme
+    assert f"{100 * results['fitted on other photos']['top1']:.0f} % are named rightly" in readme
+    assert f"{100 * results['fitted on other photos']['top3']:.0f} % within the first" in readme
+    assert f"{100 * results['grey and resize']['top1']:.0f} % (" in readme
