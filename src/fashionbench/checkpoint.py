@@ -15,7 +15,7 @@ from torch import nn
 
 from fashionbench.config import Job
 from fashionbench.errors import StoreError
-from fashionbench.models import build_model, identify
+from fashionbench.models import build_model, identify, without_weights
 from fashionbench.records import write_atomically
 
 __all__ = ["checkpoint_path", "load_model", "save_model", "slug"]
@@ -23,7 +23,8 @@ __all__ = ["checkpoint_path", "load_model", "save_model", "slug"]
 
 def checkpoint_path(folder: Path, job: Job) -> Path:
     """Where the weights of a job's run lie in its run folder."""
-    name = slug(f"{job.model}-{job.recipe.name}-{job.dataset}")
+    dataset = Path(job.dataset).name if job.dataset_source else job.dataset
+    name = slug(f"{job.model}-{job.recipe.name}-{dataset}")
     return folder / "checkpoints" / f"{name}-seed{job.seed}-{job.key[:6]}.safetensors"
 
 
@@ -49,7 +50,8 @@ def load_model(path: Path | str) -> nn.Module:
     path = Path(path)
     side_file = path.with_suffix(".json")
     try:
-        job = Job.model_validate(json.loads(side_file.read_bytes())["job"])
+        about = json.loads(side_file.read_bytes())
+        job, classes = Job.model_validate(about["job"]), len(about.get("classes", range(10)))
         weights = parse_tensors(path.read_bytes())
     except OSError as error:
         raise StoreError(
@@ -58,11 +60,12 @@ def load_model(path: Path | str) -> nn.Module:
         ) from None
     except (ValueError, KeyError, TypeError, SafetensorError) as error:
         raise StoreError(f"{path} or {side_file.name} is damaged ({error}); train again.") from None
-    if identify(job.model)[1] != job.model_source:
+    name = without_weights(job.model)  # a file that it began with is no longer needed
+    if identify(name)[1] != job.model_source.partition("+")[0]:
         raise StoreError(
             f"The source of {job.model} has changed since {path} was written; train again."
         )
-    model = build_model(job.model)
+    model = build_model(name, classes=classes)
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:

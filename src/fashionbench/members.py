@@ -110,7 +110,7 @@ def fit_members(
     keep_freed_memory()
     for model in models:
         model.to(device)
-    training, validation = hold_out(data.to(device), recipe.validation_images)
+    training, validation = hold_out(data.to(device), recipe.validation_images, recipe.train_images)
     steps = epoch_steps(len(training), recipe)
     stack = _Stack(models, recipe, steps)
     members = [_Member(model, seed) for model, seed in zip(models, seeds, strict=True)]

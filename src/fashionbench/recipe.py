@@ -158,6 +158,11 @@ class Recipe(Frozen):
     validation_images: int = Field(
         0, ge=0, description="training images held out, the same for every model; 0 holds out none"
     )
+    train_images: int | None = Field(
+        None,
+        ge=1,
+        description="train on so many images alone, the same for every model, by class alike",
+    )
     patience: int | None = Field(
         None,
         ge=1,

@@ -101,7 +101,7 @@ def fit(
     device = resolve_device(device) if isinstance(device, str) else device
     keep_freed_memory()
     model.to(device).to(memory_format=torch.channels_last)
-    training, validation = hold_out(data.to(device), recipe.validation_images)
+    training, validation = hold_out(data.to(device), recipe.validation_images, recipe.train_images)
     updater = _updater(model, training, recipe)
     result, best = Fit(warm_up_seconds=warm_up(model, training, recipe)), None
     if resume is not None:
