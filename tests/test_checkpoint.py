@@ -26,6 +26,20 @@ def test_a_loaded_model_answers_as_the_saved_one(name: str, tmp_path: Path) -> N
     assert sorted(file.suffix for file in path.parent.iterdir()) == [".json", ".safetensors"]
 
 
+def test_a_model_that_began_with_published_weights_is_rebuilt_without_fetching_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_fetching(*_: object, **__: object) -> None:
+        pytest.fail("nothing is to be fetched")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", no_fetching)
+    model = build_model("torchvision/squeezenet1_1:pretrained=False", seed=3).eval()
+    job = JOB.model_copy(update={"model": "torchvision/squeezenet1_1"})
+    save_model(model, tmp_path / "model.safetensors", job, {})
+    loaded = load_model(tmp_path / "model.safetensors").state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in model.state_dict().items())
+
+
 def test_two_jobs_never_share_a_file(tmp_path: Path) -> None:
     longer = JOB.model_copy(update={"recipe": JOB.recipe.override(epochs=4)})
     assert checkpoint_path(tmp_path, JOB) != checkpoint_path(tmp_path, longer)

@@ -115,3 +115,26 @@ def test_no_validation_images_leave_the_training_images_as_they_are() -> None:
 def test_every_class_keeps_an_image_to_train_on(count: int) -> None:
     with pytest.raises(UsageError, match=f"^{count} validation images .* of 10; 0 to 8 leave"):
         hold_out(numbered([0, 1] * 5), count)
+
+
+# Training on fewer images
+
+
+@given(st.integers(5, 60), st.integers(0, 35))
+def test_fewer_training_images_are_alike_by_class_and_part_of_more(count: int, held: int) -> None:
+    split = numbered([*range(5)] * 20)
+    training, validation = hold_out(split, held, count)
+    assert (len(training), len(validation)) == (count, held)
+    counts = torch.bincount(training.labels, minlength=5)
+    assert counts.min() >= 1
+    assert counts.max() - counts.min() <= 1
+    more, _ = hold_out(split, 0, count + 5)
+    assert set(positions(training)) < set(positions(more))
+    assert not set(positions(training)) & set(positions(validation))
+    assert positions(validation) == positions(hold_out(split, held)[1])
+
+
+@pytest.mark.parametrize("count", [1, 9])
+def test_as_many_training_images_as_there_are_classes_and_images(count: int) -> None:
+    with pytest.raises(UsageError, match=f"^{count} training images .* 8 of 2 classes"):
+        hold_out(numbered([0, 1] * 5), 2, count)

@@ -16,7 +16,7 @@ from torch import nn
 
 from fashionbench.config import Job
 from fashionbench.errors import StoreError
-from fashionbench.models import build_model, identify
+from fashionbench.models import build_model, identify, without_weights
 from fashionbench.records import write_atomically
 
 __all__ = ["checkpoint_path", "load_facts", "load_model", "save_model", "slug"]
@@ -26,7 +26,8 @@ T = TypeVar("T")
 
 def checkpoint_path(folder: Path, job: Job) -> Path:
     """Where the weights of a job's run lie in its run folder."""
-    name = slug(f"{job.model}-{job.recipe.name}-{job.dataset}")
+    dataset = Path(job.dataset).name if job.dataset_source else job.dataset
+    name = slug(f"{job.model}-{job.recipe.name}-{dataset}")
     return folder / "checkpoints" / f"{name}-seed{job.seed}-{job.key[:6]}.safetensors"
 
 
@@ -61,13 +62,16 @@ def load_model(path: Path | str) -> nn.Module:
     """
     path = Path(path)
     facts = load_facts(path)
-    job = _read_pair(path, lambda: Job.model_validate(facts["job"]))
+    job, classes = _read_pair(
+        path, lambda: (Job.model_validate(facts["job"]), len(facts.get("classes", range(10))))
+    )
     weights = _read_pair(path, lambda: parse_tensors(path.read_bytes()))
-    if identify(job.model)[1] != job.model_source:
+    name = without_weights(job.model)  # a file that it began with is no longer needed
+    if identify(name)[1] != job.model_source.partition("+")[0]:
         raise StoreError(
             f"The source of {job.model} has changed since {path} was written; train again."
         )
-    model = build_model(job.model)
+    model = build_model(name, classes=classes)
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:

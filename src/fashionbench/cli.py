@@ -43,10 +43,16 @@ app = typer.Typer(
     "how sure that is, and what it costs in seconds.",
 )
 
-DatasetOption = Annotated[str, typer.Option(help="fashion-mnist or silhouettes")]
+DatasetOption = Annotated[
+    str, typer.Option(help="fashion-mnist, silhouettes, or the path of a folder")
+]
 DataOption = Annotated[
     Path | None,
     typer.Option(help="data folder  [default: $FASHIONBENCH_DATA, else the user's cache]"),
+]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option(help="a file of weights to begin with, safetensors or torch.save's"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
 
@@ -79,6 +85,7 @@ def compare(
         ),
     ] = None,
     max_seeds: Annotated[int, typer.Option(help="where --until ends in any case")] = 100,
+    weights: WeightsOption = None,
     dataset: DatasetOption = "fashion-mnist",
     data: DataOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
@@ -103,6 +110,7 @@ def compare(
         _names(models),
         _names(recipes),
         _seeds(seeds),
+        weights=weights,
         dataset=dataset,
         device=device,
         until=until,
@@ -210,6 +218,7 @@ def train(
     model: Annotated[str, typer.Argument(help="the model, as compare names it")],
     recipe: Annotated[str, typer.Option(help="a recipe or the path of a .toml file")] = "seed",
     seed: Annotated[int, typer.Option(min=0, help="where all that is random begins")] = 0,
+    weights: WeightsOption = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="go on with the run that --out holds")
     ] = False,
@@ -234,7 +243,15 @@ def train(
     from fashionbench.comparison import plan
     from fashionbench.resume import train_in_folder
 
-    study = plan([model], [recipe], [seed], dataset=dataset, device=device, **settings)  # type: ignore[arg-type]
+    study = plan(
+        [model],
+        [recipe],
+        [seed],
+        weights=weights,
+        dataset=dataset,
+        device=device,
+        **settings,  # type: ignore[arg-type]
+    )
     ((job,),) = study.entries()
     command = shlex.join(["fashionbench", *sys.argv[1:]])
     summary = train_in_folder(

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fashionbench.config import WAYS, Job, Study, Way
-from fashionbench.data import DATASETS, load_data
+from fashionbench.data import DATASETS, dataset_entry, identify_dataset, load_data
 from fashionbench.errors import Interrupted, UsageError
 from fashionbench.models import MODELS, build_model, identify
-from fashionbench.progress import progress_bar
+from fashionbench.progress import progress_bar, say
 from fashionbench.recipe import Recipe, load_recipe
 from fashionbench.records import RunStore, TestSet
 from fashionbench.result import Result, collect
@@ -28,6 +28,7 @@ def compare(
     recipes: Sequence[str | Recipe] = ("seed",),
     seeds: int | Iterable[int] = 5,
     *,
+    weights: Path | str | None = None,
     dataset: str = "fashion-mnist",
     data: Path | str | None = None,
     device: str = "auto",
@@ -40,8 +41,9 @@ def compare(
     """Train every model with every recipe from every seed, and compare them on the test set.
 
     Models are keys of the table or classes and functions of your own that take no
-    arguments. `seeds` is a number of seeds or the seeds themselves, `data` the
-    folder of the data set, `out` the run folder (default runs/DATASET); finished
+    arguments. `seeds` is a number of seeds or the seeds themselves, `weights` a
+    file that all of them begin with (`NAME:weights=FILE` is for one alone), `data` the
+    root of the data set's files, `out` the run folder (default runs/DATASET); finished
     runs found there are not run again. `settings` replace single settings of the
     recipes, such as epochs=5. With `until`, a difference of accuracies such as 0.002,
     seeds are added until every pair is decided or a difference that large is excluded,
@@ -56,6 +58,7 @@ def compare(
         models,
         recipes,
         seeds,
+        weights=weights,
         dataset=dataset,
         device=device,
         until=until,
@@ -77,7 +80,7 @@ def choose_way(name: str) -> Way:
 
 def default_folder(dataset: str) -> Path:
     """Where the runs of a data set are kept unless the person says otherwise."""
-    return Path("runs") / dataset
+    return Path("runs") / (dataset if dataset in DATASETS else Path(dataset).resolve().name)
 
 
 def plan(
@@ -85,6 +88,7 @@ def plan(
     recipes: Sequence[str | Recipe],
     seeds: int | Iterable[int],
     *,
+    weights: Path | str | None = None,
     dataset: str,
     device: str = "auto",
     until: float | None = None,
@@ -92,14 +96,15 @@ def plan(
     **settings: Any,
 ) -> Study:
     """Turn what was asked into a Study; UsageError for anything that does not exist."""
-    if dataset not in DATASETS:
-        raise UsageError(f"There is no data set {dataset!r}; there are {', '.join(DATASETS)}.")
+    dataset_source = identify_dataset(dataset)
     if isinstance(seeds, int):
         if seeds < 1:
             raise UsageError(f"{seeds} seeds cannot be compared; ask for 1 or more.")
         seeds = range(seeds)
     if not models or not recipes:
         raise UsageError("There is nothing to compare; name at least one model and one recipe.")
+    if weights is not None:
+        models = [f"{identify(model)[0]}:weights={weights}" for model in models]
     named = [identify(model) for model in models]
     chosen = [load_recipe(recipe) if isinstance(recipe, str) else recipe for recipe in recipes]
     return Study.checked(
@@ -109,6 +114,7 @@ def plan(
             "recipes": [recipe.override(**settings) for recipe in chosen],
             "seeds": tuple(seeds),
             "dataset": dataset,
+            "dataset_source": dataset_source,
             "device": device,
             "until": until,
             "max_seeds": max_seeds,
@@ -177,14 +183,15 @@ def _run_all(
     from fashionbench.devices import resolve_device
     from fashionbench.launch import run_entry
 
+    classes = len(dataset_entry(study.dataset).classes)
     for model in study.models:  # one that cannot be had is told before anything is read
         if model not in MODELS:
-            build_model(model)
+            build_model(model, classes=classes, tell=say)
     device = resolve_device(study.device)
     dataset = load_data(study.dataset, data)
     store.save_test_set(
         TestSet(
-            dataset.name,
+            study.test_set,
             dataset.title,
             dataset.classes,
             dataset.test.images.numpy(),

@@ -34,12 +34,18 @@ class Job(Frozen):
     recipe: Recipe
     seed: int = Field(ge=0)
     dataset: str
+    dataset_source: str = ""
+    """A digest of the content of a person's own data set; empty for those of the table."""
 
     @property
     def key(self) -> str:
         """A hash of everything that can change the result; names and descriptions cannot."""
         facts = self.model_copy(
-            update={"recipe": self.recipe.model_copy(update={"name": "", "description": ""})}
+            update={
+                "recipe": self.recipe.model_copy(update={"name": "", "description": ""}),
+                # The content says all that matters of a folder, wherever it lies.
+                "dataset": "" if self.dataset_source else self.dataset,
+            }
         )
         # Without what is at its default, so that a new setting leaves old keys as they are.
         text = facts.model_dump_json(exclude_defaults=True)
@@ -54,6 +60,7 @@ class Study(Frozen):
     recipes: tuple[Recipe, ...] = Field(min_length=1)
     seeds: tuple[int, ...] = Field(min_length=1)
     dataset: str
+    dataset_source: str = ""
     device: Device = "auto"
     until: float | None = Field(None, gt=0, lt=1)
     """Seeds are added until each pair is decided, or a difference this large is excluded."""
@@ -74,6 +81,11 @@ class Study(Frozen):
             raise ValueError("seeds are whole numbers from 0 up")
         return seeds
 
+    @property
+    def test_set(self) -> str:
+        """What the store calls the test images: another content is another test set."""
+        return self.dataset_source or self.dataset
+
     def entries(self) -> Iterator[tuple[Job, ...]]:
         """The rows of the table: for each model and recipe its jobs, one a seed."""
         sources = self.model_sources or ("",) * len(self.models)
@@ -86,6 +98,7 @@ class Study(Frozen):
                         recipe=recipe,
                         seed=seed,
                         dataset=self.dataset,
+                        dataset_source=self.dataset_source,
                     )
                     for seed in self.seeds
                 )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fashionbench.errors import UsageError
 from fashionbench.fashion_mnist import CLASSES, FILES, Arrays, raw_folder, read_fashion_mnist
+from fashionbench.folders import is_path, open_folder
 from fashionbench.silhouettes import SILHOUETTES, draw_silhouettes
 
 if TYPE_CHECKING:
@@ -22,8 +23,10 @@ __all__ = [
     "DataSummary",
     "Dataset",
     "Split",
+    "dataset_entry",
     "describe",
     "hold_out",
+    "identify_dataset",
     "load_arrays",
     "load_data",
 ]
@@ -71,7 +74,8 @@ class DatasetEntry:
     classes: tuple[str, ...]
     read: Callable[[Path | str | None, Sequence[str], bool], list[Arrays]]
     """Data root, names of splits, whether to download -> the arrays of those splits."""
-    on_disk: bool
+    place: str = ""
+    """Where the images are; empty for Fashion-MNIST, whose files a root holds."""
 
 
 DATASETS = {
@@ -80,22 +84,43 @@ DATASETS = {
         title="Fashion-MNIST",
         classes=CLASSES,
         read=read_fashion_mnist,
-        on_disk=True,
     ),
     "silhouettes": DatasetEntry(
         name="silhouettes",
         title="Silhouettes (drawn by fashionbench)",
         classes=SILHOUETTES,
         read=lambda root, splits, download: read_silhouettes(splits),
-        on_disk=False,
+        place="drawn by the program",
     ),
 }
 
 
-def _entry(name: str) -> DatasetEntry:
-    if name not in DATASETS:
-        raise UsageError(f"There is no data set {name!r}; there are {', '.join(DATASETS)}.")
-    return DATASETS[name]
+def dataset_entry(name: str) -> DatasetEntry:
+    """The entry of a key of the table or of a person's own folder. Raises UsageError for others."""
+    if name in DATASETS:
+        return DATASETS[name]
+    if not is_path(name):
+        raise UsageError(
+            f"There is no data set {name!r}; there are {', '.join(DATASETS)}, and paths of folders "
+            "such as my_pictures/ for one of your own."
+        )
+    folder = open_folder(name)
+    return DatasetEntry(
+        name=name,
+        title=folder.title,
+        classes=folder.classes,
+        read=lambda root, splits, download: folder.read(splits),
+        place=str(folder.path),
+    )
+
+
+def identify_dataset(name: str) -> str:
+    """A digest of the content of a person's own data set; "" for those of the table.
+
+    Raises UsageError for a data set that is not there, DataError for a folder that holds none.
+    """
+    entry = dataset_entry(name)
+    return "" if entry.name in DATASETS else open_folder(name).digest()
 
 
 def load_arrays(
@@ -109,7 +134,7 @@ def load_arrays(
 
     Root and errors are those of `load_data`; only the files of `splits` are verified.
     """
-    return _entry(name).read(root, splits, download)
+    return dataset_entry(name).read(root, splits, download)
 
 
 def load_data(
@@ -122,7 +147,7 @@ def load_data(
     """
     import torch
 
-    entry = _entry(name)
+    entry = dataset_entry(name)
     train, test = (
         Split(torch.tensor(images), torch.tensor(labels).long())
         for images, labels in load_arrays(name, root, download=download)
@@ -159,7 +184,7 @@ class DataSummary:
 
 def describe(name: str = "fashion-mnist", root: Path | str | None = None) -> DataSummary:
     """Read, verify and count a data set, without torch; root and errors are `load_data`'s."""
-    entry = _entry(name)
+    entry = dataset_entry(name)
     (images, labels), (_, test_labels) = load_arrays(name, root)
     counts = zip(np.bincount(labels).tolist(), np.bincount(test_labels).tolist(), strict=True)
     mean = images.mean() / 255
@@ -167,22 +192,26 @@ def describe(name: str = "fashion-mnist", root: Path | str | None = None) -> Dat
     return DataSummary(
         name=name,
         title=entry.title,
-        place=str(raw_folder(root)) if entry.on_disk else "drawn by the program",
-        files=tuple(file.name for split in FILES.values() for file in split if entry.on_disk),
+        place=entry.place or str(raw_folder(root)),
+        files=tuple(file.name for split in FILES.values() for file in split if not entry.place),
         classes=dict(zip(entry.classes, counts, strict=True)),
         mean=float(mean),
         sd=float(np.sqrt(mean_square - mean**2)),
     )
 
 
-def hold_out(split: Split, validation_images: int) -> tuple[Split, Split]:
+def hold_out(
+    split: Split, validation_images: int, train_images: int | None = None
+) -> tuple[Split, Split]:
     """Divide into training and validation images: each class gives the same share.
 
     Which images are held out follows from a hash of their positions, so it is the same
     for every model, seed and machine; to hold out more adds to those held out before.
+    With `train_images` only so many are trained on: those that would be held out last, so
+    that fewer are part of more, and validation images change nothing about them.
     Raises UsageError unless each class keeps an image to train on.
     """
-    if validation_images == 0:
+    if validation_images == 0 and train_images is None:
         return split, Split(split.images[:0], split.labels[:0])
     import torch
 
@@ -193,13 +222,18 @@ def hold_out(split: Split, validation_images: int) -> tuple[Split, Split]:
             f"{validation_images} validation images cannot be held out of {len(labels)}; "
             f"0 to {limit} leave an image of each class to train on."
         )
-    held_out = np.zeros(len(labels), dtype=bool)
-    held_out[hold_out_order(labels)[:validation_images]] = True
-    mask = torch.from_numpy(held_out).to(split.labels.device)
-    return (
-        Split(split.images[~mask], split.labels[~mask]),
-        Split(split.images[mask], split.labels[mask]),
-    )
+    left, classes = len(labels) - validation_images, len(labels) - limit
+    wanted = left if train_images is None else train_images
+    if not classes <= wanted <= left:
+        raise UsageError(
+            f"{wanted} training images cannot be chosen; there are {left} of {classes} classes, "
+            "and each class needs one."
+        )
+    order = hold_out_order(labels)
+    parts = order[len(labels) - wanted :], order[:validation_images]
+    rows = [torch.from_numpy(np.sort(part)).to(split.labels.device) for part in parts]
+    training, validation = (Split(split.images[row], split.labels[row]) for row in rows)
+    return training, validation
 
 
 def hold_out_order(labels: NDArray[Any]) -> NDArray[np.intp]:

@@ -64,7 +64,7 @@ def run_entry(
         done(1)
     if not waiting:
         return
-    model = build_model(waiting[0].model)
+    model = build_model(waiting[0].model, classes=len(dataset.classes))
     chosen, reason = choose(model, waiting[0], dataset, device, way)
     label = model_entry(waiting[0].model).label
     note(f"{label}: {len(waiting)} seeds {chosen}, {reason}")

@@ -24,6 +24,7 @@ from fashionbench.progress import progress_bar
 from fashionbench.recipe import Recipe
 from fashionbench.seeds import derive_seed
 from fashionbench.train import Fit, forward_precision
+from fashionbench.transfer import treats_layers_apart
 
 __all__ = ["fit_members", "members_that_fit", "why_not_stackable"]
 
@@ -110,7 +111,7 @@ def fit_members(
     keep_freed_memory()
     for model in models:
         model.to(device)
-    training, validation = hold_out(data.to(device), recipe.validation_images)
+    training, validation = hold_out(data.to(device), recipe.validation_images, recipe.train_images)
     steps = epoch_steps(len(training), recipe)
     stack = _Stack(models, recipe, steps)
     members = [_Member(model, seed) for model, seed in zip(models, seeds, strict=True)]
@@ -160,6 +161,8 @@ def why_not_stackable(model: nn.Module, data: Split, recipe: Recipe) -> str | No
 
     Found by trying one step of two copies.
     """
+    if treats_layers_apart(recipe):
+        return "its recipe trains layers apart"
     copies = [copy.deepcopy(model) for _ in range(2)]
     few = Split(data.images[: 2 * recipe.batch_size], data.labels[: 2 * recipe.batch_size])
     try:

@@ -5,7 +5,7 @@ element by element an optimizer does not notice. Where it would (matrices, norms
 gradients, what is a bias) this module takes the first dimension for what it is.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -30,7 +30,8 @@ class _Rule(Optimizer):
     def step(self) -> None:  # type: ignore[override]
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]
-            self.update(group, parameters, [p.grad for p in parameters])
+            if parameters:  # none where all of a group are frozen
+                self.update(group, parameters, [p.grad for p in parameters])
 
     def means(self, parameters: list[Tensor], name: str) -> list[Tensor]:
         """A running mean a parameter, zero at first."""
@@ -154,31 +155,38 @@ _RULES: Mapping[str, tuple[Callable[..., Optimizer], dict[str, Any]]] = {
 
 
 def build_optimizer(
-    parameters: Iterable[Tensor], recipe: Recipe, *, stacked: bool = False
+    parameters: Iterable[Tensor],
+    recipe: Recipe,
+    *,
+    stacked: bool = False,
+    factors: Sequence[float] | None = None,
 ) -> Optimizer:
     """The recipe's optimizer over `parameters`, which have a first dimension M where `stacked`.
 
     Weight decay pulls at matrices and kernels alone, not at biases and the scales of norms.
+    `factors` multiply each parameter's learning rate, as a group's "factor" says; 1 if absent.
     """
     build, options = _RULES[recipe.optimizer]
     given = {name: getattr(recipe, name) for name in ("momentum", "nesterov", "betas")}
     options = options | {name: value for name, value in given.items() if value is not None}
-    groups: dict[bool, list[Tensor]] = {True: [], False: []}
-    for parameter in parameters:
-        groups[parameter.ndim - stacked >= 2].append(parameter)
-    decaying, others = (
-        {"params": groups[True], "weight_decay": recipe.weight_decay},
-        {"params": groups[False], "weight_decay": 0},
-    )
-    if recipe.optimizer == "muon":
-        decaying |= {"matrices": True, "stacked": int(stacked)}
-    elif recipe.weight_decay == 0:  # one group, one kernel
-        decaying, others = (
-            {"params": groups[True] + groups[False], "weight_decay": 0},
-            {"params": []},
-        )
+    muon = recipe.optimizer == "muon"
+    apart = muon or recipe.weight_decay != 0  # else one group, one kernel
+    parameters = list(parameters)
+    pairs = zip(parameters, factors or [1.0] * len(parameters), strict=True)
+    found = [(p.ndim - stacked >= 2, factor, p) for p, factor in pairs]
+    groups: dict[tuple[bool, float], list[Tensor]] = {}
+    for matrix, factor, parameter in sorted(found, key=lambda row: not row[0]):
+        groups.setdefault((matrix or not apart, factor), []).append(parameter)
     return build(
-        [group for group in (decaying, others) if group["params"]],
+        [
+            {
+                "params": members,
+                "factor": factor,
+                "weight_decay": recipe.weight_decay if matrices else 0,
+                **({"matrices": True, "stacked": int(stacked)} if muon and matrices else {}),
+            }
+            for (matrices, factor), members in groups.items()
+        ],
         lr=recipe.learning_rate,
         **options,
     )
@@ -199,13 +207,14 @@ class Updater:
         steps_an_epoch: int,
         *,
         stacked: bool = False,
+        factors: Sequence[float] | None = None,
     ) -> None:
         self.recipe = recipe
         self.steps_an_epoch = steps_an_epoch
         self.stacked = stacked
         self.steps = 0
         self.parameters = list(parameters.values())
-        self.optimizer = build_optimizer(self.parameters, recipe, stacked=stacked)
+        self.optimizer = build_optimizer(self.parameters, recipe, stacked=stacked, factors=factors)
         floats = [b for b in buffers.values() if b.is_floating_point()]
         self._followed = [*self.parameters, *floats] if recipe.ema else []
         self._means = [tensor.detach().clone() for tensor in self._followed]
@@ -214,7 +223,7 @@ class Updater:
         """One update of all parameters from a loss that depends on them."""
         rate = self.recipe.learning_rate * rate_factor(self.recipe, self.steps, self.steps_an_epoch)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         self.optimizer.zero_grad()
         loss.backward()
         if self.recipe.gradient_clip is not None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fashionbench import plots
 from fashionbench.changes import AUGMENTATIONS, MIXINGS, parse_change
-from fashionbench.data import DATASETS, load_arrays
+from fashionbench.data import dataset_entry, load_arrays
 from fashionbench.errors import UsageError
 from fashionbench.recipe import Recipe
 from fashionbench.records import write_atomically
@@ -28,7 +28,7 @@ DRAWS = 10
 def write_samples(name: str, root: Path | None, target: Path) -> None:
     """Write a PNG of ten training images a class. Raises StoreError if it cannot be written."""
     (images, labels), _ = load_arrays(name, root)
-    entry = DATASETS[name]
+    entry = dataset_entry(name)
     _write(plots.plot_samples(images, labels, entry.classes, entry.title), target)
 
 
@@ -51,8 +51,9 @@ def write_augmentations(recipe: Recipe, name: str, root: Path | None, target: Pa
             f"The recipe {recipe.name} leaves images as they are; add some changes, such as "
             "augmentation = ['flip', 'shift:2']."
         )
+    entry = dataset_entry(name)
     (images, labels), _ = load_arrays(name, root)
-    classes = range(len(DATASETS[name].classes))
+    classes = range(len(entry.classes))
     chosen = [images[labels == k][:DRAWS] for k in classes]
     singles = [(f"{change}:{strength:g}", [(change, strength)]) for change, strength in chain]
     together = [("all of them", chain)] if len(chain) > 1 else []
@@ -61,10 +62,17 @@ def write_augmentations(recipe: Recipe, name: str, root: Path | None, target: Pa
         for k, (label, part) in enumerate(singles + together)
     ]
     if recipe.mixing is not None:
-        mixed = np.stack([of_class[0] for of_class in chosen[: DRAWS + 1]])
+        mixed = np.stack([_nth(chosen, k) for k in range(DRAWS)])
         rows.append((recipe.mixing, _mixed(mixed, recipe.mixing)))
-    title = f"What {recipe.name} does to images of {DATASETS[name].title}"
+    title = f"What {recipe.name} does to images of {entry.title}"
     _write(plots.plot_changes(rows, title), target)
+
+
+def _nth(chosen: Sequence[NDArray[np.uint8]], k: int) -> NDArray[np.uint8]:
+    """An image of each class in turn."""
+    of_class = chosen[k % len(chosen)]
+    image: NDArray[np.uint8] = of_class[k // len(chosen) % len(of_class)]
+    return image
 
 
 def _changed(image: NDArray[np.uint8], chain: Sequence[tuple[str, float]]) -> NDArray[np.uint8]:

@@ -312,9 +312,10 @@ def plot_samples(
     images: NDArray[np.uint8], labels: NDArray[Any], classes: Sequence[str], title: str
 ) -> Figure:
     """A row of ten images for each class, the first of the data set."""
-    first = np.stack([images[labels == k][:10] for k in range(len(classes))])
+    blank = np.zeros((10, *images.shape[1:]), images.dtype)  # for what a small class lacks
+    rows = [np.concatenate([images[labels == k][:10], blank])[:10] for k in range(len(classes))]
     captions = ["" if i % 10 else classes[i // 10] for i in range(10 * len(classes))]
-    return _sheet(first.reshape(-1, *images.shape[1:]), captions, 10, f"Samples · {title}")
+    return _sheet(np.concatenate(rows), captions, 10, f"Samples · {title}")
 
 
 def plot_schedule(epochs: Sequence[float], rates: Sequence[float], name: str) -> Figure:

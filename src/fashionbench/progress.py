@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-__all__ = ["note", "progress_bar"]
+__all__ = ["note", "progress_bar", "say"]
 
 
 def progress_bar(**options: Any) -> Any:
@@ -13,6 +13,13 @@ def progress_bar(**options: Any) -> Any:
 
     visible = tqdm is not terminal_tqdm or sys.stderr.isatty()
     return tqdm(**{"leave": False} | options, disable=not visible)
+
+
+def say(text: str) -> None:
+    """A line on standard error for what must be told in any case, bars or none."""
+    from tqdm.std import tqdm
+
+    tqdm.write(text, file=sys.stderr)
 
 
 def note(text: str) -> None:

@@ -148,6 +148,15 @@ class Recipe(Frozen):
     mixing: Annotated[str, _check_change(MIXINGS)] | None = Field(
         None, description="images mixed in pairs, with their labels: mixup:0.2 or cutmix:1"
     )
+    probe_epochs: int = Field(
+        0, ge=0, description="epochs of the last layer alone, before all, on features computed once"
+    )
+    unfreeze_every: int | None = Field(
+        None, ge=1, description="begin with the last layer, open one more after so many epochs"
+    )
+    layer_decay: float = Field(
+        1, gt=0, le=1, description="factor of the rate from each layer to the one before it"
+    )
     ema: Fraction = Field(
         0,
         description="decay, a step, of the running mean of weights that is used in their place",
@@ -157,6 +166,11 @@ class Recipe(Frozen):
     )
     validation_images: int = Field(
         0, ge=0, description="training images held out, the same for every model; 0 holds out none"
+    )
+    train_images: int | None = Field(
+        None,
+        ge=1,
+        description="train on so many images alone, the same for every model, by class alike",
     )
     patience: int | None = Field(
         None,

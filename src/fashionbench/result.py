@@ -325,7 +325,7 @@ def collect(store: RunStore, study: Study, command: str) -> Result:
         finished = tuple(run for run in runs if run is not None)
         if finished:
             entries.append(Entry(finished))
-    test_set = store.load_test_set(study.dataset)
+    test_set = store.load_test_set(study.test_set)
     if not entries or test_set is None:
         raise StoreError(
             f"No run of the comparison in {store.folder} is finished; go on with: {command}"

@@ -20,6 +20,7 @@ from fashionbench.devices import describe_device, resolve_device
 from fashionbench.errors import Interrupted, StoreError, UsageError
 from fashionbench.evaluation import calibrate
 from fashionbench.models import build_model, model_entry
+from fashionbench.progress import say
 from fashionbench.recipe import Recipe
 from fashionbench.records import environment, write_atomically
 from fashionbench.runs import count_parameters
@@ -51,7 +52,7 @@ def train_in_folder(
     state = _load_state(job, folder, resume)
     finished = 0 if state is None else state["fit"]["epochs"]
     dataset = load_data(job.dataset, data)
-    model = build_model(job.model, job.seed)
+    model = build_model(job.model, job.seed, len(dataset.classes), say)
     watch = TensorBoard(folder / "tensorboard", job.recipe) if track else None
 
     def keep(state: dict[str, Any]) -> None:

@@ -29,7 +29,7 @@ def run_job(
 
     `alone` promises that the device is otherwise idle, so that the run has a training time.
     """
-    model = build_model(job.model, job.seed)
+    model = build_model(job.model, job.seed, len(dataset.classes))
     flops = flops_per_image(model)
     description = f"{model_entry(job.model).label} seed {job.seed}"
     trained = fit(
@@ -45,7 +45,7 @@ def run_together(
     jobs: Sequence[Job], dataset: Dataset, device: torch.device, store: RunStore
 ) -> list[RunRecord]:
     """Runs that differ by their seed alone, stacked; a record each, without a training time."""
-    models = [build_model(job.model, job.seed) for job in jobs]
+    models = [build_model(job.model, job.seed, len(dataset.classes)) for job in jobs]
     flops = flops_per_image(models[0])
     trained = fit_members(
         models,

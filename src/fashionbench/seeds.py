@@ -5,7 +5,9 @@ from typing import Literal
 
 __all__ = ["Purpose", "derive_seed"]
 
-Purpose = Literal["initialisation", "order", "augmentation", "alternation", "mixing", "dropout"]
+Purpose = Literal[
+    "initialisation", "order", "augmentation", "alternation", "mixing", "dropout", "probe"
+]
 
 
 def derive_seed(seed: int, purpose: Purpose, epoch: int = 0) -> int:

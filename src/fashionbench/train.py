@@ -22,6 +22,7 @@ from fashionbench.optim import Updater
 from fashionbench.progress import progress_bar
 from fashionbench.recipe import Recipe
 from fashionbench.seeds import derive_seed
+from fashionbench.transfer import frozen, probe, rate_factors
 
 __all__ = ["Fit", "fit", "forward_precision"]
 
@@ -101,9 +102,11 @@ def fit(
     device = resolve_device(device) if isinstance(device, str) else device
     keep_freed_memory()
     model.to(device).to(memory_format=torch.channels_last)
-    training, validation = hold_out(data.to(device), recipe.validation_images)
+    training, validation = hold_out(data.to(device), recipe.validation_images, recipe.train_images)
     updater = _updater(model, training, recipe)
     result, best = Fit(warm_up_seconds=warm_up(model, training, recipe)), None
+    if resume is None and recipe.probe_epochs:
+        result.train_seconds = probe(model, training, recipe, seed)
     if resume is not None:
         result, best = Fit(**resume["fit"]), resume["best"]
         model.load_state_dict(resume["model"])
@@ -115,9 +118,10 @@ def fit(
             synchronize(device)
             start = time.perf_counter()
             losses = []
-            for batch in epoch_batches(training, recipe, [seed], result.epochs):
-                losses.append(training_step(model, updater, batch))
-                bar.update()
+            with frozen(model, recipe, result.epochs):
+                for batch in epoch_batches(training, recipe, [seed], result.epochs):
+                    losses.append(training_step(model, updater, batch))
+                    bar.update()
             synchronize(device)
             result.train_seconds = (result.train_seconds or 0) + time.perf_counter() - start
             result.add_epoch(torch.stack(losses))
@@ -174,7 +178,8 @@ def warm_up(model: nn.Module, training: Split, recipe: Recipe) -> float:
 
 def _updater(model: nn.Module, training: Split, recipe: Recipe) -> Updater:
     parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
-    return Updater(parameters, buffers, recipe, epoch_steps(len(training), recipe))
+    steps, factors = epoch_steps(len(training), recipe), rate_factors(model, recipe)
+    return Updater(parameters, buffers, recipe, steps, factors=factors)
 
 
 def _bar(training: Split, recipe: Recipe, result: Fit, description: str) -> Any:

@@ -8,15 +8,16 @@ import ast
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fashionbench.errors import UsageError
-from fashionbench.models.own import build_own, digest, locate, takes
+from fashionbench.models.own import build_own, digest, for_classes, locate, takes
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["MODELS", "ModelEntry", "build_model", "identify", "model_entry"]
+__all__ = ["MODELS", "ModelEntry", "build_model", "identify", "model_entry", "without_weights"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class ModelEntry:
     @property
     def label(self) -> str:
         """What tables call it, and what it was given."""
-        given = [f"{key}={value}" for key, value in self.given.items()]
+        shown = {k: Path(v).name if k == WEIGHTS else v for k, v in self.given.items()}
+        given = [f"{key}={value}" for key, value in shown.items()]
         return " ".join([self.title or self.reference.rpartition(":")[2], *given])
 
 
@@ -78,22 +80,34 @@ MODELS = {
 }
 
 
+_PRETRAINED = {
+    "timm": "fashionbench.models.pretrained:build_timm",
+    "torchvision": "fashionbench.models.pretrained:build_torchvision",
+}
+WEIGHTS = "weights"
+"""The argument that every model takes: a file with the weights that it begins with."""
+
+
 def model_entry(name: str) -> ModelEntry:
     """The entry of a name: a key of the table or a reference, with arguments after colons.
 
     Raises UsageError for a model that is not there or an argument that cannot be meant.
     """
     base, given = _parse(name)
+    given.pop(WEIGHTS, None)
+    family, slash, backbone = base.partition("/")
     if base in MODELS:
         entry = MODELS[base]
+    elif slash and family in _PRETRAINED and ":" not in base:
+        entry = ModelEntry(_PRETRAINED[family], {"name": backbone}, title=base)
     elif ":" in base:
         entry = ModelEntry(base)
     else:
         raise UsageError(
             f"There is no model {base!r}; there are {', '.join(MODELS)}, and file.py:Name or "
-            "package.module:Name for one of your own."
+            "package.module:Name for one of your own, timm/NAME and torchvision/NAME."
         )
-    return replace(entry, settings={**entry.settings, **given}, given=given)
+    return replace(entry, settings={**entry.settings, **given}, given=_parse(name)[1])
 
 
 def _parse(name: str) -> tuple[str, dict[str, Any]]:
@@ -111,17 +125,24 @@ def _parse(name: str) -> tuple[str, dict[str, Any]]:
 def identify(model: str | Callable[[], "nn.Module"]) -> tuple[str, str]:
     """The name of a model and a digest of its source, which is "" for those of the table.
 
-    A class or function of one's own is named `module:Name`; the digest tells runs of an
-    edited model from those before. Arguments that are the defaults fall away, so that one
-    model has one name. Raises UsageError for arguments that the model does not take.
+    After a `+` comes the digest of a file of weights. A class or function of one's own is
+    named `module:Name`; the digest tells runs of an edited model from those before. Arguments
+    that are the defaults fall away, so that one model has one name.
+    Raises UsageError for arguments that the model does not take.
     """
     if isinstance(model, str):
         base, given = _parse(model)
-        entry = model_entry(model)
+        entry, usual = model_entry(model), model_entry(base)
         if given:
-            given = _checked(entry, MODELS.get(base, ModelEntry(base)), model)
+            given = _checked(entry, usual, model)
         name = ":".join([base, *(f"{key}={value}" for key, value in sorted(given.items()))])
-        return name, "" if base in MODELS else digest(locate(base), base)
+        of_table = entry.reference.startswith(f"{__package__}.")
+        source = "" if of_table else digest(locate(base), base)
+        if WEIGHTS in given:
+            from fashionbench.models.weights import digest_weights
+
+            source = f"{source}+{digest_weights(str(given[WEIGHTS]))}"
+        return name, source
     if not callable(model) or "<" in getattr(model, "__qualname__", "<"):
         raise UsageError(
             f"{model!r} cannot be rebuilt by its name; give a class or a function "
@@ -136,14 +157,26 @@ def _checked(entry: ModelEntry, usual: ModelEntry, name: str) -> dict[str, Any]:
     parameters = inspect.signature(build).parameters
     free = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for key in entry.given:
-        if key not in parameters and not free:
+        if key not in parameters and key != WEIGHTS and not free:
             raise UsageError(f"{name}: there is no argument {key!r}; there are {takes(build)}.")
     defaults = {key: p.default for key, p in parameters.items()} | dict(usual.settings)
     return {key: value for key, value in entry.given.items() if value != defaults.get(key)}
 
 
-def build_model(name: str, seed: int = 0) -> "nn.Module":
+def without_weights(name: str) -> str:
+    """The name of the same model, begun with no weights of others."""
+    base, given = _parse(name)
+    if base.partition("/")[0] in _PRETRAINED:
+        given["pretrained"] = False
+    return ":".join([base, *(f"{k}={value}" for k, value in given.items() if k != WEIGHTS)])
+
+
+def build_model(
+    name: str, seed: int = 0, classes: int = 10, tell: Callable[[str], object] = lambda text: None
+) -> "nn.Module":
     """Build a model with the initial weights that `seed` gives, leaving torch's own seed alone.
+
+    Weights from a file, where the name has any, replace those that fit; `tell` is told which.
 
     The module takes (B, 1, 28, 28) pixels in [0, 1] and gives (B, K) logits; one that was made
     for other pictures is put behind an adapter. Raises UsageError if it cannot be had.
@@ -156,6 +189,13 @@ def build_model(name: str, seed: int = 0) -> "nn.Module":
     build = locate(entry.reference)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "initialisation"))
+        settings = for_classes(build, entry.settings, entry.given, classes)
         if name in MODELS:
-            return build(**entry.settings)
-        return build_own(build, _parse(name)[0], entry.settings)
+            return build(**settings)
+        model = build_own(build, _parse(name)[0], settings, classes)
+    if WEIGHTS in entry.given:
+        from fashionbench.models.weights import load_weights
+
+        file = str(entry.given[WEIGHTS])
+        tell(f"{name}: {load_weights(model, file, name)}")
+    return model

@@ -11,14 +11,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from fashionbench.errors import UsageError
+from fashionbench.errors import FashionbenchError, UsageError
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["build_own", "digest", "locate"]
+__all__ = ["build_own", "digest", "for_classes", "locate"]
 
-CLASSES = 10
+_FOR_CLASSES = ("classes", "num_classes", "n_classes", "output_shape")
+"""What constructors call the number of classes."""
 _HERE = Path(__file__).parent.parent
 
 
@@ -87,12 +88,12 @@ def digest(model: Any, reference: str) -> str:
 
 
 def build_own(
-    build: Callable[..., "nn.Module"], reference: str, settings: Mapping[str, Any]
+    build: Callable[..., "nn.Module"], reference: str, settings: Mapping[str, Any], classes: int
 ) -> "nn.Module":
     """Build the model and show it a picture: it comes back as it is, or behind an adapter.
 
     Raises UsageError, in terms of the person's own file and line, for a model that cannot be
-    built, takes no picture, or answers something else than finite (B, 10) logits.
+    built, takes no picture, or answers something else than finite (B, K) logits for K `classes`.
     """
     import torch
     from torch import nn
@@ -101,6 +102,8 @@ def build_own(
 
     try:
         model = build(**settings)
+    except FashionbenchError:
+        raise
     except Exception as error:
         raise UsageError(
             f"{reference} cannot be built: {_told(error)} Arguments are given as "
@@ -117,15 +120,24 @@ def build_own(
             f"{reference} takes no 28x28 grey images, nor enlarged or in three channels: "
             f"{_told(error)}"
         ) from None
-    if not isinstance(answer, torch.Tensor) or answer.shape != (2, CLASSES):
+    if not isinstance(answer, torch.Tensor) or answer.shape != (2, classes):
         given = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
         raise UsageError(
-            f"{reference} answers (2, 1, 28, 28) images with {given}; it must be (2, {CLASSES}): a "
-            f"logit for each of the {CLASSES} classes. Change its last layer."
+            f"{reference} answers (2, 1, 28, 28) images with {given}; it must be (2, {classes}): a "
+            f"logit for each of the {classes} classes. Change its last layer."
         )
     if not answer.isfinite().all():
         raise UsageError(f"{reference} answers with numbers that are not finite before training.")
     return model
+
+
+def for_classes(
+    build: Callable[..., Any], settings: Mapping[str, Any], given: Mapping[str, Any], classes: int
+) -> dict[str, Any]:
+    """The settings, with the number of classes if the constructor takes it and nobody gave it."""
+    parameters = inspect.signature(build).parameters
+    names = [name for name in _FOR_CLASSES if name in parameters and name not in given]
+    return {**settings, **dict.fromkeys(names[:1], classes)}
 
 
 def takes(build: Callable[..., Any]) -> str:

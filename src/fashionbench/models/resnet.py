@@ -10,11 +10,21 @@ class ResNet(nn.Module):
     """6n + 2 layers: a convolution, three stages of n blocks of two, and a linear layer.
 
     Shortcuts are the paper's option A, without parameters. The names of the weights are those
-    that published CIFAR-10 weights use, so that these can be loaded.
+    that published CIFAR-10 weights use, so that these can be loaded; `mean` and `sd` are those
+    of the pixels that such weights were trained on.
     """
 
-    def __init__(self, blocks: int, width: int = 16, channels: int = 1, classes: int = 10) -> None:
+    def __init__(
+        self,
+        blocks: int,
+        width: int = 16,
+        channels: int = 1,
+        classes: int = 10,
+        mean: float = 0,
+        sd: float = 1,
+    ) -> None:
         super().__init__()
+        self.mean, self.sd = mean, sd
         self.conv1 = nn.Conv2d(channels, width, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.layer1 = _stage(width, width, blocks, stride=1)
@@ -27,6 +37,8 @@ class ResNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) pixels -> (B, K) logits."""
+        if (self.mean, self.sd) != (0, 1):
+            images = (images - self.mean) / self.sd
         x = F.relu(self.bn1(self.conv1(images)))
         x = self.layer3(self.layer2(self.layer1(x)))
         logits: Tensor = self.linear(x.mean(dim=(2, 3)))
@@ -59,21 +71,29 @@ def _stage(channels: int, width: int, blocks: int, stride: int) -> nn.Sequential
     return nn.Sequential(first, *(_Block(width, width, 1) for _ in range(blocks - 1)))
 
 
-def resnet20(width: int = 16, channels: int = 1, classes: int = 10) -> ResNet:
+def resnet20(
+    width: int = 16, channels: int = 1, classes: int = 10, mean: float = 0, sd: float = 1
+) -> ResNet:
     """ResNet-20."""
-    return ResNet(3, width, channels, classes)
+    return ResNet(3, width, channels, classes, mean, sd)
 
 
-def resnet32(width: int = 16, channels: int = 1, classes: int = 10) -> ResNet:
+def resnet32(
+    width: int = 16, channels: int = 1, classes: int = 10, mean: float = 0, sd: float = 1
+) -> ResNet:
     """ResNet-32."""
-    return ResNet(5, width, channels, classes)
+    return ResNet(5, width, channels, classes, mean, sd)
 
 
-def resnet44(width: int = 16, channels: int = 1, classes: int = 10) -> ResNet:
+def resnet44(
+    width: int = 16, channels: int = 1, classes: int = 10, mean: float = 0, sd: float = 1
+) -> ResNet:
     """ResNet-44."""
-    return ResNet(7, width, channels, classes)
+    return ResNet(7, width, channels, classes, mean, sd)
 
 
-def resnet56(width: int = 16, channels: int = 1, classes: int = 10) -> ResNet:
+def resnet56(
+    width: int = 16, channels: int = 1, classes: int = 10, mean: float = 0, sd: float = 1
+) -> ResNet:
     """ResNet-56."""
-    return ResNet(9, width, channels, classes)
+    return ResNet(9, width, channels, classes, mean, sd)

@@ -1,0 +1,113 @@
+"""Backbones with published weights: `timm/NAME` and `torchvision/NAME`.
+
+Each is shown pictures of its own size, with the mean and deviation it was trained on.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fashionbench.errors import DataError, UsageError
+from fashionbench.models.weights import fit_weights
+
+__all__ = ["Prepared", "build_timm", "build_torchvision"]
+
+
+class Prepared(nn.Module):
+    """Enlarges and normalizes grey pictures, repeats them where the net wants colours."""
+
+    mean: Tensor
+    sd: Tensor
+
+    def __init__(
+        self, net: nn.Module, side: int, mean: tuple[float, ...], sd: tuple[float, ...]
+    ) -> None:
+        super().__init__()
+        self.net = net
+        self.side = side
+        # Of each channel of the net: one for grey, three for colours.
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
+        self.register_buffer("sd", torch.tensor(sd).view(1, -1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 1, 28, 28) pixels -> (B, K) logits."""
+        if images.shape[-1] != self.side:
+            size = (self.side, self.side)
+            images = F.interpolate(images, size=size, mode="bilinear", antialias=True)
+        logits: Tensor = self.net((images - self.mean) / self.sd)
+        return logits
+
+    def extra_repr(self) -> str:
+        return f"side={self.side}"
+
+
+def build_timm(name: str, pretrained: bool = True, num_classes: int = 10) -> nn.Module:
+    """A timm model for grey pictures; its mean and deviation are averaged over the colours.
+
+    Raises UsageError for a name timm does not know or where timm is absent, DataError where
+    weights are neither on the disk nor to be had.
+    """
+    try:
+        import timm
+    except ImportError:
+        raise UsageError(
+            f"timm/{name} needs timm; install it with: pip install 'fashionbench[pretrained]'"
+        ) from None
+    if not timm.is_model(name):
+        near = timm.list_models(f"*{name.split('.')[0][:6]}*")[:5]
+        raise UsageError(f"timm has no model {name!r}; it has such as {', '.join(near)}.")
+    try:
+        net = timm.create_model(name, pretrained=pretrained, in_chans=1, num_classes=num_classes)
+    except (OSError, RuntimeError) as error:  # how huggingface_hub and timm say so
+        home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
+        source = timm.get_pretrained_cfg(name)
+        repository = getattr(source, "hf_hub_id", None) or f"timm/{name}"
+        folder = home / "hub" / f"models--{repository.replace('/', '--')}"
+        raise DataError(
+            f"The weights of timm/{name} are not on this machine and cannot be fetched "
+            f"({_first_line(error)}): model.safetensors is looked for in {folder} (HF_HOME sets "
+            f"the place); where there is a network, run `hf download {repository}` and bring that "
+            f"folder, or give timm/{name}:pretrained=False."
+        ) from None
+    told: dict[str, Any] = net.pretrained_cfg  # type: ignore[assignment]
+    mean, sd = (sum(told[key]) / len(told[key]) for key in ("mean", "std"))
+    return Prepared(net, int(told["input_size"][-1]), (mean,), (sd,))
+
+
+def build_torchvision(name: str, pretrained: bool = True, num_classes: int = 10) -> nn.Module:
+    """A model of torchvision.models; the grey channel is repeated, which is exact.
+
+    Raises UsageError for a name torchvision does not know, DataError where weights are neither
+    on the disk nor to be had.
+    """
+    from torchvision import models
+
+    known = models.list_models(module=models)
+    if name not in known:
+        near = [other for other in known if other[:4] == name[:4]] or known[:5]
+        raise UsageError(f"torchvision has no model {name!r}; it has such as {', '.join(near)}.")
+    weights = models.get_model_weights(name).DEFAULT
+    # Nets with outputs beside their logits are told that those are not wanted.
+    beside: dict[str, Any] = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
+    net = models.get_model(name, weights=None, num_classes=num_classes, **beside)
+    if pretrained:
+        file = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+        try:
+            state = weights.get_state_dict(progress=False, check_hash=True)
+        except (OSError, RuntimeError) as error:
+            raise DataError(
+                f"The weights of torchvision/{name} are not on this machine and cannot be fetched "
+                f"({_first_line(error)}): {file.name} is looked for in {file.parent} (TORCH_HOME "
+                f"sets the place); bring it there, or give torchvision/{name}:pretrained=False."
+            ) from None
+        fit_weights(net, state)
+    shown = weights.transforms()
+    return Prepared(net, int(shown.crop_size[0]), tuple(shown.mean), tuple(shown.std))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")

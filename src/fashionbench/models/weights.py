@@ -1,0 +1,162 @@
+"""Weights from a file -> a model: read safely, fitted by name and shape, and told what fitted."""
+
+import hashlib
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fashionbench.errors import UsageError
+from fashionbench.models.adapter import Adapter
+
+__all__ = ["Fitted", "digest_weights", "fit_weights", "load_weights", "read_weights"]
+
+_WRAPPERS = ("state_dict", "model", "model_state_dict", "net", "weights")
+_PREFIXES = ("module.", "_orig_mod.")
+"""What DataParallel and torch.compile put before each name."""
+
+
+@dataclass
+class Fitted:
+    """Which tensors of a model came from the file, by name."""
+
+    taken: list[str] = field(default_factory=list)
+    summed: list[str] = field(default_factory=list)
+    """Taken, as the sum over their three input channels."""
+    reshaped: list[str] = field(default_factory=list)
+    """Left as they were, since the file's have another shape: a head of other classes."""
+    missing: list[str] = field(default_factory=list)
+    """Left as they were, since the file has none of the name."""
+    unused: list[str] = field(default_factory=list)
+    """In the file alone."""
+
+    def __str__(self) -> str:
+        told = [f"{len(self.taken)} tensors fitted"]
+        for words, names in (
+            ("summed over their channels", self.summed),
+            ("new for their other shape", self.reshaped),
+            ("new for the file lacks them", self.missing),
+            ("in the file alone", self.unused),
+        ):
+            if names:
+                more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+                told.append(f"{words}: {', '.join(names[:4])}{more}")
+        return "; ".join(told)
+
+
+def digest_weights(path: str) -> str:
+    """Of the file's content. Raises UsageError if it cannot be read."""
+    return hashlib.sha256(_content(path)).hexdigest()[:16]
+
+
+def _content(path: str) -> bytes:
+    try:
+        return Path(path).expanduser().read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"The weights {path} cannot be read ({error.strerror}); give the path of a "
+            "safetensors file or one that torch.save wrote."
+        ) from None
+
+
+def read_weights(path: str) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, or of one that torch.save wrote; nothing is executed.
+
+    They may lie in a dict under such a key as state_dict, their names after `module.`. Raises
+    UsageError for anything else.
+    """
+    import io
+
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    content = _content(path)
+    try:
+        if path.endswith(".safetensors"):
+            return load(content)
+        found: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, SafetensorError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UsageError(
+            f"{path} holds no weights that can be read safely ({reason}); save the model's "
+            "state_dict alone, with safetensors or torch.save."
+        ) from None
+    for key in _WRAPPERS:
+        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
+            found = found[key]
+    tensors = {key: value for key, value in _items(found) if isinstance(value, Tensor)}
+    if not tensors:
+        raise UsageError(f"{path} holds no tensors by name; save the model's state_dict.")
+    return {_bare(key): value for key, value in tensors.items()}
+
+
+def _items(found: Any) -> list[tuple[str, Any]]:
+    return list(found.items()) if isinstance(found, Mapping) else []
+
+
+def _bare(name: str) -> str:
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    return name
+
+
+@torch.no_grad()
+def fit_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Fitted:
+    """Put what fits by name and shape into `model`, whose other tensors stay as they are.
+
+    A first convolution for three channels comes into one for grey as the sum over them: exactly
+    what the net would do with the grey channel repeated, which is what an Adapter does.
+    """
+    net = model.net if isinstance(model, Adapter) else model
+    assert isinstance(net, nn.Module)
+    own, fitted = net.state_dict(), Fitted()
+    for name, tensor in own.items():
+        given = weights.get(name)
+        if given is None:
+            # A counter of batches is no weight; older files lack it.
+            if not name.endswith("num_batches_tracked"):
+                fitted.missing.append(name)
+        elif given.shape == tensor.shape:
+            tensor.copy_(given)
+            fitted.taken.append(name)
+        elif _is_grey_version(tensor, given):
+            tensor.copy_(given.sum(dim=1, keepdim=True))
+            fitted.taken.append(name)
+            fitted.summed.append(name)
+        else:
+            fitted.reshaped.append(name)
+    fitted.unused = [name for name in weights if name not in own]
+    return fitted
+
+
+def _is_grey_version(tensor: Tensor, given: Tensor) -> bool:
+    return (
+        tensor.ndim == given.ndim == 4
+        and tensor.shape[1] == 1
+        and given.shape[1] == 3
+        and (tensor.shape[0], *tensor.shape[2:]) == (given.shape[0], *given.shape[2:])
+    )
+
+
+def load_weights(model: nn.Module, path: str, name: str) -> Fitted:
+    """Fit the weights of a file into `model`, which is called `name`.
+
+    Raises UsageError for a file of which nothing fits.
+    """
+    weights = read_weights(path)
+    fitted = fit_weights(model, weights)
+    if not any(weights[key].ndim >= 2 for key in fitted.taken):
+        raise UsageError(
+            f"No weight of {path} fits {name}. The file has such as "
+            f"{_shapes(weights)}; the model {_shapes(model.state_dict())}."
+        )
+    return fitted
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> str:
+    first = list(tensors.items())[:3]
+    return ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in first)

@@ -1,0 +1,127 @@
+"""Training a model that begins with weights from elsewhere: its head first, then layer by layer.
+
+Three settings of a recipe, each of use alone. `probe_epochs` trains the last linear layer on
+features that are computed once. `unfreeze_every` opens the stages of the net one by one, from the
+head down (Howard and Ruder 2018, arXiv 1801.06146); a frozen stage is in eval mode, so that its
+BatchNorm keeps the statistics it came with. `layer_decay` lowers the rate from stage to stage
+towards the input. A stage is a part of the net at its top level, with the norms after it.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fashionbench.batches import Batch, batch_losses, epoch_order, epoch_steps
+from fashionbench.data import Split
+from fashionbench.devices import synchronize
+from fashionbench.errors import UsageError
+from fashionbench.evaluation import infer
+from fashionbench.optim import Updater
+from fashionbench.recipe import Recipe
+from fashionbench.seeds import derive_seed
+
+__all__ = ["frozen", "probe", "rate_factors", "stages", "treats_layers_apart"]
+
+
+def treats_layers_apart(recipe: Recipe) -> bool:
+    """Whether the recipe uses anything of this module."""
+    return bool(recipe.probe_epochs or recipe.unfreeze_every) or recipe.layer_decay != 1
+
+
+def stages(model: nn.Module) -> list[list[nn.Module]]:
+    """The parts of a model from input to head; wrappers of a single part are looked into."""
+    parts = [part for part in model.children() if any(True for _ in part.parameters())]
+    if len(parts) == 1 and [*parts[0].children()]:
+        return stages(parts[0])
+    found: list[list[nn.Module]] = []
+    for part in parts:
+        if found and all(parameter.ndim < 2 for parameter in part.parameters()):
+            found[-1].append(part)  # a norm belongs to what comes before it
+        else:
+            found.append([part])
+    return found or [[model]]
+
+
+def rate_factors(model: nn.Module, recipe: Recipe) -> list[float]:
+    """By how much each parameter's rate is multiplied; 1 in the head."""
+    found = stages(model)
+    factors = {
+        parameter: recipe.layer_decay ** (len(found) - 1 - position)
+        for position, stage in enumerate(found)
+        for part in stage
+        for parameter in part.parameters()
+    }
+    # What belongs to no part, such as the positions of a transformer, counts as input.
+    lowest = recipe.layer_decay ** (len(found) - 1)
+    return [factors.get(parameter, lowest) for parameter in model.parameters()]
+
+
+@contextmanager
+def frozen(model: nn.Module, recipe: Recipe, epoch: int) -> Iterator[None]:
+    """Within, what this epoch does not train yet stays as it is; to be called after train()."""
+    found = stages(model)
+    opened = len(found) if not recipe.unfreeze_every else 1 + epoch // recipe.unfreeze_every
+    if opened >= len(found):
+        yield
+        return
+    open_parameters = {p for stage in found[-opened:] for part in stage for p in part.parameters()}
+    shut = [p for p in model.parameters() if p.requires_grad and p not in open_parameters]
+    for stage in found[:-opened]:
+        for part in stage:
+            part.eval()
+    for parameter in shut:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in shut:
+            parameter.requires_grad_(True)
+
+
+def probe(model: nn.Module, training: Split, recipe: Recipe, seed: int) -> float:
+    """Train the last linear layer for `probe_epochs` on features computed once; seconds.
+
+    Images are as they are, without augmentation. Raises UsageError for a model whose logits do
+    not come straight from a linear layer.
+    """
+    device = training.images.device
+    synchronize(device)
+    start = time.perf_counter()
+    head, features = _features(model, training)
+    # What changes images, or is there for whole runs, has no place here.
+    plain = recipe.model_copy(update={"epochs": recipe.probe_epochs, "warm_up": 0.0, "ema": 0.0})
+    steps = epoch_steps(len(training), plain)
+    updater = Updater(dict(head.named_parameters()), {}, plain, steps)
+    for epoch in range(recipe.probe_epochs):
+        order = epoch_order(len(training), derive_seed(seed, "probe"), epoch).to(device)
+        for rows in order.split(plain.batch_size):
+            batch = Batch(features[rows], training.labels[rows])
+            updater.step(batch_losses(head(batch.images), batch, plain).mean())
+    synchronize(device)
+    return time.perf_counter() - start
+
+
+def _features(model: nn.Module, training: Split) -> tuple[nn.Linear, Tensor]:
+    """The last linear layer and the (N, F) that it is given for each image, in eval mode."""
+    heads = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    seen: list[Tensor] = []
+    if heads:
+        hook = heads[-1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        try:
+            logits = infer(model, training.images)
+        finally:
+            hook.remove()
+        features = torch.cat(seen) if seen else torch.empty(0)
+        with torch.no_grad():
+            if len(features) == len(logits):
+                again = heads[-1](features).float().cpu().numpy()
+                if again.shape == logits.shape and np.allclose(again, logits, 1e-3, 1e-4):
+                    return heads[-1], features
+    raise UsageError(
+        "The logits of this model do not come straight from a linear layer, so that it cannot be "
+        "probed; set probe_epochs to 0."
+    )

@@ -1,0 +1,213 @@
+"""Weights from files: what fits goes in, and the net computes what its publisher's net does."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from fashionbench.checkpoint import load_model, save_model
+from fashionbench.comparison import plan
+from fashionbench.config import Job
+from fashionbench.errors import UsageError
+from fashionbench.models import build_model, identify
+from fashionbench.models.adapter import Adapter
+from fashionbench.models.weights import fit_weights, read_weights
+from fashionbench.recipe import load_recipe
+
+IMAGES = torch.rand(4, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A file like those of CIFAR-10 nets: wrapped, prefixed, three channels, ten classes."""
+    weights = build_model("resnet20:channels=3:width=4", seed=7).net.state_dict()
+    path = tmp_path / "published.th"
+    wrapped = {"state_dict": {f"module.{key}": value for key, value in weights.items()}}
+    torch.save(wrapped | {"best_prec1": 91.7}, path)
+    return path
+
+
+def test_a_net_for_grey_answers_as_the_coloured_one_with_its_channel_repeated(
+    published: Path,
+) -> None:
+    grey = build_model(f"resnet20:width=4:weights={published}", seed=1).eval()
+    coloured = build_model("resnet20:channels=3:width=4", seed=7).eval()
+    assert isinstance(coloured, Adapter)
+    torch.testing.assert_close(grey(IMAGES), coloured(IMAGES))
+    repeated = build_model(f"resnet20:channels=3:width=4:weights={published}", seed=1).eval()
+    torch.testing.assert_close(repeated(IMAGES), coloured(IMAGES), rtol=0, atol=0)
+
+
+def test_a_head_of_other_classes_stays_new_and_the_report_says_so(published: Path) -> None:
+    told: list[str] = []
+    name = f"resnet20:width=4:weights={published}"
+    model = build_model(name, seed=1, classes=3, tell=told.append)
+    fresh = build_model("resnet20:width=4", seed=1, classes=3)
+    assert model(IMAGES).shape == (4, 3)
+    assert torch.equal(model.linear.weight, fresh.linear.weight)
+    assert not torch.equal(model.layer1[0].conv1.weight, fresh.layer1[0].conv1.weight)
+    assert "new for their other shape: linear.weight, linear.bias" in told[0]
+    assert "summed over their channels: conv1.weight" in told[0]
+    assert str(published) in told[0]
+
+
+def test_what_one_side_alone_has_is_listed() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    weights = {"0.weight": torch.ones(4, 3), "0.bias": torch.ones(4), "9.x": torch.ones(1)}
+    fitted = fit_weights(model, weights)
+    assert fitted.taken == ["0.weight", "0.bias"]
+    assert fitted.missing == ["1.weight", "1.bias"]
+    assert fitted.unused == ["9.x"]
+    assert torch.equal(model[0].weight, torch.ones(4, 3))
+
+
+@pytest.mark.parametrize("wrap", ["", "state_dict", "model"])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod."])
+def test_wrappings_and_prefixes_fall_away(wrap: str, prefix: str, tmp_path: Path) -> None:
+    weights = {f"{prefix}a": torch.arange(3.0)}
+    torch.save({wrap: weights} if wrap else weights, tmp_path / "w.pt")
+    assert [*read_weights(str(tmp_path / "w.pt"))] == ["a"]
+
+
+def test_safetensors_are_read_too(tmp_path: Path) -> None:
+    path = str(tmp_path / "w.safetensors")
+    save_file({"a": torch.arange(3.0)}, path)
+    assert torch.equal(read_weights(path)["a"], torch.arange(3.0))
+
+
+class Payload:
+    """What a malicious file would hold: code that runs when it is unpickled."""
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (Path("executed"),)
+
+
+def test_nothing_in_a_file_is_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"state_dict": Payload()}, "bad.pt")
+    with pytest.raises(UsageError, match=r"bad\.pt holds no weights that can be read safely"):
+        read_weights("bad.pt")
+    assert not Path("executed").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"cannot be read \(No such file"),
+        (b"nonsense", "no weights that can be read safely"),
+        ({"epoch": 3}, "holds no tensors by name"),
+        ({"a.weight": torch.ones(2, 2)}, r"No weight of .* fits v0.*a\.weight \(2, 2\)"),
+    ],
+)
+def test_a_file_that_is_of_no_use_is_refused(content, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "w.pt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        torch.save(content, path)
+    with pytest.raises(UsageError, match=message) as refusal:
+        build_model(identify(f"v0:weights={path}")[0])
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_files_content_is_part_of_what_a_run_is(published: Path) -> None:
+    def key() -> str:
+        ((job,),) = plan(
+            ["resnet20:width=4"], ["seed"], 1, dataset="silhouettes", weights=published
+        ).entries()
+        assert job.model == f"resnet20:weights={published}:width=4"
+        return job.key
+
+    before = key()
+    assert key() == before
+    torch.save({"conv1.weight": torch.zeros(4, 3, 3, 3)}, published)
+    assert key() != before
+
+
+def test_a_trained_model_is_rebuilt_without_the_file_it_began_with(
+    published: Path, tmp_path: Path
+) -> None:
+    name, source = identify(f"resnet20:width=4:weights={published}")
+    job = Job(
+        model=name, model_source=source, recipe=load_recipe("seed"), seed=0, dataset="silhouettes"
+    )
+    model = build_model(name).eval()
+    save_model(model, tmp_path / "trained.safetensors", job, {"classes": [*"abcdefghij"]})
+    published.unlink()
+    loaded = load_model(tmp_path / "trained.safetensors")
+    torch.testing.assert_close(loaded(IMAGES), model(IMAGES))
+
+
+# The published weights themselves
+
+
+def find_published(depth: int) -> Path:
+    folder = Path(os.environ.get("FASHIONBENCH_DATA", "")).parent / "weights"
+    files = sorted(folder.glob(f"resnet{depth}-*.th"))
+    if not files:
+        pytest.skip("needs the published CIFAR-10 weights")
+    return files[0]
+
+
+def plain_resnet(weights: Mapping[str, Tensor], blocks: int, x: Tensor) -> Tensor:
+    """He et al. 2015, section 4.2, written out from the paper over named tensors."""
+
+    def normed(x: Tensor, name: str) -> Tensor:
+        mean, variance, scale, shift = (
+            weights[f"{name}.{part}"].view(1, -1, 1, 1)
+            for part in ("running_mean", "running_var", "weight", "bias")
+        )
+        return (x - mean) / (variance + 1e-5).sqrt() * scale + shift
+
+    x = normed(F.conv2d(x, weights["conv1.weight"], padding=1), "bn1").clamp(min=0)
+    for stage in (1, 2, 3):
+        for block in range(blocks):
+            name, stride = f"layer{stage}.{block}", 2 if stage > 1 and block == 0 else 1
+            y = F.conv2d(x, weights[f"{name}.conv1.weight"], padding=1, stride=stride)
+            y = normed(y, f"{name}.bn1").clamp(min=0)
+            y = normed(F.conv2d(y, weights[f"{name}.conv2.weight"], padding=1), f"{name}.bn2")
+            if stride == 2:  # option A
+                x = x[:, :, ::2, ::2]
+                zeros = torch.zeros_like(x[:, : x.shape[1] // 2])
+                x = torch.cat([zeros, x, zeros], dim=1)
+            x = (x + y).clamp(min=0)
+    return x.mean(dim=(2, 3)) @ weights["linear.weight"].T + weights["linear.bias"]
+
+
+@pytest.mark.parametrize("depth", [20, 56])
+def test_the_published_net_computes_what_the_paper_says(depth: int) -> None:
+    path = find_published(depth)
+    kept = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    kept = {name.removeprefix("module."): tensor for name, tensor in kept.items()}
+    model = build_model(f"resnet{depth}:channels=3:weights={path}").eval().double()
+    wide = {name: tensor.double() for name, tensor in kept.items()}
+    images = torch.rand(3, 3, 32, 32, dtype=torch.float64) * 4 - 2
+    with torch.no_grad():
+        expected = plain_resnet(wide, (depth - 2) // 6, images)
+        torch.testing.assert_close(model.net(images), expected)
+    # A trained net answers differently to different images.
+    assert expected.std(dim=0).max() > 0.1
+
+
+@pytest.mark.parametrize("depth", [20, 56])
+def test_the_published_tensors_are_all_there_with_their_norms(depth: int) -> None:
+    path = find_published(depth)
+    kept = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    kept = {name.removeprefix("module."): tensor for name, tensor in kept.items()}
+    told: list[str] = []
+    name = f"resnet{depth}:channels=3:weights={path}"
+    loaded = build_model(name, tell=told.append).net.state_dict()
+    assert "new for" not in told[0]
+    assert "in the file alone" not in told[0]
+    # One counter of batches a norm is newer than the files.
+    counters = {key for key in loaded if key.endswith("num_batches_tracked")}
+    assert set(loaded) - set(kept) <= counters
+    for key in set(loaded) & set(kept) - counters:
+        assert loaded[key].shape == kept[key].shape
+        assert loaded[key].norm() == kept[key].norm()
+    assert len([key for key in loaded if "conv" in key]) == depth - 1
