@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 from test_prepare import drawn, photo
 
-from fashionbench.checkpoint import checkpoint_path
+from fashionbench.checkpoint import checkpoint_path, load_facts
 from fashionbench.comparison import plan
+from fashionbench.data import hold_out, load_data
 from fashionbench.errors import StoreError
 from fashionbench.predict import (
+    PHOTO_MODEL,
     PHOTO_OFFSETS,
     PHOTO_TEMPERATURE,
     SURE,
@@ -91,14 +93,30 @@ def test_the_newest_comparison_is_meant_where_none_is_named(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(StoreError, match="run `fashionbench compare` first"):
-        load_predictor()
+    assert newest_run_folder() is None
+    assert load_predictor().path == PHOTO_MODEL
     for name, age in (("old", 100), ("new", 0), ("older", 200)):
         shutil.copytree(run_folder, tmp_path / "runs" / name)
         store = tmp_path / "runs" / name / "store.sqlite"
         os.utime(store, (store.stat().st_mtime - age,) * 2)
     assert newest_run_folder().name == "new"
     assert load_predictor().path.is_relative_to(Path("runs") / "new")
+
+
+def test_the_model_that_comes_with_the_program_knows_the_data_set(
+    real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    predictor = load_predictor(Path("photo"))
+    facts = load_facts(predictor.path)
+    split = hold_out(load_data(root=real_data).train, 5000)[1]
+    called = predictor.predict_prepared(split.images.numpy()).argmax(axis=1)
+    accuracy = (called == split.labels.numpy()).mean()
+    assert accuracy == pytest.approx(facts["validation_accuracy"], abs=0.002)
+    assert facts["job"]["recipe"]["name"] == "photo"
+    (tmp_path / "photo").mkdir()
+    with pytest.raises(StoreError):  # a folder of the person's that holds no run
+        load_predictor(Path("photo"))
 
 
 def test_a_model_that_cannot_be_had_is_told(tmp_path: Path) -> None:

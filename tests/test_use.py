@@ -65,6 +65,18 @@ def test_the_table_names_the_class_or_says_not_sure(
     assert "not calibrated" in answer.stdout
 
 
+def test_the_table_leaves_out_the_folders_that_all_pictures_share(
+    pictures: Path, run_folder: Path, call_cli: Call
+) -> None:
+    (pictures / "more").mkdir()
+    drawn((40,) * 3, (255,) * 3).save(pictures / "more" / "c.png")
+    both = (pictures / "b.png", pictures / "more" / "c.png")
+    rows = call_cli("predict", *both, "--model", run_folder).stdout.splitlines()
+    assert [row.split()[0] for row in rows[1:3]] == ["b.png", str(Path("more") / "c.png")]
+    rows = call_cli("predict", "b.png", both[1], "--model", run_folder).stdout.splitlines()
+    assert rows[1].split()[0] == "b.png"  # relative and absolute paths share nothing
+
+
 def test_a_picture_comes_through_standard_input(run_folder: Path) -> None:
     file = io.BytesIO()
     drawn((40,) * 3, (255,) * 3).save(file, "PNG")

@@ -57,8 +57,9 @@ class Gallery:
 def load_gallery(where: Path | None = None) -> Gallery:
     """Load the models of a run folder: the best, and the first seed of every other entry.
 
-    A checkpoint is shown alone, None means the newest folder in runs/. Raises StoreError
-    where there is no model; one of several that cannot be loaded is left out, and named.
+    A checkpoint is shown alone; None and `photo` mean what they mean to `load_predictor`.
+    Raises StoreError where there is no model; one of several that cannot be loaded is left
+    out, and named.
     """
     best = load_predictor(where)
     shown = _show(best)

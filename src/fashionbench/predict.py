@@ -21,7 +21,7 @@ from fashionbench.scores import log_softmax
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["SURE", "Prediction", "Predictor", "load_predictor"]
+__all__ = ["PHOTO_MODEL", "SURE", "Prediction", "Predictor", "load_predictor"]
 
 SURE = 0.5
 """The least probability of the first class at which a prediction counts as sure."""
@@ -40,6 +40,9 @@ PHOTO_OFFSETS = {
 """What photos ask for that the data set's own images do not: softer probabilities, and nats for
 each class, most of all fewer shirts, which is what models call anything with folds. Fitted on
 photos by benchmarks/photos.py, which says how such a fit does on photos that it has not seen."""
+
+PHOTO_MODEL = Path(__file__).parent / "photo" / "model.safetensors"
+"""The model that comes with the program, made for photos; the recipe is in the file beside it."""
 
 TINY = 1e-9
 
@@ -110,7 +113,10 @@ class Predictor:
 
 
 def load_predictor(where: Path | None = None) -> Predictor:
-    """Load a checkpoint, or the best of a run folder; None means the newest comparison in runs/.
+    """Load a checkpoint, or the best of a run folder.
+
+    None means the newest comparison in runs/, or the model that comes with the program where
+    there is none; `photo` means that model, unless there is a file or folder of that name.
 
     Of a run folder it is the run with the highest validation accuracy. Where no run held out
     validation images it is the first seed of the model with the highest mean test accuracy,
@@ -118,7 +124,11 @@ def load_predictor(where: Path | None = None) -> Predictor:
     after which that test accuracy is no longer an unbiased estimate.
     Raises StoreError where there is no such model.
     """
-    path = _best_checkpoint(newest_run_folder() if where is None else where)
+    folder = newest_run_folder() if where is None else where
+    if folder is None or (folder == Path("photo") and not folder.exists()):
+        path = PHOTO_MODEL
+    else:
+        path = _best_checkpoint(folder)
     model, facts = load_model(path), load_facts(path)
     if not {"label", "classes"} <= facts.keys():
         raise StoreError(f"{path} does not say which classes it tells apart; train again.")
@@ -131,15 +141,10 @@ def load_predictor(where: Path | None = None) -> Predictor:
     )
 
 
-def newest_run_folder(runs: Path = Path("runs")) -> Path:
-    """The run folder in `runs` whose store was written last. Raises StoreError if none."""
+def newest_run_folder(runs: Path = Path("runs")) -> Path | None:
+    """The run folder in `runs` whose store was written last."""
     stores = sorted(runs.glob("*/store.sqlite"), key=lambda path: path.stat().st_mtime)
-    if not stores:
-        raise StoreError(
-            f"There is no trained model in {runs}/; run `fashionbench compare` first, "
-            "or name a checkpoint or a run folder with --model."
-        )
-    return stores[-1].parent
+    return stores[-1].parent if stores else None
 
 
 def _best_checkpoint(where: Path) -> Path:

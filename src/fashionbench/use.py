@@ -3,6 +3,7 @@
 import glob
 import io
 import json
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +27,10 @@ def predict(
     ],
     model: Annotated[
         Path | None,
-        typer.Option(help="a .safetensors file or a run folder  [default: the newest in runs/]"),
+        typer.Option(
+            help="a .safetensors file, a run folder, or photo: the model that comes with the "
+            "program  [default: the newest in runs/, else photo]"
+        ),
     ] = None,
     save_prepared: Annotated[
         Path | None, typer.Option(help="folder for the pictures as the model saw them, as PNG")
@@ -159,12 +163,15 @@ def _print_table(predictor: "Predictor", answers: list[_Answer]) -> None:
     console = Console(highlight=False, markup=False)
     if not found:
         return
-    table = Table("picture", "class", "", "or", box=None, pad_edge=False)
-    for answer in found:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("picture", overflow="fold")
+    for heading in ("class", "", "or"):
+        table.add_column(heading)
+    for answer, name in zip(found, _short([answer.picture for answer in found]), strict=True):
         assert answer.prediction is not None
         (first, probability), *others = answer.prediction.top(3)
         table.add_row(
-            answer.picture,
+            name,
             first if answer.prediction.sure else f"not sure: {first}",
             f"{probability:.0%}",
             ", ".join(f"{name} {share:.0%}" for name, share in others),
@@ -174,6 +181,15 @@ def _print_table(predictor: "Predictor", answers: list[_Answer]) -> None:
         console.print(
             "The probabilities are not calibrated: the model was trained without validation images."
         )
+
+
+def _short(names: list[str]) -> list[str]:
+    """Paths without the folders that all of them share."""
+    try:
+        shared = os.path.commonpath([Path(name).parent for name in names])
+    except ValueError:  # relative ones and absolute ones
+        return names
+    return [str(Path(name).relative_to(shared)) for name in names]
 
 
 def export(
@@ -199,7 +215,10 @@ def export(
 def serve(
     where: Annotated[
         Path | None,
-        typer.Argument(help="a .safetensors file or a run folder  [default: the newest]"),
+        typer.Argument(
+            help="a .safetensors file, a run folder, or photo: the model that comes with the "
+            "program  [default: the newest in runs/, else photo]"
+        ),
     ] = None,
     host: Annotated[str, typer.Option(help="the address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes any that is free", min=0, max=65535)] = 8000,
