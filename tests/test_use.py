@@ -73,8 +73,9 @@ def test_the_table_leaves_out_the_folders_that_all_pictures_share(
     both = (pictures / "b.png", pictures / "more" / "c.png")
     rows = call_cli("predict", *both, "--model", run_folder).stdout.splitlines()
     assert [row.split()[0] for row in rows[1:3]] == ["b.png", str(Path("more") / "c.png")]
-    rows = call_cli("predict", "b.png", both[1], "--model", run_folder).stdout.splitlines()
-    assert rows[1].split()[0] == "b.png"  # relative and absolute paths share nothing
+    near = str(Path(pictures.name) / "b.png")
+    answer = call_cli("predict", near, both[1], "--model", run_folder)
+    assert near in answer.stdout  # relative and absolute paths share nothing
 
 
 def test_a_picture_comes_through_standard_input(run_folder: Path) -> None:
