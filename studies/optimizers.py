@@ -28,7 +28,7 @@ from fashionbench.data import Dataset
 from fashionbench.recipe import OPTIMIZERS
 
 GRID = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "SGD": {"optimizer": "sgd"},
     "SGD, momentum 0.9": {"optimizer": "sgd", "momentum": 0.9},
     "Adam": {"optimizer": "adam"},

@@ -86,9 +86,8 @@ def draw(found: list[dict[str, Any]]) -> Figure:
 
 def _mean(values: list[float]) -> str:
     found = summarize(values)
-    return (
-        f"{100 * found.mean:.1f} ± {100 * found.sd:.1f}" if found.sd else f"{100 * found.mean:.1f}"
-    )
+    spread = f" ± {100 * found.sd:.1f}" if found.sd else ""
+    return f"{100 * (found.mean or 0):.1f}{spread}"
 
 
 def _points(summary: dict[str, float]) -> str:

@@ -1,0 +1,149 @@
+"""How long is worth training, and does early stopping know?
+
+    python studies/epochs.py [--data DIR] [--models v0,mlp,v2] [--epochs 50]
+
+The rate is constant, so that what a run of 50 epochs scores on the validation images after each is
+what shorter runs end with. Beside it the same recipe, ended early by the validation loss.
+"""
+
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from common import VALIDATION_IMAGES, arguments, how, percent, table, write_page
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+import fashionbench as fb
+from fashionbench.result import Entry
+
+SEEDS = {"v0": 20, "mlp": 20, "v2": 5}
+PATIENCE = 5
+
+
+def study(model: str, epochs: int, data: Path | None, out: Path) -> dict[str, Any]:
+    """The figures of one model."""
+    seed = fb.load_recipe("seed")
+    whole = seed.override(epochs=epochs, validation_images=VALIDATION_IMAGES)
+    stopped = whole.override(patience=PATIENCE)
+    recipes = [whole.model_copy(update={"name": "whole"}), stopped]
+    result = fb.compare([model], recipes, SEEDS[model], data=data, out=out / model)
+    first, second = result.entries
+    (pair,) = result.pairs
+    document = result.document
+    losses, accuracies = curves(first)
+    return {
+        "model": model,
+        "label": first.label,
+        "validation_loss": losses.tolist(),
+        "validation_accuracy": accuracies.tolist(),
+        "whole": {key: document["entries"][0][key] for key in ("accuracy", "loss")},
+        "stopped": {key: document["entries"][1][key] for key in ("accuracy", "loss")},
+        "stopped_after": [run.epochs for run in second.runs],
+        "best_epoch": [run.best_epoch for run in second.runs],
+        "gain": {
+            "mean": -pair.found.difference,
+            "low": -pair.found.high,
+            "high": -pair.found.low,
+        },
+        "document": {key: document[key] for key in ("processor", "threads", "versions", "device")},
+    }
+
+
+def curves(entry: Entry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(S, E) validation losses and accuracies, of each seed after each epoch."""
+    both = np.array([[point[1:] for point in run.validation_curve] for run in entry.runs])
+    return both[..., 0], both[..., 1]
+
+
+def draw(found: list[dict[str, Any]]) -> Figure:
+    """Validation accuracy and loss over epochs, a panel for each model: mean and all seeds."""
+    figure = Figure(figsize=(9.5, 5), layout="constrained")
+    panels = figure.subplots(2, len(found), sharex=True, squeeze=False)
+    for column, model in zip(panels.T, found, strict=True):
+        for axes, key, factor in zip(
+            column, ("validation_accuracy", "validation_loss"), (100, 1), strict=True
+        ):
+            values = factor * np.array(model[key])
+            epochs = np.arange(1, values.shape[1] + 1)
+            axes.plot(epochs, values.T, color="#0072B2", alpha=0.15, lw=0.8)
+            axes.plot(epochs, values.mean(axis=0), color="black", lw=1.5)
+            axes.axvline(median(model["best_epoch"]), color="#D55E00", lw=1, ls="--")
+            low, high = np.quantile(values[:, 1:], (0.01, 0.99))
+            axes.set_ylim(low - 0.02 * factor, high + 0.02 * factor)
+            axes.grid(alpha=0.25)
+            axes.spines[["top", "right"]].set_visible(False)
+        column[0].set_title(model["label"], loc="left", fontsize=10)
+        column[1].set_xlabel("epochs")
+    panels[0, 0].set_ylabel("validation accuracy, %")
+    panels[1, 0].set_ylabel("validation loss")
+    return figure
+
+
+def lowest(model: dict[str, Any]) -> int:
+    """The epoch at which the mean validation loss is least."""
+    return 1 + int(np.mean(model["validation_loss"], axis=0).argmin())
+
+
+def row(model: dict[str, Any]) -> dict[str, object]:
+    accuracies = 100 * np.mean(model["validation_accuracy"], axis=0)
+    after = model["stopped_after"]
+    low, high = (100 * model["gain"][key] for key in ("low", "high"))
+    return {
+        "model": model["label"],
+        "validation accuracy after 3 epochs, %": f"{accuracies[2]:.1f}",
+        "the highest, %": f"{accuracies.max():.1f}, after {1 + accuracies.argmax()}",
+        "least validation loss": f"after {lowest(model)}",
+        f"test accuracy after {len(accuracies)}, % (95 %)": percent(model["whole"]["accuracy"]),
+        "ended early, % (95 %)": percent(model["stopped"]["accuracy"]),
+        "early stopping gains, points (95 %)": f"{100 * model['gain']['mean']:+.2f} "
+        f"({low:+.2f} to {high:+.2f})",
+        "test loss, whole and early": f"{model['whole']['loss']['mean']:.3f}, "
+        f"{model['stopped']['loss']['mean']:.3f}",
+        "ended after": f"{median(after):g} ({min(after)} to {max(after)})",
+        "runs": len(after),
+    }
+
+
+def answer(model: dict[str, Any]) -> str:
+    whole, early = (model[name]["loss"]["mean"] for name in ("whole", "stopped"))
+    return (
+        f"the validation loss of {model['label']} is least after {lowest(model)} epochs, and "
+        f"ending early changes its test accuracy by {100 * model['gain']['mean']:+.2f} points "
+        f"and its test loss from {whole:.2f} to {early:.2f}"
+    )
+
+
+def page(found: list[dict[str, Any]]) -> str:
+    """The page: question, answer, plot, table."""
+    answers = "; ".join(map(answer, found))
+    return f"""# How long is worth training, and does early stopping know?
+
+**Answer:** with the seed recipe's constant rate, {answers}.
+
+![Validation accuracy and loss over epochs; dashed: the best by early stopping](results/epochs.png)
+
+{table([row(model) for model in found])}
+
+## How
+
+The seed recipe for {len(found[0]["validation_loss"][0])} epochs, on 55,000 images, with
+{VALIDATION_IMAGES:,} validation images scored after each epoch. Ended early: after {PATIENCE}
+epochs without a lower validation loss, with the weights of the best. The test set was looked at
+once a run and nothing was chosen by it.
+{how(found[0]["document"])} Every figure: [results/epochs.json](results/epochs.json).
+"""
+
+
+def main() -> None:
+    parser = arguments(__doc__, "epochs")
+    parser.add_argument("--models", default=",".join(SEEDS), help="which of v0, mlp, v2")
+    parser.add_argument("--epochs", type=int, default=50)
+    flags = parser.parse_args()
+    found = [study(model, flags.epochs, flags.data, flags.out) for model in flags.models.split(",")]
+    write_page("epochs", page(found), {"models": found}, draw(found))
+
+
+if __name__ == "__main__":
+    main()
