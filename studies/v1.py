@@ -8,6 +8,7 @@ raises it again.
 """
 
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,7 @@ def draw(found: list[dict[str, Any]]) -> Figure:
 def _mean(values: list[float]) -> str:
     found = summarize(values)
     spread = f" ± {100 * found.sd:.1f}" if found.sd else ""
-    return f"{100 * (found.mean or 0):.1f}{spread}"
+    return f"{100 * fmean(values):.1f}{spread}"
 
 
 def _points(summary: dict[str, float]) -> str:

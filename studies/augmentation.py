@@ -1,0 +1,163 @@
+"""What does each change to the training images add, alone and together?
+
+    python studies/augmentation.py [--data DIR] [--models v2,resnet20] [--epochs 20] [--seeds 5]
+
+Every model is trained on the images as they are, with each augmentation alone, with some together
+and with images mixed in pairs; all else stays the same.
+"""
+
+from typing import Any
+
+import numpy as np
+from common import arguments, how, percent, table, write_page
+from matplotlib.figure import Figure
+
+import fashionbench as fb
+
+KINDS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "flip": {"augmentation": "flip"},
+    "shift": {"augmentation": "shift:2"},
+    "rotate": {"augmentation": "rotate:10"},
+    "scale": {"augmentation": "scale:0.1"},
+    "erase": {"augmentation": "erase:0.25"},
+    "cutout": {"augmentation": "cutout:8"},
+    "brightness": {"augmentation": "brightness:0.2"},
+    "mixup": {"mixing": "mixup:0.2"},
+    "cutmix": {"mixing": "cutmix:1"},
+    "flip, shift": {"augmentation": "flip,shift:2"},
+    "flip, shift, erase": {"augmentation": "flip,shift:2,erase:0.25"},
+    "flip, shift, cutmix": {"augmentation": "flip,shift:2", "mixing": "cutmix:1"},
+}
+
+
+def recipe_of(kind: str, epochs: int) -> fb.Recipe:
+    """SGD with momentum and a rate that falls along a cosine, for which longer training pays."""
+    recipe = fb.load_recipe("seed").override(
+        epochs=epochs,
+        batch_size=128,
+        momentum=0.9,
+        nesterov=True,
+        learning_rate=0.05,
+        schedule="cosine",
+        weight_decay=5e-4,
+        **KINDS[kind],
+    )
+    return recipe.model_copy(update={"name": kind})
+
+
+def study(model: str, kinds: list[str], flags: Any) -> dict[str, Any]:
+    """The figures of one model: each kind, and its difference from the images as they are."""
+    recipes = [recipe_of(kind, flags.epochs) for kind in kinds]
+    folder = flags.out / model
+    result = fb.compare([model], recipes, flags.seeds, data=flags.data, out=folder)
+    document = result.document
+    gains = {
+        pair.second.recipe: {
+            "mean": -pair.found.difference,
+            "low": -pair.found.high,
+            "high": -pair.found.low,
+            "word": pair.verdict.word,
+        }
+        for pair in result.pairs
+        if pair.first.recipe == "none"
+    }
+    return {
+        "model": model,
+        "label": document["entries"][0]["label"],
+        "document": {key: document[key] for key in ("processor", "threads", "versions", "device")},
+        "kinds": [
+            {
+                "kind": entry["recipe"],
+                "accuracy": entry["accuracy"],
+                "loss": entry["loss"],
+                "accuracies": [run["accuracy"] for run in entry["runs"]],
+                "gain": gains.get(entry["recipe"]),
+            }
+            for entry in document["entries"]
+        ],
+    }
+
+
+def draw(found: list[dict[str, Any]]) -> Figure:
+    """The gain of each kind with its interval, a panel for each model."""
+    kinds = [kind["kind"] for kind in found[0]["kinds"][1:]]
+    figure = Figure(figsize=(9.5, 1 + 0.3 * len(kinds)), layout="constrained")
+    panels = figure.subplots(1, len(found), squeeze=False, sharey=True)[0]
+    for axes, model in zip(panels, found, strict=True):
+        gains = [kind["gain"] for kind in model["kinds"][1:]]
+        values = 100 * np.array([[gain[key] for key in ("mean", "low", "high")] for gain in gains])
+        spans = np.abs(values[:, 1:] - values[:, :1]).T
+        axes.errorbar(values[:, 0], range(len(kinds)), xerr=spans, fmt="o", color="#0072B2")
+        axes.axvline(0, color="black", lw=0.8)
+        axes.set_title(model["label"], loc="left", fontsize=10)
+        axes.set_xlabel("points of test accuracy gained, 95 %")
+        axes.grid(axis="x", alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_yticks(range(len(kinds)), kinds)
+    panels[0].invert_yaxis()
+    return figure
+
+
+def answer(model: dict[str, Any]) -> str:
+    """Which adds most, and whether that can be told from nothing."""
+    best = max(model["kinds"][1:], key=lambda kind: kind["gain"]["mean"])
+    gain = best["gain"]
+    low, high = 100 * gain["low"], 100 * gain["high"]
+    told = "" if gain["word"] in ("better", "worse") else ", which could be luck"
+    return (
+        f"to {model['label']} {best['kind']} adds most, {100 * gain['mean']:.2f} points "
+        f"({low:.2f} to {high:.2f}){told}"
+    )
+
+
+def page(found: list[dict[str, Any]], epochs: int) -> str:
+    """The page: question, answer, plot, tables."""
+    tables = []
+    for model in found:
+        rows = [
+            {
+                "augmentation": kind["kind"],
+                "test accuracy, % (95 %)": percent(kind["accuracy"]),
+                "adds, points (95 %)": percent(kind["gain"]) if kind["gain"] else "",
+                "loss": f"{kind['loss']['mean']:.3f}",
+                "runs": kind["accuracy"]["n"],
+            }
+            for kind in model["kinds"]
+        ]
+        tables.append(f"## {model['label']}\n\n{table(rows)}\n")
+    strengths = "; ".join(
+        f"{kind}: {', '.join(map(str, settings.values()))}"
+        for kind, settings in KINDS.items()
+        if settings and kind in {other["kind"] for other in found[0]["kinds"]}
+    )
+    return f"""# What does augmentation add?
+
+**Answer:** in {epochs} epochs, {"; ".join(map(answer, found))}.
+
+![Points gained by each augmentation](results/augmentation.png)
+
+{chr(10).join(tables)}
+## How
+
+{epochs} epochs of SGD with Nesterov momentum 0.9, batch 128, rate 0.05 down along a cosine, weight
+decay 0.0005; only the augmentation differs ({strengths}).
+The test set was looked at once a run, and nothing was chosen by it. {how(found[0]["document"])}
+Every figure: [results/augmentation.json](results/augmentation.json).
+"""
+
+
+def main() -> None:
+    parser = arguments(__doc__, "augmentation")
+    parser.add_argument("--models", default="v2,resnet20")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--kinds", help="some of them, with semicolons between; none is always in")
+    flags = parser.parse_args()
+    kinds = ["none", *flags.kinds.split(";")] if flags.kinds else list(KINDS)
+    found = [study(model, kinds, flags) for model in flags.models.split(",")]
+    write_page("augmentation", page(found, flags.epochs), {"models": found}, draw(found))
+
+
+if __name__ == "__main__":
+    main()
