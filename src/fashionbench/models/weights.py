@@ -27,8 +27,10 @@ class Fitted:
     taken: list[str] = field(default_factory=list)
     summed: list[str] = field(default_factory=list)
     """Taken, as the sum over their three input channels."""
+    head: list[str] = field(default_factory=list)
+    """Left as they were, since the file's tell other classes apart."""
     reshaped: list[str] = field(default_factory=list)
-    """Left as they were, since the file's have another shape: a head of other classes."""
+    """Left as they were, since the file's have another shape."""
     missing: list[str] = field(default_factory=list)
     """Left as they were, since the file has none of the name."""
     unused: list[str] = field(default_factory=list)
@@ -38,6 +40,7 @@ class Fitted:
         told = [f"{len(self.taken)} tensors fitted"]
         for words, names in (
             ("summed over their channels", self.summed),
+            ("new as the head", self.head),
             ("new for their other shape", self.reshaped),
             ("new for the file lacks them", self.missing),
             ("in the file alone", self.unused),
@@ -111,9 +114,7 @@ def fit_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Fitted:
     A first convolution for three channels comes into one for grey as the sum over them: exactly
     what the net would do with the grey channel repeated, which is what an Adapter does.
     """
-    net = model.net if isinstance(model, Adapter) else model
-    assert isinstance(net, nn.Module)
-    own, fitted = net.state_dict(), Fitted()
+    own, fitted = _inside(model).state_dict(), Fitted()
     for name, tensor in own.items():
         given = weights.get(name)
         if given is None:
@@ -133,6 +134,19 @@ def fit_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Fitted:
     return fitted
 
 
+def _inside(model: nn.Module) -> nn.Module:
+    """The net that weights belong to."""
+    net = model.net if isinstance(model, Adapter) else model
+    assert isinstance(net, nn.Module)
+    return net
+
+
+def _head(net: nn.Module) -> set[str]:
+    """The names of the tensors of the last linear layer or convolution."""
+    layers = [name for name, part in net.named_modules() if isinstance(part, nn.Linear | nn.Conv2d)]
+    return {f"{name}.{part}" for name in layers[-1:] for part in ("weight", "bias")}
+
+
 def _is_grey_version(tensor: Tensor, given: Tensor) -> bool:
     return (
         tensor.ndim == given.ndim == 4
@@ -143,12 +157,16 @@ def _is_grey_version(tensor: Tensor, given: Tensor) -> bool:
 
 
 def load_weights(model: nn.Module, path: str, name: str) -> Fitted:
-    """Fit the weights of a file into `model`, which is called `name`.
+    """Fit the weights of a file into `model`, which is called `name`, all but the head's.
 
-    Raises UsageError for a file of which nothing fits.
+    The head, its last linear layer or convolution, stays as it is even where it has as many
+    classes: they are others. Raises UsageError for a file of which nothing fits.
     """
     weights = read_weights(path)
-    fitted = fit_weights(model, weights)
+    head = _head(_inside(model))
+    fitted = fit_weights(model, {key: weights[key] for key in weights if key not in head})
+    fitted.head = [key for key in fitted.missing if key in head]
+    fitted.missing = [key for key in fitted.missing if key not in head]
     if not any(weights[key].ndim >= 2 for key in fitted.taken):
         raise UsageError(
             f"No weight of {path} fits {name}. The file has such as "
