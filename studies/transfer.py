@@ -136,10 +136,11 @@ def page(found: list[dict[str, Any]]) -> str:
 
 The weights are those of [akamaster/pytorch_resnet_cifar10](https://github.com/akamaster/pytorch_resnet_cifar10);
 their first layer is summed over the colours for grey images, and their last layer is new. From
-them a probe of the last layer is trained on features computed once, then the stages are opened one
-by one with lower rates towards the input (`fashionbench recipes transfer`). Random weights get the same
-epochs, batches, optimizer and schedule, all layers at once. The images are the same for every seed,
-by class alike. The test set was looked at once a run, and nothing was chosen by it.
+them a probe of the last layer is trained on features computed once, then the stages are opened
+one by one with lower rates towards the input (`fashionbench recipes transfer`). Random weights
+get the same epochs, batches, optimizer and schedule, all layers at once. The images are the same
+for every seed, by class alike. The test set was looked at once a run, and nothing was chosen by
+it.
 {how(found[0]["document"])} Every figure: [results/transfer.json](results/transfer.json).
 """
 
