@@ -3,9 +3,11 @@
 The loop is that of against_loop.py; ours trains --seeds members of a model the way that
 `--jobs auto` picks (stacked, or in processes), nothing timed alone. Each measurement is a
 fresh process; the programs take turns, A B A B. Ours is clocked from the call to the last
-record, so that starting processes, testing and saving count against it.
+record, so that starting processes, testing and saving count against it. With --comparison,
+`fashionbench compare` as it is by default is held against the sum of the models' loops.
 
-    python benchmarks/many_seeds.py --data DIR [--seeds 16] [--rounds 3] [--models v0,v1,v2]
+    python benchmarks/many_seeds.py --data DIR [--seeds 16,16,4] [--rounds 3]
+                                    [--models v0,v1,v2] [--comparison]
 
 Writes benchmarks/many_seeds.json and prints medians and ratios. Runs on CUDA where there
 is one: --seeds 100 is the question there.
@@ -68,49 +70,85 @@ def measure(program, name, root, seeds):
     print(json.dumps(facts | {"threads": torch.get_num_threads(), "torch": torch.__version__}))
 
 
+def run_child(root, seeds, program, name):
+    """What a fresh process measures."""
+    command = [sys.executable, __file__, "--data", root, "--seeds", str(seeds)]
+    output = subprocess.run(
+        [*command, "--child", program, name], check=True, capture_output=True, text=True
+    )
+    return json.loads(output.stdout)
+
+
+def run_comparison(root):
+    """Seconds that a person waits for `fashionbench compare`: three models, five seeds, report."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "fashionbench", "compare", "--data", root]
+        start = time.perf_counter()
+        subprocess.run([*command, "--out", f"{folder}/runs"], check=True, capture_output=True)
+        return time.perf_counter() - start
+
+
+def summarize(name, runs, seeds):
+    loop, many = (
+        statistics.median(run["seconds"] for run in runs[program]) for program in PROGRAMS
+    )
+    return {
+        "model": name,
+        "rounds": len(runs["loop"]),
+        "seeds": seeds,
+        "way": runs["many"][0]["way"],
+        "loop_seconds": round(loop, 2),
+        "seconds_a_seed": round(many / seeds, 3),
+        "ratio": round(loop / (many / seeds), 2),
+    }
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="the data root, as FASHIONBENCH_DATA")
-    parser.add_argument("--seeds", type=int, default=16)
+    parser.add_argument("--seeds", default="16,16,4", help="for each model, or one for all")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--models", default="v0,v1,v2")
+    parser.add_argument("--comparison", action="store_true", help="`fashionbench compare` as well")
     parser.add_argument("--child", nargs=2, metavar=("PROGRAM", "MODEL"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        measure(*options.child, options.data, options.seeds)
+        measure(*options.child, options.data, int(options.seeds))
         return
-    results = []
+    models, counts = options.models.split(","), [*map(int, options.seeds.split(","))]
+    seeds = dict(zip(models, counts * len(models), strict=False))
+    runs, comparisons = {name: {program: [] for program in PROGRAMS} for name in models}, []
     with tempfile.TemporaryDirectory() as folder:
         root = unpacked(options.data, folder)
-        for name in options.models.split(","):
-            runs = {program: [] for program in PROGRAMS}
-            for _ in range(options.rounds):
+        for _ in range(options.rounds):
+            for name in models:
                 for program in PROGRAMS:
-                    command = [sys.executable, __file__, "--data", root]
-                    command += ["--seeds", str(options.seeds), "--child", program, name]
-                    output = subprocess.run(command, check=True, capture_output=True, text=True)
-                    runs[program].append(json.loads(output.stdout))
-            loop, many = (
-                statistics.median(run["seconds"] for run in runs[program]) for program in PROGRAMS
-            )
-            summary = {
-                "model": name,
-                "rounds": options.rounds,
-                "seeds": options.seeds,
-                "way": runs["many"][0]["way"],
-                "loop_seconds": round(loop, 2),
-                "seconds_a_seed": round(many / options.seeds, 3),
-                "ratio": round(loop / (many / options.seeds), 2),
-            }
-            print(json.dumps(summary), flush=True)
-            results.append({"summary": summary, "runs": runs})
+                    runs[name][program].append(run_child(root, seeds[name], program, name))
+                    print(name, program, runs[name][program][-1], flush=True)
+            if options.comparison:
+                comparisons.append(run_comparison(root))
+                print("comparison", comparisons[-1], flush=True)
+    results = [
+        {"summary": summarize(name, runs[name], seeds[name]), "runs": runs[name]} for name in models
+    ]
     document = {
-        "command": f"python benchmarks/many_seeds.py --seeds {options.seeds} "
-        f"--rounds {options.rounds} --models {options.models}",
+        "command": f"python benchmarks/many_seeds.py --seeds {options.seeds} --rounds "
+        f"{options.rounds} --models {options.models}" + " --comparison" * options.comparison,
         "processor": processor(),
         "python": platform.python_version(),
         "results": results,
     }
+    if comparisons:
+        loops = sum(result["summary"]["loop_seconds"] for result in results)
+        seconds = statistics.median(comparisons)
+        document["comparison"] = {
+            "seconds": [round(value, 1) for value in comparisons],
+            "loop_seconds": round(loops, 1),
+            "times_the_loops": round(seconds / loops, 2),
+        }
+        print(json.dumps(document["comparison"]))
+    for result in results:
+        print(json.dumps(result["summary"]))
     Path(__file__).with_suffix(".json").write_text(json.dumps(document, indent=2) + "\n", "utf-8")
 
 
