@@ -17,7 +17,7 @@ from fashionbench.plots import plot_pareto
 from fashionbench.result import Result
 
 EPOCHS = {
-    "cpu": {"linear": 10, "lenet": 15, "mlp-wide": 15, "vgg-tiny": 15, "vgg:width=16": 8},
+    "cpu": {"linear": 10, "lenet": 10, "vgg-tiny": 10, "mlp-wide": 10, "vgg:width=16": 5},
     "cuda": {
         "linear": 10,
         "lenet": 30,
@@ -34,6 +34,8 @@ EPOCHS = {
         "wrn28-10": 60,
     },
 }
+RATES = {"linear": 0.02, "lenet": 0.02}
+"""Of models without normalization, which cannot bear the rate of the others."""
 SMALL = 10_000
 """Models with fewer parameters than this are held back by harder images and by weight decay."""
 
@@ -46,7 +48,7 @@ def recipe_of(model: str, epochs: int) -> fb.Recipe:
         batch_size=128,
         momentum=0.9,
         nesterov=True,
-        learning_rate=0.1,
+        learning_rate=RATES.get(model, 0.1),
         schedule="one-cycle",
         weight_decay=0 if parameters < SMALL else 5e-4,
         augmentation="flip" if parameters < SMALL else "flip,shift:2,erase:0.25",
