@@ -96,6 +96,25 @@ def test_the_readmes_table_is_the_recorded_one() -> None:
         assert row in text
 
 
+def test_the_readmes_other_speeds_are_those_recorded() -> None:
+    text = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    recorded = {
+        name: json.loads((ROOT / "benchmarks" / f"{name}.json").read_text("utf-8"))
+        for name in ("many_seeds", "augmentation", "onnx_latency")
+    }
+    for result in recorded["many_seeds"]["results"]:
+        summary = result["summary"]
+        row = "| {model} | {seeds} | {seconds_a_seed:.1f} | {ratio:.1f} |".format(**summary)
+        assert row in text
+        assert f"medians of {summary['rounds']}" in text
+    times = recorded["many_seeds"]["comparison"]["times_the_loops"]
+    assert f"takes {times:.1f} times what the loop takes" in text
+    faster = recorded["augmentation"]["summary"]["times_as_fast_as"]["dataloader-2"]["median"]
+    assert f"Augmentation is {faster:.0f} times as fast" in text
+    ratios = [result["ratio"] for result in recorded["onnx_latency"]["results"]]
+    assert f"{min(ratios):.0f} to {max(ratios):.0f} times as fast in ONNX Runtime" in text
+
+
 def test_the_v1_study_says_what_its_figures_say() -> None:
     figures = json.loads((ROOT / "docs" / "results" / "v1-study.json").read_text("utf-8"))
     text = (ROOT / "docs" / "v1-study.md").read_text("utf-8")
@@ -123,3 +142,23 @@ def test_what_is_said_of_photos_is_what_was_recorded() -> None:
     assert f"{100 * results['fitted on other photos']['top1']:.0f} % are named rightly" in readme
     assert f"{100 * results['fitted on other photos']['top3']:.0f} % within the first" in readme
     assert f"{100 * results['grey and resize']['top1']:.0f} % (" in readme
+
+
+def test_the_study_of_optimizers_says_what_its_figures_say() -> None:
+    figures = json.loads((ROOT / "docs" / "results" / "optimizers.json").read_text("utf-8"))
+    text = (ROOT / "docs" / "optimizers.md").read_text("utf-8")
+    for model in figures["models"]:
+        means = {of["kind"]: fmean(of["accuracies"]) for of in model["optimizers"]}
+        assert max(means, key=lambda kind: means[kind]) == model["best"]
+        for kind, mean in means.items():
+            rate = next(of["learning_rate"] for of in model["optimizers"] if of["kind"] == kind)
+            assert f"| {kind} | {rate:g} | {100 * mean:.2f} (" in text
+            tried = {
+                float(key.split(" | ")[2]): score
+                for key, score in model["tuning"].items()
+                if key.split(" | ")[:2] == [model["model"], kind]
+            }
+            assert tried[rate] == max(tried.values())
+    readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    gain = means["Muon"] - means["SGD"]
+    assert f"V2 gets {100 * gain:.1f} points more" in readme
