@@ -1,6 +1,7 @@
 """Augmentations against torchvision and plain loops, at the borders, and in distribution."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +12,12 @@ from scipy import stats
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
-from fashionbench.augment import AFFINE, MIX, PIXELWISE, augment, draw, mix
-from fashionbench.changes import AUGMENTATIONS, MIXINGS
+from fashionbench.augment import AFFINE, MIX, PIXELWISE, augment, draw, identify_changes, mix
+from fashionbench.batches import epoch_batches
+from fashionbench.changes import AUGMENTATIONS, MIXINGS, parse_change
+from fashionbench.comparison import plan
 from fashionbench.data import Split
+from fashionbench.errors import UsageError
 
 HEIGHT, WIDTH = 28, 28
 
@@ -287,3 +291,55 @@ def test_cuda_gives_the_same_images(name: str, few: Split) -> None:
     images, u = few.images.unsqueeze(1).float() / 255, draw(chain, len(few), 0, 0)
     on_cuda = augment(images.cuda(), u.cuda(), chain).cpu()
     torch.testing.assert_close(on_cuda, augment(images, u, chain), rtol=0, atol=1e-4)
+
+
+OWN = Path(__file__).parent.parent / "examples" / "own_changes.py"
+
+
+def test_a_persons_own_change_takes_its_turn_in_the_chain() -> None:
+    images = torch.rand(5, 1, 28, 28)
+    chain = [parse_change(text, AUGMENTATIONS) for text in ("invert:1", f"{OWN}:fog:0.5", "flip:0")]
+    u = draw(chain, 5, seed=3, epoch=1)
+    assert u.shape == (5, 6)
+    inverted, density = 1 - images, 0.5 * u[:, 1].view(-1, 1, 1, 1)
+    torch.testing.assert_close(augment(images, u, chain), inverted + density * (1 - inverted))
+
+
+def test_editing_ones_own_change_makes_other_runs_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+
+    def key_and_images(content: str) -> tuple[str, torch.Tensor]:
+        path.write_text(f"def mine(images, uniform, strength): return {content}\n")
+        augmentation = f"{path}:mine:2"
+        study = plan(["v0"], ["seed"], 1, dataset="silhouettes", augmentation=augmentation)
+        ((job,),) = study.entries()
+        split = Split(torch.full((4, 28, 28), 255, dtype=torch.uint8), torch.arange(4))
+        (batch,) = epoch_batches(split, job.recipe, [0], 0)
+        return job.key, batch.images
+
+    first, halved = key_and_images("images / strength")
+    second, same = key_and_images("images / 1")
+    again, _ = key_and_images("images / strength")
+    assert first == again != second
+    assert halved.unique().tolist() == [0.5]
+    assert same.unique().tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("images[:, 0]", r"answers \(2, 1, 28, 28\) images with \(2, 28, 28\)"),
+        ("3", "with int; it must give back as many"),
+        ("images @ uniform", r"mine.py, line 1: .*\(B, 4\) uniform random numbers"),
+    ],
+)
+def test_what_is_wrong_with_ones_own_change_is_told(
+    content: str, says: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(f"def mine(images, uniform, strength): return {content}\n")
+    with pytest.raises(UsageError, match=says):
+        identify_changes([f"{path}:mine"])
+    with pytest.raises(UsageError, match="no class or function 'his'"):
+        identify_changes([f"{path}:his"])
+    assert identify_changes(["flip"]) == ""

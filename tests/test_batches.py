@@ -28,6 +28,14 @@ def test_an_epoch_shows_each_image_once_in_the_order_of_its_seed(few: Split) -> 
     assert torch.equal(torch.cat([batch.labels for batch in batches]), few.labels[order])
 
 
+@pytest.mark.parametrize("seeds", [[3], [3, 4]])
+def test_fewer_images_than_a_batch_are_one_batch(few: Split, seeds: list[int]) -> None:
+    fewer = Split(few.images[:7], few.labels[:7])
+    (batch,) = epoch_batches(fewer, SEED.override(augmentation="flip"), seeds, 0)
+    assert len(batch.labels) == 7 * len(seeds)
+    assert sorted(batch.labels.tolist()) == sorted(len(seeds) * fewer.labels.tolist())
+
+
 def test_the_batches_of_several_runs_are_those_of_each_one_after_another(few: Split) -> None:
     recipe = SEED.override(augmentation="flip,shift:2", mixing="mixup:0.5")
     together = epoch_batches(few, recipe, [0, 5, 9], 2)

@@ -15,8 +15,8 @@ from fashionbench.members import why_not_stackable
 from fashionbench.models import MODELS, build_model, identify, model_entry
 from fashionbench.models.adapter import Adapter
 from fashionbench.models.mlp import MLP, FashionMnistModelV0, FashionMnistModelV1
-from fashionbench.models.own import locate
 from fashionbench.models.tinyvgg import FashionMNISTModelV2
+from fashionbench.own_code import locate
 from fashionbench.recipe import load_recipe
 from fashionbench.runs import flops_per_image
 from fashionbench.train import fit

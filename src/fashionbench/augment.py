@@ -16,9 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fashionbench.changes import AUGMENTATIONS, parse_change
+from fashionbench.errors import UsageError
+from fashionbench.own_code import digest, locate, told
 from fashionbench.seeds import derive_seed
 
-__all__ = ["AFFINE", "MIX", "PIXELWISE", "augment", "draw", "mix"]
+__all__ = ["AFFINE", "MIX", "PIXELWISE", "augment", "draw", "identify_changes", "mix"]
 
 Chain = Sequence[tuple[str, float]]
 """Names and strengths, in order."""
@@ -193,8 +196,50 @@ PIXELWISE: Mapping[str, tuple[int, Callable[[Tensor, Tensor, float], Tensor]]] =
 }
 
 
+OWN_DRAWS = 4
+"""Uniform numbers that a person's own change is given for each image."""
+
+
 def _draws(name: str) -> int:
-    return (AFFINE[name] if name in AFFINE else PIXELWISE[name])[0]
+    if name in AFFINE:
+        return AFFINE[name][0]
+    return PIXELWISE[name][0] if name in PIXELWISE else OWN_DRAWS
+
+
+@cache
+def _own(reference: str) -> Callable[[Tensor, Tensor, float], Tensor]:
+    return locate(reference)
+
+
+def identify_changes(augmentation: Sequence[str]) -> str:
+    """A digest of the sources of a person's own changes, each tried once; "" where there are none.
+
+    Raises UsageError, in terms of the person's file and line, for one that cannot be found or
+    answers with something else than as many images of the same size.
+    """
+    _own.cache_clear()  # the files may have been edited since
+    sources = []
+    for text in augmentation:
+        name, strength = parse_change(text, AUGMENTATIONS)
+        if name in AUGMENTATIONS:
+            continue
+        change = _own(name)
+        images, uniform = torch.rand(2, 1, 28, 28), torch.rand(2, OWN_DRAWS)
+        try:
+            answer = change(images.clone(), uniform, strength)
+        except Exception as error:
+            raise UsageError(
+                f"{name} cannot change images: {told(error)} It is called with (B, 1, H, W) images "
+                f"in [0, 1], (B, {OWN_DRAWS}) uniform random numbers and its strength."
+            ) from None
+        if not isinstance(answer, Tensor) or answer.shape != images.shape:
+            given = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
+            raise UsageError(
+                f"{name} answers (2, 1, 28, 28) images with {given}; it must give back as many of "
+                "the same size."
+            )
+        sources.append(digest(change, name))
+    return "+".join(sources)
 
 
 def draw(chain: Chain, images: int, seed: int, epoch: int) -> Tensor:
@@ -225,7 +270,8 @@ def augment(images: Tensor, u: Tensor, chain: Chain) -> Tensor:
             pending = matrices if pending is None else pending @ matrices
             continue
         images, pending = _sampled(images, pending), None
-        images = PIXELWISE[name][1](images, mine, strength)
+        change = PIXELWISE[name][1] if name in PIXELWISE else _own(name)
+        images = change(images, mine, strength)
     return _sampled(images, pending)
 
 

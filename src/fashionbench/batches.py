@@ -67,7 +67,9 @@ def epoch_batches(data: Split, recipe: Recipe, seeds: Sequence[int], epoch: int)
     offsets = images * torch.arange(members, device=device)[:, None]
     whole = images // recipe.batch_size * recipe.batch_size
     at_once = max(1, CHUNK // (members * recipe.batch_size))
-    parts = list(orders[:, :whole].unflatten(1, (-1, recipe.batch_size)).split(at_once, dim=1))
+    parts: list[Tensor] = []
+    if whole:
+        parts += orders[:, :whole].unflatten(1, (-1, recipe.batch_size)).split(at_once, dim=1)
     if whole < images:
         parts.append(orders[:, None, whole:])
     for part in parts:

@@ -3,10 +3,12 @@
 augment.py does it; this table says what there is, so that a recipe is checked where it is made.
 """
 
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["AUGMENTATIONS", "MIXINGS", "Change", "parse_change"]
+__all__ = ["AUGMENTATIONS", "MIXINGS", "Change", "own_changes", "parse_change"]
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,28 @@ MIXINGS = {
     ),
 }
 
+_OWN = Change("a person's own", 1, -math.inf, math.inf)
+_OWN_NAME = re.compile(r"(.+\.py:\w+)(?::(.*))?")
+
+
+def own_changes(augmentation: Sequence[str]) -> list[str]:
+    """The references of a person's own changes, `file.py:name`, among a recipe's."""
+    return [found[1] for text in augmentation if (found := _OWN_NAME.fullmatch(text))]
+
 
 def parse_change(text: str, table: Mapping[str, Change]) -> tuple[str, float]:
-    """Name and strength of "shift:3", or of "shift" alone. Raises ValueError, in words."""
-    name, colon, number = text.partition(":")
-    if name not in table:
-        raise ValueError(f"there is no {name!r}; there are {', '.join(table)}")
-    change = table[name]
+    """Name and strength of "shift:3", of "shift" alone or of "file.py:name:3".
+
+    Raises ValueError, in words.
+    """
+    own = _OWN_NAME.fullmatch(text) if table is AUGMENTATIONS else None
+    name, number = own.groups() if own else (text.split(":")[0], text.partition(":")[2] or None)
+    if own is None and name not in table:
+        instead = ", and file.py:name for one of your own" if table is AUGMENTATIONS else ""
+        raise ValueError(f"there is no {name!r}; there are {', '.join(table)}{instead}")
+    change = _OWN if own else table[name]
     try:
-        strength = float(number) if colon else change.strength
+        strength = change.strength if number is None else float(number)
     except ValueError:
         raise ValueError(f"{number!r} is no strength of {name}; give a number") from None
     if not change.low <= strength <= change.high:

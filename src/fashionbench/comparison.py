@@ -8,6 +8,7 @@ from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fashionbench.changes import own_changes
 from fashionbench.config import WAYS, Job, Study, Way
 from fashionbench.data import DATASETS, dataset_entry, identify_dataset, load_data
 from fashionbench.errors import Interrupted, UsageError
@@ -106,12 +107,14 @@ def plan(
     if weights is not None:
         models = [f"{identify(model)[0]}:weights={weights}" for model in models]
     named = [identify(model) for model in models]
-    chosen = [load_recipe(recipe) if isinstance(recipe, str) else recipe for recipe in recipes]
+    loaded = [load_recipe(recipe) if isinstance(recipe, str) else recipe for recipe in recipes]
+    chosen = [recipe.override(**settings) for recipe in loaded]
     return Study.checked(
         {
             "models": [name for name, _ in named],
             "model_sources": [source for _, source in named],
-            "recipes": [recipe.override(**settings) for recipe in chosen],
+            "recipes": chosen,
+            "recipe_sources": [_identify_changes(recipe) for recipe in chosen],
             "seeds": tuple(seeds),
             "dataset": dataset,
             "dataset_source": dataset_source,
@@ -121,6 +124,14 @@ def plan(
         },
         "comparison",
     )
+
+
+def _identify_changes(recipe: Recipe) -> str:
+    if not own_changes(recipe.augmentation):
+        return ""
+    from fashionbench.augment import identify_changes  # brings torch
+
+    return identify_changes(recipe.augmentation)
 
 
 def run_study(

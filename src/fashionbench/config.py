@@ -32,6 +32,8 @@ class Job(Frozen):
     model_source: str = ""
     """A digest of the source of a person's own model; empty for the models of the table."""
     recipe: Recipe
+    recipe_source: str = ""
+    """A digest of the sources of a person's own augmentations."""
     seed: int = Field(ge=0)
     dataset: str
     dataset_source: str = ""
@@ -58,6 +60,7 @@ class Study(Frozen):
     models: tuple[str, ...] = Field(min_length=1)
     model_sources: tuple[str, ...] = ()
     recipes: tuple[Recipe, ...] = Field(min_length=1)
+    recipe_sources: tuple[str, ...] = ()
     seeds: tuple[int, ...] = Field(min_length=1)
     dataset: str
     dataset_source: str = ""
@@ -89,13 +92,15 @@ class Study(Frozen):
     def entries(self) -> Iterator[tuple[Job, ...]]:
         """The rows of the table: for each model and recipe its jobs, one a seed."""
         sources = self.model_sources or ("",) * len(self.models)
+        recipe_sources = self.recipe_sources or ("",) * len(self.recipes)
         for model, source in zip(self.models, sources, strict=True):
-            for recipe in self.recipes:
+            for recipe, recipe_source in zip(self.recipes, recipe_sources, strict=True):
                 yield tuple(
                     Job(
                         model=model,
                         model_source=source,
                         recipe=recipe,
+                        recipe_source=recipe_source,
                         seed=seed,
                         dataset=self.dataset,
                         dataset_source=self.dataset_source,

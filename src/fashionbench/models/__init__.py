@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fashionbench.errors import UsageError
-from fashionbench.models.own import build_own, digest, for_classes, locate, takes
+from fashionbench.models.own import build_own, for_classes
+from fashionbench.own_code import digest, locate, takes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -186,7 +187,7 @@ def build_model(
     from fashionbench.seeds import derive_seed
 
     entry = model_entry(name)
-    build = locate(entry.reference)
+    build: Callable[..., nn.Module] = locate(entry.reference)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "initialisation"))
         settings = for_classes(build, entry.settings, entry.given, classes)
