@@ -13,6 +13,8 @@ import pytest
 from nbclient import NotebookClient
 from typer.testing import Result
 
+from fashionbench.recipe import load_recipe
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -58,14 +60,25 @@ def test_the_notebook_shows_table_plot_and_frame(tmp_path: Path) -> None:
     assert "train_seconds" in shown[2]
 
 
-def test_the_readmes_flags_exist(call_cli: Callable[..., Result]) -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
+DOCUMENTS = ["README.md", "docs/own.md", "docs/photos.md", "docs/serve.md"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_the_flags_of_the_documents_exist(document: str, call_cli: Callable[..., Result]) -> None:
+    text = (ROOT / document).read_text("utf-8")
     lines = re.findall(r"^fashionbench (\w+)(.*)$", text, re.MULTILINE)
     assert lines
     helps = {command: call_cli(command, "--help").stdout for command, _ in lines}
     for command, rest in lines:
         for flag in re.findall(r"--[a-z-]+", rest.split("#")[0]):
             assert flag in helps[command], (command, flag)
+
+
+def test_the_recipe_in_the_documents_is_one(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "own.md").read_text("utf-8")
+    (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "mine.toml").write_text(block, "utf-8")
+    assert load_recipe(str(tmp_path / "mine.toml")).epochs == 12
 
 
 def test_the_readmes_tree_names_every_module(tmp_path: Path) -> None:

@@ -33,6 +33,15 @@ def test_a_recipe_that_changes_nothing_says_so(tmp_path: Path) -> None:
         write_augmentations(SEED, "silhouettes", None, tmp_path / "changes.png")
 
 
+def test_a_change_of_ones_own_that_is_no_good_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("def mine(images, uniform, strength): return images[0]\n")
+    with pytest.raises(UsageError, match=r"mine.py:mine answers .* with \(1, 28, 28\)"):
+        write_augmentations(
+            SEED.override(augmentation=f"{path}:mine"), "silhouettes", None, tmp_path / "c.png"
+        )
+
+
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot be written"):

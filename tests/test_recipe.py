@@ -33,6 +33,11 @@ def test_an_override_is_named_after_what_it_changes() -> None:
     assert changed.augmentation == ("flip", "shift:2")
 
 
+def test_a_recipe_in_words_counts_its_epochs() -> None:
+    assert SEED.in_words == "3 epochs, batch 32, sgd at 0.1"
+    assert SEED.override(epochs=1).in_words.startswith("1 epoch, ")
+
+
 def test_another_optimizer_brings_its_own_rate_unless_one_is_given() -> None:
     adam = SEED.override(optimizer="adam")
     assert adam.learning_rate == OPTIMIZERS["adam"].learning_rate

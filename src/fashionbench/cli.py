@@ -267,7 +267,9 @@ def train(
         typer.echo(json.dumps(summary, indent=2, default=str))
         return
     for key, value in summary.items():
-        typer.echo(f"{key.replace('_', ' ')}: {value}")
+        if value is not None:
+            told = f"{value:.4g}" if isinstance(value, float) else value
+            typer.echo(f"{key.replace('_', ' ')}: {told}")
 
 
 @app.command()

@@ -43,8 +43,11 @@ def write_schedule(recipe: Recipe, target: Path, steps_an_epoch: int = 100) -> N
 def write_augmentations(recipe: Recipe, name: str, root: Path | None, target: Path) -> None:
     """Write a PNG of what each of the recipe's changes does to a few training images.
 
-    Raises UsageError for a recipe that leaves images as they are.
+    Raises UsageError for a recipe that leaves images as they are or has a change that is no good.
     """
+    from fashionbench.augment import identify_changes
+
+    identify_changes(recipe.augmentation)
     chain = [parse_change(text, AUGMENTATIONS) for text in recipe.augmentation]
     if not chain and recipe.mixing is None:
         raise UsageError(

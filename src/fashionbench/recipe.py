@@ -216,7 +216,8 @@ class Recipe(Frozen):
             for key, field in Recipe.model_fields.items()
             if key not in told and getattr(self, key) != field.default
         ]
-        basic = f"{self.epochs} epochs, batch {self.batch_size}, "
+        epochs = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
+        basic = f"{epochs}, batch {self.batch_size}, "
         return "; ".join([f"{basic}{self.optimizer} at {self.learning_rate:g}", *others])
 
     def override(self, **settings: Any) -> "Recipe":
