@@ -65,7 +65,8 @@ def table(rows: Sequence[Mapping[str, object]]) -> str:
 
 def how(document: Mapping[str, Any]) -> str:
     """The command, the machine and the versions of a study, as a paragraph."""
-    command = shlex.join(["python", f"studies/{Path(sys.argv[0]).name}"])
+    given = ["DIR" if Path(argument).is_dir() else argument for argument in sys.argv[1:]]
+    command = shlex.join(["python", f"studies/{Path(sys.argv[0]).name}", *given])
     return (
         f"Made by `{command}` on {document['processor']}, {document['threads']} "
         f"thread{'s' if document['threads'] > 1 else ''}, torch {document['versions']['torch']}."

@@ -5,6 +5,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from factories import make_result
@@ -134,6 +135,24 @@ def test_unusual_comparisons_are_drawn_too(options: dict[str, object], tmp_path:
     page = read(result, "report.html")
     assert "nan" not in re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL).lower()
     assert "<svg" in notebook_html(result)
+
+
+def test_the_first_sentence_names_the_best_and_how_far_it_is_ahead(tmp_path: Path) -> None:
+    def lead(name: str, **options: Any) -> str:
+        result = make_result(tmp_path / name, **options)
+        write_report(result)
+        (found,) = re.findall(r'class="lead">(.*?)</p>', read(result, "report.html"))
+        return str(found)
+
+    models = lead("models")
+    assert models.startswith("FashionMNISTModelV2 gets ")
+    assert "points more than FashionMnistModelV1" in models
+    recipes = lead("recipes", models=("v2",), epochs=(1, 2))
+    best, other = ("seed epochs=1", "seed epochs=2")
+    if f"by recipe {best} gets" not in recipes:
+        best, other = other, best
+    assert f"FashionMNISTModelV2 by recipe {best} gets " in recipes
+    assert f"points more than by {other}" in recipes
 
 
 def test_one_seed_gives_no_interval(tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 """The terminal's table: complete, narrow enough, and saying what the document says."""
 
 import io
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from factories import make_result
 from rich.console import Console
 
-from fashionbench.result import Result
-from fashionbench.table import MANY_PAIRS, interval, pair_table, text_table
+from fashionbench.config import Job
+from fashionbench.result import Entry, Result
+from fashionbench.table import MANY_PAIRS, interval, pair_table, si, text_table
 
 
 def printed(result: Result) -> list[list[str]]:
@@ -43,6 +46,37 @@ def test_recipes_have_a_column_where_they_differ(tmp_path: Path) -> None:
     headings = [str(column.header) for column in text_table(result).columns]
     assert headings[:2] == ["model", "recipe"]
     assert text_table(result).row_count == len(result.entries)
+
+
+def test_what_all_recipes_were_given_stands_above_the_table_once(tmp_path: Path) -> None:
+    result = make_result(tmp_path, epochs=(1, 2))
+    names = ("seed batch_size=16 epochs=1", "seed batch_size=16 epochs=2")
+    entries = tuple(
+        Entry(tuple(replace(run, job=_renamed(run.job, names)) for run in entry.runs))
+        for entry in result.entries
+    )
+    recipes = tuple(
+        recipe.model_copy(update={"name": name})
+        for recipe, name in zip(result.study.recipes, names, strict=True)
+    )
+    study = result.study.model_copy(update={"recipes": recipes})
+    table = text_table(replace(result, study=study, entries=entries))
+    assert str(table.title).endswith(" · batch_size=16")
+    assert {str(cell) for cell in table.columns[1].cells} == {"seed epochs=1", "seed epochs=2"}
+
+
+def _renamed(job: Job, names: Sequence[str]) -> Job:
+    name = names[job.recipe.epochs - 1]
+    return job.model_copy(update={"recipe": job.recipe.model_copy(update={"name": name})})
+
+
+def test_large_numbers_have_three_digits() -> None:
+    assert [si(n) for n in (950, 15_880, 2_267_720, 8_028_398_592)] == [
+        "950",
+        "15.9 k",
+        "2.27 M",
+        "8.03 G",
+    ]
 
 
 def test_one_seed_has_no_interval(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from fashionbench import plots
 from fashionbench.errors import UsageError
 from fashionbench.records import TestSet, write_atomically
 from fashionbench.result import Result
-from fashionbench.table import counted, interval, number, percent, seconds, times
+from fashionbench.table import counted, interval, number, percent, seconds, si, times
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -130,22 +130,25 @@ def _svg(figure: "Figure", name: str, label: str) -> str:
 
 def _headline(result: Result) -> str:
     """The comparison in a sentence or two, no surer than the numbers are."""
-    rows = zip(_named(result), result.document["entries"], strict=True)
+    rows = zip(result.entries, result.document["entries"], strict=True)
     (best, about), *others = sorted(rows, key=lambda row: -row[1]["accuracy"]["mean"])
+    several = len(result.study.recipes) > 1
+    name = f"{best.label} by recipe {result.short_recipe(best)}" if several else best.label
     accuracy = about["accuracy"]
     runs = "one seed" if accuracy["n"] == 1 else f"mean of {accuracy['n']} seeds"
-    said = f"{about['label']} gets {percent(accuracy)} % of the test images right ({runs})"
+    said = f"{name} gets {percent(accuracy)} % of the test images right ({runs})"
     if not others:
         return f"{said}."
-    (second, _), next_about = others[0]
-    pair = next(p for p in result.pairs if {p.a, p.b} == {best[0], second})
+    second = others[0][0]
+    names = {result.name(best), result.name(second)}
+    pair = next(pair for pair in result.pairs if {pair.a, pair.b} == names)
     found = pair.found
-    said += f", {100 * abs(found.difference):.2f} points more than {next_about['label']}"
-    if len(result.study.recipes) > 1:
-        said += f" ({about['recipe']} against {next_about['recipe']})"
+    other = [second.label] if second.label != best.label or not several else []
+    other += [f"by {result.short_recipe(second)}"] if several else []
+    said += f", {100 * abs(found.difference):.2f} points more than {' '.join(other)}"
     if pair.p_value is None:
         return f"{said}; these runs cannot tell whether that is more than luck."
-    sign = 100 if pair.a == best[0] else -100
+    sign = 100 if pair.first is best else -100
     ends = sorted((sign * found.low, sign * found.high))
     between = f"95 % interval of the difference {ends[0]:.2f} to {ends[1]:.2f}"
     if pair.verdict.word in ("better", "worse"):
@@ -154,7 +157,7 @@ def _headline(result: Result) -> str:
             f"{said}, which is more than luck of the seed{place} "
             f"({between}; p = {pair.p_value:.2g})."
         )
-    return f"{said}; on the difference: {pair.verdict} ({between})."
+    return f"{said}; the verdict: {pair.verdict} ({between})."
 
 
 def notebook_html(result: Result) -> str:
@@ -183,6 +186,7 @@ def _render(template: str, result: Result, **values: Any) -> str:
         "interval": interval,
         "times": times,
         "seconds": seconds,
+        "si": si,
     }
     return environment.get_template(template).render(
         result=result,

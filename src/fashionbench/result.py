@@ -232,9 +232,21 @@ class Result:
         ]
         return difference(*rows, sequential=self.study.until is not None)
 
+    @cached_property
+    def shared_settings(self) -> list[str]:
+        """What all of several recipes were given beside their names, such as epochs=5."""
+        names = [recipe.name.split() for recipe in self.study.recipes]
+        return [part for part in names[0] if "=" in part and all(part in other for other in names)]
+
+    def short_recipe(self, entry: Entry) -> str:
+        """The recipe's name without what all recipes were given."""
+        return " ".join(part for part in entry.recipe.split() if part not in self.shared_settings)
+
     def name(self, entry: Entry) -> str:
         """The shortest name that tells entries apart: model, and recipe where that varies."""
-        return entry.model if len(self.study.recipes) == 1 else f"{entry.model} {entry.recipe}"
+        if len(self.study.recipes) == 1:
+            return entry.model
+        return f"{entry.model} {self.short_recipe(entry)}"
 
     @property
     def warnings(self) -> list[str]:
@@ -264,11 +276,7 @@ class Result:
         )
         found += _mixed(
             "Training times were taken with different numbers of threads",
-            {
-                f"{run.environment['threads']} threads"
-                for run in runs
-                if run.train_seconds is not None
-            },
+            {str(run.environment["threads"]) for run in runs if run.train_seconds is not None},
         )
         if len(self.study.seeds) == 1:
             found.append("One seed each: how much of a difference is luck cannot be told.")

@@ -8,7 +8,7 @@ from fashionbench.result import Result
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["interval", "number", "pair_table", "percent", "seconds", "text_table", "times"]
+__all__ = ["interval", "number", "pair_table", "percent", "seconds", "si", "text_table", "times"]
 
 
 MANY_PAIRS = 10
@@ -51,33 +51,44 @@ def counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
+def si(count: int) -> str:
+    """A large number to three digits: 2.27 M."""
+    for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= factor:
+            return f"{count / factor:.3g} {prefix}"
+    return str(count)
+
+
 def text_table(result: Result) -> "Table":
     """The comparison for a terminal of 80 columns."""
     from rich.table import Table
 
-    document = result.document
+    document, several = result.document, len(result.study.recipes) > 1
+    conditions = [
+        result.test_set.title,
+        "test set",
+        f"{document['device']}, {counted(document['threads'], 'thread')}",
+        *(result.shared_settings if several else []),
+    ]
     table = Table(
-        title=f"{result.test_set.title} · test set · {document['device']}, "
-        f"{counted(document['threads'], 'thread')}",
+        title=" · ".join(conditions),
         title_justify="left",
         box=None,
         pad_edge=False,
     )
     table.add_column("model")
-    if len(result.study.recipes) > 1:
+    if several:
         table.add_column("recipe")
     validated = any(entry["validation_accuracy"]["n"] for entry in document["entries"])
     if validated:
-        table.add_column("validation %", justify="right")
+        table.add_column("valid. %", justify="right")
     for heading in ("accuracy %", "± 95 %", "sd", "loss", "train s", "parameters", "n"):
         table.add_column(heading, justify="right")
-    for entry in document["entries"]:
+    for row, entry in zip(result.entries, document["entries"], strict=True):
         accuracy = entry["accuracy"]
         half = None if accuracy["low"] is None else accuracy["high"] - accuracy["mean"]
-        recipe = [entry["recipe"]] if len(result.study.recipes) > 1 else []
         table.add_row(
-            entry["label"],
-            *recipe,
+            *([row.model, result.short_recipe(row)] if several else [row.label]),
             *([percent(entry["validation_accuracy"])] if validated else []),
             percent(accuracy),
             "–" if half is None else f"{100 * half:.2f}",
