@@ -145,13 +145,13 @@ def test_the_first_sentence_names_the_best_and_how_far_it_is_ahead(tmp_path: Pat
         return str(found)
 
     models = lead("models")
-    assert models.startswith("FashionMNISTModelV2 gets ")
-    assert "points more than FashionMnistModelV1" in models
+    assert models.startswith("Model&lt;v2&gt; gets ")
+    assert "points more than Model&lt;v1&gt;" in models
     recipes = lead("recipes", models=("v2",), epochs=(1, 2))
     best, other = ("seed epochs=1", "seed epochs=2")
     if f"by recipe {best} gets" not in recipes:
         best, other = other, best
-    assert f"FashionMNISTModelV2 by recipe {best} gets " in recipes
+    assert f"Model&lt;v2&gt; by recipe {best} gets " in recipes
     assert f"points more than by {other}" in recipes
 
 
