@@ -178,3 +178,18 @@ def test_the_study_of_optimizers_says_what_its_figures_say() -> None:
     readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
     gain = means["Muon"] - means["SGD"]
     assert f"V2 gets {100 * gain:.1f} points more" in readme
+
+
+def test_the_study_of_epochs_says_what_its_figures_say() -> None:
+    figures = json.loads((ROOT / "docs" / "results" / "epochs.json").read_text("utf-8"))
+    text = (ROOT / "docs" / "epochs.md").read_text("utf-8")
+    for model in figures["models"]:
+        assert len(model["validation_loss"]) == len(model["stopped_after"]) >= 20
+        gain = model["stopped"]["accuracy"]["mean"] - model["whole"]["accuracy"]["mean"]
+        assert f"test accuracy by {100 * gain:+.2f} points" in text
+        after_three = fmean(curve[2] for curve in model["validation_accuracy"])
+        assert f"| {model['label']} | {100 * after_three:.1f} |" in text
+        assert all(
+            ended - best == 5 or ended == 50
+            for ended, best in zip(model["stopped_after"], model["best_epoch"], strict=True)
+        )
