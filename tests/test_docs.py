@@ -186,7 +186,8 @@ def test_the_study_of_epochs_says_what_its_figures_say() -> None:
     for model in figures["models"]:
         assert len(model["validation_loss"]) == len(model["stopped_after"]) >= 20
         gain = model["stopped"]["accuracy"]["mean"] - model["whole"]["accuracy"]["mean"]
-        assert f"test accuracy by {100 * gain:+.2f} points" in text
+        assert gain == pytest.approx(model["gain"]["mean"])
+        assert f"test accuracy by {100 * model['gain']['mean']:+.2f} points" in text
         after_three = fmean(curve[2] for curve in model["validation_accuracy"])
         assert f"| {model['label']} | {100 * after_three:.1f} |" in text
         assert all(
