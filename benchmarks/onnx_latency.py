@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
+from against_loop import processor
 
 from fashionbench.evaluation import pixels
 from fashionbench.export import export_model
@@ -111,14 +112,6 @@ def main():
     }
     target = Path(__file__).with_suffix(".json")
     target.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
-
-
-def processor():
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
-    except (OSError, StopIteration):
-        return platform.processor()
 
 
 if __name__ == "__main__":

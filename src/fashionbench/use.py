@@ -193,7 +193,7 @@ def _short(names: list[str]) -> list[str]:
 
 
 def export(
-    where: Annotated[Path, typer.Argument(help="a .safetensors file or a run folder")],
+    where: Annotated[Path, typer.Argument(help="a .safetensors file, a run folder, or photo")],
     to: Annotated[str, typer.Option(help="onnx or torch-export")] = "onnx",
     out: Annotated[
         Path | None, typer.Option(help="the file to write  [default: named after the checkpoint]")
