@@ -194,3 +194,20 @@ def test_the_study_of_epochs_says_what_its_figures_say() -> None:
             ended - best == 5 or ended == 50
             for ended, best in zip(model["stopped_after"], model["best_epoch"], strict=True)
         )
+
+
+def test_the_study_of_transfer_says_what_its_figures_say() -> None:
+    figures = json.loads((ROOT / "docs" / "results" / "transfer.json").read_text("utf-8"))
+    text = (ROOT / "docs" / "transfer.md").read_text("utf-8")
+    readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    for row in figures["rows"]:
+        random, published = (row["starts"][key] for key in ("random weights", "CIFAR-10"))
+        means = [fmean(start["accuracies"]) for start in (random, published)]
+        assert row["gain"]["mean"] == pytest.approx(means[1] - means[0])
+        assert min(len(start["accuracies"]) for start in (random, published)) >= 5
+        assert (
+            f"| {row['model']} | {row['images']:,} | {row['epochs']} | {100 * means[0]:.2f} ("
+            in text
+        )
+        assert f"{100 * row['gain']['mean']:.0f}" in readme
+        assert f"{row['images']:,}" in readme
