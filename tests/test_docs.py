@@ -211,3 +211,18 @@ def test_the_study_of_transfer_says_what_its_figures_say() -> None:
         )
         assert f"{100 * row['gain']['mean']:.0f}" in readme
         assert f"{row['images']:,}" in readme
+
+
+def test_the_readmes_table_of_the_zoo_is_the_recorded_one() -> None:
+    figures = json.loads((ROOT / "docs" / "results" / "zoo.json").read_text("utf-8"))
+    readme = (ROOT / "README.md").read_text("utf-8")
+    page = (ROOT / "docs" / "zoo.md").read_text("utf-8")
+    for model in figures["models"]:
+        accuracy = model["accuracy"]
+        mean = f"{100 * fmean(model['accuracies']):.2f}"
+        between = f"{100 * accuracy['low']:.2f} to {100 * accuracy['high']:.2f}"
+        start = f"| `{model['model']}` | {model['parameters']:,} |"
+        assert f"{start} {model['epochs']} | {mean} | {between} |" in readme
+        assert len(model["accuracies"]) == accuracy["n"] >= 5
+        assert f"{start} {model['flops_per_image'] / 1e6:.2f} |" in page
+        assert f"| {mean} ({between}) |" in page
