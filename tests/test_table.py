@@ -36,8 +36,22 @@ def test_a_row_says_what_the_document_says(tmp_path: Path) -> None:
         assert int(row[-1]) == accuracy["n"]
 
 
-def test_it_fits_80_columns(tmp_path: Path) -> None:
-    table = text_table(make_result(tmp_path))
+@pytest.mark.parametrize("validated", [False, True])
+def test_it_fits_80_columns(validated: bool, tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    if validated:
+        entries = (
+            Entry(
+                tuple(
+                    replace(run, validation_curve=run.epochs * [(1, 0.3, 0.9032)])
+                    for run in entry.runs
+                )
+            )
+            for entry in result.entries
+        )
+        result = replace(result, entries=tuple(entries))
+    table = text_table(result)
+    assert ("valid. %" in [column.header for column in table.columns]) == validated
     assert Console(width=80, file=io.StringIO()).measure(table).maximum <= 80
 
 

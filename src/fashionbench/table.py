@@ -88,7 +88,8 @@ def text_table(result: Result) -> "Table":
         accuracy = entry["accuracy"]
         half = None if accuracy["low"] is None else accuracy["high"] - accuracy["mean"]
         table.add_row(
-            *([row.model, result.short_recipe(row)] if several else [row.label]),
+            row.model if several or validated else row.label,  # 80 columns hold no more
+            *([result.short_recipe(row)] if several else []),
             *([percent(entry["validation_accuracy"])] if validated else []),
             percent(accuracy),
             "–" if half is None else f"{100 * half:.2f}",
