@@ -18,6 +18,7 @@ def test_every_usual_strength_is_allowed(table: dict) -> None:
     [
         ("turn:3", "no 'turn'; there are flip, "),
         ("shift:a", "'a' is no strength of shift; give a number"),
+        ("shift:", "'' is no strength of shift; give a number"),
         ("shift:99", "shift takes 1 to 14, not 99: moved by"),
         ("crop:nan", "crop takes 0.2 to 1, not nan"),
     ],

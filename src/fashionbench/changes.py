@@ -82,7 +82,11 @@ def parse_change(text: str, table: Mapping[str, Change]) -> tuple[str, float]:
     Raises ValueError, in words.
     """
     own = _OWN_NAME.fullmatch(text) if table is AUGMENTATIONS else None
-    name, number = own.groups() if own else (text.split(":")[0], text.partition(":")[2] or None)
+    if own:
+        name, number = own.groups()
+    else:
+        name, colon, rest = text.partition(":")
+        number = rest if colon else None
     if own is None and name not in table:
         instead = ", and file.py:name for one of your own" if table is AUGMENTATIONS else ""
         raise ValueError(f"there is no {name!r}; there are {', '.join(table)}{instead}")

@@ -236,6 +236,8 @@ class Result:
     def shared_settings(self) -> list[str]:
         """What all of several recipes were given beside their names, such as epochs=5."""
         names = [recipe.name.split() for recipe in self.study.recipes]
+        if len(names) == 1:
+            return []
         return [part for part in names[0] if "=" in part and all(part in other for other in names)]
 
     def short_recipe(self, entry: Entry) -> str:

@@ -68,7 +68,7 @@ def text_table(result: Result) -> "Table":
         result.test_set.title,
         "test set",
         f"{document['device']}, {counted(document['threads'], 'thread')}",
-        *(result.shared_settings if several else []),
+        *result.shared_settings,
     ]
     table = Table(
         title=" · ".join(conditions),
