@@ -20,7 +20,7 @@ from fashionbench.evaluation import pixels
 from fashionbench.recipe import Recipe
 from fashionbench.seeds import derive_seed
 
-__all__ = ["Batch", "batch_losses", "epoch_batches", "epoch_order", "epoch_steps"]
+__all__ = ["Batch", "batch_loss", "batch_losses", "epoch_batches", "epoch_order", "epoch_steps"]
 
 CHUNK = 1024
 """Images that are augmented at once: many enough for a kernel's cost, few enough for a cache."""
@@ -116,6 +116,13 @@ def _steps(chunk: Batch, steps: int) -> Iterator[Batch]:
     cut = [[None] * steps if part is None else part.chunk(steps) for part in parts]
     for images, labels, partners, shares in zip(*cut, strict=True):
         yield Batch(images, labels, partners, shares)
+
+
+def batch_loss(logits: Tensor, batch: Batch, recipe: Recipe) -> Tensor:
+    """(B, K) logits -> the mean of `batch_losses`, in one operation where it can be."""
+    if batch.partners is None:
+        return F.cross_entropy(logits, batch.labels, label_smoothing=recipe.label_smoothing)
+    return batch_losses(logits, batch, recipe).mean()
 
 
 def batch_losses(logits: Tensor, batch: Batch, recipe: Recipe) -> Tensor:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fashionbench.batches import Batch, batch_losses, epoch_batches, epoch_steps
+from fashionbench.batches import Batch, batch_loss, epoch_batches, epoch_steps
 from fashionbench.data import Split, hold_out
 from fashionbench.devices import isolated, keep_freed_memory, resolve_device, synchronize
 from fashionbench.evaluation import evaluate
@@ -148,7 +148,7 @@ def training_step(model: nn.Module, updater: Updater, batch: Batch) -> Tensor:
     """One update; the batch's mean loss, still on the device."""
     with forward_precision(updater.recipe, batch.images.device):
         logits = model(batch.images)
-    loss = batch_losses(logits, batch, updater.recipe).mean()
+    loss = batch_loss(logits, batch, updater.recipe)
     updater.step(loss)
     return loss.detach()
 
