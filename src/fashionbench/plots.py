@@ -196,7 +196,10 @@ def plot_pareto(entries: Named, test_set: TestSet) -> Figure:
             axes.set_xscale("log")
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=8))
             axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        # "30k" for what is counted, "0.3" for what is measured: "300m" microseconds are no unit.
+        axes.xaxis.set_major_formatter(
+            EngFormatter(sep="") if min(costs, default=0) >= 1000 else "{x:g}"
+        )
         axes.set_xlabel(label)
         axes.grid(alpha=0.25)
     for axes in panels[:, 0]:

@@ -94,7 +94,7 @@ DEAD_LOGITS = (
     "FashionMnistModelV1 has a ReLU on its logits. A logit that is negative for all images of its "
     "own class outputs 0, gets no gradient from them and does not come back; each class lost so "
     "costs about eight points of accuracy. How many are lost is luck of the seed, so its "
-    "score is a lottery. The model `mlp` is the same network without that ReLU."
+    "score is a lottery. The model mlp is the same network without that ReLU."
 )
 
 

@@ -44,11 +44,14 @@ def predict(
     A picture shows one item, on whatever ground. One that cannot be read is named on
     standard error; the others are still classified, and the exit code is 1.
     """
-    from fashionbench.predict import load_predictor
+    from fashionbench.predict import PHOTO_MODEL, load_predictor
 
     predictor = load_predictor(model)
     if model is None:
-        typer.echo(f"fashionbench: the model is {predictor.label}, {predictor.path}", err=True)
+        hint = "" if predictor.path == PHOTO_MODEL else "; --model photo is made for photos"
+        typer.echo(
+            f"fashionbench: the model is {predictor.label}, {predictor.path}{hint}", err=True
+        )
     answers = [_answer(predictor, name, save_prepared) for name in _pictures(images)]
     if as_json:
         typer.echo(json.dumps(_document(predictor, answers), indent=2))
