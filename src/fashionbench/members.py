@@ -29,6 +29,20 @@ from fashionbench.transfer import treats_layers_apart
 __all__ = ["fit_members", "members_that_fit", "why_not_stackable"]
 
 
+class _Linear(nn.Linear):
+    """A linear layer that multiplies from the left.
+
+    Under vmap `x @ W.mT` has gradients in the transpose of the weights' layout: for V0 the product
+    and the copy that turns it round are half of a step.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim != 2:
+            return super().forward(input)
+        logits = (self.weight @ input.mT).mT
+        return logits if self.bias is None else logits + self.bias
+
+
 class _Stack:
     """M models as one: every parameter and buffer has a first dimension M."""
 
@@ -37,6 +51,9 @@ class _Stack:
         self.recipe = recipe
         self.steps_an_epoch = steps_an_epoch
         self.skeleton = copy.deepcopy(models[0]).to("meta")
+        for module in self.skeleton.modules():
+            if type(module) is nn.Linear:
+                module.__class__ = _Linear
         self._take(*stack_module_state([model.train() for model in models]))
 
     def _take(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> None:
