@@ -36,10 +36,10 @@ class _Linear(nn.Linear):
     and the copy that turns it round are half of a step.
     """
 
-    def forward(self, input: Tensor) -> Tensor:
-        if input.ndim != 2:
-            return super().forward(input)
-        logits = (self.weight @ input.mT).mT
+    def forward(self, images: Tensor) -> Tensor:
+        if images.ndim != 2:
+            return super().forward(images)
+        logits = (self.weight @ images.mT).mT
         return logits if self.bias is None else logits + self.bias
 
 
