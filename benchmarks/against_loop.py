@@ -24,6 +24,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from fashionbench.records import processor
+
 PROGRAMS = ("loop", "fit")
 
 
@@ -144,14 +146,6 @@ def summarize(name, runs):
         "ratio_high": round(max(ratios), 2),
     }
     return {"summary": summary, "runs": runs}
-
-
-def processor():
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
-    except (OSError, StopIteration):
-        return platform.processor()
 
 
 if __name__ == "__main__":

@@ -23,7 +23,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from against_loop import processor, run_loop, unpacked
+from against_loop import run_loop, unpacked
+
+from fashionbench.records import processor
 
 PROGRAMS = ("loop", "many")
 

@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
-from against_loop import processor
 
 from fashionbench.evaluation import pixels
 from fashionbench.export import export_model
 from fashionbench.predict import load_predictor
+from fashionbench.records import processor
 
 BATCHES = (1, 32, 1000)
 SECONDS = 1.0

@@ -1,15 +1,17 @@
 """The store keeps what it is given, and tells what is wrong with it."""
 
 import sqlite3
+import sys
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from factories import make_record
 
 from fashionbench.errors import StoreError
-from fashionbench.records import RunStore, TestSet, write_atomically
+from fashionbench.records import RunStore, TestSet, processor, write_atomically
 
 
 def test_a_run_comes_back_as_it_was_saved(tmp_path: Path) -> None:
@@ -79,3 +81,12 @@ def test_a_file_is_whole_or_absent(tmp_path: Path) -> None:
     (tmp_path / "blocked").write_text("in the way")
     with pytest.raises(StoreError, match="cannot be written"):
         write_atomically(tmp_path / "blocked" / "file", b"third")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_the_processor_is_named_with_its_widest_vectors() -> None:
+    names = {"AVX512": "AVX-512", "AVX2": "AVX2"}
+    capability = torch.backends.cpu.get_cpu_capability()
+    if capability not in names:
+        pytest.skip("a processor of another kind")
+    assert processor().endswith(f", {names[capability]}")

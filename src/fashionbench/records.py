@@ -24,7 +24,15 @@ from fashionbench.config import Job, Study
 from fashionbench.errors import StoreError
 from fashionbench.scores import Scores
 
-__all__ = ["Outcome", "RunRecord", "RunStore", "TestSet", "environment", "write_atomically"]
+__all__ = [
+    "Outcome",
+    "RunRecord",
+    "RunStore",
+    "TestSet",
+    "environment",
+    "processor",
+    "write_atomically",
+]
 
 Outcome = Literal["ok", "collapsed", "diverged"]
 """collapsed: one class called for all images; diverged: the loss is no number."""
@@ -279,19 +287,26 @@ def environment(versions: Mapping[str, str], **hardware: Any) -> dict[str, Any]:
     return {
         "versions": dict(versions) | {"python": platform.python_version()},
         "platform": platform.platform(terse=True),
-        "processor": _processor(),
+        "processor": processor(),
         **hardware,
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name and, where the system tells, its widest vectors.
+
+    A virtual machine's name for it is often that of a whole family: "AMD EPYC" with AVX-512 trains
+    a CNN four times as fast as another with AVX2.
+    """
     try:
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        lines = []
+    facts = {key.strip(): value for key, _, value in (line.partition(":") for line in lines)}
+    vectors = {"avx512f": "AVX-512", "avx2": "AVX2"}
+    widest = next((vectors[flag] for flag in vectors if flag in facts.get("flags", "").split()), "")
+    name = facts.get("model name", "").strip() or platform.processor() or platform.machine()
+    return f"{name}, {widest}" if widest else name
 
 
 def now() -> str:
