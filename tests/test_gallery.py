@@ -1,14 +1,18 @@
 """The models of a run side by side."""
 
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from fashionbench.api import answer_json, answer_picture
 from fashionbench.checkpoint import checkpoint_path
 from fashionbench.errors import StoreError
 from fashionbench.gallery import load_gallery
+from fashionbench.predict import PHOTO_MODEL
 from fashionbench.result import load_result
 
 
@@ -20,6 +24,27 @@ def test_the_best_comes_first_and_every_entry_is_shown(run_folder: Path) -> None
     assert {shown.name for shown in gallery.models} == {"v0", "mlp"}
     assert gallery.report == run_folder / "report.html"
     assert gallery.missing == ()
+
+
+def test_the_model_made_for_photos_comes_last_where_its_classes_are_the_runs(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_gallery(run_folder).for_photos == 0  # silhouettes have other classes
+    assert load_gallery(PHOTO_MODEL).for_photos == 0  # the only one
+    path = checkpoint_path(run_folder, load_result(run_folder).entries[0].runs[0].job)
+    for file in path.parent.glob(f"{path.stem}.*"):
+        shutil.copy(file, tmp_path)
+    monkeypatch.setattr("fashionbench.gallery.PHOTO_MODEL", tmp_path / path.name)
+    gallery = load_gallery(run_folder)
+    assert [shown.name for shown in gallery.models][2:] == ["photo"]
+    assert gallery.for_photos == 2
+    assert gallery.predicted is not None
+    assert len(gallery.predicted) == 2
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 70, 3), np.uint8))
+    photo.save(tmp_path / "photo.png")
+    assert answer_picture(gallery, (tmp_path / "photo.png").read_bytes()).rely_on == 2
+    prepared = {"pixels": gallery.test_set.images[0].tolist()} if gallery.test_set else {}
+    assert answer_json(gallery, json.dumps(prepared).encode()).rely_on == 0
 
 
 def test_disagreements_are_the_images_that_are_called_differently(run_folder: Path) -> None:

@@ -83,9 +83,10 @@ class Answer(BaseModel):
 
 
 class Answers(BaseModel):
-    """The picture as the models saw it, and what each says; the first is the one to rely on."""
+    """The picture as the models saw it, and what each says."""
 
     prepared: Pixels
+    rely_on: int = Field(description="which of the models is the one for such a picture")
     answers: list[Answer]
 
 
@@ -256,7 +257,11 @@ def _answer(gallery: Gallery, prepared: Prepared) -> Answers:
                 chances=chances,
             )
         )
-    return Answers(prepared=prepared.image.tolist(), answers=answers)
+    return Answers(
+        prepared=prepared.image.tolist(),
+        rely_on=gallery.for_photos if prepared.is_photo else 0,
+        answers=answers,
+    )
 
 
 def sentence(problem: Any) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fashionbench.checkpoint import checkpoint_path, load_facts
 from fashionbench.config import Job
 from fashionbench.errors import FashionbenchError
-from fashionbench.predict import Predictor, load_predictor
+from fashionbench.predict import PHOTO_MODEL, Predictor, load_predictor
 from fashionbench.records import RunRecord, RunStore, TestSet
 from fashionbench.result import load_result
 
@@ -32,16 +32,22 @@ class Shown:
 
 @dataclass(frozen=True, eq=False)
 class Gallery:
-    """The models, the one to rely on first, and the test images of their run folder."""
+    """The models, the best of the run first, and the test images of their run folder."""
 
     models: tuple[Shown, ...]
     test_set: TestSet | None = None
     """None for a checkpoint outside a run folder."""
     predicted: NDArray[np.uint8] | None = None
-    """(M, N): the class that each model calls each test image, as recorded."""
+    """(M, N): the class that each model of the run calls each test image, as recorded."""
     report: Path | None = None
     missing: tuple[str, ...] = ()
     """A sentence for each model of the run that could not be loaded."""
+
+    @property
+    def for_photos(self) -> int:
+        """The index of the model to rely on for photos: the one made for them, if it is shown."""
+        made_for = [k for k, shown in enumerate(self.models) if shown.predictor.path == PHOTO_MODEL]
+        return made_for[0] if made_for else 0
 
     @property
     def disagreements(self) -> NDArray[np.intp]:
@@ -57,6 +63,7 @@ class Gallery:
 def load_gallery(where: Path | None = None) -> Gallery:
     """Load the models of a run folder: the best, and the first seed of every other entry.
 
+    The model made for photos comes last, where the run's models tell the same classes apart.
     A checkpoint is shown alone; None and `photo` mean what they mean to `load_predictor`.
     Raises StoreError where there is no model; one of several that cannot be loaded is left
     out, and named.
@@ -80,6 +87,9 @@ def load_gallery(where: Path | None = None) -> Gallery:
             continue
         models.append(replace(_show(loaded), name=name))
         runs.append(run)
+    photo = load_predictor(PHOTO_MODEL)
+    if photo.classes == best.classes:
+        models.append(replace(_show(photo), name="photo"))
     report = folder / "report.html"
     return Gallery(
         models=tuple(models),

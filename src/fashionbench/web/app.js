@@ -4,7 +4,7 @@ const SIDE = 28;
 const $ = (id) => document.getElementById(id);
 const percent = (p) => (p > 0 && p < 0.001 ? "< 0.1 %" : `${(100 * p).toFixed(1)} %`);
 
-const state = { about: null, answers: null, prepared: null, model: 0, asked: 0, shown: 0 };
+const state = { about: null, answers: null, prepared: null, model: 0, chosen: null, asked: 0, shown: 0 };
 
 function element(tag, attributes = {}, ...children) {
   const made = Object.assign(document.createElement(tag), attributes);
@@ -67,7 +67,7 @@ async function ask(send, source) {
   try {
     const found = await send();
     if (mine !== state.asked) return;
-    Object.assign(state, { answers: found.answers, prepared: found.prepared });
+    Object.assign(state, { answers: found.answers, prepared: found.prepared, model: state.chosen ?? found.rely_on });
     showPicture(source);
     show();
   } catch (error) {
@@ -169,7 +169,7 @@ function showCards() {
         disabled: !answer,
       });
       choice.addEventListener("change", () => {
-        state.model = index;
+        state.model = state.chosen = index;
         showModel();
       });
       const card = element(
