@@ -36,11 +36,11 @@ class _Linear(nn.Linear):
     and the copy that turns it round are half of a step.
     """
 
-    def forward(self, images: Tensor) -> Tensor:
-        if images.ndim != 2:
-            return super().forward(images)
-        logits = (self.weight @ images.mT).mT
-        return logits if self.bias is None else logits + self.bias
+    def forward(self, inputs: Tensor) -> Tensor:
+        if inputs.ndim != 2:
+            return super().forward(inputs)
+        outputs = (self.weight @ inputs.mT).mT
+        return outputs if self.bias is None else outputs + self.bias
 
 
 class _Stack:
