@@ -179,3 +179,25 @@ def test_a_diverged_model_is_said_to_have_diverged(diverged: Result) -> None:
 def test_an_unknown_figure_is_refused(result: Result) -> None:
     with pytest.raises(UsageError, match=r"'curve'; there are accuracies, curves"):
         draw_figure(result, "curve")
+
+
+def test_long_names_leave_room_for_the_plots(tmp_path: Path) -> None:
+    weights = f"{'/a/folder/far/away' * 5}/resnet20.th"
+    models = (f"resnet20:mean=0.449:sd=0.226:weights={weights}", "my/nets/net.py:MyNet:width=64")
+    result = make_result(tmp_path, models=models)
+    for name in FIGURES:
+        draw_figure(result, name).savefig(
+            tmp_path / "figure.png"
+        )  # raises what matplotlib warns of
+    labels = [
+        text.get_text() for text in draw_figure(result, "accuracies").axes[0].get_yticklabels()
+    ]
+    assert labels == [
+        "resnet20:mean=0.449:\nsd=0.226:\nweights=resnet20.th",
+        "net.py:MyNet:width=64",
+    ]
+    twins = make_result(tmp_path / "twins", models=("a/net.py:MyNet", "b/net.py:MyNet"))
+    labels = [
+        text.get_text() for text in draw_figure(twins, "accuracies").axes[0].get_yticklabels()
+    ]
+    assert labels == ["a/net.py:MyNet", "b/net.py:MyNet"]

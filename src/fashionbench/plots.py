@@ -256,7 +256,8 @@ def plot_reliability(entries: Named, test_set: TestSet) -> Figure:
 
 def plot_confusion(name: str, runs: Runs, test_set: TestSet) -> Figure:
     """Of the images of each true class, the percentage called each class; mean over runs."""
-    figure, axes = _canvas(f"{name}: what is taken for what · {test_set.title}", 6.4, 5.6)
+    gap = "\n" if "\n" in name else " "
+    figure, axes = _canvas(f"{name}:{gap}what is taken for what · {test_set.title}", 6.4, 5.6)
     counts = np.mean([run.scores.confusion for run in runs], axis=0)
     percent = 100 * counts / counts.sum(axis=1, keepdims=True)
     axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)

@@ -90,6 +90,9 @@ FIGURES = {
     ),
 }
 
+LINE = 24
+"""Characters of a name beside a plot."""
+
 DEAD_LOGITS = (
     "FashionMnistModelV1 has a ReLU on its logits. A logit that is negative for all images of its "
     "own class outputs 0, gets no gradient from them and does not come back; each class lost so "
@@ -106,7 +109,21 @@ def draw_figure(result: Result, name: str) -> "Figure":
 
 
 def _named(result: Result) -> list[tuple[str, Any]]:
-    return [(result.name(entry), entry.runs) for entry in result.entries]
+    """The entries under names that a plot has room for: on short lines, files without folders."""
+    names = [result.name(entry) for entry in result.entries]
+    short = [re.sub(r"[^:= ]*/(?=[^:/ ]+\.py:)|(?<=weights=)[^:]*/", "", name) for name in names]
+    names = short if len(set(short)) == len(names) else names
+    return [(_folded(name), entry.runs) for name, entry in zip(names, result.entries, strict=True)]
+
+
+def _folded(name: str) -> str:
+    """A name in lines of at most about LINE characters, broken where its parts end."""
+    lines = [""]
+    for part in re.findall(r"[^:/ ]+[:/ ]?|[:/ ]", name):
+        if lines[-1] and len(lines[-1] + part) > LINE:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(map(str.strip, lines))
 
 
 def _svg(figure: "Figure", name: str, label: str) -> str:
