@@ -43,7 +43,8 @@ def test_the_model_made_for_photos_comes_last_where_its_classes_are_the_runs(
     photo = Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 70, 3), np.uint8))
     photo.save(tmp_path / "photo.png")
     assert answer_picture(gallery, (tmp_path / "photo.png").read_bytes()).rely_on == 2
-    prepared = {"pixels": gallery.test_set.images[0].tolist()} if gallery.test_set else {}
+    assert gallery.test_set is not None
+    prepared = {"pixels": gallery.test_set.images[0].tolist()}
     assert answer_json(gallery, json.dumps(prepared).encode()).rely_on == 0
 
 

@@ -186,18 +186,16 @@ def test_long_names_leave_room_for_the_plots(tmp_path: Path) -> None:
     models = (f"resnet20:mean=0.449:sd=0.226:weights={weights}", "my/nets/net.py:MyNet:width=64")
     result = make_result(tmp_path, models=models)
     for name in FIGURES:
-        draw_figure(result, name).savefig(
-            tmp_path / "figure.png"
-        )  # raises what matplotlib warns of
-    labels = [
-        text.get_text() for text in draw_figure(result, "accuracies").axes[0].get_yticklabels()
-    ]
-    assert labels == [
+        # Raises what matplotlib warns of.
+        draw_figure(result, name).savefig(tmp_path / "figure.png")
+
+    def shown(result: Result) -> list[str]:
+        axes = draw_figure(result, "accuracies").axes[0]
+        return [label.get_text() for label in axes.get_yticklabels()]
+
+    assert shown(result) == [
         "resnet20:mean=0.449:\nsd=0.226:\nweights=resnet20.th",
         "net.py:MyNet:width=64",
     ]
     twins = make_result(tmp_path / "twins", models=("a/net.py:MyNet", "b/net.py:MyNet"))
-    labels = [
-        text.get_text() for text in draw_figure(twins, "accuracies").axes[0].get_yticklabels()
-    ]
-    assert labels == ["a/net.py:MyNet", "b/net.py:MyNet"]
+    assert shown(twins) == ["a/net.py:MyNet", "b/net.py:MyNet"]

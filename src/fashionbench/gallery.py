@@ -46,8 +46,8 @@ class Gallery:
     @property
     def for_photos(self) -> int:
         """The index of the model to rely on for photos: the one made for them, if it is shown."""
-        made_for = [k for k, shown in enumerate(self.models) if shown.predictor.path == PHOTO_MODEL]
-        return made_for[0] if made_for else 0
+        paths = [shown.predictor.path for shown in self.models]
+        return paths.index(PHOTO_MODEL) if PHOTO_MODEL in paths else 0
 
     @property
     def disagreements(self) -> NDArray[np.intp]:
@@ -87,9 +87,8 @@ def load_gallery(where: Path | None = None) -> Gallery:
             continue
         models.append(replace(_show(loaded), name=name))
         runs.append(run)
-    photo = load_predictor(PHOTO_MODEL)
-    if photo.classes == best.classes:
-        models.append(replace(_show(photo), name="photo"))
+    if tuple(load_facts(PHOTO_MODEL)["classes"]) == best.classes:
+        models.append(replace(_show(load_predictor(PHOTO_MODEL)), name="photo"))
     report = folder / "report.html"
     return Gallery(
         models=tuple(models),
