@@ -29,17 +29,35 @@ pytestmark = pytest.mark.usefixtures("two_threads")
     ],
 )
 def test_the_way_suits_the_model(name: str, way: str, chosen: str, silhouettes: Dataset) -> None:
-    found, reason = choose(build_model(name), jobs(name, 2)[0], silhouettes, CPU, way)
+    found, reason = choose(build_model(name), jobs(name, 2)[0], silhouettes, CPU, way, 2)
     assert found == chosen
     assert reason
 
 
 def test_what_cannot_be_stacked_goes_the_next_way_and_says_why(silhouettes: Dataset) -> None:
     job = jobs("v0", 1)[0]
-    found, reason = choose(Asking(), job, silhouettes, CPU, "auto")
+    found, reason = choose(Asking(), job, silhouettes, CPU, "auto", 2)
     assert (found, "item" in reason) == ("processes", True)
     script = job.model_copy(update={"model": "__main__:Asking"})
-    assert choose(Asking(), script, silhouettes, CPU, "auto")[0] == "serial"
+    assert choose(Asking(), script, silhouettes, CPU, "auto", 2)[0] == "serial"
+
+
+@pytest.mark.parametrize(("gain", "chosen"), [(3.2, "stacked"), (0.4, "serial")])
+def test_on_an_accelerator_stacked_convolutions_are_tried_out(
+    gain: float, chosen: str, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def tried(model: object, data: object, recipe: object, members: int) -> float:
+        asked.append(members)
+        return gain
+
+    monkeypatch.setattr(launch, "gain_of_stacking", tried)
+    meta = torch.device("meta")  # stands for any device that is not the CPU
+    job = jobs("v2", 1)[0]
+    found, reason = choose(build_model("v2"), job, silhouettes, meta, "auto", 7)
+    assert (found, asked) == (chosen, [7])
+    assert f"{gain} times as fast" in reason
 
 
 def run(store: RunStore, silhouettes: Dataset, model: str, seeds: int, way: str, timed: int) -> int:

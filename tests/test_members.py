@@ -1,6 +1,7 @@
 """Members of a stack end where runs of their own end, and do not touch each other."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,7 +9,12 @@ from torch import nn
 
 from fashionbench.data import Dataset, Split
 from fashionbench.evaluation import evaluate
-from fashionbench.members import fit_members, members_that_fit, why_not_stackable
+from fashionbench.members import (
+    fit_members,
+    gain_of_stacking,
+    members_that_fit,
+    why_not_stackable,
+)
 from fashionbench.models import build_model
 from fashionbench.recipe import OPTIMIZERS, load_recipe
 from fashionbench.train import fit
@@ -204,6 +210,18 @@ def test_what_cannot_be_stacked_is_told_and_left_as_it_was(few: Split) -> None:
     assert "item" in reason
     assert torch.equal(flat(model), before)
     assert why_not_stackable(build_model("v2"), few, RECIPE) is None
+
+
+def test_what_stacking_gains_is_tried_out(
+    silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = build_model("v2", seed=0)
+    before = flat(model)
+    readings = iter([0.0, 2.0, 10.0, 10.5])  # 2 s for eight together, half a second for one
+    clock = SimpleNamespace(perf_counter=readings.__next__)
+    monkeypatch.setattr("fashionbench.members.time", clock)
+    assert gain_of_stacking(model, silhouettes.train, RECIPE, 8) == 8 * 0.5 / 2
+    assert torch.equal(flat(model), before)
 
 
 def test_groups_stay_within_half_of_the_free_memory(

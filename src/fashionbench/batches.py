@@ -39,10 +39,18 @@ class Batch:
     shares: Tensor | None = None
     """(B,) how much of each mixed image is its own."""
 
+    def tensors(self) -> list[Tensor]:
+        """Those of its tensors that are there."""
+        parts = (self.images, self.labels, self.partners, self.shares)
+        return [part for part in parts if part is not None]
+
     def first(self, images: int) -> "Batch":
         """The batch cut off after so many images."""
-        parts = (self.images, self.labels, self.partners, self.shares)
-        return Batch(*(part if part is None else part[:images] for part in parts))  # type: ignore[arg-type]
+        return Batch(*(part[:images] for part in self.tensors()))
+
+    def clone(self) -> "Batch":
+        """A copy in memory of its own."""
+        return Batch(*(part.clone() for part in self.tensors()))
 
 
 def epoch_steps(images: int, recipe: Recipe) -> int:

@@ -21,7 +21,7 @@ from torch import nn
 from fashionbench import errors
 from fashionbench.config import Job, Way
 from fashionbench.data import Dataset
-from fashionbench.members import members_that_fit, why_not_stackable
+from fashionbench.members import gain_of_stacking, members_that_fit, why_not_stackable
 from fashionbench.models import build_model, model_entry
 from fashionbench.progress import note
 from fashionbench.records import RunStore
@@ -65,14 +65,11 @@ def run_entry(
     if not waiting:
         return
     model = build_model(waiting[0].model, classes=len(dataset.classes))
-    chosen, reason = choose(model, waiting[0], dataset, device, way)
+    chosen, reason = choose(model, waiting[0], dataset, device, way, len(waiting))
     label = model_entry(waiting[0].model).label
     note(f"{label}: {len(waiting)} seeds {chosen}, {reason}")
     if chosen == "stacked":
-        training = dataset.train.to(device)
-        size = members_that_fit(model, training, waiting[0].recipe)
-        if device.type == "cpu":
-            size = min(size, GROUP)
+        size = group_size(model, waiting[0], dataset, device)
         for first in range(0, len(waiting), size):
             done(len(run_together(waiting[first : first + size], dataset, device, store)))
     elif chosen == "processes":
@@ -84,27 +81,43 @@ def run_entry(
             done(1)
 
 
+def group_size(model: nn.Module, job: Job, dataset: Dataset, device: torch.device) -> int:
+    """How many members are trained together at most."""
+    size = members_that_fit(model, dataset.train.to(device), job.recipe)
+    return min(size, GROUP) if device.type == "cpu" else size
+
+
 def choose(
-    model: nn.Module, job: Job, dataset: Dataset, device: torch.device, way: Way
+    model: nn.Module,
+    job: Job,
+    dataset: Dataset,
+    device: torch.device,
+    way: Way,
+    seeds: int,
 ) -> tuple[Way, str]:
     """The fastest way of running seeds of a model together, or the next to what was asked for.
 
-    Stacking wins where a model is a few products of matrices; convolutions of several
-    members are slower on a CPU than one after another (benchmarks/many_seeds.json).
+    Stacking wins where a model is a few products of matrices. Convolutions of several members
+    are slower on a CPU than one after another (benchmarks/many_seeds.json); on CUDA it is
+    tried out.
     """
-    convolutions = device.type == "cpu" and any(
-        isinstance(module, nn.modules.conv._ConvNd) for module in model.modules()
-    )
-    if way == "stacked" or (way == "auto" and not convolutions):
-        trouble = why_not_stackable(model, dataset.train, job.recipe)
-        if trouble is None:
-            return "stacked", "one step for all of them"
-        reason = f"since they cannot be stacked ({trouble})"
-    else:
+    convolutions = any(isinstance(module, nn.modules.conv._ConvNd) for module in model.modules())
+    on_cpu = device.type == "cpu"
+    if way == "processes":
+        reason = "as asked for"
+    elif way == "auto" and convolutions and on_cpu:
         reason = "for convolutions gain nothing from stacking on a CPU"
-        if way == "processes":
-            reason = "as asked for"
-    if device.type != "cpu":
+    elif trouble := why_not_stackable(model, dataset.train, job.recipe):
+        reason = f"since they cannot be stacked ({trouble})"
+    elif way == "auto" and convolutions:
+        members = min(seeds, group_size(model, job, dataset, device))
+        gain = gain_of_stacking(model, dataset.train.to(device), job.recipe, members)
+        reason = f"for stacked they were {gain:.1f} times as fast"
+        if gain > 1:
+            return "stacked", reason
+    else:
+        return "stacked", "one step for all of them"
+    if not on_cpu:
         return "serial", f"one after another, {reason}"
     if job.model.startswith("__main__:"):
         return "serial", "for a model defined in a script cannot be sent to other processes"

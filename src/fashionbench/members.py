@@ -6,7 +6,8 @@ member has its own first weights, order of images, augmentation and dropout, and
 """
 
 import copy
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -17,16 +18,27 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from fashionbench.batches import Batch, batch_losses, epoch_batches, epoch_steps
 from fashionbench.data import Split, hold_out
-from fashionbench.devices import free_memory, isolated, keep_freed_memory, resolve_device
+from fashionbench.devices import (
+    free_memory,
+    isolated,
+    keep_freed_memory,
+    resolve_device,
+    synchronize,
+)
 from fashionbench.evaluation import pixels
 from fashionbench.optim import Updater
 from fashionbench.progress import progress_bar
 from fashionbench.recipe import Recipe
+from fashionbench.recording import Recording, can_be_recorded
 from fashionbench.seeds import derive_seed
-from fashionbench.train import Fit, forward_precision
+from fashionbench.train import Fit, begin, forward_precision
 from fashionbench.transfer import treats_layers_apart
 
-__all__ = ["fit_members", "members_that_fit", "why_not_stackable"]
+__all__ = ["fit_members", "gain_of_stacking", "members_that_fit", "why_not_stackable"]
+
+
+REHEARSED_STEPS, PROBED_STEPS = 5, 20
+"""Before the clock, for a recording to be made; and by the clock."""
 
 
 class _Linear(nn.Linear):
@@ -59,12 +71,18 @@ class _Stack:
     def _take(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> None:
         self.parameters, self.buffers = parameters, buffers
         self.updater = Updater(parameters, buffers, self.recipe, self.steps_an_epoch, stacked=True)
+        self._differentiate: Callable[[Batch], Tensor] = self._differentiated
+        if can_be_recorded(self.skeleton, self.updater):
+            self._differentiate = Recording(self._differentiated, self.updater.parameters)
 
     def step(self, batch: Batch) -> Tensor:
-        """One update of all members from their batches, one after another; (M,) losses.
+        """One update of all members from their batches, one after another; (M,) losses."""
+        losses = self._differentiate(batch)
+        self.updater.update()
+        return losses
 
-        The sum of the losses keeps each member's gradient its own.
-        """
+    def _differentiated(self, batch: Batch) -> Tensor:
+        """(M,) losses. Their sum keeps each member's gradient its own."""
         images = batch.images.unflatten(0, (len(self.models), -1))
 
         def logits(parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
@@ -75,7 +93,7 @@ class _Stack:
             called = vmap(logits, randomness="different")(self.parameters, self.buffers, images)
         each = batch_losses(called.flatten(0, 1), batch, self.recipe)
         losses: Tensor = each.unflatten(0, (len(self.models), -1)).mean(dim=1)
-        self.updater.step(losses.sum())
+        self.updater.differentiate(losses.sum())
         return losses.detach()
 
     @torch.no_grad()
@@ -190,6 +208,32 @@ def why_not_stackable(model: nn.Module, data: Split, recipe: Recipe) -> str | No
     except (RuntimeError, ValueError, NotImplementedError, TypeError) as error:
         return str(error).splitlines()[0]
     return None
+
+
+def gain_of_stacking(model: nn.Module, data: Split, recipe: Recipe, members: int) -> float:
+    """How many times as fast a step of so many members is as their steps one after another.
+
+    Tried out on the device that `data` is on, where why_not_stackable says nothing against it.
+    """
+    count = recipe.batch_size * (REHEARSED_STEPS + PROBED_STEPS)
+    few = Split(data.images[:count], data.labels[:count])
+
+    def seconds(step: Callable[[Batch], Tensor], seeds: Sequence[int]) -> float:
+        batches = [*epoch_batches(few, recipe, seeds, 0)]
+        for batch in batches[:REHEARSED_STEPS]:
+            step(batch)
+        synchronize(data.images.device)
+        start = time.perf_counter()
+        for batch in batches[REHEARSED_STEPS:]:
+            step(batch)
+        synchronize(data.images.device)
+        return time.perf_counter() - start
+
+    models = [copy.deepcopy(model).to(data.images.device).train() for _ in range(members)]
+    with isolated(data.images.device):
+        together = seconds(_Stack(models, recipe, 1).step, range(members))
+        _, step = begin(models[0].to(memory_format=torch.channels_last), few, recipe)
+        return members * seconds(step, [0]) / together
 
 
 def members_that_fit(model: nn.Module, data: Split, recipe: Recipe) -> int:

@@ -250,12 +250,20 @@ class Updater:
 
     def step(self, loss: Tensor) -> None:
         """One update of all parameters from a loss that depends on them."""
-        rate = self.recipe.learning_rate * rate_factor(self.recipe, self.steps, self.steps_an_epoch)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["factor"]
+        self.differentiate(loss)
+        self.update()
+
+    def differentiate(self, loss: Tensor) -> None:
+        """Put the loss's gradients in the place of older ones."""
         for parameter in self.parameters:
             parameter.grad = None
         loss.backward()
+
+    def update(self) -> None:
+        """One update of all parameters by the gradients that they have."""
+        rate = self.recipe.learning_rate * rate_factor(self.recipe, self.steps, self.steps_an_epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["factor"]
         if self.recipe.gradient_clip is not None:
             self._clip(self.recipe.gradient_clip)
         self._update_all()

@@ -21,10 +21,11 @@ from fashionbench.evaluation import evaluate
 from fashionbench.optim import Updater
 from fashionbench.progress import progress_bar
 from fashionbench.recipe import Recipe
+from fashionbench.recording import Recording, can_be_recorded
 from fashionbench.seeds import derive_seed
 from fashionbench.transfer import frozen, probe, rate_factors
 
-__all__ = ["Fit", "fit", "forward_precision"]
+__all__ = ["Fit", "begin", "fit", "forward_precision"]
 
 WARM_UP_STEPS = 5
 CURVE_POINTS = 20
@@ -103,7 +104,7 @@ def fit(
     keep_freed_memory()
     model.to(device).to(memory_format=torch.channels_last)
     training, validation = hold_out(data.to(device), recipe.validation_images, recipe.train_images)
-    updater = _updater(model, training, recipe)
+    updater, step = begin(model, training, recipe)
     result, best = Fit(warm_up_seconds=warm_up(model, training, recipe)), None
     if resume is None and recipe.probe_epochs:
         result.train_seconds = probe(model, training, recipe, seed)
@@ -120,7 +121,7 @@ def fit(
             losses = []
             with frozen(model, recipe, result.epochs):
                 for batch in epoch_batches(training, recipe, [seed], result.epochs):
-                    losses.append(training_step(model, updater, batch))
+                    losses.append(step(batch))
                     bar.update()
             synchronize(device)
             result.train_seconds = (result.train_seconds or 0) + time.perf_counter() - start
@@ -144,13 +145,30 @@ def fit(
     return result
 
 
-def training_step(model: nn.Module, updater: Updater, batch: Batch) -> Tensor:
-    """One update; the batch's mean loss, still on the device."""
-    with forward_precision(updater.recipe, batch.images.device):
-        logits = model(batch.images)
-    loss = batch_loss(logits, batch, updater.recipe)
-    updater.step(loss)
-    return loss.detach()
+def begin(
+    model: nn.Module, training: Split, recipe: Recipe, *, record: bool = True
+) -> tuple[Updater, Callable[[Batch], Tensor]]:
+    """A run's updater and its step: one update by a batch, whose mean loss stays on the device."""
+    parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
+    steps, factors = epoch_steps(len(training), recipe), rate_factors(model, recipe)
+    updater = Updater(parameters, buffers, recipe, steps, factors=factors)
+
+    def differentiate(batch: Batch) -> Tensor:
+        with forward_precision(recipe, batch.images.device):
+            logits = model(batch.images)
+        loss = batch_loss(logits, batch, recipe)
+        updater.differentiate(loss)
+        return loss.detach()
+
+    recorded = record and can_be_recorded(model, updater)
+    passes = Recording(differentiate, updater.parameters) if recorded else differentiate
+
+    def step(batch: Batch) -> Tensor:
+        loss = passes(batch)
+        updater.update()
+        return loss
+
+    return updater, step
 
 
 def forward_precision(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any]:
@@ -166,20 +184,14 @@ def warm_up(model: nn.Module, training: Split, recipe: Recipe) -> float:
     device = training.images.device
     with isolated(device):
         rehearsal = copy.deepcopy(model).train()
-        updater = _updater(rehearsal, training, recipe)
-        for batch in islice(epoch_batches(training, recipe, [0], 0), WARM_UP_STEPS):
-            training_step(rehearsal, updater, batch)
+        _, step = begin(rehearsal, training, recipe, record=False)
+        batches = [*islice(epoch_batches(training, recipe, [0], 0), WARM_UP_STEPS)]
         # The short batch at an epoch's end has kernels of its own to choose.
         short = len(training) % recipe.batch_size or recipe.batch_size
-        training_step(rehearsal, updater, batch.first(short))
+        for batch in [*batches, batches[-1].first(short)]:
+            step(batch)
     synchronize(device)
     return time.perf_counter() - start
-
-
-def _updater(model: nn.Module, training: Split, recipe: Recipe) -> Updater:
-    parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
-    steps, factors = epoch_steps(len(training), recipe), rate_factors(model, recipe)
-    return Updater(parameters, buffers, recipe, steps, factors=factors)
 
 
 def _bar(training: Split, recipe: Recipe, result: Fit, description: str) -> Any:

@@ -1,0 +1,87 @@
+"""On CUDA: a step's forward and backward pass recorded once as a graph and replayed.
+
+A small model's step is some dozens of kernels of a few microseconds each, and to launch them one
+by one takes longer than they do; a CUDA graph launches them together. The update stays outside:
+its rate changes from step to step, which a recording could not follow.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from fashionbench.batches import Batch
+from fashionbench.optim import Updater
+from fashionbench.transfer import treats_layers_apart
+
+__all__ = ["Recording", "can_be_recorded"]
+
+EAGER_CALLS = 3
+"""Calls before the recorded one, in which libraries choose kernels and set up their work space."""
+
+
+def can_be_recorded(model: nn.Module, updater: Updater) -> bool:
+    """Whether every step launches the same kernels on the same memory of a CUDA device.
+
+    Known of this package's and torch's own modules. A person's module may decide in Python what a
+    recording would fix once for all.
+    """
+    known = all(
+        type(module).__module__.startswith(("fashionbench.", "torch.nn."))
+        for module in model.modules()
+    )
+    on_cuda = all(parameter.is_cuda for parameter in updater.parameters)
+    return on_cuda and known and not treats_layers_apart(updater.recipe)
+
+
+class Recording:
+    """A pass, from a batch to losses and to gradients in `parameters`, replayed where it can be.
+
+    `compute` forgets older gradients itself. A batch of another shape than the recorded one, the
+    short one at an epoch's end, is computed as ever.
+    """
+
+    def __init__(self, compute: Callable[[Batch], Tensor], parameters: Sequence[Tensor]) -> None:
+        self.compute = compute
+        self.parameters = parameters
+        self._stream = torch.cuda.Stream()
+        self._calls = 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """The losses; gradients stay those of this call until the next."""
+        if self._graph is None and self._calls < EAGER_CALLS:
+            self._calls += 1
+            return self._aside(batch)
+        if self._graph is None:
+            self._record(batch)
+        if batch.images.shape != self._batch.images.shape:
+            return self.compute(batch)
+        for kept, given in zip(self._batch.tensors(), batch.tensors(), strict=True):
+            kept.copy_(given)
+        assert self._graph is not None
+        self._graph.replay()
+        # A short batch in between has put others in their place.
+        for parameter, gradient in zip(self.parameters, self._gradients, strict=True):
+            parameter.grad = gradient
+        return self._losses.clone()
+
+    def _aside(self, batch: Batch) -> Tensor:
+        """Compute on the stream that is recorded later, so that its work space is there then."""
+        current = torch.cuda.current_stream()
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream):
+            losses = self.compute(batch)
+        current.wait_stream(self._stream)
+        return losses
+
+    def _record(self, batch: Batch) -> None:
+        """Nothing is computed while recording: memory is laid out and kernels are noted."""
+        self._batch = batch.clone()
+        for parameter in self.parameters:
+            parameter.grad = None  # so that gradients are laid out in the graph's own memory
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=self._stream):
+            self._losses = self.compute(self._batch)
+        self._gradients = [parameter.grad for parameter in self.parameters]
+        self._graph = graph
