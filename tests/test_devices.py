@@ -3,12 +3,21 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-from fashionbench.devices import free_memory, resolve_device, synchronize
+from fashionbench.devices import (
+    free_memory,
+    isolated,
+    resolve_device,
+    seed_generators,
+    synchronize,
+)
 from fashionbench.errors import UsageError
+
+CPU = torch.device("cpu")
 
 
 def test_auto_is_cuda_if_there_is_one_else_the_cpu() -> None:
@@ -40,12 +49,45 @@ def test_malloc_is_left_to_a_person_who_set_it() -> None:
     assert answer.stdout.strip() == "False", answer.stderr
 
 
-def test_free_memory_is_less_than_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    cpu = torch.device("cpu")
-    assert 1 << 20 < free_memory(cpu) < 1 << 46
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_free_memory_is_less_than_the_machine_has() -> None:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert 1 << 20 < free_memory(CPU) < total
 
-    def unknown(name: str) -> int:
-        raise ValueError(name)
 
-    monkeypatch.setattr("os.sysconf", unknown)
-    assert free_memory(cpu) == 4 << 30
+def test_a_containers_limit_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"/proc/meminfo": "MemAvailable:    8000000 kB\n"}
+    files |= {f"/sys/fs/cgroup/memory.{name}": "max" for name in ("max", "current")}
+
+    def read(path: Path, encoding: str) -> str:
+        if str(path) not in files:
+            raise FileNotFoundError(path)
+        return files[str(path)]
+
+    monkeypatch.setattr(Path, "read_text", read)
+    assert free_memory(CPU) == 8_000_000 * 1024
+    files |= {"/sys/fs/cgroup/memory.max": "5000\n", "/sys/fs/cgroup/memory.current": "3000\n"}
+    assert free_memory(CPU) == 2000
+    files.clear()
+    assert free_memory(CPU) == 4 << 30
+
+
+def test_training_leaves_cudnn_on_and_generators_as_they_were() -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    allowed = torch.backends.cudnn.allow_tf32
+    try:
+        for allow in (True, False):
+            torch.backends.cudnn.allow_tf32 = allow
+            with isolated(CPU):
+                seed_generators(CPU, 8)
+                first = torch.rand(2)
+                seed_generators(CPU, 8)
+                assert torch.equal(torch.rand(2), first)
+                assert torch.backends.cudnn.enabled
+                assert torch.backends.cudnn.deterministic
+                assert torch.backends.cudnn.allow_tf32 == allow
+    finally:
+        torch.backends.cudnn.allow_tf32 = allowed
+    assert torch.equal(torch.rand(2), expected)

@@ -3,10 +3,12 @@
 import ctypes
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 
 import torch
 
@@ -19,6 +21,7 @@ __all__ = [
     "isolated",
     "keep_freed_memory",
     "resolve_device",
+    "seed_generators",
     "synchronize",
 ]
 
@@ -53,11 +56,32 @@ def synchronize(device: torch.device) -> None:
 @contextmanager
 def isolated(device: torch.device) -> Iterator[None]:
     """Leave torch's generators as they were, and have cuDNN give the same numbers each time."""
+    of_mps = torch.mps.get_rng_state() if device.type == "mps" else None
+    cudnn = torch.backends.cudnn
     with (
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
-        torch.backends.cudnn.flags(deterministic=True, benchmark=False),
+        # What is not given here would be set to a default, which for `enabled` is False.
+        cudnn.flags(
+            enabled=cudnn.enabled,
+            allow_tf32=cudnn.allow_tf32,
+            benchmark=False,
+            deterministic=True,
+        ),
     ):
-        yield
+        try:
+            yield
+        finally:
+            if of_mps is not None:
+                torch.mps.set_rng_state(of_mps)
+
+
+def seed_generators(device: torch.device, seed: int) -> None:
+    """Seed what layers draw from on `device` and on the CPU, and no other device's generator."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
 
 
 def describe_device(device: torch.device) -> str:
@@ -70,9 +94,24 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    except (AttributeError, ValueError):  # Windows, macOS
+        # Not sysconf's free pages: those that cache files can be had as well.
+        text = Path("/proc/meminfo").read_text("ascii")
+        (kibibytes,) = re.findall(r"^MemAvailable: *(\d+) kB$", text, re.MULTILINE)
+    except (OSError, ValueError):  # Windows, macOS
         return 4 << 30
+    return min(1024 * int(kibibytes), _left_to_container())
+
+
+def _left_to_container() -> int:
+    """Bytes that a control group of Linux allows beyond those in use; very many without a limit."""
+    try:
+        limit, used = (
+            int(Path(f"/sys/fs/cgroup/memory.{name}").read_text("ascii"))
+            for name in ("max", "current")
+        )
+    except (OSError, ValueError):  # none, or "max"
+        return sys.maxsize
+    return max(0, limit - used)
 
 
 # From glibc's malloc.h.

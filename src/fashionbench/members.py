@@ -1,8 +1,10 @@
 """The loop of train.py for many seeds at once: M models of one kind, stacked and trained together.
 
 A small model leaves most of a machine idle; M of them in one batched product do not. Each
-member has its own first weights, order of images, augmentation and dropout, and ends where
-`fit` would take it, but for rounding. Stacking is torch.func's (vmap over functional_call).
+member has its own first weights, order of images and augmentation, and ends where `fit` would
+take it, but for rounding. What dropout drops is each member's own too, but drawn for all
+together: there a member ends as one more seed would, not where `fit` would take it. Stacking is
+torch.func's (vmap over functional_call).
 """
 
 import copy
@@ -23,6 +25,7 @@ from fashionbench.devices import (
     isolated,
     keep_freed_memory,
     resolve_device,
+    seed_generators,
     synchronize,
 )
 from fashionbench.evaluation import pixels
@@ -136,7 +139,7 @@ def fit_members(
     device: torch.device | str = "auto",
     description: str = "",
 ) -> list[Fit]:
-    """Train models in place together, the k-th as `fit(models[k], data, recipe, seeds[k])`.
+    """Train models in place together, the k-th as `fit(models[k], data, recipe, seeds[k])` would.
 
     The models are of one class and differ in their weights alone; `why_not_stackable`
     tells beforehand whether they can be stacked. Each stops on its own. `train_seconds` is
@@ -156,7 +159,7 @@ def fit_members(
         progress_bar(total=recipe.epochs * steps, desc=description, unit="step") as bar,
     ):
         for epoch in range(recipe.epochs):
-            torch.manual_seed(derive_seed(seeds[0], "dropout", epoch))
+            seed_generators(device, derive_seed(seeds[0], "dropout", epoch))
             losses = []
             for batch in epoch_batches(training, recipe, [m.seed for m in going], epoch):
                 losses.append(stack.step(batch))
@@ -201,7 +204,7 @@ def why_not_stackable(model: nn.Module, data: Split, recipe: Recipe) -> str | No
     copies = [copy.deepcopy(model) for _ in range(2)]
     few = Split(data.images[: 2 * recipe.batch_size], data.labels[: 2 * recipe.batch_size])
     try:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             stack = _Stack(copies, recipe, 1)
             for batch in islice(epoch_batches(few, recipe, [0, 1], 0), 1):
                 stack.step(batch)
@@ -250,7 +253,7 @@ def members_that_fit(model: nn.Module, data: Split, recipe: Recipe) -> int:
         kept += tensor.numel() * tensor.element_size()
         return tensor
 
-    with torch.random.fork_rng(), torch.autograd.graph.saved_tensors_hooks(count, lambda t: t):
+    with isolated(device), torch.autograd.graph.saved_tensors_hooks(count, lambda t: t):
         rehearsal = copy.deepcopy(model).to(device).train()
         rehearsal(pixels(data.images[: recipe.batch_size]))
     weights = sum(p.numel() * p.element_size() for p in model.parameters())

@@ -16,7 +16,13 @@ from torch import Tensor, nn
 
 from fashionbench.batches import Batch, batch_loss, epoch_batches, epoch_steps
 from fashionbench.data import Split, hold_out
-from fashionbench.devices import isolated, keep_freed_memory, resolve_device, synchronize
+from fashionbench.devices import (
+    isolated,
+    keep_freed_memory,
+    resolve_device,
+    seed_generators,
+    synchronize,
+)
 from fashionbench.evaluation import evaluate
 from fashionbench.optim import Updater
 from fashionbench.progress import progress_bar
@@ -114,7 +120,7 @@ def fit(
         updater.load_state_dict(resume["updater"])
     with isolated(device), _bar(training, recipe, result, description) as bar:
         while not result.is_over(recipe):
-            torch.manual_seed(derive_seed(seed, "dropout", result.epochs))
+            seed_generators(device, derive_seed(seed, "dropout", result.epochs))
             model.train()
             synchronize(device)
             start = time.perf_counter()

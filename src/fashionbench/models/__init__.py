@@ -189,7 +189,7 @@ def build_model(
     entry = model_entry(name)
     build: Callable[..., nn.Module] = locate(entry.reference)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "initialisation"))
+        torch.default_generator.manual_seed(derive_seed(seed, "initialisation"))
         settings = for_classes(build, entry.settings, entry.given, classes)
         if name in MODELS:
             return build(**settings)

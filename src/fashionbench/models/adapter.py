@@ -48,7 +48,7 @@ def adapted(net: nn.Module) -> tuple[nn.Module, Tensor]:
             candidate = Adapter(candidate, channels, side)
         was_training = candidate.training
         try:
-            with torch.random.fork_rng(), torch.no_grad():
+            with torch.random.fork_rng(devices=[]), torch.no_grad():
                 answer = candidate.eval()(images)
         except Exception as error:  # whatever a person's own code may raise
             first = first or error
