@@ -14,6 +14,8 @@ import pytest
 from conftest import run_cli
 from typer.testing import Result
 
+from fashionbench.cli import _names
+
 QUICK = ("--dataset", "silhouettes", "--device", "cpu", "--epochs", "1")
 
 
@@ -205,3 +207,9 @@ def test_a_full_disk_loses_no_finished_run(finished: Path, tmp_path: Path) -> No
     assert "cannot be written" in answer.stderr
     assert "Traceback" not in answer.stderr
     assert finished_runs(folder / "store.sqlite") >= 4
+
+
+def test_names_are_parted_at_commas_outside_brackets() -> None:
+    text = "v0, net.py:Net:sizes=(1,2):more=[3,4],v2:hidden_units=32,"
+    expected = ["v0", "net.py:Net:sizes=(1,2):more=[3,4]", "v2:hidden_units=32"]
+    assert _names(text) == expected

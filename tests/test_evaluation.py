@@ -8,6 +8,7 @@ from torchvision.transforms.functional import to_tensor
 from fashionbench.data import Split
 from fashionbench.evaluation import evaluate, infer, pixels
 from fashionbench.models import build_model
+from fashionbench.models.adapter import Adapter
 
 
 def test_pixels_are_those_of_torchvisions_to_tensor(few: Split) -> None:
@@ -21,6 +22,26 @@ def test_every_image_is_scored_once_whatever_the_batches(silhouettes) -> None:
     with torch.no_grad():
         expected = torch.cat([model(pixels(image[None])) for image in images]).numpy()
     np.testing.assert_allclose(infer(model, images), expected, atol=1e-5)
+
+
+def test_a_model_that_enlarges_images_is_given_fewer_at_once() -> None:
+    seen: list[tuple[int, ...]] = []
+
+    class Watching(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(()))
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            seen.append(tuple(images.shape))
+            return images.mean(dim=(1, 2, 3))[:, None] * self.weight
+
+    images = torch.zeros(40, 28, 28, dtype=torch.uint8)
+    infer(Adapter(Watching(), channels=3, side=224), images)
+    most = 1000 * 28 * 28 // 224**2
+    assert {shape[1:] for shape in seen} == {(3, 224, 224)}
+    assert sum(shape[0] for shape in seen) == 40
+    assert max(shape[0] for shape in seen) == most
 
 
 def test_dropout_is_off_and_the_mode_is_put_back(few: Split) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 from fashionbench.comparison import compare, plan
 from fashionbench.data import dataset_entry, describe, identify_dataset, load_arrays, load_data
 from fashionbench.errors import DataError, UsageError
+from fashionbench.export import export_model
 from fashionbench.folders import open_folder
 from fashionbench.pictures import write_augmentations, write_samples
 from fashionbench.recipe import load_recipe
@@ -131,6 +132,12 @@ def test_it_is_compared_with_as_many_classes_as_it_has(tmp_path: Path) -> None:
     assert "mine" in (out / "report.html").read_text("utf-8")
     (checkpoint,) = (out / "checkpoints").glob("v0*mine*.safetensors")
     assert load_model(checkpoint).layer_stack[-1].out_features == 3
+    # An export needs the test images that the run folder holds, not the folder of the data.
+    (tmp_path / "mine").rename(tmp_path / "moved")
+    made = export_model(checkpoint, "torch-export", tmp_path / "exported.pt2")
+    assert made.images == len(arrays[2])
+    assert "trained on mine\n" in made.card.read_text("utf-8")
+    (tmp_path / "moved").rename(tmp_path / "mine")
     # Back to content that has been run: its own test images are shown again.
     other = [arrays[0], arrays[1], arrays[2] ^ 255, arrays[3]]
     write_idx(tmp_path / "mine", other)

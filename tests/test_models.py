@@ -12,7 +12,7 @@ from fashionbench.data import Split
 from fashionbench.errors import UsageError
 from fashionbench.evaluation import evaluate
 from fashionbench.members import why_not_stackable
-from fashionbench.models import MODELS, build_model, identify, model_entry
+from fashionbench.models import MODELS, _parse, build_model, identify, model_entry
 from fashionbench.models.adapter import Adapter
 from fashionbench.models.mlp import MLP, FashionMnistModelV0, FashionMnistModelV1
 from fashionbench.models.tinyvgg import FashionMNISTModelV2
@@ -218,3 +218,23 @@ def test_an_argument_that_is_not_taken_is_refused(name: str, message: str) -> No
 def test_an_argument_that_does_not_fit_is_explained(name: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         build_model(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "given"),
+    [
+        ("v2:hidden_units=32", "v2", {"hidden_units": 32}),
+        ("net.py:Net:sizes=(1, 2):name=a", "net.py:Net", {"sizes": (1, 2), "name": "a"}),
+        (r"resnet20:weights=C:\w\r.th", "resnet20", {"weights": r"C:\w\r.th"}),
+        (
+            "resnet20:mean=0.4:weights=runs/12:30/r.th:sd=0.2",
+            "resnet20",
+            {"mean": 0.4, "weights": "runs/12:30/r.th", "sd": 0.2},
+        ),
+        ("package.module:Name", "package.module:Name", {}),
+    ],
+)
+def test_arguments_are_told_from_names_and_paths(
+    name: str, base: str, given: dict[str, object]
+) -> None:
+    assert _parse(name) == (base, given)

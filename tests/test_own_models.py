@@ -11,10 +11,16 @@ import torch
 from torch import nn
 from typer.testing import Result
 
-from fashionbench.checkpoint import load_model
+from fashionbench.checkpoint import load_model, save_model
+from fashionbench.comparison import plan
+from fashionbench.config import Job
+from fashionbench.data import Dataset
 from fashionbench.errors import FashionbenchError, StoreError, UsageError
 from fashionbench.models import build_model, identify, model_entry
 from fashionbench.models.adapter import SHAPES, Adapter
+from fashionbench.recipe import load_recipe
+from fashionbench.records import RunStore
+from fashionbench.runs import run_job
 
 NET = """
 from torch import nn
@@ -159,6 +165,115 @@ def test_it_is_compared_like_any_other_and_rebuilt_while_its_file_is_the_same(
         load_model(checkpoint)
     with pytest.raises(FashionbenchError, match="no file"):
         identify(f"{path}:MyNet")
+
+
+BLOCKS = """
+from torch import nn
+
+WIDTH = 4
+
+def activation():
+    return nn.ReLU()
+
+class Block(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(784, WIDTH), activation(), nn.Linear(WIDTH, 10))
+
+def unrelated():
+    return 1
+"""
+USING = """
+import blocks
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.block = blocks.Block()
+    def forward(self, x):
+        return self.block(x)
+"""
+
+
+@pytest.mark.parametrize("reference", ["using_blocks.py:Net", "using_blocks:Net"])
+@pytest.mark.parametrize(
+    ("before", "after", "matters"),
+    [
+        ("nn.Linear(784, WIDTH), act", "nn.Linear(784, WIDTH), nn.Dropout(), act", True),
+        ("nn.ReLU()", "nn.GELU()", True),
+        ("WIDTH = 4", "WIDTH = 5", True),
+        ("return 1", "return 2", False),
+    ],
+)
+def test_an_edited_part_in_another_file_makes_another_model(
+    reference: str, before: str, after: str, matters: bool, tmp_path: Path
+) -> None:
+    write(tmp_path, USING, "using_blocks.py")
+    digests = []
+    for text in (BLOCKS, BLOCKS.replace(before, after), BLOCKS):
+        write(tmp_path, text, "blocks.py")
+        program = f"from fashionbench.models import identify; print(identify({reference!r})[1])"
+        answer = subprocess.run(
+            [sys.executable, "-B", "-c", program], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert answer.returncode == 0, answer.stderr
+        digests.append(answer.stdout)
+    assert digests[0] == digests[2]
+    assert (digests[0] != digests[1]) == matters
+
+
+def test_a_model_edited_while_runs_are_made_is_not_kept_under_the_old_name(
+    tmp_path: Path, silhouettes: Dataset
+) -> None:
+    path = write(tmp_path, NET)
+    study = plan([f"{path}:MyNet"], ["seed"], 2, dataset="silhouettes", epochs=1)
+    ((first, second),) = study.entries()
+    store = RunStore(tmp_path / "runs", create=True)
+    run_job(first, silhouettes, torch.device("cpu"), store)
+    write(tmp_path, NET.replace("nn.ReLU()", "nn.GELU()"))
+    with pytest.raises(UsageError, match="has changed since the comparison began; finished runs"):
+        run_job(second, silhouettes, torch.device("cpu"), store)
+    assert store.load_run(second) is None
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["os:system", "subprocess:getoutput", f"{subprocess.__file__}:getoutput", "trap.py:system"],
+)
+def test_what_a_foreign_file_names_is_not_run(
+    reference: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "from os import system", "trap.py")
+    argument = "cmd" if "getoutput" in reference else "command"
+    job = Job(
+        model=f"{reference}:{argument}=touch was-run",
+        model_source=identify(reference)[1],
+        recipe=load_recipe("seed"),
+        seed=0,
+        dataset="silhouettes",
+    )
+    save_model(nn.Linear(1, 1), tmp_path / "model.safetensors", job, {})
+    with pytest.raises(UsageError, match="is not run: it is neither"):
+        load_model(tmp_path / "model.safetensors")
+    assert not (tmp_path / "was-run").exists()
+
+
+def test_a_changed_file_is_not_run_when_its_model_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, NET)
+    name, source = identify("my_net.py:MyNet")
+    job = Job(
+        model=name, model_source=source, recipe=load_recipe("seed"), seed=0, dataset="silhouettes"
+    )
+    save_model(build_model(name), tmp_path / "model.safetensors", job, {})
+    assert isinstance(load_model(tmp_path / "model.safetensors"), nn.Module)
+    write(tmp_path, NET + "open('was-run', 'w')\n")
+    with pytest.raises(StoreError, match="has changed since"):
+        load_model(tmp_path / "model.safetensors")
+    assert not (tmp_path / "was-run").exists()
 
 
 def test_a_model_that_cannot_be_had_is_told_before_data_is_looked_for(

@@ -1,11 +1,15 @@
 """The pictures that commands draw by themselves."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from torch import Tensor
 
+from fashionbench.augment import mix
+from fashionbench.changes import MIXINGS
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.pictures import write_augmentations, write_samples, write_schedule
 from fashionbench.recipe import load_recipe
@@ -26,6 +30,23 @@ def test_samples_schedule_and_augmentations_are_drawn(tmp_path: Path) -> None:
     assert ink(tmp_path / "samples.png") > 0.3
     assert 0.005 < ink(tmp_path / "schedule.png") < 0.2
     assert ink(tmp_path / "changes.png") > 0.3
+
+
+def test_images_are_mixed_as_strongly_as_in_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strengths = []
+
+    def watched(name: str, images: Tensor, others: Tensor, uniform: Tensor, strength: float) -> Any:
+        strengths.append(strength)
+        return mix(name, images, others, uniform, strength)
+
+    monkeypatch.setattr("fashionbench.augment.mix", watched)
+    for mixing in ("mixup:0.3", "mixup"):
+        write_augmentations(
+            SEED.override(mixing=mixing), "silhouettes", None, tmp_path / "changes.png"
+        )
+    assert set(strengths) == {0.3, MIXINGS["mixup"].strength}
 
 
 def test_a_recipe_that_changes_nothing_says_so(tmp_path: Path) -> None:

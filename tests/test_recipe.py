@@ -33,6 +33,16 @@ def test_an_override_is_named_after_what_it_changes() -> None:
     assert changed.augmentation == ("flip", "shift:2")
 
 
+def test_what_can_be_absent_is_switched_off_by_none() -> None:
+    long = SEED.override(patience=3, validation_images=100, mixing="mixup", gradient_clip=1)
+    off = long.override(patience="none", mixing="none")
+    assert (off.patience, off.mixing, off.gradient_clip) == (None, None, 1)
+    assert off.name == f"{long.name} mixing=none patience=none"
+    assert SEED.override(patience="none") == SEED
+    with pytest.raises(UsageError, match="epochs is 'none'"):
+        SEED.override(epochs="none")
+
+
 def test_a_recipe_in_words_counts_its_epochs() -> None:
     assert SEED.in_words == "3 epochs, batch 32, sgd at 0.1"
     assert SEED.override(epochs=1).in_words.startswith("1 epoch, ")

@@ -1,8 +1,10 @@
 """Trained weights on disk: a safetensors file, and beside it a JSON that says how to rebuild.
 
-Nothing in either file is executed when it is read.
+Neither holds code. A person's own model is rebuilt from its source, which must be where it was and
+as it was; nothing else that a file may name is run.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -16,12 +18,15 @@ from torch import nn
 
 from fashionbench.config import Job
 from fashionbench.errors import StoreError
-from fashionbench.models import build_model, identify, without_weights
+from fashionbench.models import build_model, is_unchanged, without_weights
 from fashionbench.records import write_atomically
 
 __all__ = ["checkpoint_path", "load_facts", "load_model", "save_model", "slug"]
 
 T = TypeVar("T")
+
+LONGEST_NAME = 170
+"""Characters; file systems allow 255, and seed, key, suffix and a temporary name come on top."""
 
 
 def checkpoint_path(folder: Path, job: Job) -> Path:
@@ -32,8 +37,11 @@ def checkpoint_path(folder: Path, job: Job) -> Path:
 
 
 def slug(text: str) -> str:
-    """`text` as the name of a file, on every system."""
-    return re.sub(r"[^A-Za-z0-9.=-]+", "-", text)
+    """`text` as part of a file's name, on every system; if long, a digest stands for its end."""
+    name = re.sub(r"[^A-Za-z0-9.=-]+", "-", text)
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[:LONGEST_NAME]}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def save_model(model: nn.Module, path: Path, job: Job, facts: dict[str, Any]) -> None:
@@ -57,8 +65,8 @@ def load_facts(path: Path | str) -> dict[str, Any]:
 def load_model(path: Path | str) -> nn.Module:
     """Rebuild a trained model from its .safetensors file, in eval mode on the CPU.
 
-    Raises StoreError if a file is absent or damaged, or the model's source has
-    changed so that the weights no longer fit.
+    Raises StoreError if a file is absent or damaged, or the model's source has changed,
+    UsageError if that is absent or no model.
     """
     path = Path(path)
     facts = load_facts(path)
@@ -67,7 +75,7 @@ def load_model(path: Path | str) -> nn.Module:
     )
     weights = _read_pair(path, lambda: parse_tensors(path.read_bytes()))
     name = without_weights(job.model)  # a file that it began with is no longer needed
-    if identify(name)[1] != job.model_source.partition("+")[0]:
+    if not is_unchanged(name, job.model_source.partition("+")[0]):
         raise StoreError(
             f"The source of {job.model} has changed since {path} was written; train again."
         )

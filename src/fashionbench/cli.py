@@ -4,6 +4,7 @@ Everything heavy is imported inside the command that needs it, so that help is q
 """
 
 import json
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -228,7 +229,9 @@ def train(
     dataset: DatasetOption = "fashion-mnist",
     data: DataOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
-    out: Annotated[Path | None, typer.Option(help="folder  [default: runs/MODEL-RECIPE]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="folder  [default: runs/MODEL-RECIPE-DATASET-seedN]")
+    ] = None,
     as_json: JsonOption = False,
     **settings: str | None,
 ) -> None:
@@ -301,7 +304,9 @@ app.command()(serve)
 
 
 def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+    """Parts between commas, but for those within brackets, as in net.py:Net:sizes=(1,2)."""
+    parts = re.split(r",(?![^()\[\]{}]*[)\]}])", text)
+    return [part.strip() for part in parts if part.strip()]
 
 
 def _seeds(text: str) -> int | list[int]:

@@ -40,6 +40,11 @@ class Job(Frozen):
     """A digest of the content of a person's own data set; empty for those of the table."""
 
     @property
+    def test_set(self) -> str:
+        """What the store calls the test images: another content is another test set."""
+        return self.dataset_source or self.dataset
+
+    @property
     def key(self) -> str:
         """A hash of everything that can change the result; names and descriptions cannot."""
         facts = self.model_copy(

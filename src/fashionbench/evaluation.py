@@ -16,7 +16,8 @@ __all__ = ["calibrate", "evaluate", "infer", "pixels"]
 
 View = Callable[[Tensor], Tensor]
 BATCH = 1000
-"""Images at once; without gradients, larger batches gain nothing on a CPU."""
+"""Images of 28x28 at once, and fewer where a model enlarges them; without gradients, larger
+batches gain nothing on a CPU."""
 
 
 def pixels(images: Tensor) -> Tensor:
@@ -55,13 +56,19 @@ def infer(model: nn.Module, images: Tensor, views: Views = "one") -> NDArray[np.
     model.eval()
     with torch.inference_mode():
         parts = []
-        for batch in images.split(BATCH):
+        for batch in images.split(_batch_size(model, images)):
             x = pixels(batch.to(device))
             seen = [model(view(x)) for view in VIEWS[views]]
             parts.append(torch.stack(seen).mean(dim=0) if len(seen) > 1 else seen[0])
         logits: NDArray[Any] = torch.cat(parts).float().cpu().numpy()
     model.train(was_training)
     return logits
+
+
+def _batch_size(model: nn.Module, images: Tensor) -> int:
+    """As many images as have no more pixels, as the model sees them, than BATCH of 28x28."""
+    side = max(getattr(model, "side", 0), images.shape[-1])
+    return max(1, BATCH * 28**2 // side**2)
 
 
 def evaluate(model: nn.Module, data: Split, views: Views = "one") -> Scores:

@@ -119,7 +119,7 @@ def export_model(
 def _test_images(path: Path, job: Job, data: Path | None) -> Tensor:
     """(N, 28, 28) uint8: the first test images, of the run folder or of the data set."""
     store = _store_of(path)
-    kept = store and store.load_test_set(job.dataset)
+    kept = store and store.load_test_set(job.test_set)
     if kept:
         images = kept.images
     else:
@@ -243,6 +243,8 @@ def _card(made: Export, to: str, about: dict[str, str], predictor: Predictor, jo
     import jinja2
 
     run, accuracy = _recorded(predictor.path, job)
+    store = _store_of(predictor.path)
+    kept = store and store.load_test_set(job.test_set)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("fashionbench"),
         autoescape=False,  # this is Markdown
@@ -251,7 +253,7 @@ def _card(made: Export, to: str, about: dict[str, str], predictor: Predictor, jo
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    entry = DATASETS.get(job.dataset)
+    entry = kept or DATASETS.get(job.dataset)
     return environment.get_template("model_card.md.j2").render(
         made=made,
         to=to,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fashionbench.recipe import Recipe
+from fashionbench.recipe import Recipe, can_be_absent
 
 __all__ = ["describe_settings", "with_recipe_flags"]
 
@@ -32,7 +32,7 @@ def with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
             *([_SHORT[name]] if name in _SHORT else []),
             "--" + name.replace("_", "-"),
             help=field.description,
-            metavar=_metavar(field.annotation),
+            metavar=_metavar(field.annotation) + "|none" * can_be_absent(name),
             rich_help_panel="Settings of the recipe",
         )
         parameters.append(

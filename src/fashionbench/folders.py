@@ -235,7 +235,7 @@ def _read_picture(file: Path) -> NDArray[np.uint8]:
                 clear = upright.convert("RGBA")
                 upright = Image.alpha_composite(Image.new("RGBA", clear.size, "black"), clear)
             grey = upright.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(
             f"{file} is no picture that can be read ({error}); delete it or replace it."
         ) from None

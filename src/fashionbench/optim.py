@@ -99,9 +99,10 @@ class Muon(_Rule):
     """Momentum whose matrices are orthogonalized; what is no matrix is updated by AdamW.
 
     Jordan 2024, kellerjordan.github.io/posts/muon, with the scale of Liu et al. 2025, arXiv
-    2502.16982, under which matrices and the rest share one learning rate. Departures:
-    float32 throughout, and convolutions' weights are taken as (O, I x 3 x 3) matrices. Groups
-    with `matrices` hold parameters whose last dimensions, from `stacked` on, are those.
+    2502.16982, under which matrices and the rest share one learning rate. Departures: float32
+    throughout; convolutions' weights are taken as (O, I x 3 x 3) matrices; and every matrix is
+    orthogonalized, also the last layer and embeddings, which Jordan leaves to AdamW. Groups with
+    `matrices` hold parameters whose last dimensions, from `stacked` on, are those.
     """
 
     def __init__(

@@ -97,7 +97,8 @@ def _mixed(images: NDArray[np.uint8], mixing: str) -> NDArray[np.uint8]:
 
     x = torch.tensor(images).unsqueeze(1).float() / 255
     uniform = torch.rand(len(x), 3, generator=torch.Generator().manual_seed(0))
-    mixed, _ = mix(parse_change(mixing, MIXINGS)[0], x, x.roll(-1, 0), uniform, 1.0)
+    name, strength = parse_change(mixing, MIXINGS)
+    mixed, _ = mix(name, x, x.roll(-1, 0), uniform, strength)
     return np.stack([images[0], *_bytes(mixed)])[: DRAWS + 1]
 
 

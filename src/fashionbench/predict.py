@@ -14,6 +14,7 @@ from torch import nn
 from fashionbench.checkpoint import checkpoint_path, load_facts, load_model
 from fashionbench.errors import StoreError
 from fashionbench.evaluation import infer
+from fashionbench.fashion_mnist import CLASSES
 from fashionbench.prepare import Prepared, prepare
 from fashionbench.result import load_result
 from fashionbench.scores import log_softmax
@@ -96,7 +97,7 @@ class Predictor:
     def weigh(self, prepared: Prepared) -> NDArray[np.float64]:
         """(K,) probabilities from all views of a picture; of a photo, put right for photos."""
         logs = np.log(np.maximum(self.predict_prepared(prepared.views), TINY)).mean(axis=0)
-        if prepared.is_photo:
+        if prepared.is_photo and self.classes == CLASSES:
             offsets = [PHOTO_OFFSETS.get(name, 0.0) for name in self.classes]
             logs = logs / PHOTO_TEMPERATURE + offsets
         probabilities: NDArray[np.float64] = np.exp(log_softmax(logs[None]))[0]

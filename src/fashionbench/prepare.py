@@ -98,9 +98,11 @@ def _rgb(picture: "Image") -> "Image":
 
     exif = picture.getexif()
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
-        values = np.asarray(picture, np.float64)
+        values = np.array(picture, np.float32)  # changed in place: it may be a large picture
         white = next((w for w in (1, 255, 65535) if values.max() <= w), values.max())
-        picture = Image.fromarray((values.clip(0) * (255 / white)).astype(np.uint8))
+        values.clip(0, out=values)
+        values *= 255 / white
+        picture = Image.fromarray(values.astype(np.uint8))
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         grey, alpha = np.asarray(picture.convert("L")), np.asarray(picture)[..., 3]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -23,6 +23,7 @@ __all__ = [
     "OptimizerEntry",
     "Recipe",
     "Views",
+    "can_be_absent",
     "load_recipe",
     "recipe_names",
 ]
@@ -223,10 +224,16 @@ class Recipe(Frozen):
     def override(self, **settings: Any) -> "Recipe":
         """A copy with the settings that are not None replaced, and named after the difference.
 
-        Another optimizer brings the rate to start from, and takes none of the settings of the one
-        before, unless they are given too. Raises UsageError for an unknown setting or a bad value.
+        "none" switches off what can be absent, such as mixing or patience. Another optimizer brings
+        the rate to start from, and takes none of the settings of the one before, unless they are
+        given too. Raises UsageError for an unknown setting or a bad value.
         """
-        asked = {key: value for key, value in settings.items() if value is not None}
+        given = {
+            key: None if value == "none" and can_be_absent(key) else value
+            for key, value in settings.items()
+            if value is not None
+        }
+        asked = given
         optimizer = asked.get("optimizer", self.optimizer)
         if optimizer != self.optimizer and optimizer in OPTIMIZERS:
             entry = OPTIMIZERS[optimizer]
@@ -234,14 +241,23 @@ class Recipe(Frozen):
             asked = {"learning_rate": entry.learning_rate, **dict.fromkeys(own), **asked}
         changed = Recipe.checked(self.model_dump() | asked, f"recipe {self.name}")
         differences = [
-            f"{key}={_written(getattr(changed, key))}"
+            f"{key}={_written(value)}"
             for key in Recipe.model_fields
-            if key in asked and getattr(changed, key) not in (None, getattr(self, key))
+            if (value := getattr(changed, key)) != getattr(self, key)
+            and (key in given or (key in asked and value is not None))
         ]
         return changed.model_copy(update={"name": " ".join([self.name, *differences])})
 
 
+def can_be_absent(setting: str) -> bool:
+    """Whether a setting may be None."""
+    field = Recipe.model_fields.get(setting)
+    return field is not None and type(None) in get_args(field.annotation)
+
+
 def _written(value: Any) -> str:
+    if value is None:
+        return "none"
     if isinstance(value, tuple):
         return ",".join(map(_written, value))
     return f"{value:g}" if isinstance(value, float) else str(value)

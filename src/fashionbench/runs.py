@@ -8,13 +8,15 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from fashionbench.augment import identify_changes
 from fashionbench.checkpoint import checkpoint_path, save_model
 from fashionbench.config import Job
 from fashionbench.data import Dataset
 from fashionbench.devices import describe_device
+from fashionbench.errors import UsageError
 from fashionbench.evaluation import calibrate, infer, pixels
 from fashionbench.members import fit_members
-from fashionbench.models import build_model, model_entry
+from fashionbench.models import build_model, identify, model_entry
 from fashionbench.records import Outcome, RunRecord, RunStore, environment, now
 from fashionbench.scores import image_losses, score
 from fashionbench.train import Fit, fit
@@ -30,6 +32,7 @@ def run_job(
     `alone` promises that the device is otherwise idle, so that the run has a training time.
     """
     model = build_model(job.model, job.seed, len(dataset.classes))
+    _refuse_changed(job)
     flops = flops_per_image(model)
     description = f"{model_entry(job.model).label} seed {job.seed}"
     trained = fit(
@@ -46,6 +49,7 @@ def run_together(
 ) -> list[RunRecord]:
     """Runs that differ by their seed alone, stacked; a record each, without a training time."""
     models = [build_model(job.model, job.seed, len(dataset.classes)) for job in jobs]
+    _refuse_changed(jobs[0])
     flops = flops_per_image(models[0])
     trained = fit_members(
         models,
@@ -60,6 +64,19 @@ def run_together(
         _record(job, model, run, dataset, store, flops, way)
         for job, model, run in zip(jobs, models, trained, strict=True)
     ]
+
+
+def _refuse_changed(job: Job) -> None:
+    """A run is known by the source it was planned with; another's is not kept under its name."""
+    for name, is_changed in (
+        (job.model, identify(job.model)[1] != job.model_source),
+        ("the augmentation", identify_changes(job.recipe.augmentation) != job.recipe_source),
+    ):
+        if is_changed:
+            raise UsageError(
+                f"The source of {name} has changed since the comparison began; finished runs are "
+                "kept. Give the command again to train with the new one."
+            )
 
 
 def _record(
@@ -133,7 +150,10 @@ def count_parameters(model: nn.Module) -> int:
 
 
 def flops_per_image(model: nn.Module) -> int:
-    """Floating-point operations of one forward pass over one 28x28 image; an addition is one."""
+    """Floating-point operations of a forward pass over one 28x28 image; an addition is one.
+
+    Those of convolutions and products of matrices, which torch counts; the others are few.
+    """
     image = torch.zeros(1, 28, 28, dtype=torch.uint8)
     was_training = model.training
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:

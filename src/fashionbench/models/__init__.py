@@ -13,12 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from fashionbench.errors import UsageError
 from fashionbench.models.own import build_own, for_classes
-from fashionbench.own_code import digest, locate, takes
+from fashionbench.own_code import digest, digest_file, is_own, locate, takes
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["MODELS", "ModelEntry", "build_model", "identify", "model_entry", "without_weights"]
+__all__ = [
+    "MODELS",
+    "ModelEntry",
+    "build_model",
+    "identify",
+    "is_unchanged",
+    "model_entry",
+    "without_weights",
+]
 
 
 @dataclass(frozen=True)
@@ -113,14 +121,21 @@ def model_entry(name: str) -> ModelEntry:
 
 def _parse(name: str) -> tuple[str, dict[str, Any]]:
     """`v2:hidden_units=32` -> `v2` and its arguments, which are Python's literals or text."""
-    parts, given = name.split(":"), {}
-    while len(parts) > 1 and "=" in parts[-1]:
-        key, _, text = parts.pop().partition("=")
+    base, given = name, {}
+    while ":" in base:
+        rest, _, argument = base.rpartition(":")
+        key, is_given, text = argument.partition("=")
+        if f":{WEIGHTS}=" in base and not (is_given and key.strip().isidentifier()):
+            rest, key, text = base.partition(f":{WEIGHTS}=")  # a path may hold colons
+            key = WEIGHTS
+        elif not is_given:
+            break
+        base = rest
         try:
             given[key.strip()] = ast.literal_eval(text)
         except (ValueError, SyntaxError):
             given[key.strip()] = text
-    return ":".join(parts), dict(reversed(given.items()))
+    return base, dict(reversed(given.items()))
 
 
 def identify(model: str | Callable[[], "nn.Module"]) -> tuple[str, str]:
@@ -162,6 +177,40 @@ def _checked(entry: ModelEntry, usual: ModelEntry, name: str) -> dict[str, Any]:
             raise UsageError(f"{name}: there is no argument {key!r}; there are {takes(build)}.")
     defaults = {key: p.default for key, p in parameters.items()} | dict(usual.settings)
     return {key: value for key, value in entry.given.items() if value != defaults.get(key)}
+
+
+def is_unchanged(name: str, source: str) -> bool:
+    """Whether `identify` still gives `source` for a name that was read from a file.
+
+    A file comes from wherever, and what it names is called to be rebuilt. So nothing is run of a
+    source that has changed, and nothing is called but a module, what is annotated to return one,
+    and functions of a person's own; UsageError for others.
+    """
+    from torch import nn
+
+    base, _ = _parse(name)
+    reference = model_entry(base).reference
+    if not reference.startswith(f"{__package__}."):
+        home = reference.rpartition(":")[0]
+        if home.endswith(".py") and digest_file(home) != source.partition(".")[0]:
+            return False
+        build = locate(reference)
+        gives = build if isinstance(build, type) else _annotated(build)
+        is_model = isinstance(gives, type) and issubclass(gives, nn.Module)
+        if not is_model and (isinstance(build, type) or not is_own(build)):
+            raise UsageError(
+                f"{reference} is not run: it is neither a torch.nn.Module, nor a function that is "
+                "your own or annotated to return one."
+            )
+    return identify(name)[1] == source
+
+
+def _annotated(build: Callable[..., Any]) -> Any:
+    """What a function is annotated to return; None where that cannot be told."""
+    try:
+        return inspect.get_annotations(build, eval_str=True).get("return")
+    except Exception:  # evaluates whatever text stands there
+        return None
 
 
 def without_weights(name: str) -> str:
