@@ -10,6 +10,7 @@ from fashionbench.checkpoint import checkpoint_path
 from fashionbench.comparison import plan
 from fashionbench.config import Job
 from fashionbench.data import Dataset
+from fashionbench.errors import UsageError
 from fashionbench.models import build_model
 from fashionbench.records import RunStore
 from fashionbench.runs import flops_per_image, run_job, run_together
@@ -59,3 +60,45 @@ def test_the_record_is_written_after_the_weights(
     with pytest.raises(KeyboardInterrupt):
         run_job(job, silhouettes, torch.device("cpu"), store)
     assert store.load_run(job) is None
+
+
+FAULTY = """
+from torch import nn
+
+class Raising(nn.Linear):
+    def __init__(self):
+        super().__init__(784, 10)
+    def forward(self, x):
+        if self.training:
+            raise RuntimeError("only when it is trained")
+        return super().forward(x.flatten(1))
+
+class Bare(nn.Module):
+    def forward(self, x):
+        return x.flatten(1)[:, :10]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("faulty.py:Raising", {}, r"cannot be trained: faulty.py, line 9: only when it is trained"),
+        ("faulty.py:Bare", {}, r"cannot be trained: optimizer got an empty parameter list"),
+        ("mlp-wide", {"train_images": 33}, r"batch of one image; give another --batch-size"),
+    ],
+)
+def test_what_goes_wrong_only_in_training_is_told_in_a_sentence(
+    name: str,
+    settings: dict[str, int],
+    message: str,
+    tmp_path: Path,
+    silhouettes: Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "faulty.py").write_text(FAULTY)
+    study = plan([name], ["seed"], 1, dataset="silhouettes", epochs=1, **settings)
+    ((job,),) = study.entries()
+    with pytest.raises(UsageError, match=message) as refusal:
+        run_job(job, silhouettes, CPU, RunStore(tmp_path / "runs", create=True))
+    assert "\n" not in str(refusal.value)

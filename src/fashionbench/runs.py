@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -13,15 +14,16 @@ from fashionbench.checkpoint import checkpoint_path, save_model
 from fashionbench.config import Job
 from fashionbench.data import Dataset
 from fashionbench.devices import describe_device
-from fashionbench.errors import UsageError
+from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.evaluation import calibrate, infer, pixels
 from fashionbench.members import fit_members
 from fashionbench.models import build_model, identify, model_entry
+from fashionbench.own_code import told
 from fashionbench.records import Outcome, RunRecord, RunStore, environment, now
 from fashionbench.scores import image_losses, score
 from fashionbench.train import Fit, fit
 
-__all__ = ["count_parameters", "flops_per_image", "run_job", "run_together"]
+__all__ = ["count_parameters", "explained", "flops_per_image", "run_job", "run_together"]
 
 
 def run_job(
@@ -35,9 +37,10 @@ def run_job(
     _refuse_changed(job)
     flops = flops_per_image(model)
     description = f"{model_entry(job.model).label} seed {job.seed}"
-    trained = fit(
-        model, dataset.train, job.recipe, job.seed, device=device, description=description
-    )
+    with explained(job):
+        trained = fit(
+            model, dataset.train, job.recipe, job.seed, device=device, description=description
+        )
     if not alone:
         trained.train_seconds = None
     way = "alone" if alone else "in one of several processes"
@@ -51,19 +54,43 @@ def run_together(
     models = [build_model(job.model, job.seed, len(dataset.classes)) for job in jobs]
     _refuse_changed(jobs[0])
     flops = flops_per_image(models[0])
-    trained = fit_members(
-        models,
-        dataset.train,
-        jobs[0].recipe,
-        [job.seed for job in jobs],
-        device=device,
-        description=f"{model_entry(jobs[0].model).label}, {len(jobs)} seeds",
-    )
+    with explained(jobs[0]):
+        trained = fit_members(
+            models,
+            dataset.train,
+            jobs[0].recipe,
+            [job.seed for job in jobs],
+            device=device,
+            description=f"{model_entry(jobs[0].model).label}, {len(jobs)} seeds",
+        )
     way = f"stacked with {len(jobs)}"
     return [
         _record(job, model, run, dataset, store, flops, way)
         for job, model, run in zip(jobs, models, trained, strict=True)
     ]
+
+
+@contextmanager
+def explained(job: Job) -> Iterator[None]:
+    """What can go wrong with a model only in training, told in a sentence as a UsageError."""
+    try:
+        yield
+    except FashionbenchError:
+        raise
+    except torch.OutOfMemoryError:
+        raise UsageError(
+            f"{job.model} does not fit into the device's memory with batches of "
+            f"{job.recipe.batch_size}; give a smaller --batch-size."
+        ) from None
+    except Exception as error:  # whatever a person's own code may raise
+        if "more than 1 value per channel" in str(error):  # of batch normalization
+            raise UsageError(
+                f"{job.model} normalizes over a batch, and an epoch ends with a batch of one "
+                "image; give another --batch-size or --train-images."
+            ) from None
+        if not job.model_source:
+            raise
+        raise UsageError(f"{job.model} cannot be trained: {told(error)}") from None
 
 
 def _refuse_changed(job: Job) -> None:
