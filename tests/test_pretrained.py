@@ -9,7 +9,7 @@ from torch import nn
 
 from fashionbench.errors import DataError, UsageError
 from fashionbench.models import build_model, identify, model_entry
-from fashionbench.models.pretrained import Prepared
+from fashionbench.models.pretrained import Backbone
 
 IMAGES = torch.rand(2, 1, 28, 28, generator=torch.Generator().manual_seed(0))
 TIMM, TORCHVISION = "timm/test_resnet.r160_in1k", "torchvision/squeezenet1_1"
@@ -23,7 +23,7 @@ class Watch(nn.Module):
 
 def test_a_net_is_shown_normalized_pictures_of_its_size() -> None:
     watch = Watch()
-    Prepared(watch, 56, (0.2, 0.4, 0.6), (0.5, 1.0, 2.0))(torch.full((2, 1, 28, 28), 0.4))
+    Backbone(watch, 56, (0.2, 0.4, 0.6), (0.5, 1.0, 2.0))(torch.full((2, 1, 28, 28), 0.4))
     assert watch.shown.shape == (2, 3, 56, 56)
     for channel, value in enumerate((0.4, 0.0, -0.1)):
         torch.testing.assert_close(watch.shown[:, channel], torch.full((2, 56, 56), value))

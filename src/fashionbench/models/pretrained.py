@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from fashionbench.errors import DataError, UsageError
 from fashionbench.models.weights import fit_weights
 
-__all__ = ["Prepared", "build_timm", "build_torchvision"]
+__all__ = ["Backbone", "build_timm", "build_torchvision"]
 
 
-class Prepared(nn.Module):
-    """Enlarges and normalizes grey pictures, repeats them where the net wants colours."""
+class Backbone(nn.Module):
+    """A net that is given grey pictures enlarged and normalized, and repeated for its colours."""
 
     mean: Tensor
     sd: Tensor
@@ -75,7 +75,7 @@ def build_timm(name: str, pretrained: bool = True, num_classes: int = 10) -> nn.
         ) from None
     told: dict[str, Any] = net.pretrained_cfg  # type: ignore[assignment]
     mean, sd = (sum(told[key]) / len(told[key]) for key in ("mean", "std"))
-    return Prepared(net, int(told["input_size"][-1]), (mean,), (sd,))
+    return Backbone(net, int(told["input_size"][-1]), (mean,), (sd,))
 
 
 def build_torchvision(name: str, pretrained: bool = True, num_classes: int = 10) -> nn.Module:
@@ -106,7 +106,7 @@ def build_torchvision(name: str, pretrained: bool = True, num_classes: int = 10)
             ) from None
         fit_weights(net, state)
     shown = weights.transforms()
-    return Prepared(net, int(shown.crop_size[0]), tuple(shown.mean), tuple(shown.std))
+    return Backbone(net, int(shown.crop_size[0]), tuple(shown.mean), tuple(shown.std))
 
 
 def _first_line(error: Exception) -> str:

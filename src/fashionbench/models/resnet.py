@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["ResNet", "resnet20", "resnet32", "resnet44", "resnet56"]
+__all__ = ["ResNet"]
 
 
 class ResNet(nn.Module):
@@ -69,31 +69,3 @@ class _Block(nn.Module):
 def _stage(channels: int, width: int, blocks: int, stride: int) -> nn.Sequential:
     first = _Block(channels, width, stride)
     return nn.Sequential(first, *(_Block(width, width, 1) for _ in range(blocks - 1)))
-
-
-def resnet20(
-    width: int = 16, channels: int = 1, classes: int = 10, mean: float = 0, sd: float = 1
-) -> ResNet:
-    """ResNet-20."""
-    return ResNet(3, width, channels, classes, mean, sd)
-
-
-def resnet32(
-    width: int = 16, channels: int = 1, classes: int = 10, mean: float = 0, sd: float = 1
-) -> ResNet:
-    """ResNet-32."""
-    return ResNet(5, width, channels, classes, mean, sd)
-
-
-def resnet44(
-    width: int = 16, channels: int = 1, classes: int = 10, mean: float = 0, sd: float = 1
-) -> ResNet:
-    """ResNet-44."""
-    return ResNet(7, width, channels, classes, mean, sd)
-
-
-def resnet56(
-    width: int = 16, channels: int = 1, classes: int = 10, mean: float = 0, sd: float = 1
-) -> ResNet:
-    """ResNet-56."""
-    return ResNet(9, width, channels, classes, mean, sd)
