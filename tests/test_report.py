@@ -155,6 +155,24 @@ def test_the_first_sentence_names_the_best_and_how_far_it_is_ahead(tmp_path: Pat
     assert f"points more than by {other}" in recipes
 
 
+def test_who_beats_whom_is_the_part_of_all_pairs_of_runs(result: Result, tmp_path: Path) -> None:
+    (rows,) = re.findall(
+        r"<h2>Who beats whom</h2>.*?<tbody>(.*?)</tbody>", read(result, "report.html"), re.DOTALL
+    )
+    table = [re.findall(r">([\d.–]+)</td>", row) for row in rows.strip().split("</tr>")[:-1]]
+    for row, a in zip(table, result.entries, strict=True):
+        for cell, b in zip(row, result.entries, strict=True):
+            if a is b:
+                assert cell == "–"
+                continue
+            wins = [(x > y) + (x == y) / 2 for x in a.accuracies for y in b.accuracies]
+            assert float(cell) == pytest.approx(sum(wins) / len(wins), abs=0.005)
+    for name, options in (("one seed", {"seeds": 1}), ("one model", {"models": ("v0",)})):
+        other = make_result(tmp_path / name, **options)
+        write_report(other)
+        assert "Who beats whom" not in read(other, "report.html")
+
+
 def test_one_seed_gives_no_interval(tmp_path: Path) -> None:
     result = make_result(tmp_path, seeds=1)
     write_report(result)

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 from factories import make_result
+from scipy import stats as scipy_stats
 
 from fashionbench.errors import StoreError
 from fashionbench.records import RunStore
 from fashionbench.report import write_report
 from fashionbench.result import Entry, load_result
+from fashionbench.stats import confidence_sequence, difference, holm, seeds_needed
 
 
 def test_pairs_are_all_pairs_and_their_differences_those_of_the_means(tmp_path: Path) -> None:
@@ -25,6 +27,60 @@ def test_pairs_are_all_pairs_and_their_differences_those_of_the_means(tmp_path: 
         assert (pair["verdict"] in ("better", "worse")) == (pair["p_value"] < 0.05)
 
 
+def test_what_is_said_of_pairs_holds_for_all_of_them_together(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    tests = [
+        scipy_stats.ttest_rel(pair.first.accuracies, pair.second.accuracies)
+        for pair in result.pairs
+    ]
+    for pair, test in zip(result.pairs, tests, strict=True):
+        # Holm's definition for three p-values.
+        steps = [(3 - rank) * p for rank, p in enumerate(sorted(t.pvalue for t in tests))]
+        rank = sum(other.pvalue < test.pvalue for other in tests)
+        assert pair.found.p_value == pytest.approx(min(1, max(steps[: rank + 1])))
+        ends = test.confidence_interval(1 - 0.05 / 3)
+        assert pair.found.limit == pytest.approx(max(-ends.low, ends.high))
+    labels = result.test_set.labels
+    alone = [difference(p.first.correct(labels), p.second.correct(labels)) for p in result.pairs]
+    beyond = [pair.found.p_value_beyond for pair in result.pairs]
+    assert beyond == holm([found.p_value_beyond for found in alone])
+
+
+def test_seeds_added_after_looking_are_judged_and_promised_so(tmp_path: Path) -> None:
+    result = make_result(tmp_path, models=("v0",), seeds=5)
+    (entry,) = result.entries
+    predicted = [run.predicted for run in entry.runs]
+
+    def turned(by: int) -> Entry:
+        """The same runs, each under another one's seed."""
+        moved = zip(entry.runs, predicted[by:] + predicted[:by], strict=True)
+        return Entry(tuple(replace(run, predicted=other) for run, other in moved))
+
+    study = result.study.model_copy(update={"until": 0.01})
+    for pair in replace(result, study=study, entries=tuple(map(turned, range(3)))).pairs:
+        assert pair.found.difference == pytest.approx(0)
+        assert pair.found.seeds_high == pytest.approx(confidence_sequence(5, pair.found.sd))
+        needed = seeds_needed(0.01, pair.found.sd, 0.05 / 3, sequential=True)
+        assert pair.verdict.seeds == needed
+
+
+def test_times_of_different_machines_are_told(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    first, *others = result.entries[0].runs
+
+    def warned(environment: dict[str, str], seconds: float | None) -> list[str]:
+        moved = replace(first, environment=first.environment | environment, train_seconds=seconds)
+        entries = (Entry((moved, *others)), *result.entries[1:])
+        return [text for text in replace(result, entries=entries).warnings if "machines" in text]
+
+    assert warned({}, 1.0) == []
+    (told,) = warned({"processor": "Another processor"}, 1.0)
+    assert "A processor, cpu" in told
+    assert "Another processor, cpu" in told
+    assert len(warned({"device": "A GPU"}, 1.0)) == 1
+    assert warned({"processor": "Another processor"}, None) == [], "it took no time there"
+
+
 def test_a_folder_without_finished_runs_says_so(tmp_path: Path) -> None:
     store = RunStore(tmp_path, create=True)
     with pytest.raises(StoreError, match="no comparison yet"):
@@ -38,8 +94,11 @@ def test_a_folder_without_finished_runs_says_so(tmp_path: Path) -> None:
 def test_a_report_counts_as_written_until_it_says_something_else(tmp_path: Path) -> None:
     result = make_result(tmp_path)
     assert not result.is_reported
-    write_report(result)
-    assert result.is_reported
+    for path in write_report(result):
+        assert result.is_reported
+        path.unlink()
+        assert not result.is_reported
+        write_report(result)
     assert not replace(result, command="fashionbench compare --seeds 3").is_reported
     (tmp_path / "results.json").write_bytes(b"\xff")
     assert not result.is_reported

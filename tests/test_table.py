@@ -5,13 +5,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from factories import make_result
 from rich.console import Console
 
 from fashionbench.config import Job
 from fashionbench.result import Entry, Result
-from fashionbench.table import MANY_PAIRS, interval, pair_table, si, text_table
+from fashionbench.table import (
+    MANY_PAIRS,
+    interval,
+    pair_table,
+    percent,
+    points,
+    seconds,
+    seconds_range,
+    si,
+    text_table,
+)
 
 
 def printed(result: Result) -> list[list[str]]:
@@ -91,6 +102,26 @@ def test_large_numbers_have_three_digits() -> None:
         "2.27 M",
         "8.03 G",
     ]
+
+
+def test_no_zero_has_a_minus() -> None:
+    assert percent({"mean": -0.00004}) == "0.00"
+    assert [points(value) for value in (-0.00004, -0.01, 0.01)] == ["+0.00", "-1.00", "+1.00"]
+
+
+def test_training_times_are_a_median_and_how_far_they_spread(tmp_path: Path) -> None:
+    (entry, *_) = make_result(tmp_path, models=("v0",)).entries
+    labels = np.zeros(200, np.uint8)
+
+    def written(*times: float | None) -> tuple[str, str]:
+        runs = (replace(r, train_seconds=t) for r, t in zip(entry.runs, times, strict=True))
+        summary = Entry(tuple(runs)).summary(labels)
+        return seconds(summary), seconds_range(summary)
+
+    assert written(9.0, 2.0, 4.0) == ("4.00", "4.00 (2.00–9.00; 3)")
+    assert written(None, 2.0, 4.0) == ("3.00 (2)", "3.00 (2.00–4.00; 2)")
+    assert written(None, None, 4.0) == ("4.00 (1)", "4.00 (1)")
+    assert written(None, None, None) == ("–", "–")
 
 
 def test_one_seed_has_no_interval(tmp_path: Path) -> None:

@@ -16,7 +16,16 @@ from fashionbench import plots
 from fashionbench.errors import UsageError
 from fashionbench.records import TestSet, write_atomically
 from fashionbench.result import Result
-from fashionbench.table import counted, interval, number, percent, seconds, si, times
+from fashionbench.table import (
+    counted,
+    interval,
+    number,
+    percent,
+    points,
+    seconds_range,
+    si,
+    times,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -163,16 +172,16 @@ def _headline(result: Result) -> str:
     other = [second.label] if second.label != best.label or not several else []
     other += [f"by {result.short_recipe(second)}"] if several else []
     said += f", {100 * abs(found.difference):.2f} points more than {' '.join(other)}"
-    if pair.p_value is None:
+    if found.p_value is None:
         return f"{said}; these runs cannot tell whether that is more than luck."
     sign = 100 if pair.first is best else -100
     ends = sorted((sign * found.low, sign * found.high))
-    between = f"95 % interval of the difference {ends[0]:.2f} to {ends[1]:.2f}"
+    between = f"95 % interval of the difference {ends[0]:z.2f} to {ends[1]:z.2f}"
     if pair.verdict.word in ("better", "worse"):
         place = "" if pair.verdict.beyond_these_images else " on these test images"
         return (
             f"{said}, which is more than luck of the seed{place} "
-            f"({between}; p = {pair.p_value:.2g})."
+            f"({between}; p = {found.p_value:.2g})."
         )
     return f"{said}; the verdict: {pair.verdict} ({between})."
 
@@ -201,8 +210,9 @@ def _render(template: str, result: Result, **values: Any) -> str:
         "number": number,
         "counted": counted,
         "interval": interval,
+        "points": points,
         "times": times,
-        "seconds": seconds,
+        "seconds_range": seconds_range,
         "si": si,
     }
     return environment.get_template(template).render(
@@ -244,7 +254,9 @@ def write_report(result: Result) -> list[Path]:
     ]
     figures = [(plot.title, plot.sentence, drawn[name]) for name, plot in FIGURES.items()]
     contents = {
-        "report.html": _render("report.html.j2", result, figures=figures),
+        "report.html": _render(
+            "report.html.j2", result, figures=figures, chances=_chances_of_winning(result)
+        ),
         "report.md": _render("report.md.j2", result),
         "results.csv": _csv(result),
         "results.json": result.to_json(),
@@ -255,6 +267,17 @@ def write_report(result: Result) -> list[Path]:
         write_atomically(path, text.encode())
         written.append(path)
     return written
+
+
+def _chances_of_winning(result: Result) -> dict[str, dict[str, float]]:
+    """P(A > B) of every entry against every other; empty where no pair has seeds enough."""
+    chances: dict[str, dict[str, float]] = {}
+    for pair in result.pairs:
+        chance = pair.found.probability
+        if chance is not None:
+            chances.setdefault(pair.a, {})[pair.b] = chance
+            chances.setdefault(pair.b, {})[pair.a] = 1 - chance
+    return chances
 
 
 def _csv(result: Result) -> str:

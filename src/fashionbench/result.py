@@ -6,7 +6,7 @@ Reads records only; the same records give the same document.
 import json
 import math
 import statistics
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
@@ -131,8 +131,7 @@ class Pair:
     first: Entry
     second: Entry
     found: Difference
-    p_value: float | None
-    """Adjusted for the number of pairs (Holm)."""
+    """Its p-values are adjusted for the number of pairs (Holm)."""
     verdict: Verdict
     mcnemar: float | None
     """Where each has one run: p-value of the two networks being right equally often."""
@@ -147,7 +146,6 @@ class Pair:
                 key: value if value is not None and math.isfinite(value) else None
                 for key, value in asdict(self.found).items()
             },
-            "p_value": self.p_value,
             "verdict": self.verdict.word,
             "in_words": str(self.verdict),
             "seeds_needed": self.verdict.seeds,
@@ -198,7 +196,10 @@ class Result:
 
     @property
     def is_reported(self) -> bool:
-        """Whether the report in the folder already says exactly this."""
+        """Whether the report in the folder is whole and already says exactly this."""
+        others = ("report.html", "report.md", "results.csv")
+        if not all((self.folder / name).is_file() for name in others):
+            return False
         try:
             return (self.folder / "results.json").read_text("utf-8") == self.to_json()
         except (OSError, UnicodeDecodeError):
@@ -208,21 +209,31 @@ class Result:
     def pairs(self) -> list["Pair"]:
         """Every two entries, compared over the seeds that both have finished."""
         pairs = list(combinations(self.entries, 2))
-        found = [self._difference(a, b) for a, b in pairs]
-        adjusted = iter(holm([d.p_value for d in found if d.p_value is not None]))
+        found = [self._difference(a, b, len(pairs)) for a, b in pairs]
+        p_values = holm([values.p_value for values in found])
+        beyond = holm([values.p_value_beyond for values in found])
         rows = []
-        for (a, b), values in zip(pairs, found, strict=True):
-            p_value = None if values.p_value is None else next(adjusted)
-            smallest = self.study.until or SMALLEST_DIFFERENCE
-            verdict = decide(values, p_value, smallest, len(pairs))
+        for (a, b), values, p, q in zip(pairs, found, p_values, beyond, strict=True):
+            adjusted = replace(values, p_value=p, p_value_beyond=q)
+            verdict = decide(
+                adjusted,
+                self.study.until or SMALLEST_DIFFERENCE,
+                pairs=len(pairs),
+                sequential=self._sequential,
+            )
             single = None
             if len(a.runs) == len(b.runs) == 1:
                 labels = self.test_set.labels
                 single = mcnemar(a.correct(labels)[0], b.correct(labels)[0])
-            rows.append(Pair(self.name(a), self.name(b), a, b, values, p_value, verdict, single))
+            rows.append(Pair(self.name(a), self.name(b), a, b, adjusted, verdict, single))
         return rows
 
-    def _difference(self, a: Entry, b: Entry) -> Difference:
+    @property
+    def _sequential(self) -> bool:
+        """Whether seeds were added after looking."""
+        return self.study.until is not None
+
+    def _difference(self, a: Entry, b: Entry, pairs: int) -> Difference:
         labels = self.test_set.labels
         seeds = [{run.job.seed for run in entry.runs} for entry in (a, b)]
         shared = seeds[0] & seeds[1]
@@ -230,7 +241,7 @@ class Result:
             entry.correct(labels)[[run.job.seed in shared for run in entry.runs]]
             for entry in (a, b)
         ]
-        return difference(*rows, sequential=self.study.until is not None)
+        return difference(*rows, pairs=pairs, sequential=self._sequential)
 
     @cached_property
     def shared_settings(self) -> list[str]:
@@ -276,9 +287,14 @@ class Result:
             "These runs were made under different conditions",
             {f"{run.device}, torch {run.environment['versions']['torch']}" for run in runs},
         )
+        timed = [run.environment for run in runs if run.train_seconds is not None]
         found += _mixed(
             "Training times were taken with different numbers of threads",
-            {str(run.environment["threads"]) for run in runs if run.train_seconds is not None},
+            {str(environment["threads"]) for environment in timed},
+        )
+        found += _mixed(
+            "Training times were taken on different machines and do not compare",
+            {f"{environment['processor']}, {environment['device']}" for environment in timed},
         )
         if len(self.study.seeds) == 1:
             found.append("One seed each: how much of a difference is luck cannot be told.")

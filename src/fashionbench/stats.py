@@ -7,7 +7,7 @@ test stands where, and how well it keeps its promises, is told in docs/statistic
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
@@ -101,56 +101,88 @@ class Difference:
     seeds_low: float
     seeds_high: float
     """95 % interval for other seeds on these test images."""
+    limit: float
+    """The largest difference that seeds leave possible, at 95 % for all pairs together."""
+    limit_beyond: float
+    """The same for other test images too."""
     sd: float | None
     """Of the differences of runs of one seed."""
     p_value: float | None
     """Two-sided, over seeds: no difference on these test images."""
+    p_value_beyond: float | None
+    """The same for other test images too: the interval at confidence 1 - p ends at zero."""
     probability: float | None
     """P(A > B): that a run of a beats a run of b, each from a seed of its own."""
     n: int
 
 
 def difference(
-    a: NDArray[np.bool_], b: NDArray[np.bool_], *, sequential: bool = False
+    a: NDArray[np.bool_], b: NDArray[np.bool_], *, pairs: int = 1, sequential: bool = False
 ) -> Difference:
     """Compare two (S, N) correctness matrices whose rows share seeds and so the order of images.
 
     The interval joins the paired t interval over seeds and the normal one over images as
-    the square root of the sum of their squares (MOVER, Zou and Donner 2008). `sequential`
-    is for seeds that were added after looking: test and interval over seeds are then those
-    that hold however often one looks.
+    the square root of the sum of their squares (MOVER, Zou and Donner 2008). `pairs` is how
+    many are judged together. `sequential` is for seeds that were added after looking: test
+    and interval over seeds are then those that hold however often one looks.
     """
-    seeds, images = a.shape
+    seeds = len(a)
     by_image = a.astype(float) - b
     differences = by_image.mean(axis=1)
     mean = float(differences.mean())
     if seeds < 2:
-        nowhere = (-math.inf, math.inf)
-        return Difference(mean, *nowhere, *nowhere, None, None, None, seeds)
-    accuracies = a.mean(axis=1), b.mean(axis=1)
+        inf = math.inf
+        return Difference(mean, -inf, inf, -inf, inf, inf, inf, None, None, None, None, seeds)
     sd = float(differences.std(ddof=1))
-    if sequential:
-        half = confidence_sequence(differences)
-        p_value: float | None = anytime_p_value(differences)
-    else:
-        half = _t_quantile(seeds - 1) * sd / math.sqrt(seeds)
-        p_value = seed_test(differences)
-    residuals = by_image - by_image.mean(axis=0) - differences[:, None] + mean
-    noise = float(np.square(residuals).sum() / ((seeds - 1) * (images - 1)))
-    # Of the images' variance, the part that is not the runs' own noise on each image.
-    variance = float(by_image.mean(axis=0).var(ddof=1)) - noise / seeds
-    whole = math.hypot(half, _normal_quantile() * math.sqrt(max(0.0, variance) / images))
+    p_value = seed_test(differences, pairs)
+    if sequential and p_value is not None:
+        p_value = anytime_p_value(differences)
+    error = _error_over_images(by_image)
+
+    def over_seeds(alpha: float) -> float:
+        """Half-width of the interval at confidence 1 - alpha."""
+        if p_value is None:
+            return math.inf
+        if sequential:
+            return confidence_sequence(seeds, sd, alpha)
+        return _t_quantile(seeds - 1, 1 - alpha) * sd / math.sqrt(seeds)
+
+    def over_both(alpha: float) -> float:
+        return math.hypot(over_seeds(alpha), _normal_quantile(1 - alpha) * error)
+
+    alpha = 1 - CONFIDENCE
     return Difference(
         difference=mean,
-        low=mean - whole,
-        high=mean + whole,
-        seeds_low=mean - half,
-        seeds_high=mean + half,
+        low=mean - over_both(alpha),
+        high=mean + over_both(alpha),
+        seeds_low=mean - over_seeds(alpha),
+        seeds_high=mean + over_seeds(alpha),
+        limit=abs(mean) + over_seeds(alpha / pairs),
+        limit_beyond=abs(mean) + over_both(alpha / pairs),
         sd=sd,
         p_value=p_value,
-        probability=_probability_of_better(*accuracies),
+        p_value_beyond=None if p_value is None else _level_of(over_both, abs(mean)),
+        probability=_probability_of_better(a.mean(axis=1), b.mean(axis=1)),
         n=seeds,
     )
+
+
+def _error_over_images(by_image: Floats) -> float:
+    """Standard error of the mean over images, without the runs' own noise on each image."""
+    seeds, images = by_image.shape
+    means = by_image.mean(axis=0)
+    residuals = by_image - means - by_image.mean(axis=1, keepdims=True) + by_image.mean()
+    noise = float(np.square(residuals).sum() / ((seeds - 1) * (images - 1)))
+    return math.sqrt(max(0.0, float(means.var(ddof=1)) - noise / seeds) / images)
+
+
+def _level_of(half_width: Callable[[float], float], distance: float) -> float:
+    """The alpha at which the half-width of an interval is `distance`."""
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if half_width(middle) < distance else (middle, high)
+    return high
 
 
 def _probability_of_better(a: Floats, b: Floats) -> float:
@@ -158,29 +190,27 @@ def _probability_of_better(a: Floats, b: Floats) -> float:
     return float((against > 0).mean() + (against == 0).mean() / 2)
 
 
-FLIPS_FROM = 10
-"""Seeds from which signs are flipped; five flips could give no p-value below 0.06."""
-
 RANDOM_FLIPS = 20_000
 
 
-def seed_test(differences: ArrayLike) -> float | None:
+def seed_test(differences: ArrayLike, pairs: int = 1) -> float | None:
     """Two-sided p-value of no mean difference, from the paired differences of two seeds or more.
 
-    From ten seeds on the permutation test that flips their signs: all flips where there
-    are at most 2^13 that differ, else 20,000 at random, the same every time. Below that
-    the paired t-test. None where a few differences are all the same: an accident of
-    accuracies that count images, which tells nothing of their spread.
+    The permutation test that flips their signs, where the smallest p-value that flips can
+    give, times the number of pairs judged together, is at most a tenth of 5 %: all flips where
+    there are at most 2^13 that differ, else 20,000 at random, the same every time. Elsewhere
+    the paired t-test, or None if all differences are the same: of a few seeds that is an
+    accident of accuracies that count images, and tells nothing of their spread.
     """
     values = np.asarray(differences, dtype=float)
     n = len(values)
-    if n >= FLIPS_FROM:
+    if pairs / min(2 ** (n - 1), RANDOM_FLIPS) <= (1 - CONFIDENCE) / 10:
         sums = np.abs(_signs(n) @ values)
         # Equal sums differ by rounding.
         return float(np.mean(sums >= abs(values.sum()) * (1 - 1e-9)))
     mean, sd = float(values.mean()), float(values.std(ddof=1))
     if sd <= 1e-12:
-        return None if abs(mean) > 1e-12 else 1.0
+        return None
     from scipy.special import stdtr
 
     return 2 * float(stdtr(n - 1, -abs(mean) / sd * math.sqrt(n)))
@@ -206,13 +236,18 @@ def mcnemar(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     return min(1.0, 2 * float(bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values for their number (Holm 1979): the chance of any false alarm stays at 5 %."""
-    order = np.argsort(p_values)
-    scaled = np.array(p_values, dtype=float)[order] * np.arange(len(order), 0, -1)
-    adjusted = np.empty(len(order))
-    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1)
-    return [float(value) for value in adjusted]
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Adjust p-values for their number (Holm 1979): the chance of any false alarm stays at 5 %.
+
+    Those that are None stay so and do not count.
+    """
+    known = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    largest = 0.0
+    for rank, (p, index) in enumerate(known):
+        largest = max(largest, p * (len(known) - rank))
+        adjusted[index] = min(largest, 1.0)
+    return adjusted
 
 
 # Looking again and again. The prior on the true difference, in units of the sd over seeds, is
@@ -236,19 +271,16 @@ def anytime_p_value(differences: ArrayLike) -> float:
     return float(np.exp(-max(0.0, log_evidence.max())))
 
 
-def confidence_sequence(differences: ArrayLike, alpha: float = 1 - CONFIDENCE) -> float:
-    """Half-width of the interval for the mean that covers it at every look together.
+def confidence_sequence(n: int, sd: float, alpha: float = 1 - CONFIDENCE) -> float:
+    """Half-width of the interval for the mean of `n` differences that covers it at every look.
 
     The values that the test above does not refuse; infinite while seeds are too few.
     """
-    values = np.asarray(differences, dtype=float)
-    n = len(values)
     bound = (math.sqrt((n + _C2) / _C2) / alpha) ** (2 / n)
     scale = n * (n + _C2 - bound * _C2)
     if scale <= 0:
         return math.inf
-    spread = float(np.square(values - values.mean()).sum())
-    return math.sqrt((bound - 1) * (n + _C2) * spread / scale)
+    return sd * math.sqrt((bound - 1) * (n + _C2) * (n - 1) / scale)
 
 
 Word = Literal["better", "worse", "no difference", "cannot tell"]
@@ -277,49 +309,57 @@ class Verdict:
 
 
 def decide(
-    found: Difference, p_value: float | None, smallest: float = SMALLEST_DIFFERENCE, pairs: int = 1
+    found: Difference,
+    smallest: float = SMALLEST_DIFFERENCE,
+    *,
+    pairs: int = 1,
+    sequential: bool = False,
 ) -> Verdict:
-    """The verdict on a, given the p-value adjusted for all `pairs` that are judged together.
+    """The verdict on a, given p-values adjusted for all `pairs` that are judged together.
 
-    A difference is denied where the interval over seeds leaves room for less than `smallest`.
+    A difference is denied where the seeds leave room for less than `smallest`.
     """
-    if p_value is None or found.sd is None:
+    if found.p_value is None or found.p_value_beyond is None or found.sd is None:
         return Verdict("cannot tell")
-    if p_value < 1 - CONFIDENCE:
+    alpha = 1 - CONFIDENCE
+    if found.p_value < alpha:
         word: Word = "better" if found.difference > 0 else "worse"
-        return Verdict(word, beyond_these_images=found.low > 0 or found.high < 0)
-    limit = max(-found.seeds_low, found.seeds_high)
-    if limit < smallest:
-        beyond = max(-found.low, found.high) < smallest
-        return Verdict("no difference", limit=limit, beyond_these_images=beyond)
+        return Verdict(word, beyond_these_images=found.p_value_beyond < alpha)
+    if found.limit < smallest:
+        beyond = found.limit_beyond < smallest
+        return Verdict("no difference", limit=found.limit, beyond_these_images=beyond)
     sought = max(abs(found.difference), smallest)
-    needed = seeds_needed(sought, found.sd, (1 - CONFIDENCE) / pairs)
+    needed = seeds_needed(sought, found.sd, alpha / pairs, sequential=sequential)
     return Verdict("cannot tell", seeds=max(needed, found.n + 1))
 
 
-def seeds_needed(difference: float, sd: float, alpha: float = 1 - CONFIDENCE) -> int:
+def seeds_needed(
+    difference: float, sd: float, alpha: float = 1 - CONFIDENCE, *, sequential: bool = False
+) -> int:
     """Seeds that show a true mean difference with 80 % power, two-sided at `alpha`.
 
-    `sd` is that of the paired differences; the power is the noncentral t's.
+    `sd` is that of the paired differences; the power is the noncentral t's. Where one looks
+    again and again, so many that four of five intervals of the last look exclude zero; looks
+    before it make the power a little higher.
     """
-    from scipy.special import nctdtr
+    from scipy.special import nctdtr, ndtri
 
     if sd == 0:
         return 2
 
-    def power(n: int) -> float:
-        return 1 - float(
-            nctdtr(n - 1, math.sqrt(n) * difference / sd, _t_quantile(n - 1, 1 - alpha))
-        )
+    def enough(n: int) -> bool:
+        error = sd / math.sqrt(n)
+        if sequential:
+            return bool(confidence_sequence(n, sd, alpha) + ndtri(POWER) * error <= difference)
+        return bool(1 - nctdtr(n - 1, difference / error, _t_quantile(n - 1, 1 - alpha)) >= POWER)
 
     n = high = 2
-    while power(high) < POWER:
+    while not enough(high):
         n, high = high, 2 * high
     while n < high:
         middle = (n + high) // 2
-        n, high = (n, middle) if power(middle) >= POWER else (middle + 1, high)
-    # So many flips it takes for a p-value below alpha to exist at all.
-    return n if n < FLIPS_FROM else max(n, math.ceil(1 - math.log2(alpha)))
+        n, high = (n, middle) if enough(middle) else (middle + 1, high)
+    return n
 
 
 @dataclass(frozen=True)

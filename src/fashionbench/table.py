@@ -8,7 +8,18 @@ from fashionbench.result import Result
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["interval", "number", "pair_table", "percent", "seconds", "si", "text_table", "times"]
+__all__ = [
+    "interval",
+    "number",
+    "pair_table",
+    "percent",
+    "points",
+    "seconds",
+    "seconds_range",
+    "si",
+    "text_table",
+    "times",
+]
 
 
 MANY_PAIRS = 10
@@ -17,7 +28,12 @@ MANY_PAIRS = 10
 def percent(summary: dict[str, Any], key: str = "mean") -> str:
     """A fraction of a summary as people read it; an en dash where there is none."""
     value = summary[key]
-    return "–" if value is None else f"{100 * value:.2f}"
+    return "–" if value is None else f"{100 * value:z.2f}"
+
+
+def points(difference: float) -> str:
+    """A difference of accuracies in percentage points, with its sign."""
+    return f"{100 * difference:+z.2f}"
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -33,10 +49,19 @@ def interval(summary: dict[str, Any]) -> str:
 
 
 def seconds(entry: dict[str, Any]) -> str:
-    """Mean training time; after it the number of runs behind it, where that is not all."""
+    """Median training time; after it the number of runs behind it, where that is not all."""
     summary = entry["train_seconds"]
-    written = number(summary["mean"], 2)
+    written = number(summary["median"], 2)
     return written if summary["n"] in (0, entry["accuracy"]["n"]) else f"{written} ({summary['n']})"
+
+
+def seconds_range(entry: dict[str, Any]) -> str:
+    """Median training time, then the fastest and the slowest run and how many were timed."""
+    taken = [run["train_seconds"] for run in entry["runs"] if run["train_seconds"] is not None]
+    if not taken:
+        return "–"
+    spread = f"{min(taken):.2f}–{max(taken):.2f}; " if len(taken) > 1 else ""
+    return f"{entry['train_seconds']['median']:.2f} ({spread}{len(taken)})"
 
 
 def times(ratio: dict[str, float] | None) -> str:
@@ -125,7 +150,7 @@ def pair_table(result: Result) -> "Table":
         table.add_row(
             pair["a"],
             pair["b"],
-            f"{100 * pair['difference']:+.2f}",
+            points(pair["difference"]),
             interval(pair),
             f"open until ~{pair['seeds_needed']} seeds"
             if pair["seeds_needed"]
