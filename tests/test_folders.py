@@ -177,6 +177,11 @@ def a_class_in_one_split(folder: Path) -> None:
     write_pictures(folder / "test", ("a",), 2)
 
 
+def an_empty_class(folder: Path) -> None:
+    write_pictures(folder, ("a", "c"), 3)
+    (folder / "b").mkdir()
+
+
 def a_broken_picture(folder: Path) -> None:
     write_pictures(folder, ("a", "b"), 3)
     (folder / "b" / "0.png").write_bytes(b"no picture")
@@ -211,7 +216,8 @@ def cut_short(folder: Path) -> None:
     [
         (no_class, "no folder .*test; a data set is train/CLASS"),
         (a_class_in_one_split, "only one of them has b"),
-        (a_broken_picture, r"0\.png is no picture that can be read"),
+        (a_broken_picture, r"0\.png is not a picture of a known format"),
+        (an_empty_class, "b holds no pictures; add some"),
         (one_class, "holds 1 classes; there must be 2 to 256"),
         (idx_of(0, np.zeros((24, 32, 32), np.uint8)), "32x32; they must be 28x28"),
         (idx_of(1, np.arange(9, dtype=np.uint8) % 3), "24 images, .* 9 labels"),

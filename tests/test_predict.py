@@ -23,14 +23,14 @@ from fashionbench.predict import (
     load_predictor,
     newest_run_folder,
 )
-from fashionbench.prepare import prepare
+from fashionbench.prepare import load_picture, prepare
 from fashionbench.result import load_result
 from fashionbench.resume import train_in_folder
 
 
 def test_a_prediction_is_what_the_model_says_of_the_prepared_picture(run_folder: Path) -> None:
     predictor = load_predictor(run_folder)
-    pictures = [drawn((40,) * 3, (255,) * 3), Image.new("RGB", (50, 50), "white")]
+    pictures = [drawn((40,) * 3, (255,) * 3), drawn((200,) * 3, (0,) * 3)]
     first, second = predictor.predict(pictures)
     assert np.array_equal(first.prepared, prepare(pictures[0]).image)
     assert sum(first.probabilities) == pytest.approx(1)
@@ -123,3 +123,31 @@ def test_the_model_that_comes_with_the_program_knows_the_data_set(
 def test_a_model_that_cannot_be_had_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"a model is two files"):
         load_predictor(tmp_path / "nowhere.safetensors")
+
+
+def test_a_model_of_a_persons_own_pictures_is_shown_pictures_as_it_was_trained(
+    tmp_path: Path,
+) -> None:
+    # What tells these classes apart is where the square lies, which preparing photos undoes.
+    for name, place in (("left", 4), ("right", 40)):
+        for split in ("train", "test"):
+            for number in range(12):
+                file = tmp_path / "mine" / split / name / f"{number}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                picture = Image.new("RGB", (64, 64), "black")
+                picture.paste((200 + number,) * 3, (place, 24, place + 16, 40))
+                picture.save(file)
+    ((job,),) = plan(["linear"], ["seed"], 1, dataset=str(tmp_path / "mine"), epochs=20).entries()
+    train_in_folder(job, tmp_path / "trained", device="cpu")
+    predictor = load_predictor(tmp_path / "trained")
+    for name in ("left", "right"):
+        picture = load_picture(tmp_path / "mine" / "test" / name / "3.png")
+        assert predictor.predict([picture])[0].label == name
+
+
+def test_a_model_whose_training_diverged_is_refused(tmp_path: Path) -> None:
+    study = plan(["v0"], ["seed"], 1, dataset="silhouettes", epochs=1, learning_rate=1e30)
+    ((job,),) = study.entries()
+    train_in_folder(job, tmp_path / "trained", device="cpu")
+    with pytest.raises(StoreError, match="diverged, its weights are no numbers; train again"):
+        load_predictor(tmp_path / "trained")

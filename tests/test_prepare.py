@@ -129,8 +129,16 @@ def test_every_kind_of_picture_is_read(kind: str, expected: NDArray[np.bool_]) -
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 700), (700, 3), (28, 28)])
 @pytest.mark.parametrize("colour", ["black", "white", "grey"])
-def test_a_picture_of_nothing_is_no_trouble(size: tuple[int, int], colour: str) -> None:
-    assert prepare(Image.new("RGB", size, colour)).image.shape == (28, 28)
+def test_a_picture_of_nothing_is_refused(size: tuple[int, int], colour: str) -> None:
+    with pytest.raises(DataError, match="nothing on the picture"):
+        prepare(Image.new("RGB", size, colour))
+
+
+@pytest.mark.parametrize("size", [(2, 1), (3, 700), (700, 3), (28, 28)])
+def test_a_picture_of_next_to_nothing_is_no_trouble(size: tuple[int, int]) -> None:
+    picture = Image.new("RGB", size, "black")
+    picture.putpixel((0, 0), (90, 90, 90))
+    assert prepare(picture).image.shape == (28, 28)
 
 
 def test_what_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

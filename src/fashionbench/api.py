@@ -13,7 +13,7 @@ import fashionbench
 from fashionbench.errors import FashionbenchError
 from fashionbench.explain import occlusion_map
 from fashionbench.gallery import Gallery
-from fashionbench.prepare import Prepared, load_picture, prepare
+from fashionbench.prepare import Prepared, load_picture
 
 __all__ = [
     "PICTURES",
@@ -230,7 +230,7 @@ def answer_picture(gallery: Gallery, content: bytes) -> Answers:
     if pixels > MOST_PIXELS:
         raise too_large
     try:
-        prepared = prepare(load_picture(io.BytesIO(content)))
+        prepared = gallery.models[0].predictor.prepare(load_picture(io.BytesIO(content)))
     except FashionbenchError as error:
         raise Refusal(422, str(error)) from None
     except Exception:  # as above, in the middle of the picture
@@ -241,7 +241,7 @@ def answer_picture(gallery: Gallery, content: bytes) -> Answers:
 def _answer(gallery: Gallery, prepared: Prepared) -> Answers:
     answers = []
     for index, shown in enumerate(gallery.models):
-        # A diverged model's answers are no numbers, which JSON cannot hold: it is sure of nothing.
+        # Numbers that overflow cannot be held by JSON: the model is sure of nothing.
         row = np.nan_to_num(shown.predictor.weigh(prepared))
         classes = shown.predictor.classes
         chances = [

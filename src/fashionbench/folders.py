@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionbench.errors import DataError
+from fashionbench.prepare import load_picture, squeeze
 
 __all__ = ["Folder", "is_path", "open_folder"]
 
@@ -163,11 +164,14 @@ def _pictures(path: Path) -> dict[str, list[Path]]:
     if not path.is_dir():
         raise DataError(f"There is no folder {path}; a data set is {_LAYOUTS}.")
     folders = sorted(part for part in path.iterdir() if part.is_dir() and part.name[0] != ".")
-    return {
-        folder.name: pictures
+    found = {
+        folder.name: sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
         for folder in folders
-        if (pictures := sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES))
     }
+    empty = [name for name, pictures in found.items() if not pictures]
+    if empty:
+        raise DataError(f"{path / empty[0]} holds no pictures; add some, or take the folder away.")
+    return found
 
 
 def _check_classes(path: Path, split: str, classes: tuple[str, ...], labels: list[int]) -> None:
@@ -223,20 +227,5 @@ def _read_idx(file: Path, dimensions: int) -> NDArray[np.uint8]:
 
 
 def _read_picture(file: Path) -> NDArray[np.uint8]:
-    """(28, 28) grey, squeezed into a square, upright; what is transparent is black."""
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(file) as picture:
-            upright = ImageOps.exif_transpose(picture)
-            if upright.mode.startswith("I"):  # 16 bits, which convert would cut off at 255
-                upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-            if upright.has_transparency_data:
-                clear = upright.convert("RGBA")
-                upright = Image.alpha_composite(Image.new("RGBA", clear.size, "black"), clear)
-            grey = upright.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"{file} is no picture that can be read ({error}); delete it or replace it."
-        ) from None
-    return np.asarray(grey)
+    """(28, 28) grey, squeezed into a square, upright."""
+    return squeeze(load_picture(file)).image

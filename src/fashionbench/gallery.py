@@ -87,8 +87,9 @@ def load_gallery(where: Path | None = None) -> Gallery:
             continue
         models.append(replace(_show(loaded), name=name))
         runs.append(run)
-    if tuple(load_facts(PHOTO_MODEL)["classes"]) == best.classes:
-        models.append(replace(_show(load_predictor(PHOTO_MODEL)), name="photo"))
+    of_photos = load_predictor(PHOTO_MODEL)
+    if (of_photos.classes, of_photos.prepare) == (best.classes, best.prepare):
+        models.append(replace(_show(of_photos), name="photo"))
     report = folder / "report.html"
     return Gallery(
         models=tuple(models),

@@ -1,6 +1,6 @@
 """A trained model and people's pictures -> class probabilities, and whether to rely on them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -15,7 +15,7 @@ from fashionbench.checkpoint import checkpoint_path, load_facts, load_model
 from fashionbench.errors import StoreError
 from fashionbench.evaluation import infer
 from fashionbench.fashion_mnist import CLASSES
-from fashionbench.prepare import Prepared, prepare
+from fashionbench.prepare import Prepared, prepare, squeeze
 from fashionbench.result import load_result
 from fashionbench.scores import log_softmax
 
@@ -83,11 +83,16 @@ class Predictor:
     """Divides the logits; None, which counts as 1, where no validation images calibrated it."""
     path: Path
     """The checkpoint."""
+    prepare: "Callable[[Image], Prepared]" = prepare
+    """Makes of a picture what the model was trained on."""
 
     def predict(self, pictures: "Sequence[Image]") -> list[Prediction]:
-        """Prepare each picture as the data set's are, and classify it."""
+        """Prepare each picture as the data set's are, and classify it.
+
+        Raises DataError for a picture with nothing on it.
+        """
         found = []
-        for prepared in map(prepare, pictures):
+        for prepared in map(self.prepare, pictures):
             row = self.weigh(prepared)
             found.append(
                 Prediction(self.classes, tuple(row.tolist()), prepared.image, self.is_sure(row))
@@ -133,12 +138,18 @@ def load_predictor(where: Path | None = None) -> Predictor:
     model, facts = load_model(path), load_facts(path)
     if not {"label", "classes"} <= facts.keys():
         raise StoreError(f"{path} does not say which classes it tells apart; train again.")
+    if not all(parameter.isfinite().all() for parameter in model.parameters()):
+        raise StoreError(
+            f"The training of {path} diverged, its weights are no numbers; train again with a "
+            "lower --lr, or take another model."
+        )
     return Predictor(
         model=model,
         label=facts["label"],
         classes=tuple(facts["classes"]),
         temperature=facts.get("temperature"),
         path=path,
+        prepare=squeeze if facts["job"].get("dataset_source") else prepare,
     )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-__all__ = ["Prepared", "load_picture", "prepare"]
+__all__ = ["Prepared", "load_picture", "prepare", "squeeze"]
 
 Grey = NDArray[np.uint8]
 """(H, W)."""
@@ -114,9 +114,22 @@ def _rgb(picture: "Image") -> "Image":
     return picture
 
 
+def squeeze(picture: "Image") -> Prepared:
+    """The whole picture, grey, in a square: as the pictures of a data set of one's own are read."""
+    from PIL.Image import Resampling
+
+    grey = picture.convert("L").resize((SIDE, SIDE), Resampling.BILINEAR)
+    return Prepared(np.array(grey)[None], is_photo=False)
+
+
 def prepare(picture: "Image") -> Prepared:
-    """The picture's one item, light on black, as large as it fits."""
+    """The picture's one item, light on black, as large as it fits.
+
+    Raises DataError for a picture of one colour.
+    """
     rgb = np.asarray(picture.convert("RGB"))
+    if np.ptp(rgb, axis=(0, 1)).max() < PLAIN:
+        raise DataError("There is nothing on the picture; give one that shows an item.")
     grey = _without_frame(np.asarray(picture.convert("L")))
     background = _background(grey)
     if background is not None and _is_plain(background):

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,7 +51,7 @@ def predict(
         typer.echo(
             f"fashionbench: the model is {predictor.label}, {predictor.path}{hint}", err=True
         )
-    answers = [_answer(predictor, name, save_prepared) for name in _pictures(images)]
+    answers = [answer for name in images for answer in _answers(predictor, name, save_prepared)]
     if as_json:
         typer.echo(json.dumps(_document(predictor, answers), indent=2))
     else:
@@ -70,6 +69,13 @@ class _Answer:
     error: str | None = None
 
 
+def _answers(predictor: "Predictor", name: str, folder: Path | None) -> list[_Answer]:
+    try:
+        return [_answer(predictor, picture, folder) for picture in _pictures(name)]
+    except DataError as error:  # a folder or a pattern without pictures
+        return [_refused(name, str(error))]
+
+
 def _answer(predictor: "Predictor", name: str, folder: Path | None) -> _Answer:
     from fashionbench.prepare import load_picture
 
@@ -79,26 +85,29 @@ def _answer(predictor: "Predictor", name: str, folder: Path | None) -> _Answer:
         else:
             picture = load_picture(Path(name))
     except DataError as error:
-        typer.echo(f"fashionbench: {error}", err=True)
-        return _Answer(name, error=str(error))
-    prediction = predictor.predict([picture])[0]
+        return _refused(name, str(error))
+    try:
+        prediction = predictor.predict([picture])[0]
+    except DataError as error:
+        return _refused(name, f"{name}: {error}")
     saved = None if folder is None else str(_write_prepared(prediction, name, folder))
     return _Answer(name, prediction, saved)
 
 
-def _pictures(names: list[str]) -> Iterator[str]:
-    """Folders and patterns replaced by what is in them, in the order of names."""
-    for name in names:
-        path = Path(name)
-        if path.is_dir():
-            yield from _some(
-                (str(file) for file in path.iterdir() if _is_picture(file)), "folder", name
-            )
-        elif glob.has_magic(name) and not path.exists():
-            found = glob.glob(name, recursive=True)  # noqa: PTH207 - a pattern may be absolute
-            yield from _some(found, "pattern", name)
-        else:
-            yield name
+def _refused(name: str, error: str) -> _Answer:
+    typer.echo(f"fashionbench: {error}", err=True)
+    return _Answer(name, error=error)
+
+
+def _pictures(name: str) -> list[str]:
+    """The pictures of a folder or a pattern, in the order of names; else `name` itself."""
+    path = Path(name)
+    if path.is_dir():
+        return _some((str(file) for file in path.iterdir() if _is_picture(file)), "folder", name)
+    if glob.has_magic(name) and not path.exists():
+        found = glob.glob(name, recursive=True)  # noqa: PTH207 - a pattern may be absolute
+        return _some(found, "pattern", name)
+    return [name]
 
 
 def _some(found: Any, kind: str, name: str) -> list[str]:
