@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fashionbench.checkpoint import checkpoint_path, load_model, save_model
+from fashionbench.checkpoint import checkpoint_path, load_model, save_model, slug
 from fashionbench.config import Job
 from fashionbench.errors import StoreError
 from fashionbench.models import build_model
@@ -43,6 +43,17 @@ def test_a_model_that_began_with_published_weights_is_rebuilt_without_fetching_t
 def test_two_jobs_never_share_a_file(tmp_path: Path) -> None:
     longer = JOB.model_copy(update={"recipe": JOB.recipe.override(epochs=4)})
     assert checkpoint_path(tmp_path, JOB) != checkpoint_path(tmp_path, longer)
+
+
+def test_long_names_are_cut_and_still_differ(tmp_path: Path) -> None:
+    jobs = [
+        JOB.model_copy(update={"model": f"{'folder/' * 60}net.py:{name}", "seed": 10**9})
+        for name in ("A", "B")
+    ]
+    for job in jobs:
+        save_model(build_model("v0"), checkpoint_path(tmp_path, job), job, {})
+    assert len([*(tmp_path / "checkpoints").glob("*.safetensors")]) == 2
+    assert len({slug(job.model) for job in jobs}) == 2
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".json"])

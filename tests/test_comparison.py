@@ -2,6 +2,12 @@
 
 import csv
 import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +16,10 @@ import torch
 from torch import nn
 
 import fashionbench as fb
+from fashionbench.comparison import plan
+from fashionbench.records import RunStore
 from fashionbench.result import Result
+from fashionbench.runs import run_job
 from fashionbench.scores import score
 
 OPTIONS = {"dataset": "silhouettes", "device": "cpu", "epochs": 1}
@@ -158,3 +167,53 @@ def test_adding_seeds_ends_at_the_most(tmp_path: Path) -> None:
     result = fb.compare(["v0", "mlp"], **options)
     assert result.study.seeds == (0, 1, 2, 3)
     assert [len(entry.runs) for entry in result.entries] == [4, 4]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+def test_the_second_in_a_folder_waits_and_goes_on_where_the_first_was_killed(
+    tmp_path: Path, silhouettes
+) -> None:
+    # Twenty epochs last long enough for a blow in the middle of a run.
+    asked = {"dataset": "silhouettes", "device": "cpu", "epochs": 20}
+    ((*timed, _, _, _, _),) = plan(["v0"], ["seed"], 7, **asked).entries()
+    store = RunStore(tmp_path, create=True)
+    for job in timed:  # so that all others run in processes from the start
+        run_job(job, silhouettes, torch.device("cpu"), store)
+
+    def start() -> "subprocess.Popen[str]":
+        flags = [text for name, value in asked.items() for text in (f"--{name}", str(value))]
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "fashionbench", "compare", "--models", "v0"),
+                *("--seeds", "7", "--jobs", "processes", "--out", str(tmp_path), *flags),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "2"},
+        )
+
+    def finished() -> dict[str, str]:
+        with sqlite3.connect(store.path) as database:
+            return dict(database.execute("SELECT key, record FROM runs"))
+
+    def wait_until(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 120
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    first = start()
+    wait_until((tmp_path / ".lock").exists)
+    second = start()
+    assert "Another process is at work" in second.stderr.readline()
+    wait_until(lambda: len(finished()) > len(timed))
+    first.kill()
+    kept = finished()
+    # Its workers write to the same pipe, which ends with the last of them.
+    first.communicate(timeout=10)
+    assert finished() == kept
+    _, told = second.communicate(timeout=120)
+    assert (second.returncode, told) == (0, "")
+    assert len(finished()) == 7
+    assert kept.items() <= finished().items()

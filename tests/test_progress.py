@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
+
+END = b"the end"
 
 PROGRAM = """
 from fashionbench.progress import note, progress_bar
@@ -19,17 +22,31 @@ def test_silent_where_standard_error_is_no_terminal() -> None:
     assert (answer.returncode, answer.stderr) == (0, "")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
-def test_drawn_on_a_terminal() -> None:
+def seen_on_a_terminal(program: Callable[[int], object]) -> bytes:
+    """What `program` writes to the terminal whose descriptor it is given."""
     import pty
     import termios
 
     reader, writer = pty.openpty()
     termios.tcsetwinsize(writer, (24, 80))
-    subprocess.run([sys.executable, "-c", PROGRAM], stderr=writer, check=True)
-    os.close(writer)
+    program(writer)
+    os.write(writer, END)
     seen = b""
-    while b"counting" not in seen:
+    while END not in seen:
         seen += os.read(reader, 4096)
-    assert b"a word about it" in seen
+    os.close(writer)
     os.close(reader)
+    return seen.partition(END)[0]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize("silenced", [False, True])
+def test_drawn_on_a_terminal_unless_silenced(silenced: bool) -> None:
+    surroundings = os.environ | ({"TQDM_DISABLE": "1"} if silenced else {})
+    seen = seen_on_a_terminal(
+        lambda terminal: subprocess.run(
+            [sys.executable, "-c", PROGRAM], stderr=terminal, env=surroundings, check=True
+        )
+    )
+    assert b"a word about it" in seen
+    assert (b"counting" in seen) == (not silenced)

@@ -1,24 +1,31 @@
 """The store keeps what it is given, and tells what is wrong with it."""
 
+import os
+import re
 import sqlite3
 import sys
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from factories import make_record
+from factories import make_record, make_result
 
 from fashionbench.errors import StoreError
 from fashionbench.records import RunStore, TestSet, processor, write_atomically
+from fashionbench.result import load_result
 
 
 def test_a_run_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     record = make_record()
     store = RunStore(tmp_path, create=True)
     assert store.load_run(record.job) is None
+    assert not store.has_run(record.job)
     store.save_run(record)
+    assert store.has_run(record.job)
     loaded = RunStore(tmp_path).load_run(record.job)
     assert loaded is not None
     for field in fields(record):
@@ -30,9 +37,9 @@ def test_auto_takes_any_device_and_a_named_one_only_its_own(tmp_path: Path) -> N
     store = RunStore(tmp_path, create=True)
     store.save_run(record)
     other = "cuda" if record.device == "cpu" else "cpu"
-    assert store.load_run(record.job, "auto") is not None
-    assert store.load_run(record.job, record.device) is not None
-    assert store.load_run(record.job, other) is None
+    for device, found in (("auto", True), (record.device, True), (other, False)):
+        assert store.has_run(record.job, device) == found
+        assert (store.load_run(record.job, device) is not None) == found
 
 
 def test_a_failed_transaction_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -62,14 +69,67 @@ def test_test_images_come_back_as_they_were(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.labels, given.labels)
 
 
-def test_a_record_that_cannot_be_read_is_told_as_damage(tmp_path: Path) -> None:
-    record = make_record()
-    store = RunStore(tmp_path, create=True)
-    store.save_run(record)
+@pytest.mark.parametrize(
+    ("change", "load"),
+    [
+        ("runs SET record = substr(record, 1, 40)", RunStore.load_run),
+        ("runs SET predicted = x'00'", RunStore.load_run),
+        ("study SET study = substr(study, 1, 40)", RunStore.load_study),
+        ("""study SET study = '{"models": []}'""", RunStore.load_study),
+        ("test_sets SET classes = '[1'", RunStore.load_test_set),
+        ("test_sets SET images = substr(images, 1, 40)", RunStore.load_test_set),
+    ],
+)
+def test_what_cannot_be_read_is_told_as_damage(
+    change: str, load: Callable[..., object], tmp_path: Path
+) -> None:
+    result = make_result(tmp_path, models=("v0",), seeds=1)
+    store = RunStore(tmp_path)
+    asked = {
+        RunStore.load_run: [result.entries[0].runs[0].job],
+        RunStore.load_study: [],
+        RunStore.load_test_set: [result.study.test_set],
+    }
+    load(store, *asked[load])
     with sqlite3.connect(store.path) as database:
-        database.execute("UPDATE runs SET record = substr(record, 1, 40)")
-    with pytest.raises(StoreError, match="damaged"):
-        store.load_run(record.job)
+        database.execute(f"UPDATE {change}")
+    with pytest.raises(StoreError, match=r"is damaged \(.*\); move it away") as told:
+        load(store, *asked[load])
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "setting"),
+    [
+        ("runs SET record = json_set(record, '$.job.recipe.fog', 1)", "recipe.fog"),
+        ("study SET study = json_set(study, '$.fog', 1)", "fog"),
+    ],
+)
+def test_a_setting_of_another_version_is_no_damage(
+    change: str, setting: str, tmp_path: Path
+) -> None:
+    make_result(tmp_path, models=("v0",), seeds=1)
+    with sqlite3.connect(tmp_path / "store.sqlite") as database:
+        database.execute(f"UPDATE {change}")
+    expected = f"another version of fashionbench (this one has no setting '{setting}'); update"
+    with pytest.raises(StoreError, match=re.escape(expected)):
+        load_result(tmp_path)
+
+
+def test_reading_needs_no_permission_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = make_result(tmp_path)
+    connect = sqlite3.connect
+
+    def connect_to_read(path: Path, **options: Any) -> sqlite3.Connection:
+        return connect(f"{path.as_uri()}?mode=ro", uri=True, **options)
+
+    # Permissions do not count for root, as whom tests may run.
+    monkeypatch.setattr(sqlite3, "connect", connect_to_read)
+    assert load_result(tmp_path).document == result.document
+    with pytest.raises(StoreError, match="make it writable"):
+        RunStore(tmp_path).save_study(result.study, result.command)
 
 
 def test_a_file_is_whole_or_absent(tmp_path: Path) -> None:
@@ -81,6 +141,21 @@ def test_a_file_is_whole_or_absent(tmp_path: Path) -> None:
     (tmp_path / "blocked").write_text("in the way")
     with pytest.raises(StoreError, match="cannot be written"):
         write_atomically(tmp_path / "blocked" / "file", b"third")
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, synced = tmp_path / "file", []
+
+    def sync(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_size)
+        assert not target.exists()
+
+    monkeypatch.setattr(os, "fsync", sync)
+    write_atomically(target, b"content")
+    assert synced == [len(b"content")]
+    assert target.exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")

@@ -1,5 +1,6 @@
 """A run that is stopped, however rudely, ends with the weights of a run that is not."""
 
+import os
 import random
 import shutil
 import signal
@@ -90,16 +91,16 @@ class Cut(BaseException):
 def test_a_write_that_is_cut_off_leaves_the_epoch_before(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, written = Path.write_bytes, []
+    rename, renamed = Path.replace, []
 
-    def cut_off(path: Path, content: bytes) -> int:
-        if "last.pt" not in path.name or len(written) < 2:
-            written.append(path)
-            return write(path, content)
-        write(path, content[: len(content) // 2])
+    def cut_off(temporary: Path, target: Path) -> Path:
+        if target.name != "last.pt" or len(renamed) < 2:
+            renamed.append(target)
+            return rename(temporary, target)
+        os.truncate(temporary, temporary.stat().st_size // 2)
         raise Cut
 
-    monkeypatch.setattr(Path, "write_bytes", cut_off)
+    monkeypatch.setattr(Path, "replace", cut_off)
     with pytest.raises(Cut):
         train_in_folder(job(), tmp_path, device="cpu")
     monkeypatch.undo()
@@ -141,11 +142,12 @@ def test_a_run_begun_otherwise_is_not_gone_on_with(whole: Path) -> None:
 def test_damaged_states_are_named(whole: Path, tmp_path: Path) -> None:
     shutil.copytree(whole, tmp_path / "run")
     path = tmp_path / "run" / "last.pt"
-    path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(StoreError, match=r"last\.pt is damaged"):
-        train_in_folder(job(), tmp_path / "run", resume=True)
-    path.write_bytes(b"nothing of the kind")
-    with pytest.raises(StoreError, match=r"last\.pt is damaged"):
+    for damaged in (path.read_bytes()[:-200], b"nothing of the kind", b""):
+        path.write_bytes(damaged)
+        with pytest.raises(StoreError, match=r"last\.pt is damaged; move best\.pt to its place"):
+            train_in_folder(job(), tmp_path / "run", resume=True)
+    (tmp_path / "run" / "best.pt").unlink()
+    with pytest.raises(StoreError, match=r"last\.pt is damaged; start anew"):
         train_in_folder(job(), tmp_path / "run", resume=True)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as parse_tensors
 from safetensors.torch import save as format_tensors
@@ -49,7 +50,12 @@ def save_model(model: nn.Module, path: Path, job: Job, facts: dict[str, Any]) ->
     weights = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
     about = {"job": job.model_dump(), **facts}
     write_atomically(path.with_suffix(".json"), json.dumps(about, indent=2).encode())
-    write_atomically(path, format_tensors({k: v.contiguous() for k, v in weights.items()}))
+    # Copies, since layers may share weights, which a file of safetensors cannot say.
+    apart = {
+        name: tensor.clone(memory_format=torch.contiguous_format)
+        for name, tensor in weights.items()
+    }
+    write_atomically(path, format_tensors(apart))
 
 
 def load_facts(path: Path | str) -> dict[str, Any]:

@@ -1,15 +1,17 @@
 """A Study -> the jobs not yet recorded -> run records -> the comparison.
 
-Stop and run again is safe: a job in the store is never run twice.
+Stop and run again is safe: a job in the store is never run twice. So is asking twice at once:
+processes that share a run folder take turns.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fashionbench.changes import own_changes
-from fashionbench.config import WAYS, Job, Study, Way
+from fashionbench.config import WAYS, Study, Way
 from fashionbench.data import DATASETS, dataset_entry, identify_dataset, load_data
 from fashionbench.errors import Interrupted, UsageError
 from fashionbench.models import MODELS, build_model, identify
@@ -161,18 +163,36 @@ def _run_missing(
     study: Study, store: RunStore, data: Path | str | None, command: str, way: Way
 ) -> None:
     jobs = [job for entry in study.entries() for job in entry]
-    to_run = [job for job in jobs if store.load_run(job, study.device) is None]
+
+    def finished() -> int:
+        return sum(store.has_run(job, study.device) for job in jobs)
+
     store.save_study(study, command)
-    if not to_run:
+    if finished() == len(jobs):
         return
     try:
-        _run_all(to_run, study, store, data, way)
+        with _take_turn(store.folder):
+            _run_all(len(jobs) - finished(), study, store, data, way)
     except KeyboardInterrupt:
-        finished = sum(store.load_run(job, study.device) is not None for job in jobs)
         raise Interrupted(
-            f"Interrupted: {finished} of {len(jobs)} runs are finished and kept in "
+            f"Interrupted: {finished()} of {len(jobs)} runs are finished and kept in "
             f"{store.folder}. To go on: {command}"
         ) from None
+
+
+def _take_turn(folder: Path) -> AbstractContextManager[object]:
+    """Until this ends no other process runs jobs in `folder`: none twice, and none beside others.
+
+    The lock is the system's, so that one held by a killed process is free.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / ".lock")
+    try:
+        return lock.acquire(blocking=False)
+    except Timeout:
+        say(f"Another process is at work in {folder}; this one waits until it is done.")
+        return lock.acquire()
 
 
 def _add_seeds(result: Result) -> Study | None:
@@ -186,9 +206,7 @@ def _add_seeds(result: Result) -> Study | None:
     return None if seeds == study.seeds else study.model_copy(update={"seeds": seeds})
 
 
-def _run_all(
-    jobs: Sequence[Job], study: Study, store: RunStore, data: Path | str | None, way: Way
-) -> None:
+def _run_all(runs: int, study: Study, store: RunStore, data: Path | str | None, way: Way) -> None:
     # torch is imported only when there is something to run: rendering finished
     # runs again must not wait for it.
     from fashionbench.devices import resolve_device
@@ -209,7 +227,7 @@ def _run_all(
             dataset.test.labels.numpy(),
         )
     )
-    with progress_bar(total=len(jobs), unit="run", desc="compare") as bar:
+    with progress_bar(total=runs, unit="run", desc="compare") as bar:
         for entry in study.entries():
             found = [store.load_run(job, study.device) for job in entry]
             missing = [job for job, run in zip(entry, found, strict=True) if run is None]

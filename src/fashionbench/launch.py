@@ -97,14 +97,13 @@ def choose(
 ) -> tuple[Way, str]:
     """The fastest way of running seeds of a model together, or the next to what was asked for.
 
-    Stacking wins where a model is a few products of matrices. Convolutions of several members
-    are slower on a CPU than one after another (benchmarks/many_seeds.json); on CUDA it is
-    tried out.
+    Stacking wins where a model is a few products of matrices. Convolutions gain nothing from it
+    on a CPU; on CUDA it is tried out.
     """
     convolutions = any(isinstance(module, nn.modules.conv._ConvNd) for module in model.modules())
     on_cpu = device.type == "cpu"
     if way == "processes":
-        reason = "as asked for"
+        reason = "as asked for" if on_cpu else "for processes are for the CPU"
     elif way == "auto" and convolutions and on_cpu:
         reason = "for convolutions gain nothing from stacking on a CPU"
     elif trouble := why_not_stackable(model, dataset.train, job.recipe):
@@ -139,7 +138,6 @@ def run_in_processes(
     workers = min(len(jobs), threads)
     setting = {
         "folder": str(store.folder),
-        "dataset": jobs[0].dataset,
         "data": None if data is None else str(data),
         "threads": max(1, threads // workers),
         "path": sys.path,

@@ -29,6 +29,11 @@ def locate(reference: str) -> Callable[..., Any]:
     found: Any = module
     for part in name.split("."):
         found = getattr(found, part, None)
+    if hasattr(found, "forward") and not isinstance(found, type):
+        raise UsageError(
+            f"{reference} is a {type(found).__name__} already; name a class, or a function that "
+            "makes one, so that each seed begins anew."
+        )
     if callable(found):
         return found  # type: ignore[no-any-return]
     own = [
@@ -63,8 +68,9 @@ def _load_file(home: str) -> ModuleType:
     try:
         specification.loader.exec_module(module)
     except SyntaxError as error:
-        raise UsageError(f"{home}, line {error.lineno}: {error.msg}.") from None
-    except Exception as error:
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise UsageError(f"{home}{line}: {error.msg}.") from None
+    except (Exception, SystemExit) as error:
         raise UsageError(f"{home} cannot be run: {told(error)}") from None
     return module
 
@@ -197,9 +203,11 @@ def takes(build: Callable[..., Any]) -> str:
     return ", ".join(shown) or "none"
 
 
-def told(error: Exception) -> str:
+def told(error: BaseException) -> str:
     """What went wrong, and where: the last line that is nobody else's."""
     message = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, SystemExit):
+        message = f"it ends the program (exit code {error.code})"
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

@@ -1,5 +1,6 @@
 """Progress bars, shown only where somebody can see them: a terminal or a notebook."""
 
+import os
 import sys
 from typing import Any
 
@@ -7,12 +8,12 @@ __all__ = ["note", "progress_bar", "say"]
 
 
 def progress_bar(**options: Any) -> Any:
-    """A tqdm bar on standard error or in a notebook; elsewhere one that stays silent."""
-    from tqdm.autonotebook import tqdm
-    from tqdm.std import tqdm as terminal_tqdm
+    """A tqdm bar on a terminal or in a notebook; elsewhere, or by TQDM_DISABLE, a silent one."""
+    from tqdm.auto import tqdm
 
-    visible = tqdm is not terminal_tqdm or sys.stderr.isatty()
-    return tqdm(**{"leave": False} | options, disable=not visible)
+    # None leaves it to tqdm, which is silent where standard error is no terminal.
+    disable = "TQDM_DISABLE" in os.environ or None
+    return tqdm(**{"leave": False} | options, disable=disable)
 
 
 def say(text: str) -> None:

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from fashionbench.config import Job, Study
 from fashionbench.errors import StoreError
@@ -158,6 +159,15 @@ class RunStore:
         except sqlite3.DatabaseError as error:
             raise StoreError(_explain(self.path, error)) from None
 
+    @contextmanager
+    def _decoding(self) -> Iterator[None]:
+        try:
+            yield
+        except ValidationError as error:
+            raise StoreError(_explain_refusal(self.path, error)) from None
+        except (ValueError, KeyError, TypeError, zlib.error) as error:
+            raise StoreError(_explain_damage(self.path, str(error))) from None
+
     def save_run(self, record: RunRecord) -> None:
         """Add one finished run, in one transaction."""
         facts = {
@@ -176,6 +186,15 @@ class RunStore:
         with self._transaction() as database:
             database.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", row)
 
+    def has_run(self, job: Job, device: str = "auto") -> bool:
+        """Whether `load_run` would find a run, without reading it."""
+        with self._transaction() as database:
+            found = database.execute(
+                "SELECT 1 FROM runs WHERE key = ? AND (device = ? OR ? = 'auto')",
+                (job.key, device, device),
+            ).fetchone()
+        return found is not None
+
     def load_run(self, job: Job, device: str = "auto") -> RunRecord | None:
         """The finished run of `job`, on `device` or (auto) on whichever it ran; None if none."""
         with self._transaction() as database:
@@ -187,7 +206,7 @@ class RunStore:
         return None if row is None else self._record(*row)
 
     def _record(self, text: str, predicted: bytes, losses: bytes) -> RunRecord:
-        try:
+        with self._decoding():
             facts = json.loads(text)
             scores = facts.pop("scores")
             scores["calibration"] = [tuple(row) for row in scores["calibration"]]
@@ -202,8 +221,6 @@ class RunStore:
                 predicted=np.frombuffer(zlib.decompress(predicted), np.uint8),
                 losses=np.frombuffer(zlib.decompress(losses), "<f4"),
             )
-        except (ValueError, KeyError, TypeError, zlib.error) as error:
-            raise StoreError(_explain(self.path, error)) from None
 
     def save_study(self, study: Study, command: str) -> None:
         """Remember what was asked last, so that a report can be rendered again."""
@@ -218,7 +235,8 @@ class RunStore:
             row = database.execute("SELECT study, command FROM study").fetchone()
         if row is None:
             raise StoreError(f"{self.folder} holds no comparison yet; run `fashionbench compare`.")
-        return Study.model_validate_json(row[0]), row[1]
+        with self._decoding():
+            return Study.model_validate(json.loads(row[0])), row[1]
 
     def save_test_set(self, test_set: TestSet) -> None:
         """Keep the test images, once per data set."""
@@ -238,10 +256,11 @@ class RunStore:
             row = database.execute("SELECT * FROM test_sets WHERE name = ?", (name,)).fetchone()
         if row is None:
             return None
-        *classes, shape = json.loads(row[2])
-        images = np.frombuffer(zlib.decompress(row[3]), np.uint8).reshape(shape)
-        labels = np.frombuffer(zlib.decompress(row[4]), np.uint8)
-        return TestSet(row[0], row[1], tuple(classes), images, labels)
+        with self._decoding():
+            *classes, shape = json.loads(row[2])
+            images = np.frombuffer(zlib.decompress(row[3]), np.uint8).reshape(shape)
+            labels = np.frombuffer(zlib.decompress(row[4]), np.uint8)
+            return TestSet(row[0], row[1], tuple(classes), images, labels)
 
 
 def _explain(path: Path, error: Exception) -> str:
@@ -257,8 +276,23 @@ def _explain(path: Path, error: Exception) -> str:
         sqlite3.SQLITE_BUSY,
     ):
         return f"{path} cannot be used ({error}); make it writable or choose another --out."
+    return _explain_damage(path, str(error))
+
+
+def _explain_refusal(path: Path, error: ValidationError) -> str:
+    problem = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    setting = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "extra_forbidden":
+        return (
+            f"{path} was written by another version of fashionbench (this one has no setting "
+            f"{setting!r}); update fashionbench or choose another --out."
+        )
+    return _explain_damage(path, f"{setting}: {problem['msg']}")
+
+
+def _explain_damage(path: Path, reason: str) -> str:
     return (
-        f"{path} is damaged ({error}); move it away and give the command again, "
+        f"{path} is damaged ({reason}); move it away and give the command again, "
         "or put back a copy of it."
     )
 
@@ -271,7 +305,10 @@ def write_atomically(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut could leave the new name with no content
         temporary.replace(path)
     except OSError as error:
         with suppress(OSError):

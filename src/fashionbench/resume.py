@@ -147,10 +147,16 @@ def _load_state(job: Job, folder: Path, resume: bool) -> dict[str, Any] | None:
         before = Job.model_validate(state.pop("job"))
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error.strerror}).") from None
-    except (RuntimeError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile):
-        raise StoreError(
-            f"{path} is damaged; move best.pt to its place, or start anew in another --out."
-        ) from None
+    except (
+        RuntimeError,
+        ValueError,
+        KeyError,
+        EOFError,
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+    ):
+        other = "move best.pt to its place, or " if (folder / "best.pt").exists() else ""
+        raise StoreError(f"{path} is damaged; {other}start anew in another --out.") from None
     if before.key != job.key:
         raise UsageError(
             f"{folder} holds a run of {before.model} with recipe {before.recipe.name!r} and seed "

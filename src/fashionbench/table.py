@@ -101,29 +101,39 @@ def text_table(result: Result) -> "Table":
         box=None,
         pad_edge=False,
     )
-    table.add_column("model")
+    table.add_column("model", overflow="fold")
     if several:
-        table.add_column("recipe")
+        table.add_column("recipe", overflow="fold")
     validated = any(entry["validation_accuracy"]["n"] for entry in document["entries"])
-    if validated:
-        table.add_column("valid. %", justify="right")
-    for heading in ("accuracy %", "± 95 %", "sd", "loss", "train s", "parameters", "n"):
-        table.add_column(heading, justify="right")
+    headings = ["valid. %"] * validated
+    headings += ["accuracy %", "± 95 %", "sd", "loss", "train s", "parameters", "n"]
+    names, numbers = [], []
     for row, entry in zip(result.entries, document["entries"], strict=True):
         accuracy = entry["accuracy"]
         half = None if accuracy["low"] is None else accuracy["high"] - accuracy["mean"]
-        table.add_row(
-            row.model if several or validated else row.label,  # 80 columns hold no more
-            *([result.short_recipe(row)] if several else []),
-            *([percent(entry["validation_accuracy"])] if validated else []),
-            percent(accuracy),
-            "–" if half is None else f"{100 * half:.2f}",
-            percent(accuracy, "sd"),
-            number(entry["loss"]["mean"]),
-            seconds(entry),
-            f"{entry['parameters']:,}",
-            str(accuracy["n"]),
+        names.append(
+            [
+                row.model if several or validated else row.label,  # 80 columns hold no more
+                *([result.short_recipe(row)] if several else []),
+            ]
         )
+        numbers.append(
+            [
+                *([percent(entry["validation_accuracy"])] if validated else []),
+                percent(accuracy),
+                "–" if half is None else f"{100 * half:.2f}",
+                percent(accuracy, "sd"),
+                number(entry["loss"]["mean"]),
+                seconds(entry),
+                f"{entry['parameters']:,}",
+                str(accuracy["n"]),
+            ]
+        )
+    for heading, column in zip(headings, zip(*numbers, strict=True), strict=True):
+        # Where a terminal is narrow, names are folded, but no digit is cut off.
+        table.add_column(heading, justify="right", min_width=max(map(len, column)))
+    for name, values in zip(names, numbers, strict=True):
+        table.add_row(*name, *values)
     return table
 
 

@@ -1,13 +1,19 @@
 """A process that runs the jobs it is told on standard input: see launch.run_in_processes.
 
-The first line is the setting, each further line a job; each job is answered by one line
-when its record is in the store. Ends with its input, so it outlives nobody.
+The first line is the setting, each further line a job; each job is answered by one line: when
+its record is in the store, or what went wrong. Input that ends means that nobody is there to
+answer to, so the process ends with it, also in the middle of a job.
 """
 
 import json
+import os
 import signal
 import sys
+import traceback
+from functools import cache
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 
 from fashionbench.config import Job
 from fashionbench.errors import FashionbenchError
@@ -19,6 +25,8 @@ def main() -> None:
     """Answer jobs until the input ends."""
     # Ctrl-C reaches every process of a terminal; the one that started this decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Bars of several processes would be drawn over each other.
+    os.environ["TQDM_DISABLE"] = "1"
     # Whatever a person's model prints must not get between the answers.
     answers, sys.stdout = sys.stdout, sys.stderr
     setting = json.loads(sys.stdin.readline())
@@ -31,16 +39,30 @@ def main() -> None:
     from fashionbench.runs import run_job
 
     torch.set_num_threads(setting["threads"])
-    for line in sys.stdin:
+    load = cache(load_data)
+    waiting = SimpleQueue[str]()
+    Thread(target=_listen, args=(waiting,), daemon=True).start()
+    while True:
+        job = Job.model_validate_json(waiting.get())
         try:
             store = RunStore(Path(setting["folder"]))
-            dataset = load_data(setting["dataset"], setting["data"])
-            job = Job.model_validate_json(line)
+            dataset = load(job.dataset, setting["data"])
             run_job(job, dataset, torch.device("cpu"), store, alone=False)
             answer = {"done": job.key}
         except FashionbenchError as error:
             answer = {"error": type(error).__name__, "message": str(error)}
+        except Exception as error:
+            traceback.print_exc()
+            message = f"{job.model} failed from seed {job.seed}: {type(error).__name__}: {error}"
+            answer = {"error": "FashionbenchError", "message": message}
         print(json.dumps(answer), file=answers, flush=True)
+
+
+def _listen(waiting: "SimpleQueue[str]") -> None:
+    """Take jobs in also while one runs, for only so is the end of the input noticed at once."""
+    for line in sys.stdin:
+        waiting.put(line)
+    os._exit(0)
 
 
 if __name__ == "__main__":

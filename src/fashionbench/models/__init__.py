@@ -105,6 +105,11 @@ def model_entry(name: str) -> ModelEntry:
     base, given = _parse(name)
     given.pop(WEIGHTS, None)
     family, slash, backbone = base.partition("/")
+    home, _, last = base.rpartition(":")
+    if home in MODELS or ".py:" in home:
+        raise UsageError(f"{name}: the argument {last!r} has no value; write {last}=VALUE.")
+    if base.endswith(".py"):
+        raise UsageError(f"{base} is a file; name the class or function in it, as {base}:Name.")
     if base in MODELS:
         entry = MODELS[base]
     elif slash and family in _PRETRAINED and ":" not in base:

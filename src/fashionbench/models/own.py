@@ -33,7 +33,7 @@ def build_own(
         model = build(**settings)
     except FashionbenchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(
             f"{reference} cannot be built: {told(error)} Arguments are given as "
             f"{reference}:name=value; it takes {takes(build)}."
@@ -44,7 +44,7 @@ def build_own(
         )
     try:
         model, answer = adapted(model)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(
             f"{reference} takes no 28x28 grey images, nor enlarged or in three channels: "
             f"{told(error)}"
