@@ -14,6 +14,7 @@ import pytest
 from conftest import run_cli
 from typer.testing import Result
 
+import fashionbench
 from fashionbench.cli import _names
 
 QUICK = ("--dataset", "silhouettes", "--device", "cpu", "--epochs", "1")
@@ -213,3 +214,25 @@ def test_names_are_parted_at_commas_outside_brackets() -> None:
     text = "v0, net.py:Net:sizes=(1,2):more=[3,4],v2:hidden_units=32,"
     expected = ["v0", "net.py:Net:sizes=(1,2):more=[3,4]", "v2:hidden_units=32"]
     assert _names(text) == expected
+
+
+def test_what_a_persons_model_prints_stays_out_of_the_json(tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text(
+        "from torch import nn\n"
+        "class Loud(nn.Sequential):\n"
+        "    def __init__(self):\n"
+        "        super().__init__(nn.Flatten(), nn.Linear(784, 10))\n"
+        "        print('hello')\n"
+        "def told():\n"
+        "    raise SystemExit(3)\n"
+        "made = Loud()\n"
+    )
+    loud = ("compare", "--models", "loud.py:Loud", "--seeds", "2", *QUICK, "--json")
+    answer = run_cli(*loud, cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["entries"][0]["label"] == "Loud"
+    assert "hello" in answer.stderr
+
+
+def test_the_version_is_told(call_cli: Callable[..., Result]) -> None:
+    assert call_cli("--version").stdout == f"fashionbench {fashionbench.__version__}\n"

@@ -17,6 +17,7 @@ from torch import nn
 
 import fashionbench as fb
 from fashionbench.comparison import plan
+from fashionbench.errors import UsageError
 from fashionbench.records import RunStore
 from fashionbench.result import Result
 from fashionbench.runs import run_job
@@ -217,3 +218,33 @@ def test_the_second_in_a_folder_waits_and_goes_on_where_the_first_was_killed(
     assert (second.returncode, told) == (0, "")
     assert len(finished()) == 7
     assert kept.items() <= finished().items()
+
+
+def test_recipes_are_called_what_they_are_called_now(tmp_path: Path) -> None:
+    for name in ("first.toml", "second.toml"):
+        (tmp_path / name).write_text("momentum = 0.5\n")
+    for name in ("first", "second"):
+        found = fb.compare(
+            "v0", str(tmp_path / f"{name}.toml"), 1, out=tmp_path / "runs", **OPTIONS
+        )
+        assert found.document["entries"][0]["recipe"] == f"{name} epochs=1"
+        assert len(list((tmp_path / "runs" / "checkpoints").glob("*.safetensors"))) == 1
+    assert "% of the test images, 1 seeds" in repr(found)
+
+
+def test_recipes_of_one_name_are_told_apart_and_equal_ones_refused(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "mine.toml" for folder in ("a", "b", "c")]
+    for path, momentum in zip(paths, (0.5, 0.9, 0.9), strict=True):
+        path.parent.mkdir()
+        path.write_text(f"momentum = {momentum}\n")
+    a, b, c = map(str, paths)
+    study = plan(["v0"], [a, b, "seed"], 1, dataset="silhouettes", epochs=1)
+    names = [recipe.name for recipe in study.recipes]
+    assert names == [f"{tmp_path}/a/mine epochs=1", f"{tmp_path}/b/mine epochs=1", "seed epochs=1"]
+    with pytest.raises(UsageError, match=r"b/mine and .*c/mine train in the same way; name one"):
+        plan(["v0"], [b, c], 1, dataset="silhouettes")
+
+
+def test_more_seeds_to_begin_with_than_there_may_be_are_refused() -> None:
+    with pytest.raises(UsageError, match="6 seeds to begin with are more than the 3"):
+        plan(["v0", "mlp"], ["seed"], 6, dataset="silhouettes", until=0.01, max_seeds=3)

@@ -54,7 +54,7 @@ def test_seeds_added_after_looking_are_judged_and_promised_so(tmp_path: Path) ->
     def turned(by: int) -> Entry:
         """The same runs, each under another one's seed."""
         moved = zip(entry.runs, predicted[by:] + predicted[:by], strict=True)
-        return Entry(tuple(replace(run, predicted=other) for run, other in moved))
+        return replace(entry, runs=tuple(replace(run, predicted=other) for run, other in moved))
 
     study = result.study.model_copy(update={"until": 0.01})
     for pair in replace(result, study=study, entries=tuple(map(turned, range(3)))).pairs:
@@ -70,7 +70,7 @@ def test_times_of_different_machines_are_told(tmp_path: Path) -> None:
 
     def warned(environment: dict[str, str], seconds: float | None) -> list[str]:
         moved = replace(first, environment=first.environment | environment, train_seconds=seconds)
-        entries = (Entry((moved, *others)), *result.entries[1:])
+        entries = (replace(result.entries[0], runs=(moved, *others)), *result.entries[1:])
         return [text for text in replace(result, entries=entries).warnings if "machines" in text]
 
     assert warned({}, 1.0) == []
@@ -107,7 +107,8 @@ def test_a_report_counts_as_written_until_it_says_something_else(tmp_path: Path)
 def test_pairs_rest_on_the_seeds_that_both_have_finished(tmp_path: Path) -> None:
     result = make_result(tmp_path)
     one, other = result.entries[:2]
-    partial = replace(result, entries=(Entry(one.runs[:2]), Entry(other.runs[1:])))
+    unlike = (replace(one, runs=one.runs[:2]), replace(other, runs=other.runs[1:]))
+    partial = replace(result, entries=unlike)
     [pair] = partial.document["pairs"]
     assert pair["n"] == 1
     gap = one.runs[1].scores.accuracy - other.runs[1].scores.accuracy
@@ -126,7 +127,7 @@ def test_one_run_each_is_compared_by_mcnemar_and_nothing_is_claimed(tmp_path: Pa
 def test_runs_that_were_not_alone_have_no_training_time(tmp_path: Path) -> None:
     result = make_result(tmp_path)
     shared = [replace(run, train_seconds=None) for run in result.entries[0].runs[1:]]
-    entry = Entry((result.entries[0].runs[0], *shared))
+    entry = replace(result.entries[0], runs=(result.entries[0].runs[0], *shared))
     seconds = entry.summary(result.test_set.labels)["train_seconds"]
     assert (seconds["n"], seconds["sd"]) == (1, None)
     assert seconds["mean"] == seconds["median"] == entry.runs[0].train_seconds

@@ -1,7 +1,6 @@
 """The terminal's table: complete, narrow enough, and saying what the document says."""
 
 import io
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +9,7 @@ import pytest
 from factories import make_result
 from rich.console import Console
 
-from fashionbench.config import Job
-from fashionbench.result import Entry, Result
+from fashionbench.result import Result
 from fashionbench.table import (
     MANY_PAIRS,
     interval,
@@ -52,11 +50,12 @@ def test_it_fits_80_columns(validated: bool, tmp_path: Path) -> None:
     result = make_result(tmp_path)
     if validated:
         entries = (
-            Entry(
-                tuple(
+            replace(
+                entry,
+                runs=tuple(
                     replace(run, validation_curve=run.epochs * [(1, 0.3, 0.9032)])
                     for run in entry.runs
-                )
+                ),
             )
             for entry in result.entries
         )
@@ -77,8 +76,7 @@ def test_what_all_recipes_were_given_stands_above_the_table_once(tmp_path: Path)
     result = make_result(tmp_path, epochs=(1, 2))
     names = ("seed batch_size=16 epochs=1", "seed batch_size=16 epochs=2")
     entries = tuple(
-        Entry(tuple(replace(run, job=_renamed(run.job, names)) for run in entry.runs))
-        for entry in result.entries
+        replace(entry, recipe=names[entry.runs[0].epochs - 1]) for entry in result.entries
     )
     recipes = tuple(
         recipe.model_copy(update={"name": name})
@@ -88,11 +86,6 @@ def test_what_all_recipes_were_given_stands_above_the_table_once(tmp_path: Path)
     table = text_table(replace(result, study=study, entries=entries))
     assert str(table.title).endswith(" · batch_size=16")
     assert {str(cell) for cell in table.columns[1].cells} == {"seed epochs=1", "seed epochs=2"}
-
-
-def _renamed(job: Job, names: Sequence[str]) -> Job:
-    name = names[job.recipe.epochs - 1]
-    return job.model_copy(update={"recipe": job.recipe.model_copy(update={"name": name})})
 
 
 def test_large_numbers_have_three_digits() -> None:
@@ -115,7 +108,7 @@ def test_training_times_are_a_median_and_how_far_they_spread(tmp_path: Path) -> 
 
     def written(*times: float | None) -> tuple[str, str]:
         runs = (replace(r, train_seconds=t) for r, t in zip(entry.runs, times, strict=True))
-        summary = Entry(tuple(runs)).summary(labels)
+        summary = replace(entry, runs=tuple(runs)).summary(labels)
         return seconds(summary), seconds_range(summary)
 
     assert written(9.0, 2.0, 4.0) == ("4.00", "4.00 (2.00–9.00; 3)")
@@ -155,3 +148,14 @@ def test_of_many_pairs_those_of_the_best_are_shown(tmp_path: Path) -> None:
     assert len(shown) == len(result.entries) - 1
     assert all(result.name(best) in pair for pair in shown)
     assert f"all {len(result.pairs)}" in str(pair_table(result).title)
+
+
+def test_a_narrow_terminal_folds_names_and_cuts_no_digit(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    console = Console(width=40, file=io.StringIO(), record=True)
+    console.print(text_table(result), crop=False)
+    shown = console.export_text()
+    assert "…" not in shown
+    for entry in result.document["entries"]:
+        assert f"{100 * entry['accuracy']['mean']:.2f}" in shown
+        assert f"{entry['parameters']:,}" in shown

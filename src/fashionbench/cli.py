@@ -7,12 +7,14 @@ import json
 import re
 import shlex
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+import fashionbench
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.flags import describe_settings, with_recipe_flags
 from fashionbench.use import export, predict, serve
@@ -58,9 +60,19 @@ WeightsOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"fashionbench {fashionbench.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
-    """Makes typer keep subcommands whatever their number."""
+def _root(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version")
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:
@@ -106,20 +118,20 @@ def compare(
     from fashionbench.comparison import choose_way, default_folder, plan, run_study
 
     way = choose_way(jobs)
-
-    study = plan(
-        _names(models),
-        _names(recipes),
-        _seeds(seeds),
-        weights=weights,
-        dataset=dataset,
-        device=device,
-        until=until,
-        max_seeds=max_seeds,
-        **settings,
-    )
-    command = shlex.join(["fashionbench", *sys.argv[1:]])
-    result = run_study(study, out or default_folder(dataset), data, command, way)
+    with redirect_stdout(sys.stderr):  # a person's own model may print
+        study = plan(
+            _names(models),
+            _names(recipes),
+            _seeds(seeds),
+            weights=weights,
+            dataset=dataset,
+            device=device,
+            until=until,
+            max_seeds=max_seeds,
+            **settings,
+        )
+        command = shlex.join(["fashionbench", *sys.argv[1:]])
+        result = run_study(study, out or default_folder(dataset), data, command, way)
     _show(result, as_json)
 
 
@@ -250,26 +262,27 @@ def train(
     from fashionbench.comparison import plan
     from fashionbench.resume import train_in_folder
 
-    study = plan(
-        [model],
-        [recipe],
-        [seed],
-        weights=weights,
-        dataset=dataset,
-        device=device,
-        **settings,  # type: ignore[arg-type]
-    )
-    ((job,),) = study.entries()
-    command = shlex.join(["fashionbench", *sys.argv[1:]])
-    summary = train_in_folder(
-        job,
-        out or Path("runs") / slug(f"{model}-{job.recipe.name}-{dataset}-seed{seed}"),
-        data,
-        device=device,
-        resume=resume,
-        track=track,
-        command=command if resume else f"{command} --resume",
-    )
+    with redirect_stdout(sys.stderr):  # a person's own model may print
+        study = plan(
+            [model],
+            [recipe],
+            [seed],
+            weights=weights,
+            dataset=dataset,
+            device=device,
+            **settings,  # type: ignore[arg-type]
+        )
+        ((job,),) = study.entries()
+        command = shlex.join(["fashionbench", *sys.argv[1:]])
+        summary = train_in_folder(
+            job,
+            out or Path("runs") / slug(f"{model}-{job.recipe.name}-{dataset}-seed{seed}"),
+            data,
+            device=device,
+            resume=resume,
+            track=track,
+            command=command if resume else f"{command} --resume",
+        )
     if as_json:
         typer.echo(json.dumps(summary, indent=2, default=str))
         return

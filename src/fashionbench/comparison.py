@@ -23,12 +23,14 @@ from fashionbench.result import Result, collect
 if TYPE_CHECKING:
     from torch import nn
 
+    Model = str | Callable[[], nn.Module]
+
 __all__ = ["compare", "plan", "run_study"]
 
 
 def compare(
-    models: Sequence["str | Callable[[], nn.Module]"] = ("v0", "v1", "v2"),
-    recipes: Sequence[str | Recipe] = ("seed",),
+    models: "Model | Sequence[Model]" = ("v0", "v1", "v2"),
+    recipes: str | Recipe | Sequence[str | Recipe] = ("seed",),
     seeds: int | Iterable[int] = 5,
     *,
     weights: Path | str | None = None,
@@ -87,8 +89,8 @@ def default_folder(dataset: str) -> Path:
 
 
 def plan(
-    models: Sequence["str | Callable[[], nn.Module]"],
-    recipes: Sequence[str | Recipe],
+    models: "Model | Sequence[Model]",
+    recipes: str | Recipe | Sequence[str | Recipe],
     seeds: int | Iterable[int],
     *,
     weights: Path | str | None = None,
@@ -99,6 +101,8 @@ def plan(
     **settings: Any,
 ) -> Study:
     """Turn what was asked into a Study; UsageError for anything that does not exist."""
+    models = [models] if isinstance(models, str) or callable(models) else models
+    recipes = [recipes] if isinstance(recipes, (str, Recipe)) else recipes
     dataset_source = identify_dataset(dataset)
     if isinstance(seeds, int):
         if seeds < 1:
@@ -110,14 +114,20 @@ def plan(
         models = [f"{identify(model)[0]}:weights={weights}" for model in models]
     named = [identify(model) for model in models]
     loaded = [load_recipe(recipe) if isinstance(recipe, str) else recipe for recipe in recipes]
-    chosen = [recipe.override(**settings) for recipe in loaded]
+    chosen = _named_apart([recipe.override(**settings) for recipe in loaded], loaded, recipes)
+    seeds = tuple(seeds)
+    if until is not None and len(seeds) > max_seeds:
+        raise UsageError(
+            f"{len(seeds)} seeds to begin with are more than the {max_seeds} of max_seeds; ask for "
+            "fewer, or raise that."
+        )
     return Study.checked(
         {
             "models": [name for name, _ in named],
             "model_sources": [source for _, source in named],
             "recipes": chosen,
             "recipe_sources": [_identify_changes(recipe) for recipe in chosen],
-            "seeds": tuple(seeds),
+            "seeds": seeds,
             "dataset": dataset,
             "dataset_source": dataset_source,
             "device": device,
@@ -126,6 +136,26 @@ def plan(
         },
         "comparison",
     )
+
+
+def _named_apart(
+    chosen: Sequence[Recipe], loaded: Sequence[Recipe], asked: Sequence[str | Recipe]
+) -> list[Recipe]:
+    """Recipes of files with one name are called by their paths; of equal ones none is taken."""
+    names, found = [recipe.name for recipe in chosen], dict[Recipe, str]()
+    rows = []
+    for recipe, before, given in zip(chosen, loaded, asked, strict=True):
+        if names.count(recipe.name) > 1 and isinstance(given, str):
+            changed = recipe.name.removeprefix(before.name)
+            recipe = recipe.model_copy(update={"name": given.removesuffix(".toml") + changed})
+        same = recipe.model_copy(update={"name": "", "description": ""})
+        if same in found:
+            raise UsageError(
+                f"The recipes {found[same]} and {recipe.name} train in the same way; name one."
+            )
+        found[same] = recipe.name
+        rows.append(recipe)
+    return rows
 
 
 def _identify_changes(recipe: Recipe) -> str:

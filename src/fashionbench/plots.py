@@ -81,7 +81,7 @@ def _canvas(title: str, width: float, height: float) -> tuple[Figure, Axes]:
 
 def _legend(axes: Axes) -> None:
     """Beside the plot, where it covers no run."""
-    if axes.lines:
+    if axes.get_legend_handles_labels()[0]:
         with rc_context(STYLE):
             axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
 

@@ -8,6 +8,7 @@ import csv
 import html
 import io
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -143,7 +144,11 @@ def _svg(figure: "Figure", name: str, label: str) -> str:
     from matplotlib import rc_context
 
     buffer = io.StringIO()
-    with rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+    with (
+        rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}),
+        # What matplotlib lacks a letter or room for is text in the SVG, which the browser sets.
+        warnings.catch_warnings(action="ignore", category=UserWarning),
+    ):
         figure.savefig(
             buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
         )

@@ -44,14 +44,12 @@ class Entry:
     """One row of the table: a model with a recipe, and its runs in the order of their seeds."""
 
     runs: tuple[RunRecord, ...]
+    recipe: str
+    """What it is called in this comparison; runs may have been made under another name."""
 
     @property
     def model(self) -> str:
         return self.runs[0].job.model
-
-    @property
-    def recipe(self) -> str:
-        return self.runs[0].job.recipe.name
 
     @property
     def label(self) -> str:
@@ -323,6 +321,14 @@ class Result:
             rows += [about | run for run in entry["runs"]]
         return pandas.DataFrame(rows)
 
+    def __repr__(self) -> str:
+        rows = [
+            f"{self.name(entry)}: {100 * row.mean:.2f} % of the test images, {row.n} seeds"
+            for entry in self.entries
+            if (row := summarize(entry.accuracies)).mean is not None
+        ]
+        return "\n".join([f"Comparison in {self.folder}", *rows])
+
     def _repr_html_(self) -> str:
         from fashionbench.report import notebook_html
 
@@ -350,7 +356,7 @@ def collect(store: RunStore, study: Study, command: str) -> Result:
         runs = [store.load_run(job, study.device) for job in jobs]
         finished = tuple(run for run in runs if run is not None)
         if finished:
-            entries.append(Entry(finished))
+            entries.append(Entry(finished, jobs[0].recipe.name))
     test_set = store.load_test_set(study.test_set)
     if not entries or test_set is None:
         raise StoreError(

@@ -48,6 +48,8 @@ def train_in_folder(
     """
     if track not in (None, "tensorboard"):
         raise UsageError(f"A run cannot be tracked by {track!r}; there is tensorboard.")
+    if (folder / "store.sqlite").exists():
+        raise UsageError(f"{folder} holds the runs of a comparison; choose another --out.")
     on = resolve_device(device)
     state = _load_state(job, folder, resume)
     finished = 0 if state is None else state["fit"]["epochs"]

@@ -130,8 +130,8 @@ def text_table(result: Result) -> "Table":
             ]
         )
     for heading, column in zip(headings, zip(*numbers, strict=True), strict=True):
-        # Where a terminal is narrow, names are folded, but no digit is cut off.
-        table.add_column(heading, justify="right", min_width=max(map(len, column)))
+        # Where a terminal is narrow, names are folded, but numbers stay whole.
+        table.add_column(heading, justify="right", overflow="fold", min_width=max(map(len, column)))
     for name, values in zip(names, numbers, strict=True):
         table.add_row(*name, *values)
     return table
