@@ -115,19 +115,13 @@ def plan(
     named = [identify(model) for model in models]
     loaded = [load_recipe(recipe) if isinstance(recipe, str) else recipe for recipe in recipes]
     chosen = _named_apart([recipe.override(**settings) for recipe in loaded], loaded, recipes)
-    seeds = tuple(seeds)
-    if until is not None and len(seeds) > max_seeds:
-        raise UsageError(
-            f"{len(seeds)} seeds to begin with are more than the {max_seeds} of max_seeds; ask for "
-            "fewer, or raise that."
-        )
-    return Study.checked(
+    study = Study.checked(
         {
             "models": [name for name, _ in named],
             "model_sources": [source for _, source in named],
             "recipes": chosen,
             "recipe_sources": [_identify_changes(recipe) for recipe in chosen],
-            "seeds": seeds,
+            "seeds": tuple(seeds),
             "dataset": dataset,
             "dataset_source": dataset_source,
             "device": device,
@@ -136,6 +130,12 @@ def plan(
         },
         "comparison",
     )
+    if until is not None and len(study.seeds) > max_seeds:
+        raise UsageError(
+            f"{len(study.seeds)} seeds to begin with are more than the {max_seeds} of max_seeds; "
+            "ask for fewer, or raise that."
+        )
+    return study
 
 
 def _named_apart(
