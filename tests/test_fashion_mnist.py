@@ -161,6 +161,17 @@ def test_a_folder_with_the_files_is_read_and_left_as_it_is(tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("within", ["", "FashionMNIST", "FashionMNIST/raw"])
+def test_the_root_may_be_named_from_within(within: str, tmp_path: Path) -> None:
+    usual = tmp_path / "FashionMNIST" / "raw"
+    assert fashion_mnist.raw_folder(tmp_path / within / "absent") == (
+        tmp_path / within / "absent" / "FashionMNIST" / "raw"
+    )
+    usual.mkdir(parents=True)
+    (usual / TRAIN_IMAGES).touch()
+    assert fashion_mnist.raw_folder(tmp_path / within) == usual
+
+
 def test_one_split_alone_needs_only_its_own_files_to_be_right(tmp_path: Path) -> None:
     write(tmp_path, CONTENTS | {TRAIN_IMAGES: b"damaged"})
     [(images, labels)] = load_arrays("fashion-mnist", tmp_path, ["test"])

@@ -96,8 +96,11 @@ def data_root(explicit: Path | str | None = None) -> Path:
 
 
 def raw_folder(root: Path | str | None) -> Path:
-    """Where torchvision too keeps the files under a root."""
-    return data_root(root) / "FashionMNIST" / "raw"
+    """Where torchvision too keeps the files under a root, which may be named from within."""
+    base = data_root(root)
+    usual, *within = base / "FashionMNIST" / "raw", base / "raw", base
+    first = FILES["train"][0].name
+    return next((place for place in within if os.access(place / first, os.F_OK)), usual)
 
 
 def read_fashion_mnist(

@@ -278,7 +278,7 @@ class Result:
                 which = sorted({index for run in dead for index in run.dead_classes})
                 found.append(
                     f"{entry.label}: {len(dead)} of {n} runs never predict some class "
-                    f"({', '.join(names[index] for index in which)})."
+                    f"(left out by one or more: {', '.join(names[index] for index in which)})."
                 )
         runs = [run for entry in self.entries for run in entry.runs]
         found += _mixed(
