@@ -222,6 +222,27 @@ def test_an_edited_part_in_another_file_makes_another_model(
     assert (digests[0] != digests[1]) == matters
 
 
+def test_what_a_model_counts_or_collects_is_no_part_of_its_source(tmp_path: Path) -> None:
+    counting = """
+    from torch import nn
+    made, seen = 0, []
+    class Net(nn.Sequential):
+        def __init__(self):
+            global made
+            made += 1
+            seen.append(made)
+            super().__init__(nn.Flatten(), nn.Linear(784, 10))
+    """
+    write(tmp_path, counting, "counting_nets.py")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        before = identify("counting_nets:Net")
+        build_model("counting_nets:Net")
+        assert identify("counting_nets:Net") == before
+    finally:
+        sys.path.remove(str(tmp_path))
+
+
 def test_a_model_edited_while_runs_are_made_is_not_kept_under_the_old_name(
     tmp_path: Path, silhouettes: Dataset
 ) -> None:

@@ -1,6 +1,7 @@
 """A person's own code: found by file or package, told apart by its source, its faults explained."""
 
 import ast
+import dis
 import hashlib
 import importlib
 import importlib.util
@@ -8,7 +9,7 @@ import inspect
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -133,7 +134,8 @@ def _names_in(thing: Any) -> Iterator[tuple[str, str, Any]]:
     for base in thing.__bases__ if isinstance(thing, type) else ():
         yield base.__name__, base.__module__, base
     for function in _functions(thing):
-        names = {name for code in _codes(function.__code__) for name in code.co_names}
+        codes = _codes(function.__code__)
+        names = {name for code in codes for name in code.co_names} - _assigned(codes)
         spaces = [function.__globals__]
         spaces += [
             vars(value)
@@ -158,13 +160,19 @@ def _codes(code: CodeType) -> list[CodeType]:
     return [code, *(deeper for part in within for deeper in _codes(part))]
 
 
+def _assigned(codes: Sequence[CodeType]) -> set[str]:
+    """Global names that code gives another value, such as counters: those are no constants."""
+    instructions = (step for code in codes for step in dis.get_instructions(code))
+    return {step.argval for step in instructions if step.opname == "STORE_GLOBAL"}
+
+
 def _literals(code: CodeType) -> list[Any]:
     return [constant for constant in code.co_consts if _is_literal(constant)]
 
 
 def _is_literal(value: Any) -> bool:
-    """Whether its text says all of it, the same in every process."""
-    if not isinstance(value, (bool, int, float, str, tuple, list, dict)):
+    """Whether it never changes, and its text says all of it, the same in every process."""
+    if not isinstance(value, (bool, int, float, str, tuple)):
         return False
     try:
         return bool(ast.literal_eval(repr(value)) == value)
