@@ -154,8 +154,8 @@ def finished_runs(store: Path) -> int:
 def test_what_is_finished_outlives_a_blow_and_the_rerun_completes(
     blow: signal.Signals, tmp_path: Path
 ) -> None:
-    # Ten epochs last long enough for a blow in the middle: one takes some 30 ms.
-    arguments = ["compare", "--models", "v0,v1", "--seeds", "2", *QUICK[:-1], "10"]
+    # Forty epochs last long enough for a blow in the middle: one takes some 30 ms.
+    arguments = ["compare", "--models", "v0,v1", "--seeds", "2", *QUICK[:-1], "40"]
     (tmp_path / "whole").mkdir()
     process = subprocess.Popen(
         [sys.executable, "-m", "fashionbench", *arguments],

@@ -160,7 +160,6 @@ def test_a_folder_with_the_files_is_read_and_left_as_it_is(tmp_path: Path) -> No
     assert sorted(path.name for path in folder.iterdir()) == sorted([*NAMES, "notes.txt"])
 
 
-@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("within", ["", "FashionMNIST", "FashionMNIST/raw"])
 def test_the_root_may_be_named_from_within(within: str, tmp_path: Path) -> None:
     usual = tmp_path / "FashionMNIST" / "raw"
@@ -172,6 +171,7 @@ def test_the_root_may_be_named_from_within(within: str, tmp_path: Path) -> None:
     assert fashion_mnist.raw_folder(tmp_path / within) == usual
 
 
+@pytest.mark.usefixtures("small")
 def test_one_split_alone_needs_only_its_own_files_to_be_right(tmp_path: Path) -> None:
     write(tmp_path, CONTENTS | {TRAIN_IMAGES: b"damaged"})
     [(images, labels)] = load_arrays("fashion-mnist", tmp_path, ["test"])

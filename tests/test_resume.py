@@ -20,8 +20,10 @@ from fashionbench.config import Job
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.resume import train_in_folder
 
+EPOCHS = 12
+"""Enough for a signal to come in the middle also on a machine that is busy otherwise."""
 SETTINGS = {
-    "epochs": 4,
+    "epochs": EPOCHS,
     "optimizer": "adamw",
     "schedule": "cosine",
     "warm_up": 0.5,
@@ -29,7 +31,7 @@ SETTINGS = {
     "mixing": "cutmix:1",
     "ema": 0.99,
     "validation_images": 500,
-    "patience": 3,
+    "patience": EPOCHS,
 }
 FLAGS = [
     text for name, value in SETTINGS.items() for text in ("--" + name.replace("_", "-"), str(value))
@@ -123,7 +125,7 @@ def test_ctrl_c_says_how_to_go_on_and_going_on_ends_the_same(whole: Path, tmp_pa
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "of 4 epochs are finished" in said
+    assert f"of {EPOCHS} epochs are finished" in said
     assert "--resume" in said
     assert run_cli(*COMMAND, "--resume", "--out", "run", cwd=tmp_path).returncode == 0
     assert same(tmp_path / "run", whole)
@@ -155,7 +157,7 @@ def test_a_finished_run_resumed_is_finished(whole: Path, tmp_path: Path) -> None
     shutil.copytree(whole, tmp_path / "run")
     (tmp_path / "run" / "model.safetensors").unlink()
     summary = train_in_folder(job(), tmp_path / "run", device="cpu", resume=True)
-    assert summary["epochs"] == 4
+    assert summary["epochs"] == EPOCHS
     assert same(tmp_path / "run", whole)
 
 
