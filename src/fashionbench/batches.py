@@ -134,10 +134,17 @@ def batch_loss(logits: Tensor, batch: Batch, recipe: Recipe) -> Tensor:
 
 
 def batch_losses(logits: Tensor, batch: Batch, recipe: Recipe) -> Tensor:
-    """(B, K) logits -> (B,) cross-entropies, against both labels where images are mixed."""
-    smoothing = recipe.label_smoothing
-    own = F.cross_entropy(logits, batch.labels, reduction="none", label_smoothing=smoothing)
+    """(B, K) logits -> (B,) cross-entropies, against both labels where images are mixed.
+
+    For M runs at once (M, K, B) -> (M, B).
+    """
+    shape, smoothing = logits[:, 0].shape, recipe.label_smoothing
+
+    def against(labels: Tensor) -> Tensor:
+        labels = labels.view(shape)
+        return F.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
+
     if batch.partners is None or batch.shares is None:
-        return own
-    other = F.cross_entropy(logits, batch.partners, reduction="none", label_smoothing=smoothing)
-    return batch.shares * own + (1 - batch.shares) * other
+        return against(batch.labels)
+    shares = batch.shares.view(shape)
+    return shares * against(batch.labels) + (1 - shares) * against(batch.partners)

@@ -34,6 +34,7 @@ from fashionbench.progress import progress_bar
 from fashionbench.recipe import Recipe
 from fashionbench.recording import Recording, can_be_recorded
 from fashionbench.seeds import derive_seed
+from fashionbench.tracing import Tensors, Traced, can_be_traced
 from fashionbench.train import Fit, begin, forward_precision
 from fashionbench.transfer import treats_layers_apart
 
@@ -77,6 +78,8 @@ class _Stack:
         self._differentiate: Callable[[Batch], Tensor] = self._differentiated
         if can_be_recorded(self.skeleton, self.updater):
             self._differentiate = Recording(self._differentiated, self.updater.parameters)
+        elif can_be_traced(self.skeleton, self.updater):
+            self._differentiate = Traced(self._losses, parameters, buffers)
 
     def step(self, batch: Batch) -> Tensor:
         """One update of all members from their batches, one after another; (M,) losses."""
@@ -86,18 +89,21 @@ class _Stack:
 
     def _differentiated(self, batch: Batch) -> Tensor:
         """(M,) losses. Their sum keeps each member's gradient its own."""
+        losses = self._losses(self.parameters, self.buffers, batch)
+        self.updater.differentiate(losses.sum())
+        return losses.detach()
+
+    def _losses(self, parameters: Tensors, buffers: Tensors, batch: Batch) -> Tensor:
         images = batch.images.unflatten(0, (len(self.models), -1))
 
-        def logits(parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
-            called: Tensor = functional_call(self.skeleton, (parameters, buffers), (x,))
+        def logits(parameters: Tensors, buffers: Tensors, x: Tensor) -> Tensor:
+            called: Tensor = functional_call(self.skeleton, {**parameters, **buffers}, (x,))
             return called
 
         with forward_precision(self.recipe, images.device):
-            called = vmap(logits, randomness="different")(self.parameters, self.buffers, images)
-        each = batch_losses(called.flatten(0, 1), batch, self.recipe)
-        losses: Tensor = each.unflatten(0, (len(self.models), -1)).mean(dim=1)
-        self.updater.differentiate(losses.sum())
-        return losses.detach()
+            called = vmap(logits, randomness="different")(parameters, buffers, images)
+        # Most models leave their logits in this layout, in which classes are summed fastest.
+        return batch_losses(called.mT, batch, self.recipe).mean(dim=1)
 
     @torch.no_grad()
     def write_back(self) -> None:

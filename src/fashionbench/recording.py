@@ -12,26 +12,32 @@ from torch import Tensor, nn
 
 from fashionbench.batches import Batch
 from fashionbench.optim import Updater
+from fashionbench.recipe import Recipe
 from fashionbench.transfer import treats_layers_apart
 
-__all__ = ["Recording", "can_be_recorded"]
+__all__ = ["Recording", "can_be_recorded", "repeats_itself"]
 
 EAGER_CALLS = 3
 """Calls before the recorded one, in which libraries choose kernels and set up their work space."""
 
 
 def can_be_recorded(model: nn.Module, updater: Updater) -> bool:
-    """Whether every step launches the same kernels on the same memory of a CUDA device.
+    """Whether every step launches the same kernels on the same memory of a CUDA device."""
+    on_cuda = all(parameter.is_cuda for parameter in updater.parameters)
+    return on_cuda and repeats_itself(model, updater.recipe)
 
-    Known of this package's and torch's own modules. A person's module may decide in Python what a
-    recording would fix once for all.
+
+def repeats_itself(model: nn.Module, recipe: Recipe) -> bool:
+    """Whether every step is known to do the same operations.
+
+    Known of this package's and torch's own modules. A person's module may decide in Python what
+    would be fixed once for all.
     """
     known = all(
         type(module).__module__.startswith(("fashionbench.", "torch.nn."))
         for module in model.modules()
     )
-    on_cuda = all(parameter.is_cuda for parameter in updater.parameters)
-    return on_cuda and known and not treats_layers_apart(updater.recipe)
+    return known and not treats_layers_apart(recipe)
 
 
 class Recording:

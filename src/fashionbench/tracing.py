@@ -1,0 +1,79 @@
+"""On the CPU: a stack's forward and backward pass noted once as a list of operations, and run.
+
+vmap and autograd find out anew in every step which operations there are to do. For models as
+small as V0 that takes longer than to do them.
+"""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from fashionbench.batches import Batch
+from fashionbench.devices import isolated
+from fashionbench.optim import Updater
+from fashionbench.recording import repeats_itself
+
+__all__ = ["Tensors", "Traced", "can_be_traced"]
+
+Tensors = Mapping[str, Tensor]
+
+
+def can_be_traced(model: nn.Module, updater: Updater) -> bool:
+    """Whether every step does the same operations on the CPU."""
+    on_cpu = all(parameter.device.type == "cpu" for parameter in updater.parameters)
+    return on_cpu and repeats_itself(model, updater.recipe)
+
+
+class Traced:
+    """A pass, from a batch to (M,) losses and to the gradients of their sum in `parameters`.
+
+    `losses` computes the first of these from parameters, buffers and a batch. It does the same
+    operations at every call for a batch of one shape, whatever it draws at random.
+    """
+
+    def __init__(
+        self,
+        losses: Callable[[Tensors, Tensors, Batch], Tensor],
+        parameters: Tensors,
+        buffers: Tensors,
+    ) -> None:
+        self.losses, self.parameters, self.buffers = losses, parameters, buffers
+        self._programs: dict[tuple[torch.Size, ...], Callable[..., list[Tensor]]] = {}
+
+    @torch.no_grad()
+    def __call__(self, batch: Batch) -> Tensor:
+        """The losses; gradients stay those of this call until the next."""
+        parameters, inputs = [*self.parameters.values()], batch.tensors()
+        shapes = tuple(tensor.shape for tensor in inputs)
+        if shapes not in self._programs:
+            self._programs[shapes] = self._trace(batch)
+        losses, *gradients = self._programs[shapes](*parameters, *self.buffers.values(), *inputs)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        return losses
+
+    def _trace(self, batch: Batch) -> Callable[..., list[Tensor]]:
+        def passes(*tensors: Tensor) -> list[Tensor]:
+            given = iter(tensors)
+            parameters = {name: next(given).requires_grad_() for name in self.parameters}
+            buffers = {name: next(given) for name in self.buffers}
+            losses = self.losses(parameters, buffers, Batch(*given))
+            gradients = torch.autograd.grad(losses.sum(), [*parameters.values()])
+            return [losses, *map(_laid_out_as, gradients, parameters.values())]
+
+        # Noting operations does them too: on copies, so that no running mean moves.
+        tensors = [*self.parameters.values(), *self.buffers.values(), *batch.tensors()]
+        with isolated(batch.images.device), torch.enable_grad():
+            program: Callable[..., list[Tensor]] = make_fx(passes)(
+                *(tensor.detach().clone() for tensor in tensors)
+            )
+        return program
+
+
+def _laid_out_as(gradient: Tensor, parameter: Tensor) -> Tensor:
+    """The gradient in its parameter's memory layout, without which fused optimizers go wrong."""
+    if gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)
