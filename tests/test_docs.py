@@ -230,3 +230,21 @@ def test_the_readmes_table_of_the_zoo_is_the_recorded_one() -> None:
         assert len(model["accuracies"]) == accuracy["n"] >= 5
         assert f"{start} {model['flops_per_image'] / 1e6:.2f} |" in page
         assert f"| {mean} ({between}) |" in page
+
+
+def test_the_study_of_augmentation_says_what_its_figures_say() -> None:
+    figures = json.loads((ROOT / "docs" / "results" / "augmentation.json").read_text("utf-8"))
+    text = (ROOT / "docs" / "augmentation.md").read_text("utf-8")
+    for model in figures["models"]:
+        means = {kind["kind"]: fmean(kind["accuracies"]) for kind in model["kinds"]}
+        for kind in model["kinds"]:
+            assert len(kind["accuracies"]) == kind["accuracy"]["n"] >= 5
+            assert f"| {kind['kind']} | {100 * means[kind['kind']]:.2f} (" in text
+            if kind["gain"]:
+                assert kind["gain"]["mean"] == pytest.approx(means[kind["kind"]] - means["none"])
+                better = kind["gain"]["word"] == "better"
+                worse = kind["gain"]["word"] == "worse"
+                assert not better or kind["gain"]["low"] > 0
+                assert not worse or kind["gain"]["high"] < 0
+                named = f"{kind['kind'].replace(', ', '+')} ({100 * kind['gain']['mean']:+.2f}"
+                assert (named in text.split("**Answer:**")[1].split("\n")[0]) == (better or worse)
