@@ -138,7 +138,7 @@ def batch_losses(logits: Tensor, batch: Batch, recipe: Recipe) -> Tensor:
 
     For M runs at once (M, K, B) -> (M, B).
     """
-    shape, smoothing = logits[:, 0].shape, recipe.label_smoothing
+    shape, smoothing = logits.shape[:1] + logits.shape[2:], recipe.label_smoothing
 
     def against(labels: Tensor) -> Tensor:
         labels = labels.view(shape)

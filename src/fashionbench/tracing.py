@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from fashionbench.batches import Batch
@@ -66,10 +67,9 @@ class Traced:
         # Noting operations does them too: on copies, so that no running mean moves.
         tensors = [*self.parameters.values(), *self.buffers.values(), *batch.tensors()]
         with isolated(batch.images.device), torch.enable_grad():
-            program: Callable[..., list[Tensor]] = make_fx(passes)(
-                *(tensor.detach().clone() for tensor in tensors)
-            )
-        return program
+            program = make_fx(passes)(*(tensor.detach().clone() for tensor in tensors))
+        _drop_idle_views(program)
+        return program.forward
 
 
 def _laid_out_as(gradient: Tensor, parameter: Tensor) -> Tensor:
@@ -77,3 +77,24 @@ def _laid_out_as(gradient: Tensor, parameter: Tensor) -> Tensor:
     if gradient.stride() == parameter.stride():
         return gradient
     return torch.empty_like(parameter).copy_(gradient)
+
+
+_VIEWS = frozenset(
+    {
+        torch.ops.aten.alias.default,
+        torch.ops.aten.expand.default,
+        torch.ops.aten.view.default,
+        torch.ops.aten._unsafe_view.default,
+    }
+)
+
+
+def _drop_idle_views(program: GraphModule) -> None:
+    """Leave out views that look at a tensor as it is: vmap makes a third of all operations such."""
+    for node in program.graph.nodes:
+        if node.target in _VIEWS:
+            source, seen = (n.meta["tensor_meta"] for n in (node.args[0], node))
+            if (source.shape, source.stride) == (seen.shape, seen.stride):
+                node.replace_all_uses_with(node.args[0])
+                program.graph.erase_node(node)
+    program.recompile()
