@@ -2,6 +2,8 @@
 
 import copy
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -155,3 +157,18 @@ def test_cuda_agrees_with_the_cpu(few: Split) -> None:
         fit(model, few, SEED_RECIPE.override(epochs=1), seed=0, device=device)
     for a, b in zip(models["cpu"].parameters(), models["cuda"].parameters(), strict=True):
         torch.testing.assert_close(a, b.cpu(), rtol=1e-2, atol=1e-3)
+
+
+def test_plain_training_does_not_load_torchs_compiler() -> None:
+    """It takes a second, and torch's own SGD loads it."""
+    program = (
+        "import sys, fashionbench as fb; "
+        "from fashionbench.data import Split; train = fb.load_data('silhouettes').train; "
+        "few = Split(train.images[:64], train.labels[:64]); recipe = fb.load_recipe('seed'); "
+        "fb.fit(fb.build_model('v0'), few, recipe, device='cpu'); "
+        "print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"

@@ -5,6 +5,7 @@ element by element an optimizer does not notice. Where it would (matrices, norms
 gradients, what is a bias) this module takes the first dimension for what it is.
 """
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,9 @@ __all__ = ["SGD", "Lion", "Muon", "Updater", "build_optimizer"]
 
 class _Rule(Optimizer):
     """An optimizer of this module: says what happens to a group of parameters."""
+
+    # Torch's own, without torch's compiler around it, which takes a second to import.
+    add_param_group = inspect.unwrap(Optimizer.add_param_group)
 
     def update(
         self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Tensor]
