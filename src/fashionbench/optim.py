@@ -24,6 +24,7 @@ class _Rule(Optimizer):
 
     # Torch's own, without torch's compiler around it, which takes a second to import.
     add_param_group = inspect.unwrap(Optimizer.add_param_group)
+    state_dict = inspect.unwrap(Optimizer.state_dict)
 
     def update(
         self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Tensor]
