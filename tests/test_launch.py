@@ -104,12 +104,13 @@ def test_a_slow_model_is_timed_once(
 def test_processes_give_the_numbers_of_this_one(tmp_path: Path, silhouettes: Dataset) -> None:
     here, there = (RunStore(tmp_path / name, create=True) for name in ("here", "there"))
     asked = jobs("v2", 2)
-    assert sorted(run_in_processes(asked, None, there)) == sorted(job.key for job in asked)
+    assert sorted(run_in_processes(asked, 5, None, there)) == sorted(job.key for job in asked)
     torch.set_num_threads(1)
     singles = [run_job(job, silhouettes, CPU, here) for job in asked]
     for job, single in zip(asked, singles, strict=True):
         other = there.load_run(job)
         assert other is not None
+        assert other.flops_per_image == 5  # as told, not counted again
         assert other.train_seconds is None
         assert other.environment["threads"] == 1
         assert other.scores.accuracy == single.scores.accuracy
@@ -122,7 +123,7 @@ def test_a_workers_trouble_is_told_here(tmp_path: Path) -> None:
     real = job.model_copy(update={"dataset": "fashion-mnist"})
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="file"):
-        list(run_in_processes([real], tmp_path / "file", store))
+        list(run_in_processes([real], 5, tmp_path / "file", store))
 
 
 def test_a_worker_that_is_killed_is_noticed(
@@ -137,4 +138,4 @@ def test_a_worker_that_is_killed_is_noticed(
 
     monkeypatch.setattr(launch, "_start_worker", doomed)
     with pytest.raises(FashionbenchError, match="ended from outside"):
-        list(run_in_processes(jobs("v0", 1), None, RunStore(tmp_path, create=True)))
+        list(run_in_processes(jobs("v0", 1), 5, None, RunStore(tmp_path, create=True)))

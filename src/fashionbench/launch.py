@@ -25,7 +25,7 @@ from fashionbench.members import gain_of_stacking, members_that_fit, why_not_sta
 from fashionbench.models import build_model, model_entry
 from fashionbench.progress import note
 from fashionbench.records import RunStore
-from fashionbench.runs import run_job, run_together
+from fashionbench.runs import flops_per_image, run_job, run_together
 
 __all__ = ["choose", "run_entry"]
 
@@ -73,7 +73,7 @@ def run_entry(
         for first in range(0, len(waiting), size):
             done(len(run_together(waiting[first : first + size], dataset, device, store)))
     elif chosen == "processes":
-        for _ in run_in_processes(waiting, data, store):
+        for _ in run_in_processes(waiting, flops_per_image(model), data, store):
             done(1)
     else:
         for job in waiting:
@@ -126,10 +126,11 @@ def choose(
 
 
 def run_in_processes(
-    jobs: Sequence[Job], data: Path | str | None, store: RunStore
+    jobs: Sequence[Job], flops: int, data: Path | str | None, store: RunStore
 ) -> Iterator[str]:
     """Run jobs in processes of their own, which write the records; yields each key when done.
 
+    `flops` are those of the jobs' model for an image: a worker would take a second to count them.
     A worker is started as a program and told its jobs in JSON: nothing depends on how a
     platform starts processes, and a script without a main guard is not run twice. Raises
     what a worker raised; whatever was finished stays in the store.
@@ -141,6 +142,7 @@ def run_in_processes(
         "data": None if data is None else str(data),
         "threads": max(1, threads // workers),
         "path": sys.path,
+        "flops": flops,
     }
     waiting, answers = deque(jobs), SimpleQueue[dict[str, str]]()
     processes = [_start_worker() for _ in range(workers)]

@@ -27,15 +27,22 @@ __all__ = ["count_parameters", "explained", "flops_per_image", "run_job", "run_t
 
 
 def run_job(
-    job: Job, dataset: Dataset, device: torch.device, store: RunStore, *, alone: bool = True
+    job: Job,
+    dataset: Dataset,
+    device: torch.device,
+    store: RunStore,
+    *,
+    alone: bool = True,
+    flops: int | None = None,
 ) -> RunRecord:
     """One run from seed to record.
 
     `alone` promises that the device is otherwise idle, so that the run has a training time.
+    `flops` are the model's for an image where they are known already.
     """
     model = build_model(job.model, job.seed, len(dataset.classes))
     _refuse_changed(job)
-    flops = flops_per_image(model)
+    flops = flops_per_image(model) if flops is None else flops
     description = f"{model_entry(job.model).label} seed {job.seed}"
     with explained(job):
         trained = fit(

@@ -47,7 +47,7 @@ def main() -> None:
         try:
             store = RunStore(Path(setting["folder"]))
             dataset = load(job.dataset, setting["data"])
-            run_job(job, dataset, torch.device("cpu"), store, alone=False)
+            run_job(job, dataset, torch.device("cpu"), store, alone=False, flops=setting["flops"])
             answer = {"done": job.key}
         except FashionbenchError as error:
             answer = {"error": type(error).__name__, "message": str(error)}
