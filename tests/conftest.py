@@ -4,6 +4,7 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side; read when torch is imported
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,9 @@ from fashionbench.comparison import plan
 from fashionbench.data import Dataset, Split, load_data
 from fashionbench.records import RunStore, TestSet
 from fashionbench.runs import run_job
+
+# What a shell starts in its background ignores Ctrl-C, and so would the programs that tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ class Worker(subprocess.Popen[str]):
         arguments = [sys.executable, "-m", "fashionbench.worker"]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         super().__init__(arguments, text=True, **pipes | options)
-        self.tell({"folder": str(folder), "data": None, "threads": 1, "path": sys.path})
+        self.tell({"folder": str(folder), "data": None, "threads": 1, "path": sys.path, "flops": 5})
 
     def __exit__(self, *error: Any) -> None:
         self.kill()  # a test that fails waits for nothing
