@@ -20,7 +20,7 @@ from fashionbench.data import Dataset, Split, load_data
 from fashionbench.records import RunStore, TestSet
 from fashionbench.runs import run_job
 
-# What a shell starts in its background ignores Ctrl-C, and so would the programs that tests send it.
+# What a shell starts in its background ignores Ctrl-C, and so would the programs of the tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
