@@ -43,6 +43,7 @@ def test_a_model_that_began_with_published_weights_is_rebuilt_without_fetching_t
 def test_two_jobs_never_share_a_file(tmp_path: Path) -> None:
     longer = JOB.model_copy(update={"recipe": JOB.recipe.override(epochs=4)})
     assert checkpoint_path(tmp_path, JOB) != checkpoint_path(tmp_path, longer)
+    assert checkpoint_path(tmp_path, JOB) != checkpoint_path(tmp_path, JOB, "cuda")
 
 
 def test_long_names_are_cut_and_still_differ(tmp_path: Path) -> None:

@@ -234,5 +234,20 @@ def test_what_a_persons_model_prints_stays_out_of_the_json(tmp_path: Path) -> No
     assert "hello" in answer.stderr
 
 
+def test_help_says_what_is_taken_where_nothing_is_given(call_cli: Callable[..., Result]) -> None:
+    said = {name: call_cli(name, "--help").stdout for name in ("compare", "train", "serve")}
+    assert "runs/DATASET" in said["compare"]
+    assert "$FASHIONBENCH_DATA" in said["compare"]
+    assert "runs/MODEL-RECIPE-DATASET-seedN" in said["train"]
+    assert "else photo" in said["serve"]
+
+
+def test_names_are_shown_as_they_are(tmp_path: Path, call_cli: Callable[..., Result]) -> None:
+    make_result(tmp_path / "[old]", models=("v0", "net.py:Net:fire:x"))
+    said = call_cli("report", tmp_path / "[old]").stdout
+    assert "[old]" in said
+    assert "net.py:Net:fire:x" in said
+
+
 def test_the_version_is_told(call_cli: Callable[..., Result]) -> None:
     assert call_cli("--version").stdout == f"fashionbench {fashionbench.__version__}\n"

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from test_folders import some_arrays, write_idx
 from torch import nn
 
 import fashionbench as fb
-from fashionbench.comparison import plan
-from fashionbench.errors import UsageError
+from fashionbench.comparison import plan, run_study
+from fashionbench.errors import DataError, UsageError
 from fashionbench.records import RunStore
 from fashionbench.result import Result
 from fashionbench.runs import run_job
@@ -243,6 +244,26 @@ def test_recipes_of_one_name_are_told_apart_and_equal_ones_refused(tmp_path: Pat
     assert names == [f"{tmp_path}/a/mine epochs=1", f"{tmp_path}/b/mine epochs=1", "seed epochs=1"]
     with pytest.raises(UsageError, match=r"b/mine and .*c/mine train in the same way; name one"):
         plan(["v0"], [b, c], 1, dataset="silhouettes")
+
+
+def test_two_recipes_of_one_name_are_refused() -> None:
+    seed = fb.load_recipe("seed")
+    longer = seed.override(epochs=5).model_copy(update={"name": "seed"})
+    with pytest.raises(UsageError, match="Two recipes are called seed"):
+        plan(["v0"], [seed, longer], 1, dataset="silhouettes")
+
+
+def test_data_that_changes_before_it_is_read_is_not_kept_under_the_old_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_idx(tmp_path / "digits", some_arrays())
+    study = plan(["v0"], ["seed"], 1, dataset=str(folder), device="cpu", epochs=1)
+    labels = folder / "train-labels-idx1-ubyte"
+    content = bytearray(labels.read_bytes())
+    content[8:] = content[8:][::-1]
+    labels.write_bytes(content)
+    with pytest.raises(DataError, match="have changed since the command began"):
+        run_study(study, tmp_path / "runs", None, "the same call")
 
 
 def test_more_seeds_to_begin_with_than_there_may_be_are_refused() -> None:

@@ -165,6 +165,20 @@ def test_what_would_answer_otherwise_is_not_written(
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+class Rounded(Flat):
+    """Uses what torch.export follows and ONNX has no operation for."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.special.i0e(super().forward(x))
+
+
+def test_what_a_format_lacks_is_told_in_a_sentence(tmp_path: Path) -> None:
+    checkpoint = own_checkpoint(tmp_path / "run", Rounded)
+    with pytest.raises(StoreError, match="Rounded cannot be exported: it has no form in onnx"):
+        export_model(checkpoint, "onnx", tmp_path / "model.onnx")
+    assert not (tmp_path / "model.onnx").exists()
+
+
 def test_an_unknown_format_and_a_missing_extra_are_told(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -212,6 +212,47 @@ def test_what_cannot_be_stacked_is_told_and_left_as_it_was(few: Split) -> None:
     assert why_not_stackable(build_model("v2"), few, RECIPE) is None
 
 
+class Half(nn.Sequential):
+    """Its first layer stays as it is; a buffer of it is in no state dict."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Flatten(), nn.Linear(784, 8), nn.ReLU(), nn.Linear(8, 10))
+        self[1].requires_grad_(False)
+        self[1].register_buffer("seen", torch.zeros(()), persistent=False)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_what_is_frozen_stays_so_and_buffers_need_not_be_saved(own: bool, few: Split) -> None:
+    recipe = RECIPE.override(epochs=3, validation_images=100, patience=1, learning_rate=0.3)
+    models = [Half() if own else nn.Sequential(*Half()) for _ in range(3)]
+    before = [model[1].weight.clone() for model in models]
+    alone = copy.deepcopy(models[1])
+    assert why_not_stackable(models[0], few, recipe) is None
+    fit_members(models, few, recipe, SEEDS, device="cpu")
+    fit(alone, few, recipe, SEEDS[1], device="cpu")
+    for model, weight in zip(models, before, strict=True):
+        assert torch.equal(model[1].weight, weight)
+    torch.testing.assert_close(models[1][3].weight, alone[3].weight)
+
+
+class Annealed(nn.Sequential):
+    """Changes in every step something that is no tensor."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Flatten(), nn.Linear(784, 10))
+        self.heat = 1.0
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.heat *= 0.9
+        return super().forward(images) / self.heat
+
+
+def test_a_model_that_changes_what_is_no_tensor_is_not_stacked(few: Split) -> None:
+    reason = why_not_stackable(Annealed(), few, RECIPE)
+    assert reason is not None
+    assert "changes attributes" in reason
+
+
 def test_what_stacking_gains_is_tried_out(
     silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,24 @@ def test_what_cannot_be_had_is_told(
         locate(f"{path}:{name}")
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("x = missing", "own_package_of_a_test cannot be run: .*line 1: name 'missing'"),
+        ("raise SystemExit(3)", "ends the program"),
+        (None, "cannot be loaded"),
+    ],
+)
+def test_a_package_that_cannot_be_had_is_told(
+    content: str | None, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    if content is not None:
+        (tmp_path / "own_package_of_a_test.py").write_text(content)
+    with pytest.raises(UsageError, match=says):
+        locate("own_package_of_a_test:f")
+
+
 @pytest.mark.parametrize("reference", ["mine", ":f", "mine:"])
 def test_a_reference_has_two_parts(reference: str) -> None:
     with pytest.raises(UsageError, match=r"write file\.py:Name or package\.module:Name"):

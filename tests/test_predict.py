@@ -1,9 +1,13 @@
 """A trained model and pictures: probabilities, whether they can be relied on, and which model."""
 
+import json
 import os
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import pytest
@@ -72,10 +76,22 @@ def test_a_photo_is_seen_in_four_ways_and_put_right(run_folder: Path) -> None:
     np.testing.assert_allclose(other.weigh(prepared), np.exp(logs) / np.exp(logs).sum(), atol=1e-6)
 
 
-def test_the_best_on_validation_images_is_taken_else_the_best_mean(run_folder: Path) -> None:
+def test_without_validation_images_the_lowest_training_loss_decides(run_folder: Path) -> None:
     result = load_result(run_folder)
-    best = max(result.entries, key=lambda entry: entry.accuracies[0])
+    best = min(result.entries, key=lambda entry: fmean(run.curve[-1][1] for run in entry.runs))
     assert load_predictor(run_folder).path == checkpoint_path(run_folder, best.runs[0].job)
+
+
+def test_the_test_set_does_not_decide(run_folder: Path, tmp_path: Path) -> None:
+    """With every recorded test accuracy turned round, the same model is taken."""
+    folder = shutil.copytree(run_folder, tmp_path / "run")
+    with closing(sqlite3.connect(folder / "store.sqlite")) as database, database:
+        rows = database.execute("SELECT key, record FROM runs").fetchall()
+        for key, text in rows:
+            record = json.loads(text)
+            record["scores"]["accuracy"] = 1 - record["scores"]["accuracy"]
+            database.execute("UPDATE runs SET record = ? WHERE key = ?", (json.dumps(record), key))
+    assert load_predictor(folder).path.name == load_predictor(run_folder).path.name
 
 
 def test_a_training_folder_serves_and_is_calibrated(tmp_path: Path) -> None:

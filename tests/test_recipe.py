@@ -1,11 +1,12 @@
 """Recipes: what is accepted, what is refused and how, files, and what an override changes."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from fashionbench.errors import UsageError
-from fashionbench.recipe import OPTIMIZERS, Recipe, load_recipe, recipe_names
+from fashionbench.recipe import OPTIMIZERS, Recipe, as_toml, load_recipe, recipe_names
 
 SEED = load_recipe("seed")
 
@@ -39,6 +40,8 @@ def test_what_can_be_absent_is_switched_off_by_none() -> None:
     assert (off.patience, off.mixing, off.gradient_clip) == (None, None, 1)
     assert off.name == f"{long.name} mixing=none patience=none"
     assert SEED.override(patience="none") == SEED
+    flipped = SEED.override(augmentation="flip")
+    assert flipped.override(augmentation="none").augmentation == ()
     with pytest.raises(UsageError, match="epochs is 'none'"):
         SEED.override(epochs="none")
 
@@ -118,3 +121,11 @@ def test_a_bad_file_is_named_with_its_fault(tmp_path: Path, text: str, message: 
 def test_an_absent_file_is_named() -> None:
     with pytest.raises(UsageError, match=r"absent\.toml cannot be read"):
         load_recipe("absent.toml")
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_settings_are_written_as_a_file_would_hold_them(name: str) -> None:
+    recipe = load_recipe(name)
+    settings = recipe.model_dump().items()
+    lines = [as_toml(key, value) for key, value in settings if value is not None]
+    assert Recipe.checked(tomllib.loads("\n".join(lines)), "recipe") == recipe

@@ -12,6 +12,7 @@ from fashionbench.records import RunStore
 from fashionbench.report import write_report
 from fashionbench.result import Entry, load_result
 from fashionbench.stats import confidence_sequence, difference, holm, seeds_needed
+from fashionbench.table import text_table
 
 
 def test_pairs_are_all_pairs_and_their_differences_those_of_the_means(tmp_path: Path) -> None:
@@ -113,6 +114,20 @@ def test_pairs_rest_on_the_seeds_that_both_have_finished(tmp_path: Path) -> None
     assert pair["n"] == 1
     gap = one.runs[1].scores.accuracy - other.runs[1].scores.accuracy
     assert pair["difference"] == pytest.approx(gap)
+
+
+def test_entries_without_a_seed_in_common_are_no_pair(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    one, other, third = result.entries
+    unlike = (replace(one, runs=one.runs[:1]), replace(other, runs=other.runs[1:]), third)
+    partial = replace(result, entries=unlike)
+    names = {frozenset((pair["a"], pair["b"])) for pair in partial.document["pairs"]}
+    assert frozenset((one.model, other.model)) not in names
+    assert len(names) == 2
+    alone = replace(result, entries=unlike[:2])
+    write_report(alone)
+    text_table(alone)
+    assert alone.document["pairs"] == []
 
 
 def test_one_run_each_is_compared_by_mcnemar_and_nothing_is_claimed(tmp_path: Path) -> None:

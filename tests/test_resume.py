@@ -174,6 +174,15 @@ def test_the_best_epoch_is_kept_and_restored(whole: Path) -> None:
         assert torch.equal(tensor, state["best"][name])
 
 
+def test_what_goes_wrong_in_training_is_told_in_a_sentence(tmp_path: Path) -> None:
+    study = plan(
+        ["mlp-wide:width=8"], ["seed"], [0], dataset="silhouettes", train_images=33, epochs=1
+    )
+    ((odd,),) = study.entries()
+    with pytest.raises(UsageError, match="ends with a batch of one image"):
+        train_in_folder(odd, tmp_path / "run", device="cpu")
+
+
 def test_an_unknown_tracker_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="'wandb'; there is tensorboard"):
         train_in_folder(job(), tmp_path, track="wandb")

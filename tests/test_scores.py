@@ -53,6 +53,14 @@ def test_nan_logits_are_scored_as_what_they_are() -> None:
     assert scores.recall == [1.0] + [0.0] * 9
 
 
+def test_an_infinite_logit_is_the_class_that_is_called() -> None:
+    logits = np.zeros((40, 10))
+    logits[:, 3] = np.inf
+    scores = score(logits, np.full(40, 3))
+    assert scores.accuracy == 1.0
+    assert not np.isfinite(scores.loss)
+
+
 def test_calibration_counts_every_image_once() -> None:
     rows = score(LOGITS, LABELS).calibration
     assert sum(images for images, _, _ in rows) == len(LABELS)

@@ -30,11 +30,12 @@ LONGEST_NAME = 170
 """Characters; file systems allow 255, and seed, key, suffix and a temporary name come on top."""
 
 
-def checkpoint_path(folder: Path, job: Job) -> Path:
-    """Where the weights of a job's run lie in its run folder."""
+def checkpoint_path(folder: Path, job: Job, device: str = "cpu") -> Path:
+    """Where the weights of a job's run on a device lie in its run folder."""
     dataset = Path(job.dataset).name if job.dataset_source else job.dataset
     name = slug(f"{job.model}-{job.recipe.name}-{dataset}")
-    return folder / "checkpoints" / f"{name}-seed{job.seed}-{job.key[:6]}.safetensors"
+    where = "" if device == "cpu" else f"-{device}"
+    return folder / "checkpoints" / f"{name}-seed{job.seed}-{job.key[:6]}{where}.safetensors"
 
 
 def slug(text: str) -> str:

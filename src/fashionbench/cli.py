@@ -51,7 +51,7 @@ DatasetOption = Annotated[
 ]
 DataOption = Annotated[
     Path | None,
-    typer.Option(help="data folder  [default: $FASHIONBENCH_DATA, else the user's cache]"),
+    typer.Option(help="data folder", show_default="$FASHIONBENCH_DATA, else the user's cache"),
 ]
 WeightsOption = Annotated[
     Path | None,
@@ -106,7 +106,9 @@ def compare(
         str,
         typer.Option(help="how seeds run together: auto, stacked, processes or serial"),
     ] = "auto",
-    out: Annotated[Path | None, typer.Option(help="run folder  [default: runs/DATASET]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="run folder", show_default="runs/DATASET")
+    ] = None,
     as_json: JsonOption = False,
     **settings: str | None,
 ) -> None:
@@ -179,7 +181,8 @@ def models(as_json: JsonOption = False) -> None:
 @app.command(epilog=describe_settings())
 def recipes(
     name: Annotated[
-        str | None, typer.Argument(help="a recipe or the path of a .toml file  [default: all]")
+        str | None,
+        typer.Argument(help="a recipe or the path of a .toml file", show_default="all"),
     ] = None,
     plot: Annotated[
         bool, typer.Option("--plot", help="draw its learning rate into NAME-schedule.png")
@@ -197,7 +200,7 @@ def recipes(
     A recipe is a file of settings such as `epochs = 10`, in TOML; its name is the file's. Every
     setting is also a flag of compare and train. The settings and their defaults:
     """
-    from fashionbench.recipe import load_recipe, recipe_names
+    from fashionbench.recipe import as_toml, load_recipe, recipe_names
 
     if name is None:
         if plot or show:
@@ -219,12 +222,14 @@ def recipes(
         write_schedule(recipe, pictures["schedule"])
     if show:
         pictures["augmentation"] = Path(f"{recipe.name}-augmentation.png")
-        write_augmentations(recipe, dataset, data, pictures["augmentation"])
+        with redirect_stdout(sys.stderr):  # a person's own change may print
+            write_augmentations(recipe, dataset, data, pictures["augmentation"])
     if as_json:
         typer.echo(json.dumps(recipe.model_dump() | pictures, indent=2, default=str))
         return
     for key, value in recipe.model_dump().items():
-        typer.echo(f"{key} = {value}")
+        if value is not None:
+            typer.echo(as_toml(key, value))
     for kind, path in pictures.items():
         typer.echo(f"{kind}: {path}")
 
@@ -246,7 +251,8 @@ def train(
     data: DataOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
     out: Annotated[
-        Path | None, typer.Option(help="folder  [default: runs/MODEL-RECIPE-DATASET-seedN]")
+        Path | None,
+        typer.Option(help="folder", show_default="runs/MODEL-RECIPE-DATASET-seedN"),
     ] = None,
     as_json: JsonOption = False,
     **settings: str | None,
@@ -345,7 +351,7 @@ def _show(result: Any, as_json: bool) -> None:
 
     from fashionbench.table import pair_table, text_table
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)  # names are as they are
     console.print(text_table(result))
     if result.pairs:
         console.print()
@@ -369,4 +375,4 @@ def _list(rows: list[dict[str, Any]], as_json: bool) -> None:
         table.add_row(
             *(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values())
         )
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False, emoji=False).print(table)

@@ -153,6 +153,8 @@ def _named_apart(
             raise UsageError(
                 f"The recipes {found[same]} and {recipe.name} train in the same way; name one."
             )
+        if recipe.name in found.values():
+            raise UsageError(f"Two recipes are called {recipe.name}; give one another name.")
         found[same] = recipe.name
         rows.append(recipe)
     return rows
@@ -172,7 +174,8 @@ def run_study(
     """Run the jobs of `study` that `folder` does not hold yet, and write its report.
 
     `command` is what a person types to ask for the same again, `way` how seeds are run
-    together: it changes no result by more than rounding.
+    together: it changes no result by more than rounding, but for models with dropout, which
+    draw for all that are stacked together.
     """
     store = RunStore(folder, create=True)
     while True:
@@ -247,7 +250,7 @@ def _run_all(runs: int, study: Study, store: RunStore, data: Path | str | None, 
         if model not in MODELS:
             build_model(model, classes=classes, tell=say)
     device = resolve_device(study.device)
-    dataset = load_data(study.dataset, data)
+    dataset = load_data(study.dataset, data, source=study.dataset_source)
     store.save_test_set(
         TestSet(
             study.test_set,

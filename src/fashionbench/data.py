@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionbench.errors import UsageError
+from fashionbench.errors import DataError, UsageError
 from fashionbench.fashion_mnist import CLASSES, FILES, Arrays, raw_folder, read_fashion_mnist
 from fashionbench.folders import is_path, open_folder
 from fashionbench.silhouettes import SILHOUETTES, draw_silhouettes
@@ -138,12 +138,17 @@ def load_arrays(
 
 
 def load_data(
-    name: str = "fashion-mnist", root: Path | str | None = None, *, download: bool = True
+    name: str = "fashion-mnist",
+    root: Path | str | None = None,
+    *,
+    download: bool = True,
+    source: str | None = None,
 ) -> Dataset:
     """Read a data set into memory, every file verified; fetch it first if it is absent.
 
-    `root` is the folder above FashionMNIST/raw, by default that of `data_root`. Raises
-    UsageError for an unknown name, DataError for data that cannot be had or are not right.
+    `root` is the folder above FashionMNIST/raw, by default that of `data_root`; `source` is what
+    `identify_dataset` said before, where nothing else will do. Raises UsageError for an unknown
+    name, DataError for data that cannot be had, are not right, or have changed.
     """
     import torch
 
@@ -152,6 +157,11 @@ def load_data(
         Split(torch.tensor(images), torch.tensor(labels).long())
         for images, labels in load_arrays(name, root, download=download)
     )
+    if source is not None and identify_dataset(name) != source:
+        raise DataError(
+            f"The files of {name} have changed since the command began; finished runs are kept. "
+            "Give the command again to train with the new ones."
+        )
     return Dataset(name, entry.title, entry.classes, train, test)
 
 

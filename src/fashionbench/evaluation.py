@@ -67,7 +67,8 @@ def infer(model: nn.Module, images: Tensor, views: Views = "one") -> NDArray[np.
 
 def _batch_size(model: nn.Module, images: Tensor) -> int:
     """As many images as have no more pixels, as the model sees them, than BATCH of 28x28."""
-    side = max(getattr(model, "side", 0), images.shape[-1])
+    seen = getattr(model, "side", 0)  # of an adapter; of a person's own model it may be anything
+    side = max(seen if isinstance(seen, int) else 0, images.shape[-1])
     return max(1, BATCH * 28**2 // side**2)
 
 

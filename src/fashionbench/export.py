@@ -7,7 +7,8 @@ stands a model card, filled from the record of the run.
 import io
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from fashionbench.checkpoint import load_facts
 from fashionbench.config import Job
 from fashionbench.data import DATASETS, load_arrays
-from fashionbench.errors import StoreError, UsageError
+from fashionbench.errors import FashionbenchError, StoreError, UsageError
 from fashionbench.evaluation import infer, pixels
 from fashionbench.predict import Predictor, load_predictor
 from fashionbench.records import RunRecord, RunStore, write_atomically
@@ -105,8 +106,11 @@ def export_model(
     images = _test_images(predictor.path, job, data)
     taken = images if with_preprocessing else pixels(images)
     about = _describe(predictor, job, facts, with_preprocessing)
-    content = FORMATS[to].write(_trace(model, taken[:2], predictor.label), about)
-    answered = FORMATS[to].read(content)(taken.numpy())
+    with _refusing(predictor.label, "torch.export does not follow its forward method"):
+        program = _trace(model, taken[:2])
+    with _refusing(predictor.label, f"it has no form in {to}"):
+        content = FORMATS[to].write(program, about)
+        answered = FORMATS[to].read(content)(taken.numpy())
     largest = _compare(answered, infer(predictor.model, images), predictor.label)
     path = out or Path(predictor.path.with_suffix(FORMATS[to].suffix).name)
     card = path.with_suffix(".md")
@@ -154,18 +158,24 @@ def _describe(
     }
 
 
-def _trace(model: nn.Module, example: Tensor, label: str) -> "ExportedProgram":
+@contextmanager
+def _refusing(label: str, reason: str) -> Iterator[None]:
+    """Whatever the model's own code and the exporter make of each other, told in a sentence."""
+    try:
+        yield
+    except FashionbenchError:
+        raise
+    except Exception as error:
+        first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise StoreError(f"{label} cannot be exported: {reason} ({first_line}).") from error
+
+
+def _trace(model: nn.Module, example: Tensor) -> "ExportedProgram":
     # Of two images: a batch of one would be taken for a constant.
     shapes = ({0: torch.export.Dim("batch")},)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return torch.export.export(model, (example,), dynamic_shapes=shapes)
-    except Exception as error:  # whatever the model's own code and the tracer make of each other
-        raise StoreError(
-            f"{label} cannot be exported: torch.export does not follow its forward method "
-            f"({str(error).strip().splitlines()[0]})."
-        ) from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.export.export(model, (example,), dynamic_shapes=shapes)
 
 
 def _write_onnx(program: "ExportedProgram", about: dict[str, str]) -> bytes:

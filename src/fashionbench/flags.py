@@ -3,11 +3,11 @@
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
-from fashionbench.recipe import Recipe, can_be_absent
+from fashionbench.recipe import Recipe, as_toml, can_be_absent
 
 __all__ = ["describe_settings", "with_recipe_flags"]
 
@@ -51,8 +51,12 @@ def with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
 def describe_settings() -> str:
     """Every setting that a recipe file may hold, with its default, a paragraph each."""
     return "\n\n".join(
-        f"{name} = {field.default!r}: {field.description}" for name, field in _settings()
+        f"{_default(name, field.default)}: {field.description}" for name, field in _settings()
     )
+
+
+def _default(name: str, value: Any) -> str:
+    return f"{name} (not set)" if value is None else as_toml(name, value)
 
 
 def _settings() -> list[tuple[str, Any]]:
@@ -62,6 +66,8 @@ def _settings() -> list[tuple[str, Any]]:
 
 def _metavar(annotation: Any) -> str:
     text = str(annotation)
+    if get_origin(annotation) is Literal:
+        return "|".join(get_args(annotation))
     if "bool" in text:
         return "yes|no"
     if "tuple" in text:

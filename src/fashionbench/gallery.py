@@ -81,7 +81,7 @@ def load_gallery(where: Path | None = None) -> Gallery:
             models[0] = replace(shown, name=name)
             continue
         try:
-            loaded = load_predictor(checkpoint_path(folder, run.job))
+            loaded = load_predictor(checkpoint_path(folder, run.job, run.device))
         except FashionbenchError as error:
             missing.append(f"{name} is not shown: {error}")
             continue

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any
 
 import torch
 from torch import nn
@@ -137,13 +136,15 @@ def run_in_processes(
     """
     threads = torch.get_num_threads()
     workers = min(len(jobs), threads)
-    setting = {
-        "folder": str(store.folder),
-        "data": None if data is None else str(data),
-        "threads": max(1, threads // workers),
-        "path": sys.path,
-        "flops": flops,
-    }
+    setting = json.dumps(
+        {
+            "folder": str(store.folder),
+            "data": None if data is None else str(data),
+            "threads": max(1, threads // workers),
+            "path": [entry for entry in sys.path if isinstance(entry, str)],  # as import has it
+            "flops": flops,
+        }
+    )
     waiting, answers = deque(jobs), SimpleQueue[dict[str, str]]()
     processes = [_start_worker() for _ in range(workers)]
     try:
@@ -173,7 +174,7 @@ def _start_worker() -> "subprocess.Popen[str]":
 
 def _feed(
     process: "subprocess.Popen[str]",
-    setting: dict[str, Any],
+    setting: str,
     waiting: deque[Job],
     answers: "SimpleQueue[dict[str, str]]",
 ) -> None:
@@ -181,7 +182,7 @@ def _feed(
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        process.stdin.write(json.dumps(setting) + "\n")
+        process.stdin.write(setting + "\n")
         while True:
             process.stdin.write(waiting.popleft().model_dump_json() + "\n")
             process.stdin.flush()

@@ -11,7 +11,7 @@ import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import torch
@@ -103,15 +103,16 @@ class _Stack:
         with forward_precision(self.recipe, images.device):
             called = vmap(logits, randomness="different")(parameters, buffers, images)
         # Most models leave their logits in this layout, in which classes are summed fastest.
-        return batch_losses(called.mT, batch, self.recipe).mean(dim=1)
+        return batch_losses(called.float().mT, batch, self.recipe).mean(dim=1)
 
     @torch.no_grad()
     def write_back(self) -> None:
         """Give the models the weights that they are to be used with."""
         self.updater.swap()
-        for name, stacked in {**self.parameters, **self.buffers}.items():
-            for model, tensor in zip(self.models, stacked, strict=True):
-                model.state_dict(keep_vars=True)[name].copy_(tensor)
+        stacked = {**self.parameters, **self.buffers}
+        for row, model in enumerate(self.models):
+            for name, tensor in chain(model.named_parameters(), model.named_buffers()):
+                tensor.copy_(stacked[name][row])
         self.updater.swap()
 
     @torch.no_grad()
@@ -130,7 +131,8 @@ class _Stack:
         state["means"] = cut(state["means"])
         self.models = [self.models[row] for row in rows]
         parameters = {
-            name: tensor.detach().requires_grad_() for name, tensor in cut(self.parameters).items()
+            name: tensor.detach().requires_grad_(self.parameters[name].requires_grad)
+            for name, tensor in cut(self.parameters).items()
         }
         self._take(parameters, cut(self.buffers))
         self.updater.load_state_dict(state)
@@ -212,11 +214,23 @@ def why_not_stackable(model: nn.Module, data: Split, recipe: Recipe) -> str | No
     try:
         with torch.random.fork_rng(devices=[]):
             stack = _Stack(copies, recipe, 1)
+            before = _attributes(stack.skeleton)
             for batch in islice(epoch_batches(few, recipe, [0, 1], 0), 1):
                 stack.step(batch)
     except (RuntimeError, ValueError, NotImplementedError, TypeError) as error:
         return str(error).splitlines()[0]
+    if _attributes(stack.skeleton) != before:
+        return "its forward method changes attributes of the model, and members would share them"
     return None
+
+
+def _attributes(model: nn.Module) -> list[dict[str, object]]:
+    """What each module holds beside tensors, as far as it is plain values."""
+    plain = (bool, int, float, str)
+    return [
+        {name: value for name, value in vars(module).items() if isinstance(value, plain)}
+        for module in model.modules()
+    ]
 
 
 def gain_of_stacking(model: nn.Module, data: Split, recipe: Recipe, members: int) -> float:

@@ -49,11 +49,13 @@ def locate(reference: str) -> Callable[..., Any]:
 def _import(home: str, reference: str) -> ModuleType:
     try:
         return importlib.import_module(home)
-    except (ImportError, ValueError) as error:
+    except (ImportError, ValueError, TypeError) as error:
         raise UsageError(
-            f"{reference!r} cannot be loaded ({error}); write it as package.module:Name, "
-            "importable from here, or as file.py:Name."
+            f"{reference!r} cannot be loaded ({error}); write it as package.module:Name of an "
+            "installed package, or as file.py:Name."
         ) from None
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{home} cannot be run: {told(error)}") from None
 
 
 def _load_file(home: str) -> ModuleType:

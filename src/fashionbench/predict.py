@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf, isfinite
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from fashionbench.errors import StoreError
 from fashionbench.evaluation import infer
 from fashionbench.fashion_mnist import CLASSES
 from fashionbench.prepare import Prepared, prepare, squeeze
-from fashionbench.result import load_result
+from fashionbench.result import Entry, load_result
 from fashionbench.scores import log_softmax
 
 if TYPE_CHECKING:
@@ -125,9 +126,8 @@ def load_predictor(where: Path | None = None) -> Predictor:
     there is none; `photo` means that model, unless there is a file or folder of that name.
 
     Of a run folder it is the run with the highest validation accuracy. Where no run held out
-    validation images it is the first seed of the model with the highest mean test accuracy,
-    which is what the comparison reports as strongest: a choice among finished models for use,
-    after which that test accuracy is no longer an unbiased estimate.
+    validation images it is the first seed of the model with the lowest mean training loss at the
+    end: the test set chooses nothing, so that a model's test accuracy stays an honest estimate.
     Raises StoreError where there is no such model.
     """
     folder = newest_run_folder() if where is None else where
@@ -169,5 +169,11 @@ def _best_checkpoint(where: Path) -> Path:
     if validated:
         best = max(validated, key=lambda run: run.validation_accuracy or 0)
     else:
-        best = max(entries, key=lambda entry: fmean(entry.accuracies)).runs[0]
-    return checkpoint_path(where, best.job)
+        best = min(entries, key=_training_loss).runs[0]
+    return checkpoint_path(where, best.job, best.device)
+
+
+def _training_loss(entry: Entry) -> float:
+    """At the end of training, mean over the runs; infinite where one diverged."""
+    losses = [run.curve[-1][1] for run in entry.runs]
+    return fmean(losses) if all(map(isfinite, losses)) else inf

@@ -3,13 +3,14 @@
 Recipe files are TOML with the fields of `Recipe`; command-line flags replace single ones.
 """
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -23,6 +24,7 @@ __all__ = [
     "OptimizerEntry",
     "Recipe",
     "Views",
+    "as_toml",
     "can_be_absent",
     "load_recipe",
     "recipe_names",
@@ -160,7 +162,8 @@ class Recipe(Frozen):
     )
     ema: Fraction = Field(
         0,
-        description="decay, a step, of the running mean of weights that is used in their place",
+        description="use a running mean of the weights with this decay a step, such as 0.999; "
+        "0 uses the weights themselves",
     )
     precision: Literal["fp32", "bf16"] = Field(
         "fp32", description="arithmetic of the forward pass in training; bf16 is autocast"
@@ -229,7 +232,9 @@ class Recipe(Frozen):
         given too. Raises UsageError for an unknown setting or a bad value.
         """
         given = {
-            key: None if value == "none" and can_be_absent(key) else value
+            key: Recipe.model_fields[key].default
+            if value == "none" and can_be_absent(key)
+            else value
             for key, value in settings.items()
             if value is not None
         }
@@ -250,9 +255,14 @@ class Recipe(Frozen):
 
 
 def can_be_absent(setting: str) -> bool:
-    """Whether a setting may be None."""
+    """Whether there may be none of a setting."""
     field = Recipe.model_fields.get(setting)
-    return field is not None and type(None) in get_args(field.annotation)
+    return field is not None and field.default in (None, ())
+
+
+def as_toml(setting: str, value: Any) -> str:
+    """The line that a recipe's file would hold; its values are written as JSON writes them."""
+    return f"{setting} = {json.dumps(value)}"
 
 
 def _written(value: Any) -> str:

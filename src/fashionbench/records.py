@@ -1,6 +1,6 @@
 """The run folder: a SQLite store of finished runs, and beside it the trained weights.
 
-One transaction per run, at its end: a kill at any moment loses at most the run
+One transaction per run, at its end: a kill at any moment loses at most the runs
 in flight. The store also keeps the test images once, so that a report can be
 drawn from the folder alone.
 """

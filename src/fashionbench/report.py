@@ -53,8 +53,8 @@ def _plot_best_confusion(entries: plots.Named, test_set: TestSet) -> "Figure":
 FIGURES = {
     "accuracies": Plot(
         "Accuracy of every run",
-        "Each dot is one run from its own seed; models whose lines do not overlap differ by more "
-        "than the luck of the seed.",
+        "Each dot is one run from its own seed, the line the 95 % interval of their mean. Whether "
+        "two models differ is said above, under the differences.",
         plots.plot_accuracies,
     ),
     "curves": Plot(
@@ -168,11 +168,11 @@ def _headline(result: Result) -> str:
     accuracy = about["accuracy"]
     runs = "one seed" if accuracy["n"] == 1 else f"mean of {accuracy['n']} seeds"
     said = f"{name} gets {percent(accuracy)} % of the test images right ({runs})"
-    if not others:
-        return f"{said}."
-    second = others[0][0]
+    second = others[0][0] if others else best
     names = {result.name(best), result.name(second)}
-    pair = next(pair for pair in result.pairs if {pair.a, pair.b} == names)
+    pair = next((pair for pair in result.pairs if {pair.a, pair.b} == names), None)
+    if pair is None:  # alone, or stopped before the two had a seed in common
+        return f"{said}."
     found = pair.found
     other = [second.label] if second.label != best.label or not several else []
     other += [f"by {result.short_recipe(second)}"] if several else []

@@ -205,8 +205,8 @@ class Result:
 
     @cached_property
     def pairs(self) -> list["Pair"]:
-        """Every two entries, compared over the seeds that both have finished."""
-        pairs = list(combinations(self.entries, 2))
+        """Every two entries that have finished seeds in common, compared over these."""
+        pairs = [pair for pair in combinations(self.entries, 2) if _shared_seeds(*pair)]
         found = [self._difference(a, b, len(pairs)) for a, b in pairs]
         p_values = holm([values.p_value for values in found])
         beyond = holm([values.p_value_beyond for values in found])
@@ -232,9 +232,7 @@ class Result:
         return self.study.until is not None
 
     def _difference(self, a: Entry, b: Entry, pairs: int) -> Difference:
-        labels = self.test_set.labels
-        seeds = [{run.job.seed for run in entry.runs} for entry in (a, b)]
-        shared = seeds[0] & seeds[1]
+        labels, shared = self.test_set.labels, _shared_seeds(a, b)
         rows = [
             entry.correct(labels)[[run.job.seed in shared for run in entry.runs]]
             for entry in (a, b)
@@ -333,6 +331,10 @@ class Result:
         from fashionbench.report import notebook_html
 
         return notebook_html(self)
+
+
+def _shared_seeds(a: Entry, b: Entry) -> set[int]:
+    return {run.job.seed for run in a.runs} & {run.job.seed for run in b.runs}
 
 
 def _mixed(problem: str, settings: set[str]) -> list[str]:

@@ -23,7 +23,7 @@ from fashionbench.models import build_model, model_entry
 from fashionbench.progress import say
 from fashionbench.recipe import Recipe
 from fashionbench.records import environment, write_atomically
-from fashionbench.runs import count_parameters
+from fashionbench.runs import count_parameters, explained
 from fashionbench.track import TensorBoard
 from fashionbench.train import Fit, fit
 
@@ -53,7 +53,7 @@ def train_in_folder(
     on = resolve_device(device)
     state = _load_state(job, folder, resume)
     finished = 0 if state is None else state["fit"]["epochs"]
-    dataset = load_data(job.dataset, data)
+    dataset = load_data(job.dataset, data, source=job.dataset_source)
     model = build_model(job.model, job.seed, len(dataset.classes), say)
     watch = TensorBoard(folder / "tensorboard", job.recipe) if track else None
 
@@ -71,16 +71,17 @@ def train_in_folder(
 
     label = f"{model_entry(job.model).label} seed {job.seed}"
     try:
-        trained = fit(
-            model,
-            dataset.train,
-            job.recipe,
-            job.seed,
-            device=on,
-            description=label,
-            resume=state,
-            keep=keep,
-        )
+        with explained(job):
+            trained = fit(
+                model,
+                dataset.train,
+                job.recipe,
+                job.seed,
+                device=on,
+                description=label,
+                resume=state,
+                keep=keep,
+            )
     except KeyboardInterrupt:
         raise Interrupted(
             f"Interrupted: {finished} of {job.recipe.epochs} epochs are finished and kept in "

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -95,7 +96,7 @@ def explained(job: Job) -> Iterator[None]:
                 f"{job.model} normalizes over a batch, and an epoch ends with a batch of one "
                 "image; give another --batch-size or --train-images."
             ) from None
-        if not job.model_source:
+        if not (job.model_source or job.recipe_source):
             raise
         raise UsageError(f"{job.model} cannot be trained: {told(error)}") from None
 
@@ -131,7 +132,7 @@ def _record(
     predicted = logits.argmax(axis=1).astype("uint8")
     called = set(predicted.tolist())
     outcome: Outcome = "ok"
-    if trained.diverged or not (logits == logits).all():
+    if trained.diverged or not np.isfinite(logits).all():
         outcome = "diverged"
     elif len(called) == 1:
         outcome = "collapsed"
@@ -173,7 +174,7 @@ def _record(
         "temperature": calibrate(model, dataset.train, job.recipe),
         "environment": record.environment,
     }
-    save_model(model, checkpoint_path(store.folder, job), job, facts)
+    save_model(model, checkpoint_path(store.folder, job, device.type), job, facts)
     store.save_run(record)
     return record
 

@@ -68,11 +68,11 @@ def fit_temperature(logits: NDArray[Any], labels: NDArray[Any]) -> float | None:
 
 
 def score(logits: NDArray[Any], labels: NDArray[Any]) -> Scores:
-    """Score (N, K) logits against (N,) labels. NaN logits count as calling class 0."""
+    """Score (N, K) logits against (N,) labels. NaN is taken for the largest of all logits."""
     classes = logits.shape[1]
     with np.errstate(invalid="ignore"):
         log_probabilities = log_softmax(logits)
-    predicted = log_probabilities.argmax(axis=1)
+    predicted = logits.argmax(axis=1)
     hits = predicted == labels
     confusion = np.bincount(labels * classes + predicted, minlength=classes**2)
     confusion = confusion.reshape(classes, classes)

@@ -30,6 +30,8 @@ def can_be_traced(model: nn.Module, updater: Updater) -> bool:
 class Traced:
     """A pass, from a batch to (M,) losses and to the gradients of their sum in `parameters`.
 
+    Parameters that require no gradient get none.
+
     `losses` computes the first of these from parameters, buffers and a batch. It does the same
     operations at every call for a batch of one shape, whatever it draws at random.
     """
@@ -41,28 +43,35 @@ class Traced:
         buffers: Tensors,
     ) -> None:
         self.losses, self.parameters, self.buffers = losses, parameters, buffers
+        self.trained = [tensor for tensor in parameters.values() if tensor.requires_grad]
         self._programs: dict[tuple[torch.Size, ...], Callable[..., list[Tensor]]] = {}
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> Tensor:
         """The losses; gradients stay those of this call until the next."""
-        parameters, inputs = [*self.parameters.values()], batch.tensors()
+        inputs = batch.tensors()
         shapes = tuple(tensor.shape for tensor in inputs)
         if shapes not in self._programs:
             self._programs[shapes] = self._trace(batch)
-        losses, *gradients = self._programs[shapes](*parameters, *self.buffers.values(), *inputs)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
+        losses, *gradients = self._programs[shapes](
+            *self.parameters.values(), *self.buffers.values(), *inputs
+        )
+        for parameter, gradient in zip(self.trained, gradients, strict=True):
             parameter.grad = gradient
         return losses
 
     def _trace(self, batch: Batch) -> Callable[..., list[Tensor]]:
         def passes(*tensors: Tensor) -> list[Tensor]:
             given = iter(tensors)
-            parameters = {name: next(given).requires_grad_() for name in self.parameters}
+            parameters = {
+                name: next(given).requires_grad_(tensor.requires_grad)
+                for name, tensor in self.parameters.items()
+            }
             buffers = {name: next(given) for name in self.buffers}
             losses = self.losses(parameters, buffers, Batch(*given))
-            gradients = torch.autograd.grad(losses.sum(), [*parameters.values()])
-            return [losses, *map(_laid_out_as, gradients, parameters.values())]
+            trained = [tensor for tensor in parameters.values() if tensor.requires_grad]
+            gradients = torch.autograd.grad(losses.sum(), trained)
+            return [losses, *map(_laid_out_as, gradients, trained)]
 
         # Noting operations does them too: on copies, so that no running mean moves.
         tensors = [*self.parameters.values(), *self.buffers.values(), *batch.tensors()]

@@ -162,7 +162,7 @@ def begin(
     def differentiate(batch: Batch) -> Tensor:
         with forward_precision(recipe, batch.images.device):
             logits = model(batch.images)
-        loss = batch_loss(logits, batch, recipe)
+        loss = batch_loss(logits.float(), batch, recipe)
         updater.differentiate(loss)
         return loss.detach()
 

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,7 +29,8 @@ def predict(
         Path | None,
         typer.Option(
             help="a .safetensors file, a run folder, or photo: the model that comes with the "
-            "program  [default: the newest in runs/, else photo]"
+            "program",
+            show_default="the newest in runs/, else photo",
         ),
     ] = None,
     save_prepared: Annotated[
@@ -45,13 +47,15 @@ def predict(
     """
     from fashionbench.predict import PHOTO_MODEL, load_predictor
 
-    predictor = load_predictor(model)
+    with redirect_stdout(sys.stderr):  # a person's own model may print
+        predictor = load_predictor(model)
     if model is None:
         hint = "" if predictor.path == PHOTO_MODEL else "; --model photo is made for photos"
         typer.echo(
             f"fashionbench: the model is {predictor.label}, {predictor.path}{hint}", err=True
         )
-    answers = [answer for name in images for answer in _answers(predictor, name, save_prepared)]
+    with redirect_stdout(sys.stderr):
+        answers = [answer for name in images for answer in _answers(predictor, name, save_prepared)]
     if as_json:
         typer.echo(json.dumps(_document(predictor, answers), indent=2))
     else:
@@ -103,7 +107,11 @@ def _pictures(name: str) -> list[str]:
     """The pictures of a folder or a pattern, in the order of names; else `name` itself."""
     path = Path(name)
     if path.is_dir():
-        return _some((str(file) for file in path.iterdir() if _is_picture(file)), "folder", name)
+        try:
+            files = [str(file) for file in path.iterdir() if _is_picture(file)]
+        except OSError as error:
+            raise DataError(f"{name} cannot be read ({error.strerror}).") from None
+        return _some(files, "folder", name)
     if glob.has_magic(name) and not path.exists():
         found = glob.glob(name, recursive=True)  # noqa: PTH207 - a pattern may be absolute
         return _some(found, "pattern", name)
@@ -172,7 +180,7 @@ def _print_table(predictor: "Predictor", answers: list[_Answer]) -> None:
     from rich.table import Table
 
     found = [answer for answer in answers if answer.prediction]
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     if not found:
         return
     table = Table(box=None, pad_edge=False)
@@ -208,7 +216,8 @@ def export(
     where: Annotated[Path, typer.Argument(help="a .safetensors file, a run folder, or photo")],
     to: Annotated[str, typer.Option(help="onnx or torch-export")] = "onnx",
     out: Annotated[
-        Path | None, typer.Option(help="the file to write  [default: named after the checkpoint]")
+        Path | None,
+        typer.Option(help="the file to write", show_default="named after the checkpoint"),
     ] = None,
     with_preprocessing: Annotated[
         bool, typer.Option("--with-preprocessing", help="the file takes uint8 images as they are")
@@ -229,7 +238,8 @@ def serve(
         Path | None,
         typer.Argument(
             help="a .safetensors file, a run folder, or photo: the model that comes with the "
-            "program  [default: the newest in runs/, else photo]"
+            "program",
+            show_default="the newest in runs/, else photo",
         ),
     ] = None,
     host: Annotated[str, typer.Option(help="the address to listen on")] = "127.0.0.1",

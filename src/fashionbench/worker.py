@@ -34,19 +34,23 @@ def main() -> None:
 
     import torch
 
-    from fashionbench.data import load_data
+    from fashionbench.data import Dataset, load_data
     from fashionbench.records import RunStore
     from fashionbench.runs import run_job
 
     torch.set_num_threads(setting["threads"])
-    load = cache(load_data)
+
+    @cache
+    def load(dataset: str, source: str) -> Dataset:
+        return load_data(dataset, setting["data"], source=source)
+
     waiting = SimpleQueue[str]()
     Thread(target=_listen, args=(waiting,), daemon=True).start()
     while True:
         job = Job.model_validate_json(waiting.get())
         try:
             store = RunStore(Path(setting["folder"]))
-            dataset = load(job.dataset, setting["data"])
+            dataset = load(job.dataset, job.dataset_source)
             run_job(job, dataset, torch.device("cpu"), store, alone=False, flops=setting["flops"])
             answer = {"done": job.key}
         except FashionbenchError as error:
