@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import run_cli
+from factories import make_result
 from typer.testing import Result
 
 import fashionbench
