@@ -15,6 +15,7 @@ from test_runs import jobs
 
 from fashionbench.comparison import plan
 from fashionbench.config import Job
+from fashionbench.data import identify_dataset
 from fashionbench.records import RunStore
 
 OWN_MODELS = """
@@ -82,8 +83,9 @@ def test_jobs_are_answered_one_by_one_whatever_a_model_prints_or_raises(tmp_path
 
 def test_data_is_read_once(tmp_path: Path) -> None:
     folder = write_idx(tmp_path / "digits", some_arrays())
+    changed = {"dataset": str(folder), "dataset_source": identify_dataset(str(folder))}
     first, second = (
-        job.model_copy(update={"dataset": str(folder), "recipe": job.recipe.override(batch_size=8)})
+        job.model_copy(update={**changed, "recipe": job.recipe.override(batch_size=8)})
         for job in jobs("v0", 2)
     )
     with Worker(tmp_path) as worker:

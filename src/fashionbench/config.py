@@ -22,7 +22,7 @@ Way = Literal["auto", "stacked", "processes", "serial"]
 WAYS: tuple[Way, ...] = get_args(Way)
 
 # Part of every job's key: raised whenever the same job would give other numbers than before.
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 class Job(Frozen):

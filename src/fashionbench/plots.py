@@ -6,9 +6,9 @@ Ito (2008), which people with colour-blindness tell apart.
 """
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from matplotlib import rc_context
@@ -21,7 +21,10 @@ from fashionbench.records import RunRecord, TestSet
 from fashionbench.stats import summarize
 
 __all__ = [
+    "COSTS",
     "INK",
+    "draw_pareto",
+    "mean_costs",
     "plot_accuracies",
     "plot_changes",
     "plot_class_scores",
@@ -35,6 +38,7 @@ __all__ = [
     "plot_time",
 ]
 
+T = TypeVar("T")
 Runs = Sequence[RunRecord]
 Named = Sequence[tuple[str, Runs]]
 """The entries of a comparison: a name and the runs of each."""
@@ -86,12 +90,12 @@ def _legend(axes: Axes) -> None:
             axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
 
 
-def _looks(entries: Named) -> Iterator[tuple[str, Runs, str, str, str]]:
+def _looks(entries: Sequence[tuple[str, T]]) -> Iterator[tuple[str, T, str, str, str]]:
     """Name, runs, colour, marker and line style of each entry, the same in every plot."""
     looks = list(product(SHAPES, COLOURS))
-    for index, (name, runs) in enumerate(entries):
+    for index, (name, entry) in enumerate(entries):
         (marker, line), colour = looks[index % len(looks)]
-        yield name, runs, colour, marker, line
+        yield name, entry, colour, marker, line
 
 
 def plot_accuracies(entries: Named, test_set: TestSet) -> Figure:
@@ -178,20 +182,38 @@ def plot_pareto(entries: Named, test_set: TestSet) -> Figure:
     Of a pair of models on the line the dearer is the more accurate; a model beside it is beaten
     by another that costs no more. Times are means over the runs that were alone on the device.
     """
+    points = [
+        (name, (float(np.mean([run.scores.accuracy for run in runs])), mean_costs(runs, test_set)))
+        for name, runs in entries
+    ]
+    return draw_pareto(points, test_set.title)
+
+
+def mean_costs(runs: Runs, test_set: TestSet) -> dict[str, float]:
+    """What a run cost, on average over those in which it was measured, by the names in COSTS."""
+    found = {
+        name: [value for run in runs if (value := cost(run, len(test_set.labels))) is not None]
+        for name, cost in COSTS.items()
+    }
+    return {name: float(np.mean(values)) for name, values in found.items() if values}
+
+
+def draw_pareto(
+    points: Sequence[tuple[str, tuple[float, Mapping[str, float]]]], title: str
+) -> Figure:
+    """The plot of `plot_pareto` from names, accuracies and costs by their names in COSTS."""
     with rc_context(STYLE):
         figure = _Figure(figsize=(WIDTH, 6.6), layout="constrained")
-        figure.suptitle(f"What accuracy costs · {test_set.title}", x=0.01, ha="left")
+        figure.suptitle(f"What accuracy costs · {title}", x=0.01, ha="left")
         panels = figure.subplots(2, 2, sharey=True)
-    for axes, (label, cost) in zip(panels.flat, COSTS.items(), strict=True):
-        points = []
-        for name, runs, colour, marker, _ in _looks(entries):
-            paid = [value for run in runs if (value := cost(run, len(test_set.labels)))]
-            if paid:
-                accuracy = 100 * np.mean([run.scores.accuracy for run in runs])
-                points.append((np.mean(paid), accuracy))
-                axes.plot(*points[-1], marker, color=colour, ms=7, mec=INK, mew=0.5, label=name)
-        axes.plot(*zip(*_front(points), strict=True), "-", color=INK, lw=1, alpha=0.5, zorder=0)
-        costs = [cost for cost, _ in points]
+    for axes, label in zip(panels.flat, COSTS, strict=True):
+        paid = []
+        for name, (accuracy, cost), colour, marker, _ in _looks(points):
+            if label in cost:
+                paid.append((cost[label], 100 * accuracy))
+                axes.plot(*paid[-1], marker, color=colour, ms=7, mec=INK, mew=0.5, label=name)
+        axes.plot(*zip(*_front(paid), strict=True), "-", color=INK, lw=1, alpha=0.5, zorder=0)
+        costs = [cost for cost, _ in paid]
         if costs and max(costs) > LOG_FROM * min(costs):
             axes.set_xscale("log")
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=8))
@@ -219,7 +241,8 @@ COSTS: dict[str, Callable[[RunRecord, int], float | None]] = {
         None if run.train_seconds is None else 1e6 * run.other_seconds["test"] / images
     ),
 }
-"""What a run cost, given the number of test images; None where that was not measured."""
+"""What a run cost, by the name on the axis, given the number of test images; None where that was
+not measured."""
 
 
 def _front(points: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
