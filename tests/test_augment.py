@@ -147,6 +147,17 @@ def test_a_crop_reaches_the_border_and_not_beyond(corner: tuple[float, float]) -
     torch.testing.assert_close(ours[..., 2:-2, 2:-2], expected[..., 2:-2, 2:-2], rtol=0, atol=1e-4)
 
 
+def test_of_two_matrices_the_first_is_applied_first() -> None:
+    """A quarter turn blurs nothing, so that the two steps and the one are equal."""
+    image, turn = random_images(1), torch.tensor([[1.0]])
+    corner = torch.tensor([[0.0, 0.0, 0.999999]])
+    steps = augment(augment(image, turn, [("rotate", 90.0)]), corner, [("crop", 0.5)])
+    once = augment(image, torch.cat([turn, corner], 1), [("rotate", 90.0), ("crop", 0.5)])
+    torch.testing.assert_close(once, steps, rtol=0, atol=1e-3)
+    swapped = augment(image, torch.cat([corner, turn], 1), [("crop", 0.5), ("rotate", 90.0)])
+    assert (swapped - steps).abs().mean() > 0.1
+
+
 def test_matrices_in_a_row_do_what_each_after_the_other_would(silhouettes) -> None:
     images = silhouettes.train.images[:32].unsqueeze(1).float() / 255
     chain = [("rotate", 20.0), ("crop", 0.8), ("scale", 0.1)]

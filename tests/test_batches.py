@@ -4,7 +4,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fashionbench.batches import Batch, batch_losses, epoch_batches, epoch_order, epoch_steps
+from fashionbench.batches import (
+    Batch,
+    batch_loss,
+    batch_losses,
+    epoch_batches,
+    epoch_order,
+    epoch_steps,
+)
 from fashionbench.data import Split
 from fashionbench.recipe import load_recipe
 
@@ -55,6 +62,16 @@ def test_another_epoch_augments_in_another_way(few: Split) -> None:
     assert not torch.allclose(*sums)
 
 
+def test_another_epoch_mixes_in_other_shares(few: Split) -> None:
+    recipe = SEED.override(mixing="mixup:1", batch_size=500)
+    shares = []
+    for epoch in (0, 1):
+        (batch,) = epoch_batches(few, recipe, [0], epoch)
+        assert batch.shares is not None
+        shares.append(batch.shares[epoch_order(len(few), 0, epoch).argsort()])
+    assert not torch.allclose(*shares)
+
+
 def test_a_mixed_batch_pairs_images_within_itself(few: Split) -> None:
     recipe = SEED.override(mixing="mixup:1")
     plain, mixed = next(epoch_batches(few, SEED, [0], 0)), next(epoch_batches(few, recipe, [0], 0))
@@ -79,5 +96,9 @@ def test_losses_are_those_against_soft_targets(smoothing: float) -> None:
     expected = -(targets * logits.log_softmax(dim=1)).sum(dim=1)
     batch = Batch(torch.zeros(6, 1, 28, 28), labels, partners, shares)
     torch.testing.assert_close(batch_losses(logits, batch, recipe), expected)
-    plain = batch_losses(logits, Batch(batch.images, labels), SEED)
-    torch.testing.assert_close(plain, F.cross_entropy(logits, labels, reduction="none"))
+    torch.testing.assert_close(batch_loss(logits, batch, recipe), expected.mean())
+    soft = (1 - smoothing) * own + smoothing / 10
+    expected = -(soft * logits.log_softmax(dim=1)).sum(dim=1)
+    plain = Batch(batch.images, labels)
+    torch.testing.assert_close(batch_losses(logits, plain, recipe), expected)
+    torch.testing.assert_close(batch_loss(logits, plain, recipe), expected.mean())

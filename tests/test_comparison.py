@@ -211,10 +211,10 @@ def test_the_second_in_a_folder_waits_and_goes_on_where_the_first_was_killed(
     assert "Another process is at work" in second.stderr.readline()
     wait_until(lambda: len(finished()) > len(timed))
     first.kill()
-    kept = finished()
     # Its workers write to the same pipe, which ends with the last of them.
     first.communicate(timeout=10)
-    assert finished() == kept
+    kept = finished()
+    assert len(kept) < 7
     _, told = second.communicate(timeout=120)
     assert (second.returncode, told) == (0, "")
     assert len(finished()) == 7

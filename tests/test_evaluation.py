@@ -1,14 +1,16 @@
 """Pixels and logits."""
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 from torchvision.transforms.functional import to_tensor
 
-from fashionbench.data import Split
-from fashionbench.evaluation import evaluate, infer, pixels
+from fashionbench.data import Split, hold_out
+from fashionbench.evaluation import calibrate, evaluate, infer, pixels
 from fashionbench.models import build_model
 from fashionbench.models.adapter import Adapter
+from fashionbench.recipe import load_recipe
 
 
 def test_pixels_are_those_of_torchvisions_to_tensor(few: Split) -> None:
@@ -48,6 +50,25 @@ def test_dropout_is_off_and_the_mode_is_put_back(few: Split) -> None:
     model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(784, 10)).train()
     assert evaluate(model, few) == evaluate(model, few)
     assert model.training
+
+
+def test_calibration_looks_at_the_images_held_out_alone(
+    few: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def fitted(logits: np.ndarray, labels: np.ndarray) -> float:
+        seen.append((logits, labels))
+        return 1.5
+
+    monkeypatch.setattr("fashionbench.evaluation.fit_temperature", fitted)
+    model, seed = build_model("v0"), load_recipe("seed")
+    assert calibrate(model, few, seed.override(validation_images=100)) == 1.5
+    held_out = hold_out(few, 100)[1]
+    [(logits, labels)] = seen
+    np.testing.assert_allclose(logits, infer(model, held_out.images))
+    assert labels.tolist() == held_out.labels.tolist()
+    assert calibrate(model, few, seed) is None
 
 
 def test_views_are_averaged() -> None:

@@ -6,7 +6,6 @@ import shutil
 import struct
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -263,9 +262,7 @@ def test_files_come_from_the_next_mirror_when_one_fails(
 ) -> None:
     monkeypatch.setattr(fashion_mnist, "MIRRORS", (server.mirror(broken), server.mirror("good")))
     monkeypatch.setattr(fashion_mnist, "TIMEOUT_SECONDS", 0.3)
-    start = time.monotonic()
     assert len(load_data(root=tmp_path).train) == 30
-    assert time.monotonic() - start < 4
     assert read_back(tmp_path / "FashionMNIST" / "raw") == CONTENTS
     assert {path.split("/")[1] for path in server.requests} == {broken, "good"}
     assert server.requests.total() == 5, "a mirror that failed is asked once"

@@ -101,6 +101,17 @@ def test_a_slow_model_is_timed_once(
     assert run(store, silhouettes, "mlp", 2, "stacked", timed=1) == 2
 
 
+def test_more_seeds_than_a_stack_holds_are_several_stacks(
+    tmp_path: Path, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "GROUP", 2)
+    store = RunStore(tmp_path, create=True)
+    assert run(store, silhouettes, "v0", 5, "stacked", timed=3) == 5
+    found = [store.load_run(job) for job in jobs("v0", 5)]
+    ways = [run.environment["way"] for run in found if run is not None]
+    assert ways == ["stacked with 2"] * 4 + ["stacked with 1"]
+
+
 def test_processes_give_the_numbers_of_this_one(tmp_path: Path, silhouettes: Dataset) -> None:
     here, there = (RunStore(tmp_path / name, create=True) for name in ("here", "there"))
     asked = jobs("v2", 2)

@@ -82,6 +82,20 @@ def test_without_validation_images_the_lowest_training_loss_decides(run_folder: 
     assert load_predictor(run_folder).path == checkpoint_path(run_folder, best.runs[0].job)
 
 
+def test_the_best_on_validation_images_is_taken(run_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(run_folder, tmp_path / "run")
+    wanted = load_result(folder).entries[0].runs[0].job
+    with closing(sqlite3.connect(folder / "store.sqlite")) as database, database:
+        rows = database.execute("SELECT key, record FROM runs").fetchall()
+        for key, text in rows:
+            record = json.loads(text)
+            accuracy = 0.9 if key == wanted.key else 0.8
+            record["validation_curve"] = [(1, 1.0, accuracy)]
+            record["curve"][-1][1] = 9.0 if key == wanted.key else 0.1
+            database.execute("UPDATE runs SET record = ? WHERE key = ?", (json.dumps(record), key))
+    assert load_predictor(folder).path == checkpoint_path(folder, wanted)
+
+
 def test_the_test_set_does_not_decide(run_folder: Path, tmp_path: Path) -> None:
     """With every recorded test accuracy turned round, the same model is taken."""
     folder = shutil.copytree(run_folder, tmp_path / "run")

@@ -5,7 +5,7 @@ import re
 import sqlite3
 import sys
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +165,11 @@ def test_the_processor_is_named_with_its_widest_vectors() -> None:
     if capability not in names:
         pytest.skip("a processor of another kind")
     assert processor().endswith(f", {names[capability]}")
+
+
+def test_the_validation_accuracy_is_that_of_the_weights_that_were_tested() -> None:
+    curve = [(1, 1.0, 0.1), (2, 1.0, 0.2), (3, 1.0, 0.3)]
+    record = replace(make_record(), epochs=3, validation_curve=curve)
+    assert record.validation_accuracy == 0.3
+    assert replace(record, best_epoch=2).validation_accuracy == 0.2
+    assert make_record().validation_accuracy is None

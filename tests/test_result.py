@@ -82,6 +82,28 @@ def test_times_of_different_machines_are_told(tmp_path: Path) -> None:
     assert warned({"processor": "Another processor"}, None) == [], "it took no time there"
 
 
+def test_what_a_reader_must_know_is_told(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    (first, *others), *entries = (entry.runs for entry in result.entries)
+
+    def warned(**changes: object) -> str:
+        changed = replace(result.entries[0], runs=(replace(first, **changes), *others))
+        return "\n".join(replace(result, entries=(changed, *result.entries[1:])).warnings)
+
+    assert entries
+    before = "\n".join(result.warnings)
+    for told, changes in {
+        "under different conditions: cpu, torch 2.11.0; cuda, torch 2.11.0": {"device": "cuda"},
+        "different numbers of threads: 2; 4": {"environment": first.environment | {"threads": 4}},
+        "1 of 3 runs never predict some class (left out by one or more: class c)": {
+            "dead_classes": [2]
+        },
+        "1 of 3 runs collapsed (one class is predicted": {"outcome": "collapsed"},
+    }.items():
+        assert told in warned(**changes)
+        assert told not in before
+
+
 def test_a_folder_without_finished_runs_says_so(tmp_path: Path) -> None:
     store = RunStore(tmp_path, create=True)
     with pytest.raises(StoreError, match="no comparison yet"):

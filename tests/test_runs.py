@@ -6,11 +6,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from fashionbench.checkpoint import checkpoint_path
+from fashionbench.checkpoint import checkpoint_path, load_model
 from fashionbench.comparison import plan
 from fashionbench.config import Job
 from fashionbench.data import Dataset
 from fashionbench.errors import UsageError
+from fashionbench.evaluation import evaluate
 from fashionbench.models import build_model
 from fashionbench.records import RunStore
 from fashionbench.runs import flops_per_image, run_job, run_together
@@ -102,3 +103,16 @@ def test_what_goes_wrong_only_in_training_is_told_in_a_sentence(
     with pytest.raises(UsageError, match=message) as refusal:
         run_job(job, silhouettes, CPU, RunStore(tmp_path / "runs", create=True))
     assert "\n" not in str(refusal.value)
+
+
+def test_a_record_is_of_the_views_that_the_recipe_asks_for(
+    tmp_path: Path, silhouettes: Dataset
+) -> None:
+    asked = plan(["mlp"], ["seed"], 1, dataset="silhouettes", epochs=1, test_views="shifts")
+    ((job,),) = asked.entries()
+    store = RunStore(tmp_path, create=True)
+    record = run_job(job, silhouettes, CPU, store)
+    model = load_model(checkpoint_path(store.folder, job))
+    shifts, one = (evaluate(model, silhouettes.test, views) for views in ("shifts", "one"))
+    assert record.scores.loss == pytest.approx(shifts.loss, rel=1e-4)
+    assert record.scores.loss != pytest.approx(one.loss, rel=1e-4)

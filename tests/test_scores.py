@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torchmetrics import functional as metrics
 
-from fashionbench.scores import CALIBRATION_BINS, image_losses, score
+from fashionbench.scores import CALIBRATION_BINS, fit_temperature, image_losses, score
 
 # 1,003 images: no multiple of any batch size, and one class that is never predicted.
 RNG = np.random.default_rng(0)
@@ -59,6 +59,23 @@ def test_an_infinite_logit_is_the_class_that_is_called() -> None:
     scores = score(logits, np.full(40, 3))
     assert scores.accuracy == 1.0
     assert not np.isfinite(scores.loss)
+
+
+def test_the_temperature_undoes_what_was_multiplied() -> None:
+    logits = 2 * np.random.default_rng(1).normal(size=(20_000, 10))
+    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    drawn = np.random.default_rng(2).random((20_000, 1)) > chances.cumsum(axis=1)
+    labels = drawn.sum(axis=1).clip(max=9)
+    assert fit_temperature(3 * logits, labels) == pytest.approx(3, rel=0.05)
+    assert fit_temperature(logits / 3, labels) == pytest.approx(1 / 3, rel=0.05)
+    assert fit_temperature(logits[:0], labels[:0]) is None
+    assert fit_temperature(np.full((2, 10), np.inf), labels[:2]) is None
+
+
+def test_a_row_of_the_calibration_is_images_confidence_accuracy() -> None:
+    logits = np.log(np.array([[0.9, 0.1]] * 4))
+    rows = score(logits, np.array([0, 0, 1, 1])).calibration
+    assert [row for row in rows if row[0]] == [(4, pytest.approx(0.9), 0.5)]
 
 
 def test_calibration_counts_every_image_once() -> None:

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -193,11 +192,9 @@ def address(run_folder: Path) -> Iterator[str]:
     assert found, line
     yield found[1]
     process.send_signal(signal.SIGINT)
-    started = time.monotonic()
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "Traceback" not in errors
-    assert time.monotonic() - started < 10
 
 
 @pytest.fixture(scope="module")

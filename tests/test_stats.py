@@ -312,6 +312,16 @@ def test_the_sequence_ends_where_the_test_refuses() -> None:
         assert evidence == pytest.approx(20)
 
 
+def test_a_difference_is_judged_anytime_where_seeds_are_added() -> None:
+    rng = np.random.default_rng(7)
+    a, b = (draw_runs(rng, 6, 500, seed_sd=0.02, gain=gain) for gain in (0.05, 0.0))
+    gaps = a.mean(axis=1) - b.mean(axis=1)
+    once, anytime = (difference(a, b, sequential=looks).p_value for looks in (False, True))
+    assert anytime == pytest.approx(anytime_p_value(gaps))
+    assert once == pytest.approx(scipy_stats.ttest_1samp(gaps, 0).pvalue)
+    assert anytime > once
+
+
 def test_too_few_seeds_have_no_sequence_and_a_clear_difference_is_soon_seen() -> None:
     assert confidence_sequence(2, 0.1) == math.inf
     assert anytime_p_value(RNG.normal(5, 0.8, 5)) < 0.05 / 3

@@ -4,16 +4,23 @@ import copy
 import math
 import subprocess
 import sys
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from fashionbench.batches import epoch_order
-from fashionbench.data import Split
+from fashionbench import train
+from fashionbench.batches import Batch, epoch_order
+from fashionbench.data import Split, hold_out
+from fashionbench.evaluation import evaluate
+from fashionbench.members import fit_members
 from fashionbench.models import build_model
 from fashionbench.recipe import load_recipe
+from fashionbench.scores import Scores
 from fashionbench.train import Fit, fit
 
 SEED_RECIPE = load_recipe("seed")
@@ -73,6 +80,94 @@ def test_torchs_own_generator_is_left_alone(few: Split) -> None:
     torch.manual_seed(5)
     fit(build_model("v0"), few, SEED_RECIPE.override(epochs=1), device="cpu")
     assert torch.equal(torch.rand(3), expected)
+
+
+class Watched(nn.Sequential):
+    """Drops half, and keeps what it dropped."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Flatten(), nn.Dropout(0.5), nn.Linear(784, 10))
+        self.masks: list[torch.Tensor] = []
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.masks.append(self[1](torch.ones(64)))
+        return super().forward(images)
+
+
+def test_dropout_follows_from_seed_and_epoch_alone_also_after_a_stop(few: Split) -> None:
+    first, states = Watched(), []
+    recipe = SEED_RECIPE.override(epochs=2, batch_size=250)
+
+    def trained(noise: int, seed: int = 1, **more: Any) -> Watched:
+        torch.manual_seed(noise)
+        model = copy.deepcopy(first)
+        fit(model, few, recipe, seed=seed, device="cpu", **more)
+        return model
+
+    whole = trained(0, keep=lambda state: states.append(copy.deepcopy(state)))
+    again, resumed, other = trained(1), trained(2, resume=states[0]), trained(0, seed=2)
+    assert torch.equal(whole[2].weight, again[2].weight)
+    assert torch.equal(whole[2].weight, resumed[2].weight)
+    assert not torch.equal(whole[2].weight, other[2].weight)
+    assert len(whole.masks) == 4
+    assert not torch.equal(whole.masks[0], whole.masks[2]), "each epoch drops anew"
+
+
+def test_a_point_of_the_curve_is_the_mean_of_its_batches() -> None:
+    run = Fit()
+    run.add_epoch(torch.arange(40.0))
+    assert run.curve == [((k + 1) / 20, 2 * k + 0.5) for k in range(20)]
+
+
+def test_the_clock_runs_for_training_alone(few: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An epoch's batches take a second here, a look at the validation images 100."""
+    now = [0.0]
+    batches, score = train.epoch_batches, train.evaluate
+
+    def slow_batches(*given: Any) -> Iterator[Batch]:
+        now[0] += 1
+        return batches(*given)
+
+    def slow_score(*given: Any) -> Scores:
+        now[0] += 100
+        return score(*given)
+
+    def slow_start(*_: Any) -> float:
+        now[0] += 1000
+        return 1000.0
+
+    monkeypatch.setattr(train, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(train, "epoch_batches", slow_batches)
+    monkeypatch.setattr(train, "evaluate", slow_score)
+    monkeypatch.setattr(train, "warm_up", slow_start)
+    recipe = SEED_RECIPE.override(epochs=2, validation_images=100)
+    run = fit(build_model("v0"), few, recipe, device="cpu")
+    assert (run.train_seconds, run.validation_seconds, run.warm_up_seconds) == (2, 200, 1000)
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_the_weights_restored_are_those_that_were_validated(stacked: bool, few: Split) -> None:
+    recipe = SEED_RECIPE.override(
+        epochs=8,
+        learning_rate=0.5,
+        validation_images=100,
+        patience=2,
+        monitor="accuracy",
+        ema=0.9,
+        test_views="flip",
+    )
+    model = build_model("mlp", seed=1)
+    if stacked:
+        run, _ = fit_members([model, build_model("mlp")], few, recipe, [1, 2], device="cpu")
+    else:
+        run = fit(model, few, recipe, 1, device="cpu")
+    best = run.best_epoch(recipe)
+    assert best < run.epochs
+    scores = evaluate(model, hold_out(few, 100)[1], "flip")
+    assert run.validation_curve[best - 1][1] == pytest.approx(scores.loss, rel=1e-5)
+    one_view = evaluate(model, hold_out(few, 100)[1])
+    assert one_view.loss != pytest.approx(scores.loss, rel=1e-3)
 
 
 class Untrainable(nn.Module):

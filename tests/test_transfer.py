@@ -115,9 +115,44 @@ def test_fit_probes_before_the_first_epoch_and_counts_its_time(
 ) -> None:
     from fashionbench import train
 
-    monkeypatch.setattr(train, "probe", lambda *_: 1000.0)
-    result = fit(build_model("v0"), few, PLAIN.override(probe_epochs=1), device="cpu")
+    seen = []
+
+    def probed(model: nn.Module, training: Split, recipe: Recipe, seed: int) -> float:
+        seen.append((len(training), recipe.probe_epochs, seed))
+        return 1000.0
+
+    monkeypatch.setattr(train, "probe", probed)
+    recipe = PLAIN.override(probe_epochs=1, validation_images=100)
+    result = fit(build_model("v0"), few, recipe, seed=4, device="cpu")
     assert 1000 < result.train_seconds < 1100
+    assert seen == [(len(few) - 100, 1, 4)], "validation images are not probed on"
+
+
+def test_fit_opens_stages_and_lowers_rates_as_the_recipe_says(few: Split) -> None:
+    model, states = tiny(), []
+    before = state(model)
+    fit(
+        model,
+        few,
+        PLAIN.override(epochs=2, unfreeze_every=1),
+        device="cpu",
+        keep=lambda kept: states.append(copy.deepcopy(kept["model"])),
+    )
+    moved = [
+        [not torch.equal(s[f"{k}.weight"], before[f"{k}.weight"]) for k in (3, 5, 6)]
+        for s in states
+    ]
+    assert moved == [[False, False, True], [False, True, True]]
+
+    one_step = PLAIN.override(batch_size=500, learning_rate=0.01)
+    plain, slow = tiny(), tiny()
+    for net in (plain, slow):
+        net.load_state_dict(before)
+    fit(plain, few, one_step, device="cpu")
+    fit(slow, few, one_step.override(layer_decay=0.5), device="cpu")
+    for name, factor in (("0.weight", 0.125), ("3.weight", 0.25), ("6.weight", 1.0)):
+        step, slower = (state(net)[name] - before[name] for net in (plain, slow))
+        torch.testing.assert_close(slower, factor * step, rtol=1e-3, atol=1e-7)
 
 
 def test_logits_that_no_linear_layer_gives_cannot_be_probed(few: Split) -> None:
