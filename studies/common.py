@@ -52,9 +52,10 @@ def validation_accuracy(
 
 def percent(summary: Mapping[str, Any]) -> str:
     """A mean of fractions and its 95 % interval."""
-    return (
-        f"{100 * summary['mean']:.2f} ({100 * summary['low']:.2f} to {100 * summary['high']:.2f})"
-    )
+    mean = f"{100 * summary['mean']:.2f}"
+    if summary["low"] is None:  # of one run
+        return mean
+    return f"{mean} ({100 * summary['low']:.2f} to {100 * summary['high']:.2f})"
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> str:

@@ -31,7 +31,10 @@ def study(width: int, seeds: int, data: Path | None, out: Path) -> dict[str, Any
     result = fb.compare(models, seeds=seeds, data=data, out=out, jobs="stacked")
     v1, mlp = result.entries
     images, labels = fb.load_data(root=data).test.images, result.test_set.labels
-    zero = [infer(fb.load_model(checkpoint_path(out, run.job)), images) == 0 for run in v1.runs]
+    zero = [
+        infer(fb.load_model(checkpoint_path(out, run.job, run.device)), images) == 0
+        for run in v1.runs
+    ]
     of_own_class = [[run[labels == k, k].mean() for k in range(10)] for run in zero]
     dead = (np.array(of_own_class) > DEAD).sum(axis=1)
     alive = dead == 0

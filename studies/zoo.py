@@ -4,7 +4,7 @@
 
 On CUDA all models are trained, for as long as each still gains; on a CPU the smaller ones, each
 for about as many epochs as five seeds take an hour on two cores. What is recorded of models that
-are not asked for stays on the page.
+are not asked for on the same kind of device stays on the page.
 """
 
 import json
@@ -12,6 +12,7 @@ import time
 from statistics import median
 from typing import Any
 
+import torch
 from common import DOCS, arguments, how, percent, table, write_page
 from torch import Tensor
 
@@ -49,7 +50,7 @@ EPOCHS = {
         "wrn28-10": 60,
     },
 }
-OWN = {
+OWN: dict[str, dict[str, Any]] = {
     # Without normalization they cannot bear the rate of the others.
     "linear": {"learning_rate": 0.02},
     "lenet": {"learning_rate": 0.02},
@@ -101,7 +102,8 @@ def figures(result: Result) -> dict[str, Any]:
 
 def microseconds(row: dict[str, Any], images: Tensor) -> float:
     """For a test image in batches, as the recipe shows them to the model: median of three."""
-    model, times = fb.build_model(row["model"]), []
+    model, times = fb.build_model(row["model"]).to(memory_format=torch.channels_last), []
+    model.to(row["device"])
     for _ in range(3):
         start = time.perf_counter()
         infer(model, images, row["test_views"])
@@ -164,6 +166,7 @@ def main() -> None:
     device = resolve_device("auto").type
     epochs = EPOCHS["cuda" if device == "cuda" else "cpu"]
     before = json.loads(RECORD.read_text("utf-8"))["models"] if RECORD.exists() else []
+    # What another device recorded has no place beside this one's times.
     found = {row["model"]: row for row in before if row["device"] == device}
     for model in flags.models.split(",") if flags.models else epochs:
         recipe, folder = recipe_of(model, epochs[model]), flags.out / slug(model)

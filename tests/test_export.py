@@ -189,6 +189,23 @@ def test_an_unknown_format_and_a_missing_extra_are_told(
         export_model(run_folder, out=tmp_path / "model.onnx")
 
 
+def test_a_checkpoint_of_train_is_named_after_its_folder_and_each_format_has_its_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = own_checkpoint(tmp_path / "run", Flat)
+    folder = tmp_path / "shoes"
+    folder.mkdir()
+    for suffix in (".json", ".safetensors"):
+        own.with_suffix(suffix).rename(folder / f"model{suffix}")
+    monkeypatch.chdir(tmp_path)
+    for to in FORMATS:
+        export_model(folder, to)
+    made = {path.name for path in tmp_path.iterdir() if path.is_file()}
+    assert made == {"shoes.onnx", "shoes.onnx.md", "shoes.pt2", "shoes.pt2.md"}
+    with pytest.raises(UsageError, match="is a folder; give --out the name of a file"):
+        export_model(folder, out=tmp_path)
+
+
 def test_the_command_says_what_it_wrote_and_nothing_else(
     run_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -201,4 +218,4 @@ def test_the_command_says_what_it_wrote_and_nothing_else(
     assert said.err == ""
     assert said.out.startswith(f"{out}: ")
     assert len(said.out.splitlines()) == 2
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.md", "m.onnx"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.onnx", "m.onnx.md"]

@@ -11,6 +11,7 @@ from statistics import fmean
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from test_prepare import drawn, photo
 
@@ -18,6 +19,7 @@ from fashionbench.checkpoint import checkpoint_path, load_facts
 from fashionbench.comparison import plan
 from fashionbench.data import hold_out, load_data
 from fashionbench.errors import StoreError
+from fashionbench.evaluation import infer
 from fashionbench.fashion_mnist import CLASSES
 from fashionbench.predict import (
     PHOTO_MODEL,
@@ -106,6 +108,17 @@ def test_the_test_set_does_not_decide(run_folder: Path, tmp_path: Path) -> None:
             record["scores"]["accuracy"] = 1 - record["scores"]["accuracy"]
             database.execute("UPDATE runs SET record = ? WHERE key = ?", (json.dumps(record), key))
     assert load_predictor(folder).path.name == load_predictor(run_folder).path.name
+
+
+def test_a_model_is_shown_what_it_was_shown_when_it_was_scored(tmp_path: Path) -> None:
+    study = plan(["v0"], ["seed"], 1, dataset="silhouettes", epochs=1, test_views="shifts")
+    ((job,),) = study.entries()
+    train_in_folder(job, tmp_path / "trained", device="cpu")
+    predictor = load_predictor(tmp_path / "trained")
+    images = load_data("silhouettes").test.images[:20]
+    logits = infer(predictor.model, images, "shifts")
+    expected = torch.tensor(logits).double().softmax(1).numpy()
+    np.testing.assert_allclose(predictor.predict_prepared(images.numpy()), expected, atol=1e-6)
 
 
 def test_a_training_folder_serves_and_is_calibrated(tmp_path: Path) -> None:

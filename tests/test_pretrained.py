@@ -50,6 +50,15 @@ def test_a_torchvision_net_keeps_its_colours() -> None:
     assert model.side == 224
 
 
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_nets_with_outputs_beside_their_logits_are_trained_on_these_alone(name: str) -> None:
+    model = build_model(f"torchvision/{name}:pretrained=False", classes=3).train()
+    logits = model(IMAGES)
+    assert isinstance(logits, torch.Tensor)
+    assert logits.shape == (2, 3)
+    assert model.net.transform_input, "published weights are for colours of another scale"
+
+
 def test_weights_of_torchvision_that_are_absent_are_told_with_file_and_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -173,3 +173,19 @@ def test_the_validation_accuracy_is_that_of_the_weights_that_were_tested() -> No
     assert record.validation_accuracy == 0.3
     assert replace(record, best_epoch=2).validation_accuracy == 0.2
     assert make_record().validation_accuracy is None
+
+
+def test_a_folder_that_may_only_be_read_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = make_result(tmp_path / "runs")
+    connect = sqlite3.connect
+
+    def read_only(path: Path, **options: Any) -> sqlite3.Connection:
+        return connect(f"file:{path}?mode=ro", uri=True, **options)
+
+    monkeypatch.setattr("fashionbench.records.sqlite3.connect", read_only)
+    again = load_result(tmp_path / "runs")
+    assert [entry.accuracies for entry in again.entries] == [e.accuracies for e in result.entries]
+    with pytest.raises(StoreError, match="make it writable"):
+        RunStore(tmp_path / "runs").save_study(result.study, "again")

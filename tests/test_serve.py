@@ -259,6 +259,36 @@ def test_a_drawing_is_answered_with_the_mouse_and_with_keys_alone(page: Any) -> 
             page.keyboard.press(key)
 
 
+def test_a_phone_stays_where_one_draws_and_a_second_finger_draws_nothing(page: Any) -> None:
+    page.set_viewport_size({"width": 390, "height": 700})
+    page.click("#tab-draw")
+    page.evaluate("document.querySelector('#canvas').scrollIntoView({behavior: 'instant'})")
+    before = page.evaluate("window.scrollY")
+    touch = """([kind, id, primary, x, y]) => {
+        const board = document.querySelector('#canvas');
+        board.setPointerCapture = () => {};
+        board.hasPointerCapture = () => true;
+        const box = board.getBoundingClientRect();
+        board.dispatchEvent(new PointerEvent(kind, {
+            pointerId: id, isPrimary: primary, button: 0, bubbles: true,
+            clientX: box.left + x * box.width, clientY: box.top + y * box.height,
+        }));
+    }"""
+    for kind, *where in (("pointerdown", 0.3, 0.2), ("pointermove", 0.3, 0.8)):
+        page.evaluate(touch, [kind, 1, True, *where])
+    drawn = "document.querySelector('#canvas').toDataURL()"
+    stroke, asked = page.evaluate(drawn), []
+    page.on("request", lambda request: asked.append(request.url))
+    page.evaluate(touch, ["pointerdown", 2, False, 0.9, 0.9])
+    page.evaluate(touch, ["pointerup", 2, False, 0.9, 0.9])
+    assert page.evaluate(drawn) == stroke
+    assert asked == []
+    with page.expect_response("**/why"):
+        page.evaluate(touch, ["pointerup", 1, True, 0.3, 0.8])
+    page.wait_for_selector("#answer:not([hidden])")
+    assert page.evaluate("window.scrollY") == before
+
+
 def test_an_image_of_contention_is_opened(page: Any, gallery: Gallery) -> None:
     page.locator("#thumbs button").first.click()
     page.wait_for_selector("#answer:not([hidden])")

@@ -93,6 +93,21 @@ class Payload:
         return Path.touch, (Path("executed"),)
 
 
+@pytest.mark.parametrize("name", ["resnet20:channels=3:width=4", "torchvision/squeezenet1_1"])
+def test_a_wrapped_net_takes_its_own_weights_and_those_of_the_net_alone(
+    name: str, tmp_path: Path
+) -> None:
+    name += ":pretrained=False" if "/" in name else ""
+    theirs = build_model(name, seed=5)
+    first = next(key for key in theirs.net.state_dict() if key.endswith("weight"))
+    for state in (theirs.state_dict(), theirs.net.state_dict()):
+        prefixed = {f"module.{key}": value for key, value in state.items()}
+        save_file(prefixed, tmp_path / "w.safetensors")
+        told: list[str] = []
+        ours = build_model(f"{name}:weights={tmp_path / 'w.safetensors'}", seed=6, tell=told.append)
+        assert torch.equal(ours.net.state_dict()[first], theirs.net.state_dict()[first]), told
+
+
 def test_nothing_in_a_file_is_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"state_dict": Payload()}, "bad.pt")

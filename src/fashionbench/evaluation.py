@@ -12,7 +12,7 @@ from fashionbench.data import Split, hold_out
 from fashionbench.recipe import Recipe, Views
 from fashionbench.scores import Scores, fit_temperature, score
 
-__all__ = ["calibrate", "evaluate", "infer", "pixels"]
+__all__ = ["batch_size", "calibrate", "evaluate", "infer", "pixels"]
 
 View = Callable[[Tensor], Tensor]
 BATCH = 1000
@@ -56,7 +56,7 @@ def infer(model: nn.Module, images: Tensor, views: Views = "one") -> NDArray[np.
     model.eval()
     with torch.inference_mode():
         parts = []
-        for batch in images.split(_batch_size(model, images)):
+        for batch in images.split(batch_size(model, images)):
             x = pixels(batch.to(device))
             seen = [model(view(x)) for view in VIEWS[views]]
             parts.append(torch.stack(seen).mean(dim=0) if len(seen) > 1 else seen[0])
@@ -65,7 +65,7 @@ def infer(model: nn.Module, images: Tensor, views: Views = "one") -> NDArray[np.
     return logits
 
 
-def _batch_size(model: nn.Module, images: Tensor) -> int:
+def batch_size(model: nn.Module, images: Tensor) -> int:
     """As many images as have no more pixels, as the model sees them, than BATCH of 28x28."""
     seen = getattr(model, "side", 0)  # of an adapter; of a person's own model it may be anything
     side = max(seen if isinstance(seen, int) else 0, images.shape[-1])
@@ -85,4 +85,5 @@ def calibrate(model: nn.Module, train: Split, recipe: Recipe) -> float | None:
     if not recipe.validation_images:
         return None
     _, validation = hold_out(train, recipe.validation_images)
-    return fit_temperature(infer(model, validation.images), validation.labels.cpu().numpy())
+    logits = infer(model, validation.images, recipe.test_views)
+    return fit_temperature(logits, validation.labels.cpu().numpy())

@@ -22,7 +22,7 @@ from fashionbench.checkpoint import load_facts
 from fashionbench.config import Job
 from fashionbench.data import DATASETS, load_arrays
 from fashionbench.errors import FashionbenchError, StoreError, UsageError
-from fashionbench.evaluation import infer, pixels
+from fashionbench.evaluation import batch_size, infer, pixels
 from fashionbench.predict import Predictor, load_predictor
 from fashionbench.records import RunRecord, RunStore, write_atomically
 from fashionbench.result import load_result
@@ -99,6 +99,8 @@ def export_model(
     """
     if to not in FORMATS:
         raise UsageError(f"There is no format {to!r}; there are {', '.join(FORMATS)}.")
+    if out is not None and out.is_dir():
+        raise UsageError(f"{out} is a folder; give --out the name of a file.")
     predictor = load_predictor(where)
     facts = load_facts(predictor.path)
     job = Job.model_validate(facts["job"])
@@ -110,14 +112,21 @@ def export_model(
         program = _trace(model, taken[:2])
     with _refusing(predictor.label, f"it has no form in {to}"):
         content = FORMATS[to].write(program, about)
-        answered = FORMATS[to].read(content)(taken.numpy())
+        answer = FORMATS[to].read(content)
+        parts = taken.split(batch_size(predictor.model, images))
+        answered = np.concatenate([answer(part.numpy()) for part in parts])
     largest = _compare(answered, infer(predictor.model, images), predictor.label)
-    path = out or Path(predictor.path.with_suffix(FORMATS[to].suffix).name)
-    card = path.with_suffix(".md")
+    path = out or Path(_name(predictor.path) + FORMATS[to].suffix)
+    card = path.with_name(f"{path.name}.md")
     write_atomically(path, content)
     made = Export(path, card, predictor.label, len(images), largest)
     write_atomically(card, _card(made, to, about, predictor, job).encode())
     return made
+
+
+def _name(path: Path) -> str:
+    """Of a checkpoint, without suffix; of one that `train` wrote, the name of its folder."""
+    return path.resolve().parent.name if path.name == "model.safetensors" else path.stem
 
 
 def _test_images(path: Path, job: Job, data: Path | None) -> Tensor:

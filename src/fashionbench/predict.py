@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fashionbench.checkpoint import checkpoint_path, load_facts, load_model
+from fashionbench.config import Job
 from fashionbench.errors import StoreError
 from fashionbench.evaluation import infer
 from fashionbench.fashion_mnist import CLASSES
 from fashionbench.prepare import Prepared, prepare, squeeze
+from fashionbench.recipe import Views
 from fashionbench.result import Entry, load_result
 from fashionbench.scores import log_softmax
 
@@ -86,6 +88,8 @@ class Predictor:
     """The checkpoint."""
     prepare: "Callable[[Image], Prepared]" = prepare
     """Makes of a picture what the model was trained on."""
+    test_views: Views = "one"
+    """What the model is shown of each image, as when it was scored."""
 
     def predict(self, pictures: "Sequence[Image]") -> list[Prediction]:
         """Prepare each picture as the data set's are, and classify it.
@@ -115,7 +119,8 @@ class Predictor:
 
     def predict_prepared(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """(N, 28, 28) images, light on black -> (N, K) probabilities."""
-        logits = infer(self.model, torch.from_numpy(np.ascontiguousarray(images)))
+        on_cpu = torch.from_numpy(np.ascontiguousarray(images))
+        logits = infer(self.model, on_cpu, self.test_views)
         return np.exp(log_softmax(logits / (self.temperature or 1.0)))
 
 
@@ -150,6 +155,7 @@ def load_predictor(where: Path | None = None) -> Predictor:
         temperature=facts.get("temperature"),
         path=path,
         prepare=squeeze if facts["job"].get("dataset_source") else prepare,
+        test_views=Job.model_validate(facts["job"]).recipe.test_views,
     )
 
 
@@ -160,7 +166,11 @@ def newest_run_folder(runs: Path = Path("runs")) -> Path | None:
 
 
 def _best_checkpoint(where: Path) -> Path:
-    if not where.is_dir():
+    try:
+        is_folder = where.is_dir()
+    except OSError as error:
+        raise StoreError(f"{where} cannot be read ({error.strerror}).") from None
+    if not is_folder:
         return where
     if (trained := where / "model.safetensors").exists():  # a folder of `fashionbench train`
         return trained

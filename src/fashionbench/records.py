@@ -126,7 +126,7 @@ class RunStore:
         self._check_format(create)
 
     def _check_format(self, create: bool) -> None:
-        with self._transaction() as database:
+        with self._transaction(write=create) as database:
             found = database.execute("PRAGMA user_version").fetchone()[0]
             tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             if found > FORMAT:
@@ -146,12 +146,12 @@ class RunStore:
             database.execute(f"PRAGMA user_version = {FORMAT}")
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
         """All or nothing, opened anew each time: no handle outlives a fork or a crash."""
         try:
             database = sqlite3.connect(self.path, timeout=60, isolation_level=None)
             try:
-                database.execute("BEGIN IMMEDIATE")
+                database.execute("BEGIN IMMEDIATE" if write else "BEGIN")
                 yield database
                 database.execute("COMMIT")
             finally:
@@ -183,7 +183,7 @@ class RunStore:
             zlib.compress(record.predicted.tobytes()),
             zlib.compress(record.losses.astype("<f4").tobytes()),
         )
-        with self._transaction() as database:
+        with self._transaction(write=True) as database:
             database.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", row)
 
     def has_run(self, job: Job, device: str = "auto") -> bool:
@@ -224,7 +224,7 @@ class RunStore:
 
     def save_study(self, study: Study, command: str) -> None:
         """Remember what was asked last, so that a report can be rendered again."""
-        with self._transaction() as database:
+        with self._transaction(write=True) as database:
             database.execute(
                 "INSERT OR REPLACE INTO study VALUES (1, ?, ?)", (study.model_dump_json(), command)
             )
@@ -247,7 +247,7 @@ class RunStore:
             zlib.compress(test_set.images.tobytes()),
             zlib.compress(test_set.labels.astype(np.uint8).tobytes()),
         )
-        with self._transaction() as database:
+        with self._transaction(write=True) as database:
             database.execute("INSERT OR REPLACE INTO test_sets VALUES (?, ?, ?, ?, ?)", row)
 
     def load_test_set(self, name: str) -> TestSet | None:
@@ -302,6 +302,8 @@ def write_atomically(path: Path, content: bytes) -> None:
 
     Raises StoreError where the folder cannot be written or the disk is full.
     """
+    if path.is_dir():
+        raise StoreError(f"{path} is a folder; name a file to write.")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -106,12 +106,13 @@ def _refused(name: str, error: str) -> _Answer:
 def _pictures(name: str) -> list[str]:
     """The pictures of a folder or a pattern, in the order of names; else `name` itself."""
     path = Path(name)
-    if path.is_dir():
-        try:
-            files = [str(file) for file in path.iterdir() if _is_picture(file)]
-        except OSError as error:
-            raise DataError(f"{name} cannot be read ({error.strerror}).") from None
-        return _some(files, "folder", name)
+    try:
+        if path.is_dir():
+            return _some(
+                [str(file) for file in path.iterdir() if _is_picture(file)], "folder", name
+            )
+    except OSError as error:
+        raise DataError(f"{name} cannot be read ({error.strerror}).") from None
     if glob.has_magic(name) and not path.exists():
         found = glob.glob(name, recursive=True)  # noqa: PTH207 - a pattern may be absolute
         return _some(found, "pattern", name)

@@ -6,20 +6,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["SHAPES", "Adapter", "adapted"]
+__all__ = ["SHAPES", "Adapter", "Wrapper", "adapted"]
 
 SHAPES = ((1, 28), (1, 32), (3, 28), (3, 32), (3, 64), (1, 224), (3, 224))
 """Channels and sides that are tried, in this order: those of MNIST, CIFAR-10 and ImageNet."""
 
 
-class Adapter(nn.Module):
+class Wrapper(nn.Module):
+    """A net made for other pictures, and the side of those."""
+
+    def __init__(self, net: nn.Module, side: int) -> None:
+        super().__init__()
+        self.net = net
+        self.side = side
+
+
+class Adapter(Wrapper):
     """Repeats the grey channel and enlarges the picture, then asks the net."""
 
     def __init__(self, net: nn.Module, channels: int, side: int) -> None:
-        super().__init__()
-        self.net = net
+        super().__init__(net, side)
         self.channels = channels
-        self.side = side
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 1, 28, 28) pixels -> (B, K) logits."""

@@ -12,12 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fashionbench.errors import DataError, UsageError
+from fashionbench.models.adapter import Wrapper
 from fashionbench.models.weights import fit_weights
 
 __all__ = ["Backbone", "build_timm", "build_torchvision"]
 
 
-class Backbone(nn.Module):
+class Backbone(Wrapper):
     """A net that is given grey pictures enlarged and normalized, and repeated for its colours."""
 
     mean: Tensor
@@ -26,9 +27,7 @@ class Backbone(nn.Module):
     def __init__(
         self, net: nn.Module, side: int, mean: tuple[float, ...], sd: tuple[float, ...]
     ) -> None:
-        super().__init__()
-        self.net = net
-        self.side = side
+        super().__init__(net, side)
         # Of each channel of the net: one for grey, three for colours.
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
         self.register_buffer("sd", torch.tensor(sd).view(1, -1, 1, 1))
@@ -91,9 +90,10 @@ def build_torchvision(name: str, pretrained: bool = True, num_classes: int = 10)
         near = [other for other in known if other[:4] == name[:4]] or known[:5]
         raise UsageError(f"torchvision has no model {name!r}; it has such as {', '.join(near)}.")
     weights = models.get_model_weights(name).DEFAULT
-    # Nets with outputs beside their logits are told that those are not wanted.
-    beside: dict[str, Any] = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
-    net = models.get_model(name, weights=None, num_classes=num_classes, **beside)
+    # These two have outputs beside their logits, and weights made for colours of another scale.
+    special = name in ("googlenet", "inception_v3")
+    told = {"init_weights": True, "aux_logits": False, "transform_input": True} if special else {}
+    net = models.get_model(name, weights=None, num_classes=num_classes, **told)
     if pretrained:
         file = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
         try:

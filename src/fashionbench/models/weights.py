@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fashionbench.errors import UsageError
-from fashionbench.models.adapter import Adapter
+from fashionbench.models.adapter import Wrapper
 
 __all__ = ["Fitted", "digest_weights", "fit_weights", "load_weights", "read_weights"]
 
@@ -78,8 +78,9 @@ def read_weights(path: str) -> dict[str, Tensor]:
     content = _content(path)
     try:
         if path.endswith(".safetensors"):
-            return load(content)
-        found: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            found: Any = load(content)
+        else:
+            found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # an unpickler may raise anything over what is no pickle
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(
@@ -134,9 +135,7 @@ def fit_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Fitted:
 
 def _inside(model: nn.Module) -> nn.Module:
     """The net that weights belong to."""
-    net = model.net if isinstance(model, Adapter) else model
-    assert isinstance(net, nn.Module)
-    return net
+    return model.net if isinstance(model, Wrapper) else model
 
 
 def _head(net: nn.Module) -> set[str]:
@@ -160,8 +159,11 @@ def load_weights(model: nn.Module, path: str, name: str) -> Fitted:
     The head, its last linear layer or convolution, stays as it is even where it has as many
     classes: they are others. Raises UsageError for a file of which nothing fits.
     """
-    weights = read_weights(path)
-    head = _head(_inside(model))
+    net, read = _inside(model), read_weights(path)
+    known = net.state_dict()
+    # A checkpoint of this program's holds the wrapped net.
+    weights = {key if key in known else key.removeprefix("net."): read[key] for key in read}
+    head = _head(net)
     fitted = fit_weights(model, {key: weights[key] for key in weights if key not in head})
     fitted.head = [key for key in fitted.missing if key in head]
     fitted.missing = [key for key in fitted.missing if key not in head]

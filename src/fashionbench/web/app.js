@@ -60,8 +60,9 @@ const post = (address, question) =>
     body: JSON.stringify(question),
   });
 
-// `source` is the address of the picture to show beside the answer, or null for none.
-async function ask(send, source) {
+// `source` is the address of the picture to show beside the answer, or null for none. To `follow`
+// is to move the page to the answer: not while somebody draws.
+async function ask(send, source, follow = true) {
   const mine = ++state.asked;
   $("result").setAttribute("aria-busy", "true");
   try {
@@ -70,6 +71,7 @@ async function ask(send, source) {
     Object.assign(state, { answers: found.answers, prepared: found.prepared, model: state.chosen ?? found.rely_on });
     showPicture(source);
     show();
+    if (follow) bringIntoView();
   } catch (error) {
     if (mine === state.asked) complain(error.message);
   } finally {
@@ -91,7 +93,7 @@ function askFile(file) {
   ask(() => request("/predict", { method: "POST", body: form }), URL.createObjectURL(file));
 }
 
-const askPixels = (pixels, source = null) => ask(() => post("/predict", { pixels }), source);
+const askPixels = (pixels, ...how) => ask(() => post("/predict", { pixels }), ...how);
 
 // --- Showing --------------------------------------------------------------------------------
 
@@ -109,7 +111,6 @@ function show() {
   paint($("prepared"), state.prepared);
   showCards();
   showModel();
-  bringIntoView();
 }
 
 function showModel() {
@@ -144,14 +145,15 @@ function others() {
 }
 
 async function showWhy({ class_index, name }) {
-  const { asked, model, prepared } = state;
+  const { model, prepared } = state;
+  const shown = () => prepared === state.prepared && model === state.model;
   $("why").setAttribute("aria-label", `Which pixels speak for and against ${name}`);
   paint($("why"), prepared, (value) => [0.45 * value, 0.45 * value, 0.45 * value]);
   try {
     const { importance } = await post("/why", { pixels: prepared, model, class_index });
-    if (asked === state.asked && model === state.model) paintWhy(prepared, importance);
+    if (shown()) paintWhy(prepared, importance);
   } catch (error) {
-    complain(error.message);
+    if (shown()) complain(error.message);
   }
 }
 
@@ -228,7 +230,7 @@ function thumb({ index, label, called, pixels }) {
   button.addEventListener("click", () => {
     unmark();
     button.setAttribute("aria-current", "true");
-    askPixels(pixels);
+    askPixels(pixels, null);
   });
   return element("li", {}, button);
 }
@@ -257,21 +259,29 @@ document.addEventListener("paste", (event) => {
   if (file) askFile(file);
 });
 
+let openings = 0; // so that a camera allowed after it was given up is let go again
+
 async function openCamera() {
   // Only a page of this machine or of https may use the camera; a phone then brings its own.
   if (!navigator.mediaDevices) return $("capture").click();
+  const mine = ++openings;
+  let stream;
   try {
     const video = { facingMode: "environment", width: { ideal: 1280 } };
-    $("video").srcObject = await navigator.mediaDevices.getUserMedia({ video });
+    stream = await navigator.mediaDevices.getUserMedia({ video });
   } catch {
+    if (mine !== openings) return;
     return complain("The camera cannot be used; allow it in the browser, or choose a photo.");
   }
+  if (mine !== openings) return stream.getTracks().forEach((track) => track.stop());
+  $("video").srcObject = stream;
   $("drop").hidden = true;
   $("viewfinder").hidden = false;
   $("shoot").focus();
 }
 
 function closeCamera() {
+  openings += 1;
   $("video").srcObject?.getTracks().forEach((track) => track.stop());
   $("video").srcObject = null;
   $("viewfinder").hidden = true;
@@ -382,7 +392,7 @@ function askDrawing() {
   const pixels = drawnPixels();
   if (drawing.keyboard) renderCursor();
   unmark();
-  if (pixels) askPixels(pixels, board.toDataURL());
+  if (pixels) askPixels(pixels, board.toDataURL(), false);
 }
 
 function place(event) {
@@ -392,15 +402,16 @@ function place(event) {
 }
 
 board.addEventListener("pointerdown", (event) => {
-  if (event.button !== 0) return;
-  drawing.keyboard = false;
+  if (event.button !== 0 || !event.isPrimary) return; // a palm or a second finger draws nothing
+  drawing.keyboard = drawing.down = false;
   board.setPointerCapture(event.pointerId);
   begin(place(event));
 });
 board.addEventListener("pointermove", (event) => {
   if (board.hasPointerCapture(event.pointerId)) extend(place(event));
 });
-for (const kind of ["pointerup", "pointercancel"]) board.addEventListener(kind, askDrawing);
+for (const kind of ["pointerup", "pointercancel"])
+  board.addEventListener(kind, (event) => event.isPrimary && askDrawing());
 
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 board.addEventListener("keydown", (event) => {
