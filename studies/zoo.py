@@ -32,7 +32,7 @@ EPOCHS = {
         "vgg-tiny": 10,
         "mlp-wide": 100,
         "vgg:width=16": 30,
-        "vgg:width=32": 16,
+        "vgg": 16,
     },
     "cuda": {
         "linear": 10,
@@ -56,7 +56,7 @@ OWN: dict[str, dict[str, Any]] = {
     "lenet": {"learning_rate": 0.02},
     # Moved images cost it accuracy, mixed ones add to it (validation accuracy, docs/lab-notes.md).
     "mlp-wide": {"augmentation": "flip", "mixing": "mixup:0.2", "precision": "bf16"},
-    "vgg:width=32": {"precision": "bf16"},
+    "vgg": {"precision": "bf16"},
 }
 """Settings that differ from those of the others."""
 SMALL = 10_000
