@@ -86,15 +86,15 @@ def recipe_of(model: str, epochs: int) -> fb.Recipe:
 
 def figures(result: Result) -> dict[str, Any]:
     """What is told of one model."""
-    (entry,) = result.document["entries"]
-    ((run, *_),) = (entry.runs for entry in result.entries)
+    (entry,), (finished,) = result.document["entries"], result.entries
+    recipe = finished.runs[0].job.recipe
     kept = ("model", "label", "parameters", "flops_per_image", "accuracy", "loss", "train_seconds")
     return {
         **{key: entry[key] for key in kept},
-        "recipe": run.job.recipe.in_words,
-        "test_views": run.job.recipe.test_views,
-        "epochs": run.job.recipe.epochs,
-        "accuracies": result.entries[0].accuracies,
+        "recipe": recipe.in_words,
+        "test_views": recipe.test_views,
+        "epochs": recipe.epochs,
+        "accuracies": finished.accuracies,
         "device": result.document["device"],
         "made": how(result.document),
     }
@@ -102,8 +102,8 @@ def figures(result: Result) -> dict[str, Any]:
 
 def microseconds(row: dict[str, Any], images: Tensor) -> float:
     """For a test image in batches, as the recipe shows them to the model: median of three."""
-    model, times = fb.build_model(row["model"]).to(memory_format=torch.channels_last), []
-    model.to(row["device"])
+    model, times = fb.build_model(row["model"]).to(row["device"]), []
+    model.to(memory_format=torch.channels_last)
     for _ in range(3):
         start = time.perf_counter()
         infer(model, images, row["test_views"])

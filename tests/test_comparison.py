@@ -254,7 +254,7 @@ def test_two_recipes_of_one_name_are_refused() -> None:
 
 
 def test_data_that_changes_before_it_is_read_is_not_kept_under_the_old_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     folder = write_idx(tmp_path / "digits", some_arrays())
     study = plan(["v0"], ["seed"], 1, dataset=str(folder), device="cpu", epochs=1)

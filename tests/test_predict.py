@@ -4,10 +4,12 @@ import json
 import os
 import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,29 +86,35 @@ def test_without_validation_images_the_lowest_training_loss_decides(run_folder: 
     assert load_predictor(run_folder).path == checkpoint_path(run_folder, best.runs[0].job)
 
 
-def test_the_best_on_validation_images_is_taken(run_folder: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(run_folder, tmp_path / "run")
-    wanted = load_result(folder).entries[0].runs[0].job
+def rewritten(run_folder: Path, into: Path, change: Callable[[str, dict[str, Any]], None]) -> Path:
+    """A copy of a run folder in which each record, by its key, is changed."""
+    folder = shutil.copytree(run_folder, into / "run")
     with closing(sqlite3.connect(folder / "store.sqlite")) as database, database:
-        rows = database.execute("SELECT key, record FROM runs").fetchall()
-        for key, text in rows:
+        for key, text in database.execute("SELECT key, record FROM runs").fetchall():
             record = json.loads(text)
-            accuracy = 0.9 if key == wanted.key else 0.8
-            record["validation_curve"] = [(1, 1.0, accuracy)]
-            record["curve"][-1][1] = 9.0 if key == wanted.key else 0.1
+            change(key, record)
             database.execute("UPDATE runs SET record = ? WHERE key = ?", (json.dumps(record), key))
+    return folder
+
+
+def test_the_best_on_validation_images_is_taken(run_folder: Path, tmp_path: Path) -> None:
+    wanted = load_result(run_folder).entries[0].runs[0].job
+
+    def validated(key: str, record: dict[str, Any]) -> None:
+        record["validation_curve"] = [(1, 1.0, 0.9 if key == wanted.key else 0.8)]
+        record["curve"][-1][1] = 9.0 if key == wanted.key else 0.1
+
+    folder = rewritten(run_folder, tmp_path, validated)
     assert load_predictor(folder).path == checkpoint_path(folder, wanted)
 
 
 def test_the_test_set_does_not_decide(run_folder: Path, tmp_path: Path) -> None:
     """With every recorded test accuracy turned round, the same model is taken."""
-    folder = shutil.copytree(run_folder, tmp_path / "run")
-    with closing(sqlite3.connect(folder / "store.sqlite")) as database, database:
-        rows = database.execute("SELECT key, record FROM runs").fetchall()
-        for key, text in rows:
-            record = json.loads(text)
-            record["scores"]["accuracy"] = 1 - record["scores"]["accuracy"]
-            database.execute("UPDATE runs SET record = ? WHERE key = ?", (json.dumps(record), key))
+
+    def turned(key: str, record: dict[str, Any]) -> None:
+        record["scores"]["accuracy"] = 1 - record["scores"]["accuracy"]
+
+    folder = rewritten(run_folder, tmp_path, turned)
     assert load_predictor(folder).path.name == load_predictor(run_folder).path.name
 
 

@@ -24,7 +24,6 @@ __all__ = [
     "COSTS",
     "INK",
     "draw_pareto",
-    "mean_costs",
     "plot_accuracies",
     "plot_changes",
     "plot_class_scores",
@@ -183,13 +182,13 @@ def plot_pareto(entries: Named, test_set: TestSet) -> Figure:
     by another that costs no more. Times are means over the runs that were alone on the device.
     """
     points = [
-        (name, (float(np.mean([run.scores.accuracy for run in runs])), mean_costs(runs, test_set)))
+        (name, (float(np.mean([run.scores.accuracy for run in runs])), _mean_costs(runs, test_set)))
         for name, runs in entries
     ]
     return draw_pareto(points, test_set.title)
 
 
-def mean_costs(runs: Runs, test_set: TestSet) -> dict[str, float]:
+def _mean_costs(runs: Runs, test_set: TestSet) -> dict[str, float]:
     """What a run cost, on average over those in which it was measured, by the names in COSTS."""
     found = {
         name: [value for run in runs if (value := cost(run, len(test_set.labels))) is not None]

@@ -148,14 +148,15 @@ def load_predictor(where: Path | None = None) -> Predictor:
             f"The training of {path} diverged, its weights are no numbers; train again with a "
             "lower --lr, or take another model."
         )
+    job = Job.model_validate(facts["job"])
     return Predictor(
         model=model,
         label=facts["label"],
         classes=tuple(facts["classes"]),
         temperature=facts.get("temperature"),
         path=path,
-        prepare=squeeze if facts["job"].get("dataset_source") else prepare,
-        test_views=Job.model_validate(facts["job"]).recipe.test_views,
+        prepare=squeeze if job.dataset_source else prepare,
+        test_views=job.recipe.test_views,
     )
 
 
