@@ -21,7 +21,7 @@ from fashionbench.members import fit_members
 from fashionbench.models import build_model
 from fashionbench.recipe import load_recipe
 from fashionbench.scores import Scores
-from fashionbench.train import Fit, fit
+from fashionbench.train import Fit, fit, useful_threads
 
 SEED_RECIPE = load_recipe("seed")
 SMALL = ("v0", "v1", "v2", "mlp", "lenet")
@@ -243,6 +243,34 @@ def test_bf16_trains_and_leaves_weights_in_float32(few: Split) -> None:
     assert all(p.dtype == torch.float32 for p in models[1].parameters())
     assert curves[0] != curves[1]
     assert curves[0][-1][1] == pytest.approx(curves[1][-1][1], rel=0.05)
+
+
+class Counting(nn.Sequential):
+    """Keeps how many threads it was called on."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__(nn.Flatten(), nn.Linear(784, features), nn.Linear(features, 10))
+        self.threads: set[int] = set()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.threads.add(torch.get_num_threads())
+        return super().forward(images)
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize(("features", "threads"), [(10, 1), (1000, 2)])
+def test_threads_are_as_many_as_a_step_is_worth(features: int, threads: int, few: Split) -> None:
+    model = Counting(features)
+    fit(model, few, SEED_RECIPE.override(epochs=1), device="cpu")
+    assert model.threads == {threads}
+    assert torch.get_num_threads() == 2, "as before"
+
+
+def test_a_small_net_is_worth_one_thread_and_convolutions_are_worth_all() -> None:
+    expected = {"v0": 1, "v1": 1, "mlp": 1, "v2": None, "lenet": None, "mlp-wide": None}
+    assert {name: useful_threads(build_model(name), SEED_RECIPE) for name in expected} == expected
+    large = SEED_RECIPE.override(batch_size=1024)
+    assert useful_threads(build_model("v0"), large) is None
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

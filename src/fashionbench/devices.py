@@ -23,6 +23,7 @@ __all__ = [
     "resolve_device",
     "seed_generators",
     "synchronize",
+    "threads_at_most",
 ]
 
 
@@ -73,6 +74,17 @@ def isolated(device: torch.device) -> Iterator[None]:
         finally:
             if of_mps is not None:
                 torch.mps.set_rng_state(of_mps)
+
+
+@contextmanager
+def threads_at_most(count: int | None) -> Iterator[None]:
+    """Share operations on the CPU among at most `count` threads; None is as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, count or before))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def seed_generators(device: torch.device, seed: int) -> None:

@@ -22,6 +22,7 @@ from fashionbench.devices import (
     resolve_device,
     seed_generators,
     synchronize,
+    threads_at_most,
 )
 from fashionbench.evaluation import evaluate
 from fashionbench.optim import Updater
@@ -31,11 +32,13 @@ from fashionbench.recording import Recording, can_be_recorded
 from fashionbench.seeds import derive_seed
 from fashionbench.transfer import frozen, probe, rate_factors
 
-__all__ = ["Fit", "begin", "fit", "forward_precision"]
+__all__ = ["Fit", "begin", "fit", "forward_precision", "useful_threads"]
 
 WARM_UP_STEPS = 5
 CURVE_POINTS = 20
 """Points of the loss curve in an epoch."""
+ONE_THREADS_WORK = 1_000_000
+"""Multiplications of a forward pass up to which two threads were never faster than one."""
 
 
 @dataclass
@@ -118,7 +121,8 @@ def fit(
         result, best = Fit(**resume["fit"]), resume["best"]
         model.load_state_dict(resume["model"])
         updater.load_state_dict(resume["updater"])
-    with isolated(device), _bar(training, recipe, result, description) as bar:
+    threads, bar = useful_threads(model, recipe), _bar(training, recipe, result, description)
+    with isolated(device), threads_at_most(threads), bar:
         while not result.is_over(recipe):
             seed_generators(device, derive_seed(seed, "dropout", result.epochs))
             model.train()
@@ -184,11 +188,24 @@ def forward_precision(recipe: Recipe, device: torch.device) -> AbstractContextMa
     return torch.autocast(device.type, torch.bfloat16)
 
 
+def useful_threads(model: nn.Module, recipe: Recipe) -> int | None:
+    """How many threads of the CPU a step is worth; None for all that torch may use.
+
+    In a net as small as V0, threads gain nothing where they wait for each other briefly, and lose
+    a third where they do not. A matrix costs a multiplication an element and image; what has more
+    dimensions, as a convolution's weights, is used all over an image.
+    """
+    parameters = list(model.parameters())
+    work = recipe.batch_size * sum(parameter.numel() for parameter in parameters)
+    small = all(parameter.ndim <= 2 for parameter in parameters) and work <= ONE_THREADS_WORK
+    return 1 if small else None
+
+
 def warm_up(model: nn.Module, training: Split, recipe: Recipe) -> float:
     """Train a copy for a few steps, so that one-time costs fall outside the clock; seconds."""
     start = time.perf_counter()
     device = training.images.device
-    with isolated(device):
+    with isolated(device), threads_at_most(useful_threads(model, recipe)):
         rehearsal = copy.deepcopy(model).train()
         _, step = begin(rehearsal, training, recipe, record=False)
         batches = [*islice(epoch_batches(training, recipe, [0], 0), WARM_UP_STEPS)]
