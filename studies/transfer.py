@@ -5,19 +5,23 @@
 
 DIR holds resnet20-*.th and resnet56-*.th as akamaster/pytorch_resnet_cifar10 publishes them. Each
 net is trained from random weights, and from the published ones by the recipe `transfer` (probe,
-stages opened one by one); with the same number of images both get as many epochs.
+stages opened one by one); with the same number of images both get as many epochs. What is recorded
+of nets and numbers that are not asked for stays on the page.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import arguments, how, percent, table, write_page
+from common import DOCS, arguments, how, percent, table, write_page
 from matplotlib.figure import Figure
 
 import fashionbench as fb
 from fashionbench.errors import UsageError
 from fashionbench.stats import difference
+
+RECORD = DOCS / "results" / "transfer.json"
 
 EPOCHS = {100: 100, 1_000: 40, 10_000: 20, 60_000: 10}
 """Fewer images get more epochs: 200 to 9,400 steps of 64 images or fewer."""
@@ -32,7 +36,10 @@ def recipes(images: int) -> tuple[fb.Recipe, fb.Recipe]:
     """From random weights and from published ones, each in its own manner."""
     epochs = EPOCHS[images]
     transfer = fb.load_recipe("transfer").override(
-        epochs=epochs, train_images=images, unfreeze_every=max(1, epochs // (4 * STAGES))
+        epochs=epochs,
+        train_images=images,
+        unfreeze_every=max(1, epochs // (4 * STAGES)),
+        precision="bf16",
     )
     scratch = {"probe_epochs": 0, "unfreeze_every": None, "layer_decay": 1.0, "name": "scratch"}
     return transfer.model_copy(update=scratch), transfer.model_copy(update={"name": "transfer"})
@@ -63,9 +70,7 @@ def study(model: str, images: int, flags: Any) -> dict[str, Any]:
             for start, document, result in zip(STARTS, documents, results, strict=True)
         },
         "gain": {"mean": gain.difference, "low": gain.low, "high": gain.high},
-        "document": {
-            key: documents[0][key] for key in ("processor", "threads", "versions", "device")
-        },
+        "made": how(documents[0]),
     }
 
 
@@ -103,12 +108,11 @@ def verdict(row: dict[str, Any]) -> str:
 
 def answer(found: list[dict[str, Any]]) -> str:
     """For which numbers of images it pays, net by net."""
-    told = [
-        f"{row['model']} with {row['images']:,} images: {verdict(row)}, "
-        f"{100 * row['gain']['mean']:+.1f} points"
-        for row in found
-    ]
-    return "; ".join(told)
+    told: dict[str, list[str]] = {row["model"]: [] for row in found}
+    for row in found:
+        gain = f"{100 * row['gain']['mean']:+.1f} points"
+        told[row["model"]].append(f"with {row['images']:,} images it {verdict(row)} ({gain})")
+    return "; ".join(f"`{model}`: {', '.join(gains)}" for model, gains in told.items())
 
 
 def page(found: list[dict[str, Any]]) -> str:
@@ -124,6 +128,7 @@ def page(found: list[dict[str, Any]]) -> str:
         }
         for row in found
     ]
+    made = " ".join(dict.fromkeys(row["made"] for row in found))
     return f"""# When does pre-training pay?
 
 **Answer:** {answer(found)}.
@@ -138,10 +143,11 @@ The weights are those of [akamaster/pytorch_resnet_cifar10](https://github.com/a
 their first layer is summed over the colours for grey images, and their last layer is new. From
 them a probe of the last layer is trained on features computed once, then the stages are opened
 one by one with lower rates towards the input (`fashionbench recipes transfer`). Random weights
-get the same epochs, batches, optimizer and schedule, all layers at once. The images are the same
-for every seed, by class alike. The test set was looked at once a run, and nothing was chosen by
-it.
-{how(found[0]["document"])} Every figure: [results/transfer.json](results/transfer.json).
+get the same epochs, batches, optimizer and schedule, all layers at once. Both compute in bf16. The
+images are the same for every seed, by class alike. The test set was looked at once a run, and
+nothing was chosen by it.
+
+{made} Every figure: [results/transfer.json](results/transfer.json).
 """
 
 
@@ -152,12 +158,13 @@ def main() -> None:
     parser.add_argument("--images", default="100,1000,10000,60000")
     parser.add_argument("--seeds", type=int, default=5)
     flags = parser.parse_args()
-    found = [
-        study(model, int(images), flags)
-        for model in flags.models.split(",")
-        for images in flags.images.split(",")
-    ]
-    write_page("transfer", page(found), {"rows": found}, draw(found))
+    before = json.loads(RECORD.read_text("utf-8"))["rows"] if RECORD.exists() else []
+    found = {(row["model"], row["images"]): row for row in before}
+    for model in flags.models.split(","):
+        for images in map(int, flags.images.split(",")):
+            found[model, images] = study(model, images, flags)
+            rows = [found[key] for key in sorted(found)]
+            write_page("transfer", page(rows), {"rows": rows}, draw(rows))
 
 
 if __name__ == "__main__":
