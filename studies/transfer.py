@@ -78,7 +78,7 @@ def draw(found: list[dict[str, Any]]) -> Figure:
     """Accuracy over training images, a panel for each net, a line for each start."""
     models = list(dict.fromkeys(row["model"] for row in found))
     figure = Figure(figsize=(9.5, 3.6), layout="constrained")
-    panels = figure.subplots(1, len(models), squeeze=False, sharey=True)[0]
+    panels = figure.subplots(1, len(models), squeeze=False, sharex=True, sharey=True)[0]
     for axes, model in zip(panels, models, strict=True):
         rows = [row for row in found if row["model"] == model]
         for start, colour in STARTS.items():
