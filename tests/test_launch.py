@@ -42,22 +42,40 @@ def test_what_cannot_be_stacked_goes_the_next_way_and_says_why(silhouettes: Data
     assert choose(Asking(), script, silhouettes, CPU, "auto", 2)[0] == "serial"
 
 
-@pytest.mark.parametrize(("gain", "chosen"), [(3.2, "stacked"), (0.4, "serial")])
-def test_on_an_accelerator_stacked_convolutions_are_tried_out(
-    gain: float, chosen: str, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("stacked", "abreast", "chosen"),
+    [(3.2, None, "stacked"), (0.4, None, "serial"), (3.2, 4.5, "abreast"), (8.9, 6.2, "stacked")],
+)
+def test_on_an_accelerator_ways_for_convolutions_are_tried_out(
+    stacked: float,
+    abreast: float | None,
+    chosen: str,
+    silhouettes: Dataset,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[int] = []
 
-    def tried(model: object, data: object, recipe: object, members: int) -> float:
+    def tried(model: object, data: object, recipe: object, members: int, **way: bool) -> float:
         asked.append(members)
-        return gain
+        return abreast if way["abreast"] else stacked
 
-    monkeypatch.setattr(launch, "gain_of_stacking", tried)
+    monkeypatch.setattr(launch, "gain", tried)
+    monkeypatch.setattr(launch, "can_go_abreast", lambda *_: abreast is not None)
+    monkeypatch.setattr(launch, "STREAMS", 5)
     meta = torch.device("meta")  # stands for any device that is not the CPU
     job = jobs("v2", 1)[0]
     found, reason = choose(build_model("v2"), job, silhouettes, meta, "auto", 7)
-    assert (found, asked) == (chosen, [7])
-    assert f"{gain} times as fast" in reason
+    assert (found, asked) == (chosen, [7] if abreast is None else [7, 5])
+    assert all(f"{gain} times" in reason for gain in (stacked, abreast) if gain is not None)
+
+
+def test_on_an_accelerator_what_can_neither_be_stacked_nor_go_abreast_goes_in_turn(
+    silhouettes: Dataset,
+) -> None:
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1), Asking())
+    meta = torch.device("meta")
+    found, reason = choose(model, jobs("v2", 1)[0], silhouettes, meta, "auto", 7)
+    assert (found, "cannot be stacked" in reason) == ("serial", True)
 
 
 def test_processes_are_for_the_cpu(silhouettes: Dataset) -> None:

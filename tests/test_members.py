@@ -11,7 +11,7 @@ from fashionbench.data import Dataset, Split
 from fashionbench.evaluation import evaluate
 from fashionbench.members import (
     fit_members,
-    gain_of_stacking,
+    gain,
     members_that_fit,
     why_not_stackable,
 )
@@ -261,7 +261,7 @@ def test_what_stacking_gains_is_tried_out(
     readings = iter([0.0, 2.0, 10.0, 10.5])  # 2 s for eight together, half a second for one
     clock = SimpleNamespace(perf_counter=readings.__next__)
     monkeypatch.setattr("fashionbench.members.time", clock)
-    assert gain_of_stacking(model, silhouettes.train, RECIPE, 8) == 8 * 0.5 / 2
+    assert gain(model, silhouettes.train, RECIPE, 8) == 8 * 0.5 / 2
     assert torch.equal(flat(model), before)
 
 

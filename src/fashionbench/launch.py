@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
+from typing import Literal
 
 import torch
 from torch import nn
@@ -20,7 +21,7 @@ from torch import nn
 from fashionbench import errors
 from fashionbench.config import Job, Way
 from fashionbench.data import Dataset
-from fashionbench.members import gain_of_stacking, members_that_fit, why_not_stackable
+from fashionbench.members import can_go_abreast, gain, members_that_fit, why_not_stackable
 from fashionbench.models import build_model, model_entry
 from fashionbench.progress import note
 from fashionbench.records import RunStore
@@ -32,8 +33,12 @@ MOST_TIMED = 3
 TIMING_SECONDS = 10
 """A second and third run are timed alone only while those before took less than this."""
 
+Chosen = Literal["stacked", "abreast", "processes", "serial"]
+
 GROUP = 32
 """Members at once on a CPU: beyond that a step's numbers outgrow its caches."""
+STREAMS = 16
+"""Members abreast on CUDA: their kernels fill a device by then."""
 
 
 def run_entry(
@@ -67,10 +72,11 @@ def run_entry(
     chosen, reason = choose(model, waiting[0], dataset, device, way, len(waiting))
     label = model_entry(waiting[0].model).label
     note(f"{label}: {len(waiting)} seeds {chosen}, {reason}")
-    if chosen == "stacked":
-        size = group_size(model, waiting[0], dataset, device)
+    if chosen in ("stacked", "abreast"):
+        size = group_size(model, waiting[0], dataset, device, chosen)
         for first in range(0, len(waiting), size):
-            done(len(run_together(waiting[first : first + size], dataset, device, store)))
+            group, abreast = waiting[first : first + size], chosen == "abreast"
+            done(len(run_together(group, dataset, device, store, abreast=abreast)))
     elif chosen == "processes":
         for _ in run_in_processes(waiting, flops_per_image(model), data, store):
             done(1)
@@ -80,9 +86,13 @@ def run_entry(
             done(1)
 
 
-def group_size(model: nn.Module, job: Job, dataset: Dataset, device: torch.device) -> int:
+def group_size(
+    model: nn.Module, job: Job, dataset: Dataset, device: torch.device, chosen: Chosen
+) -> int:
     """How many members are trained together at most."""
     size = members_that_fit(model, dataset.train.to(device), job.recipe)
+    if chosen == "abreast":
+        return min(size, STREAMS)
     return min(size, GROUP) if device.type == "cpu" else size
 
 
@@ -93,7 +103,7 @@ def choose(
     device: torch.device,
     way: Way,
     seeds: int,
-) -> tuple[Way, str]:
+) -> tuple[Chosen, str]:
     """The fastest way of running seeds of a model together, or the next to what was asked for.
 
     Stacking wins where a model is a few products of matrices. Convolutions gain nothing from it
@@ -103,16 +113,12 @@ def choose(
     on_cpu = device.type == "cpu"
     if way == "processes":
         reason = "as asked for" if on_cpu else "for processes are for the CPU"
-    elif way == "auto" and convolutions and on_cpu:
+    elif way == "auto" and convolutions:
+        if not on_cpu:
+            return _fastest(model, job, dataset, device, seeds)
         reason = "for convolutions gain nothing from stacking on a CPU"
     elif trouble := why_not_stackable(model, dataset.train, job.recipe):
         reason = f"since they cannot be stacked ({trouble})"
-    elif way == "auto" and convolutions:
-        members = min(seeds, group_size(model, job, dataset, device))
-        gain = gain_of_stacking(model, dataset.train.to(device), job.recipe, members)
-        reason = f"for stacked they were {gain:.1f} times as fast"
-        if gain > 1:
-            return "stacked", reason
     else:
         return "stacked", "one step for all of them"
     if not on_cpu:
@@ -122,6 +128,26 @@ def choose(
     if torch.get_num_threads() == 1:
         return "serial", f"{reason}, and there is one thread"
     return "processes", reason
+
+
+def _fastest(
+    model: nn.Module, job: Job, dataset: Dataset, device: torch.device, seeds: int
+) -> tuple[Chosen, str]:
+    """By trial: stacked, abreast, or neither."""
+    data = dataset.train.to(device)
+    trouble = why_not_stackable(model, dataset.train, job.recipe)
+    ways: list[Chosen] = [] if trouble else ["stacked"]
+    if can_go_abreast(model, job.recipe, device):
+        ways.append("abreast")
+    if not ways:
+        return "serial", f"one after another, since they cannot be stacked ({trouble})"
+    gains = {}
+    for chosen in ways:
+        members = min(seeds, group_size(model, job, dataset, device, chosen))
+        gains[chosen] = gain(model, data, job.recipe, members, abreast=chosen == "abreast")
+    best = max(ways, key=gains.__getitem__)
+    told = ", ".join(f"{chosen} {gains[chosen]:.1f} times" for chosen in ways)
+    return best if gains[best] > 1 else "serial", f"for they were {told} as fast as alone"
 
 
 def run_in_processes(

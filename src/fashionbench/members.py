@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
+from fashionbench.abreast import Abreast
 from fashionbench.batches import Batch, batch_losses, epoch_batches, epoch_steps
 from fashionbench.data import Split, hold_out
 from fashionbench.devices import (
@@ -32,13 +33,13 @@ from fashionbench.evaluation import pixels
 from fashionbench.optim import Updater
 from fashionbench.progress import progress_bar
 from fashionbench.recipe import Recipe
-from fashionbench.recording import Recording, can_be_recorded
+from fashionbench.recording import Recording, can_be_recorded, repeats_itself
 from fashionbench.seeds import derive_seed
 from fashionbench.tracing import Tensors, Traced, can_be_traced
 from fashionbench.train import Fit, begin, forward_precision
 from fashionbench.transfer import treats_layers_apart
 
-__all__ = ["fit_members", "gain_of_stacking", "members_that_fit", "why_not_stackable"]
+__all__ = ["can_go_abreast", "fit_members", "gain", "members_that_fit", "why_not_stackable"]
 
 
 REHEARSED_STEPS, PROBED_STEPS = 5, 20
@@ -106,7 +107,7 @@ class _Stack:
         return batch_losses(called.float().mT, batch, self.recipe).mean(dim=1)
 
     @torch.no_grad()
-    def write_back(self) -> None:
+    def show(self) -> None:
         """Give the models the weights that they are to be used with."""
         self.updater.swap()
         stacked = {**self.parameters, **self.buffers}
@@ -116,8 +117,10 @@ class _Stack:
         self.updater.swap()
 
     @torch.no_grad()
-    def leave(self, rows: Sequence[int]) -> None:
+    def keep(self, rows: Sequence[int]) -> None:
         """Go on with the members in these rows alone."""
+        if len(rows) == len(self.models):
+            return
 
         def cut(value: Any) -> Any:
             if isinstance(value, dict):
@@ -145,13 +148,15 @@ def fit_members(
     seeds: Sequence[int],
     *,
     device: torch.device | str = "auto",
+    abreast: bool = False,
     description: str = "",
 ) -> list[Fit]:
     """Train models in place together, the k-th as `fit(models[k], data, recipe, seeds[k])` would.
 
     The models are of one class and differ in their weights alone; `why_not_stackable`
-    tells beforehand whether they can be stacked. Each stops on its own. `train_seconds` is
-    None: a share of the group's wall clock is not a training time.
+    tells beforehand whether they can be stacked, `can_go_abreast` whether they can be trained
+    beside each other instead. Each stops on its own. `train_seconds` is None: a share of the
+    group's wall clock is not a training time.
     """
     device = resolve_device(device) if isinstance(device, str) else device
     keep_freed_memory()
@@ -159,7 +164,7 @@ def fit_members(
         model.to(device)
     training, validation = hold_out(data.to(device), recipe.validation_images, recipe.train_images)
     steps = epoch_steps(len(training), recipe)
-    stack = _Stack(models, recipe, steps)
+    group = (Abreast if abreast else _Stack)(models, recipe, steps)
     members = [_Member(model, seed) for model, seed in zip(models, seeds, strict=True)]
     going = members
     with (
@@ -170,17 +175,16 @@ def fit_members(
             seed_generators(device, derive_seed(seeds[0], "dropout", epoch))
             losses = []
             for batch in epoch_batches(training, recipe, [m.seed for m in going], epoch):
-                losses.append(stack.step(batch))
+                losses.append(group.step(batch))
                 bar.update()
-            stack.write_back()
+            group.show()
             for member, of_member in zip(going, torch.stack(losses).T, strict=True):
                 member.finish_epoch(of_member, validation, recipe)
             rows = [k for k, member in enumerate(going) if not member.fit.is_over(recipe)]
             if not rows:
                 break
-            if len(rows) < len(going):
-                stack.leave(rows)
-                going = [going[row] for row in rows]
+            group.keep(rows)
+            going = [going[row] for row in rows]
     return [member.fit for member in members]
 
 
@@ -233,10 +237,18 @@ def _attributes(model: nn.Module) -> list[dict[str, object]]:
     ]
 
 
-def gain_of_stacking(model: nn.Module, data: Split, recipe: Recipe, members: int) -> float:
+def can_go_abreast(model: nn.Module, recipe: Recipe, device: torch.device) -> bool:
+    """Whether copies of `model` can be trained beside each other."""
+    return device.type == "cuda" and repeats_itself(model, recipe)
+
+
+def gain(
+    model: nn.Module, data: Split, recipe: Recipe, members: int, *, abreast: bool = False
+) -> float:
     """How many times as fast a step of so many members is as their steps one after another.
 
-    Tried out on the device that `data` is on, where why_not_stackable says nothing against it.
+    Tried out on the device that `data` is on, where why_not_stackable or can_go_abreast says
+    nothing against it.
     """
     count = recipe.batch_size * (REHEARSED_STEPS + PROBED_STEPS)
     few = Split(data.images[:count], data.labels[:count])
@@ -254,7 +266,8 @@ def gain_of_stacking(model: nn.Module, data: Split, recipe: Recipe, members: int
 
     models = [copy.deepcopy(model).to(data.images.device).train() for _ in range(members)]
     with isolated(data.images.device):
-        together = seconds(_Stack(models, recipe, 1).step, range(members))
+        group = (Abreast if abreast else _Stack)(models, recipe, 1)
+        together = seconds(group.step, range(members))
         _, step = begin(models[0].to(memory_format=torch.channels_last), few, recipe)
         return members * seconds(step, [0]) / together
 

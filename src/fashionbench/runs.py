@@ -56,9 +56,14 @@ def run_job(
 
 
 def run_together(
-    jobs: Sequence[Job], dataset: Dataset, device: torch.device, store: RunStore
+    jobs: Sequence[Job],
+    dataset: Dataset,
+    device: torch.device,
+    store: RunStore,
+    *,
+    abreast: bool = False,
 ) -> list[RunRecord]:
-    """Runs that differ by their seed alone, stacked; a record each, without a training time."""
+    """Runs that differ by their seed alone, stacked or `abreast`; records have no training time."""
     models = [build_model(job.model, job.seed, len(dataset.classes)) for job in jobs]
     _refuse_changed(jobs[0])
     flops = flops_per_image(models[0])
@@ -69,9 +74,10 @@ def run_together(
             jobs[0].recipe,
             [job.seed for job in jobs],
             device=device,
+            abreast=abreast,
             description=f"{model_entry(jobs[0].model).label}, {len(jobs)} seeds",
         )
-    way = f"stacked with {len(jobs)}"
+    way = f"{'abreast' if abreast else 'stacked'} with {len(jobs)}"
     return [
         _record(job, model, run, dataset, store, flops, way)
         for job, model, run in zip(jobs, models, trained, strict=True)

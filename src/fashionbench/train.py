@@ -32,7 +32,7 @@ from fashionbench.recording import Recording, can_be_recorded
 from fashionbench.seeds import derive_seed
 from fashionbench.transfer import frozen, probe, rate_factors
 
-__all__ = ["Fit", "begin", "fit", "forward_precision", "useful_threads"]
+__all__ = ["Fit", "begin", "fit", "forward_precision", "passes", "useful_threads"]
 
 WARM_UP_STEPS = 5
 CURVE_POINTS = 20
@@ -159,9 +159,25 @@ def begin(
     model: nn.Module, training: Split, recipe: Recipe, *, record: bool = True
 ) -> tuple[Updater, Callable[[Batch], Tensor]]:
     """A run's updater and its step: one update by a batch, whose mean loss stays on the device."""
+    updater, differentiate = passes(model, recipe, epoch_steps(len(training), recipe))
+    recorded = record and can_be_recorded(model, updater)
+    run = Recording(differentiate, updater.parameters) if recorded else differentiate
+
+    def step(batch: Batch) -> Tensor:
+        loss = run(batch)
+        updater.update()
+        return loss
+
+    return updater, step
+
+
+def passes(
+    model: nn.Module, recipe: Recipe, steps_an_epoch: int
+) -> tuple[Updater, Callable[[Batch], Tensor]]:
+    """A run's updater and its two passes: a batch's mean loss, and gradients by it."""
     parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
-    steps, factors = epoch_steps(len(training), recipe), rate_factors(model, recipe)
-    updater = Updater(parameters, buffers, recipe, steps, factors=factors)
+    factors = rate_factors(model, recipe)
+    updater = Updater(parameters, buffers, recipe, steps_an_epoch, factors=factors)
 
     def differentiate(batch: Batch) -> Tensor:
         with forward_precision(recipe, batch.images.device):
@@ -170,15 +186,7 @@ def begin(
         updater.differentiate(loss)
         return loss.detach()
 
-    recorded = record and can_be_recorded(model, updater)
-    passes = Recording(differentiate, updater.parameters) if recorded else differentiate
-
-    def step(batch: Batch) -> Tensor:
-        loss = passes(batch)
-        updater.update()
-        return loss
-
-    return updater, step
+    return updater, differentiate
 
 
 def forward_precision(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any]:

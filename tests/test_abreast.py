@@ -1,0 +1,114 @@
+"""Members beside each other end where runs of their own end: in turn on the CPU, and on CUDA."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+
+import pytest
+import torch
+
+from fashionbench.data import Split
+from fashionbench.members import can_go_abreast, fit_members
+from fashionbench.models import build_model
+from fashionbench.recipe import Recipe, load_recipe
+from fashionbench.train import Fit, fit
+
+SEEDS = (0, 1, 7)
+RECIPE = load_recipe("seed").override(epochs=2)
+FULL = RECIPE.override(
+    epochs=3,
+    momentum=0.9,
+    learning_rate=0.02,
+    gradient_clip=1,
+    schedule="cosine",
+    augmentation="flip,shift:2",
+    mixing="cutmix:1",
+    ema=0.9,
+    validation_images=100,
+)
+STOPPED = RECIPE.override(epochs=12, learning_rate=0.3, validation_images=150, patience=1, ema=0.5)
+
+
+class Stream:
+    """Stands in for torch.cuda.Stream; notes what waits for what, and which computes."""
+
+    current: "Stream"
+    log: list[tuple["Stream", str, "Stream | None"]]
+
+    def wait_stream(self, other: "Stream") -> None:
+        Stream.log.append((self, "waits for", other))
+
+
+@pytest.fixture
+def streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams of the CPU, where all happens in turn, and no recording."""
+    Stream.log, Stream.current = [], Stream()
+
+    @contextmanager
+    def on(stream: Stream) -> Iterator[None]:
+        before, Stream.current = Stream.current, stream
+        Stream.log.append((stream, "computes", None))
+        yield
+        Stream.current = before
+
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: Stream.current)
+    monkeypatch.setattr(torch.cuda, "stream", on)
+    monkeypatch.setattr("fashionbench.abreast.Recording", lambda compute, parameters: compute)
+
+
+def both_ways(
+    name: str, recipe: Recipe, data: Split, device: str
+) -> Iterator[tuple[torch.nn.Module, torch.nn.Module, Fit, Fit]]:
+    """A model trained alone, the same one among others, and what is known of both runs."""
+    singles, members = ([build_model(name, seed) for seed in SEEDS] for _ in range(2))
+    alone = [
+        fit(model, data, recipe, seed, device=device)
+        for model, seed in zip(singles, SEEDS, strict=True)
+    ]
+    together = fit_members(members, data, recipe, SEEDS, device=device, abreast=True)
+    yield from zip(singles, members, alone, together, strict=True)
+
+
+@pytest.mark.usefixtures("streams")
+@pytest.mark.parametrize(
+    ("name", "recipe"), [("v2", RECIPE), ("resnet20:width=4", FULL), ("mlp", STOPPED)]
+)
+def test_a_member_ends_where_its_own_run_ends(name: str, recipe: Recipe, few: Split) -> None:
+    epochs = set()
+    for single, member, alone, together in both_ways(name, recipe, few, "cpu"):
+        for a, b in zip(single.state_dict().values(), member.state_dict().values(), strict=True):
+            assert torch.equal(a, b)
+        assert together.curve == alone.curve
+        assert together.validation_curve == alone.validation_curve
+        assert together.train_seconds is None
+        epochs.add(together.epochs)
+    assert (len(epochs) > 1) == (recipe is STOPPED)
+
+
+@pytest.mark.usefixtures("streams")
+def test_streams_part_before_the_members_compute_and_meet_afterwards(few: Split) -> None:
+    models, here = [build_model("v0", seed) for seed in SEEDS], Stream.current
+    fit_members(models, few, RECIPE.override(epochs=1), SEEDS, device="cpu", abreast=True)
+    members = [stream for stream, what, _ in Stream.log if what == "computes"][: len(SEEDS)]
+    assert len({*members, here}) == len(SEEDS) + 1
+    parting = [[(k, "waits for", here), (k, "computes", None)] for k in members]
+    meeting = [(here, "waits for", k) for k in members]
+    steps = 16
+    assert Stream.log == [*chain(*parting), *meeting] * steps
+
+
+def test_only_what_can_be_recorded_goes_abreast() -> None:
+    model, cuda = build_model("v2"), torch.device("cuda")
+    assert can_go_abreast(model, RECIPE, cuda)
+    assert not can_go_abreast(model, RECIPE, torch.device("cpu"))
+    assert not can_go_abreast(model, load_recipe("transfer"), cuda)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", ["v2", "mlp", "resnet20:width=4"])
+def test_on_cuda_a_member_ends_where_its_own_run_ends(name: str, few: Split) -> None:
+    recipe = FULL.override(epochs=2, learning_rate=0.01)
+    for single, member, _, _ in both_ways(name, recipe, few, "cuda"):
+        for a, b in zip(single.parameters(), member.parameters(), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
