@@ -59,6 +59,7 @@ def test_on_an_accelerator_ways_for_convolutions_are_tried_out(
         asked.append(members)
         return abreast if way["abreast"] else stacked
 
+    monkeypatch.setattr(launch, "why_not_stackable", lambda *_: None)
     monkeypatch.setattr(launch, "gain", tried)
     monkeypatch.setattr(launch, "can_go_abreast", lambda *_: abreast is not None)
     monkeypatch.setattr(launch, "STREAMS", 5)
@@ -69,13 +70,17 @@ def test_on_an_accelerator_ways_for_convolutions_are_tried_out(
     assert all(f"{gain} times" in reason for gain in (stacked, abreast) if gain is not None)
 
 
-def test_on_an_accelerator_what_can_neither_be_stacked_nor_go_abreast_goes_in_turn(
-    silhouettes: Dataset,
+@pytest.mark.parametrize(("abreast", "chosen"), [(True, "abreast"), (False, "serial")])
+def test_on_an_accelerator_what_cannot_be_stacked_goes_abreast_if_it_can(
+    abreast: bool, chosen: str, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1), Asking())
+    monkeypatch.setattr(launch, "why_not_stackable", lambda *_: "it asks")
+    monkeypatch.setattr(launch, "can_go_abreast", lambda *_: abreast)
+    monkeypatch.setattr(launch, "gain", lambda *_, **way: 2.3 if way["abreast"] else 9.9)
     meta = torch.device("meta")
-    found, reason = choose(model, jobs("v2", 1)[0], silhouettes, meta, "auto", 7)
-    assert (found, "cannot be stacked" in reason) == ("serial", True)
+    found, reason = choose(build_model("v0"), jobs("v0", 1)[0], silhouettes, meta, "auto", 7)
+    assert found == chosen
+    assert ("abreast 2.3 times" if abreast else "cannot be stacked (it asks)") in reason
 
 
 def test_processes_are_for_the_cpu(silhouettes: Dataset) -> None:

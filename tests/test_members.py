@@ -21,12 +21,22 @@ from fashionbench.train import fit
 
 RECIPE = load_recipe("seed").override(epochs=2)
 SEEDS = (0, 1, 7)
+DEVICES = (
+    "cpu",
+    pytest.param(
+        "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+    ),
+)
 SMALL = ("v0", "v1", "v2", "mlp", "lenet")
 """Models that train in no time; the others are made of the same layers."""
 
 
 def flat(model: nn.Module) -> torch.Tensor:
     return torch.cat([tensor.flatten().double() for tensor in model.state_dict().values()])
+
+
+def weights(model: nn.Module) -> torch.Tensor:
+    return torch.cat([parameter.detach().cpu().flatten() for parameter in model.parameters()])
 
 
 class Normed(nn.Sequential):
@@ -118,6 +128,21 @@ def test_a_member_has_everything_a_recipe_can_ask_for_as_its_own_run(few: Split)
     for first, second in zip(alone, together, strict=True):
         losses = [[loss for _, loss, _ in run.validation_curve] for run in (first, second)]
         assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", ["mlp-wide:width=16:dropout=0", "resnet20:width=4"])
+def test_batch_normalization_in_bf16_is_stacked_too(name: str, device: str, few: Split) -> None:
+    # Two steps: a run in bf16 soon goes a way of its own, as far from itself as from one in fp32.
+    recipe = RECIPE.override(epochs=1, precision="bf16", learning_rate=0.01, train_images=40)
+    singles, members = ([build_model(name, seed) for seed in SEEDS] for _ in range(2))
+    starts = [weights(model) for model in singles]
+    assert why_not_stackable(members[0], few.to(device), recipe) is None
+    for model, seed in zip(singles, SEEDS, strict=True):
+        fit(model, few, recipe, seed, device=device)
+    fit_members(members, few, recipe, SEEDS, device=device)
+    for start, a, b in zip(starts, singles, members, strict=True):
+        assert (weights(a) - weights(b)).norm() < 0.3 * (weights(a) - start).norm()
 
 
 def test_each_member_stops_on_its_own_with_its_best_weights(few: Split) -> None:

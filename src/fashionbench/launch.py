@@ -107,20 +107,25 @@ def choose(
     """The fastest way of running seeds of a model together, or the next to what was asked for.
 
     Stacking wins where a model is a few products of matrices. Convolutions gain nothing from it
-    on a CPU; on CUDA it is tried out.
+    on a CPU; on an accelerator what is possible is tried out.
     """
     convolutions = any(isinstance(module, nn.modules.conv._ConvNd) for module in model.modules())
     on_cpu = device.type == "cpu"
     if way == "processes":
         reason = "as asked for" if on_cpu else "for processes are for the CPU"
-    elif way == "auto" and convolutions:
-        if not on_cpu:
-            return _fastest(model, job, dataset, device, seeds)
+    elif way == "auto" and convolutions and on_cpu:
         reason = "for convolutions gain nothing from stacking on a CPU"
-    elif trouble := why_not_stackable(model, dataset.train, job.recipe):
-        reason = f"since they cannot be stacked ({trouble})"
     else:
-        return "stacked", "one step for all of them"
+        trouble = why_not_stackable(model, dataset.train.to(device), job.recipe)
+        uncertain = way == "auto" and (convolutions or trouble is not None)
+        if trouble is None and not uncertain:
+            return "stacked", "one step for all of them"
+        ways: list[Chosen] = ["stacked"] if trouble is None else []
+        if uncertain and can_go_abreast(model, job.recipe, device):
+            ways.append("abreast")
+        if ways:
+            return _fastest(ways, model, job, dataset, device, seeds)
+        reason = f"since they cannot be stacked ({trouble})"
     if not on_cpu:
         return "serial", f"one after another, {reason}"
     if job.model.startswith("__main__:"):
@@ -131,20 +136,19 @@ def choose(
 
 
 def _fastest(
-    model: nn.Module, job: Job, dataset: Dataset, device: torch.device, seeds: int
+    ways: Sequence[Chosen],
+    model: nn.Module,
+    job: Job,
+    dataset: Dataset,
+    device: torch.device,
+    seeds: int,
 ) -> tuple[Chosen, str]:
-    """By trial: stacked, abreast, or neither."""
-    data = dataset.train.to(device)
-    trouble = why_not_stackable(model, dataset.train, job.recipe)
-    ways: list[Chosen] = [] if trouble else ["stacked"]
-    if can_go_abreast(model, job.recipe, device):
-        ways.append("abreast")
-    if not ways:
-        return "serial", f"one after another, since they cannot be stacked ({trouble})"
+    """That of the ways which gains most in a trial, or one seed after another."""
     gains = {}
     for chosen in ways:
         members = min(seeds, group_size(model, job, dataset, device, chosen))
-        gains[chosen] = gain(model, data, job.recipe, members, abreast=chosen == "abreast")
+        data, abreast = dataset.train.to(device), chosen == "abreast"
+        gains[chosen] = gain(model, data, job.recipe, members, abreast=abreast)
     best = max(ways, key=gains.__getitem__)
     told = ", ".join(f"{chosen} {gains[chosen]:.1f} times" for chosen in ways)
     return best if gains[best] > 1 else "serial", f"for they were {told} as fast as alone"

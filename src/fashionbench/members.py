@@ -60,6 +60,32 @@ class _Linear(nn.Linear):
         return outputs if self.bias is None else outputs + self.bias
 
 
+class _BatchNorm1d(nn.BatchNorm1d):
+    """Batch normalization that mixes no types of numbers.
+
+    A layer alone may have images in bf16 and its own numbers in fp32; under vmap torch's kernels
+    refuse that. They compute in fp32 either way.
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return super().forward(inputs.float()).to(inputs.dtype)
+
+
+class _BatchNorm2d(nn.BatchNorm2d):
+    """The same of images."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return super().forward(inputs.float()).to(inputs.dtype)
+
+
+_STACKED: dict[type[nn.Module], type[nn.Module]] = {
+    nn.Linear: _Linear,
+    nn.BatchNorm1d: _BatchNorm1d,
+    nn.BatchNorm2d: _BatchNorm2d,
+}
+"""Layers that a stack computes in another way than a model alone."""
+
+
 class _Stack:
     """M models as one: every parameter and buffer has a first dimension M."""
 
@@ -69,8 +95,7 @@ class _Stack:
         self.steps_an_epoch = steps_an_epoch
         self.skeleton = copy.deepcopy(models[0]).to("meta")
         for module in self.skeleton.modules():
-            if type(module) is nn.Linear:
-                module.__class__ = _Linear
+            module.__class__ = _STACKED.get(type(module), type(module))
         self._take(*stack_module_state([model.train() for model in models]))
 
     def _take(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> None:
@@ -209,14 +234,15 @@ class _Member:
 def why_not_stackable(model: nn.Module, data: Split, recipe: Recipe) -> str | None:
     """The reason why copies of `model` cannot be trained together; None if they can.
 
-    Found by trying one step of two copies.
+    Found by trying one step of two copies, on the device that `data` is on.
     """
     if treats_layers_apart(recipe):
         return "its recipe trains layers apart"
-    copies = [copy.deepcopy(model) for _ in range(2)]
+    device = data.images.device
+    copies = [copy.deepcopy(model).to(device) for _ in range(2)]
     few = Split(data.images[: 2 * recipe.batch_size], data.labels[: 2 * recipe.batch_size])
     try:
-        with torch.random.fork_rng(devices=[]):
+        with isolated(device):
             stack = _Stack(copies, recipe, 1)
             before = _attributes(stack.skeleton)
             for batch in islice(epoch_batches(few, recipe, [0, 1], 0), 1):
