@@ -14,11 +14,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import torch
 from matplotlib.figure import Figure
 
 import fashionbench as fb
 from fashionbench.data import Dataset
+from fashionbench.devices import describe_device
 from fashionbench.members import fit_members, why_not_stackable
+from fashionbench.table import counted
 
 DOCS = Path(__file__).parent.parent / "docs"
 VALIDATION_IMAGES = 5000
@@ -68,10 +71,10 @@ def how(document: Mapping[str, Any]) -> str:
     """The command, the machine and the versions of a study, as a paragraph."""
     given = ["DIR" if Path(argument).is_dir() else argument for argument in sys.argv[1:]]
     command = shlex.join(["python", f"studies/{Path(sys.argv[0]).name}", *given])
-    return (
-        f"Made by `{command}` on {document['processor']}, {document['threads']} "
-        f"thread{'s' if document['threads'] > 1 else ''}, torch {document['versions']['torch']}."
-    )
+    on = [document["processor"], counted(document["threads"], "thread")]
+    if document["device"] != "cpu":
+        on.insert(0, describe_device(torch.device(document["device"])))
+    return f"Made by `{command}` on {', '.join(on)}, torch {document['versions']['torch']}."
 
 
 def write_page(

@@ -2,9 +2,9 @@
 
     python studies/zoo.py [--data DIR] [--models vgg-tiny,mlp-wide] [--seeds 5]
 
-On CUDA all models are trained, for as long as each still gains; on a CPU the smaller ones, each
-for about as many epochs as five seeds take an hour on two cores. What is recorded of models that
-are not asked for on the same kind of device stays on the page.
+On CUDA all models are trained, for the page zoo-cuda.md; on a CPU the smaller ones, each for about
+as many epochs as five seeds take an hour on two cores. What is recorded of models that are not
+asked for stays on the page.
 """
 
 import json
@@ -23,7 +23,8 @@ from fashionbench.evaluation import infer
 from fashionbench.plots import COSTS, draw_pareto
 from fashionbench.result import Result
 
-RECORD = DOCS / "results" / "zoo.json"
+PAGES = {"cpu": "zoo", "cuda": "zoo-cuda"}
+"""Times of one kind of device have no place beside those of the other."""
 
 EPOCHS = {
     "cpu": {
@@ -37,8 +38,8 @@ EPOCHS = {
     "cuda": {
         "linear": 10,
         "lenet": 30,
-        "mlp-wide": 100,
         "vgg-tiny": 60,
+        "mlp-wide:width=2048": 120,
         "separable": 60,
         "convmixer": 60,
         "vit": 60,
@@ -46,8 +47,8 @@ EPOCHS = {
         "speednet": 30,
         "resnet20": 60,
         "resnet56": 60,
-        "wrn16-4": 60,
-        "wrn28-10": 60,
+        "wrn16-4": 20,
+        "wrn28-10": 20,
     },
 }
 OWN: dict[str, dict[str, Any]] = {
@@ -56,6 +57,7 @@ OWN: dict[str, dict[str, Any]] = {
     "lenet": {"learning_rate": 0.02},
     # Moved images cost it accuracy, mixed ones add to it (validation accuracy, docs/lab-notes.md).
     "mlp-wide": {"augmentation": "flip", "mixing": "mixup:0.2", "precision": "bf16"},
+    "mlp-wide:width=2048": {"augmentation": "flip", "mixing": "mixup:0.2"},
     "vgg": {"precision": "bf16"},
 }
 """Settings that differ from those of the others."""
@@ -65,8 +67,11 @@ SHORT = 20
 """Fewer epochs than this are too few for harder images (validation accuracy, docs/lab-notes.md)."""
 
 
-def recipe_of(model: str, epochs: int) -> fb.Recipe:
-    """SGD along one cycle; large models in long training see images moved and partly erased too."""
+def recipe_of(model: str, epochs: int, device: str) -> fb.Recipe:
+    """SGD along one cycle; large models in long training see images moved and partly erased too.
+
+    On CUDA all compute in bf16.
+    """
     parameters = sum(parameter.numel() for parameter in fb.build_model(model).parameters())
     easy = parameters < SMALL or epochs < SHORT
     settings = {
@@ -79,6 +84,7 @@ def recipe_of(model: str, epochs: int) -> fb.Recipe:
         "weight_decay": 0 if parameters < SMALL else 5e-4,
         "augmentation": "flip" if easy else "flip,shift:2,erase:0.25",
         "test_views": "flip",
+        "precision": "bf16" if device == "cuda" else "fp32",
     }
     recipe = fb.load_recipe("seed").override(**settings | OWN.get(model, {}))
     return recipe.model_copy(update={"name": "zoo"})
@@ -117,7 +123,7 @@ def costs(row: dict[str, Any]) -> dict[str, float]:
     return dict(zip(COSTS, (*paid, row["microseconds"]), strict=True))
 
 
-def page(found: list[dict[str, Any]]) -> str:
+def page(found: list[dict[str, Any]], name: str) -> str:
     """The page: question, answer, plot, table."""
     worst, best = (pick(found, key=lambda row: row["accuracy"]["mean"]) for pick in (min, max))
     rows = [
@@ -141,7 +147,7 @@ def page(found: list[dict[str, Any]]) -> str:
 **Answer:** from {percent(worst["accuracy"])} % for {worst["parameters"]:,} parameters in
 `{worst["model"]}` to {percent(best["accuracy"])} % for {best["parameters"]:,} in `{best["model"]}`.
 
-![Accuracy over parameters, FLOPs and times; the line is the Pareto front](results/zoo.png)
+![Accuracy over parameters, FLOPs and times; the line is the Pareto front](results/{name}.png)
 
 {table(rows)}
 
@@ -149,12 +155,12 @@ def page(found: list[dict[str, Any]]) -> str:
 
 The last epoch of each run, with nothing chosen by the test set, which was looked at once a run. The
 recipes are customary ones; that short training wants easier images, and how the wide MLP is best
-trained, was seen on validation images. Models were trained on different days: their training times
-differ by what else the machine did, the times for a test image were taken one after another.
+trained, was seen on validation images. Where models were trained on different days, their training
+times differ by what else the machine did; the times for a test image were taken one after another.
 
 {recipes}
 
-{made} Every figure: [results/zoo.json](results/zoo.json).
+{made} Every figure: [results/{name}.json](results/{name}.json).
 """
 
 
@@ -163,23 +169,24 @@ def main() -> None:
     parser.add_argument("--models", help="some of those that the device is given")
     parser.add_argument("--seeds", type=int, default=5)
     flags = parser.parse_args()
-    device = resolve_device("auto").type
-    epochs = EPOCHS["cuda" if device == "cuda" else "cpu"]
-    before = json.loads(RECORD.read_text("utf-8"))["models"] if RECORD.exists() else []
-    # What another device recorded has no place beside this one's times.
-    found = {row["model"]: row for row in before if row["device"] == device}
+    device = "cuda" if resolve_device("auto").type == "cuda" else "cpu"
+    name, epochs = PAGES[device], EPOCHS[device]
+    record = DOCS / "results" / f"{name}.json"
+    before = json.loads(record.read_text("utf-8"))["models"] if record.exists() else []
+    found = {row["model"]: row for row in before}
     for model in flags.models.split(",") if flags.models else epochs:
-        recipe, folder = recipe_of(model, epochs[model]), flags.out / slug(model)
-        found[model] = figures(
-            fb.compare([model], [recipe], flags.seeds, data=flags.data, out=folder)
+        recipe, folder = recipe_of(model, epochs[model], device), flags.out / slug(model)
+        compared = fb.compare(
+            [model], [recipe], flags.seeds, device=device, data=flags.data, out=folder
         )
+        found[model] = figures(compared)
     test_set = fb.load_data(root=flags.data).test
     rows = [
         row | {"microseconds": microseconds(row, test_set.images)}
         for row in sorted(found.values(), key=lambda row: [*epochs].index(row["model"]))
     ]
     points = [(row["model"], (row["accuracy"]["mean"], costs(row))) for row in rows]
-    write_page("zoo", page(rows), {"models": rows}, draw_pareto(points, "Fashion-MNIST"))
+    write_page(name, page(rows, name), {"models": rows}, draw_pareto(points, "Fashion-MNIST"))
 
 
 if __name__ == "__main__":
