@@ -126,6 +126,19 @@ def test_the_readmes_other_speeds_are_those_recorded() -> None:
         assert f"medians of {summary['rounds']}" in text
     times = recorded["many_seeds"]["comparison"]["times_the_loops"]
     assert f"takes {times:.1f} times what the loop takes" in text
+    on_gpu = json.loads((ROOT / "benchmarks" / "hundred_seeds.json").read_text("utf-8"))
+    rounds = {1: "one round"}[on_gpu["rounds"]]
+    assert f"({on_gpu['device']}, torch {on_gpu['torch'].partition('+')[0]}, {rounds} of" in text
+    loops = sum(result["loop_seconds"] for result in on_gpu["results"])
+    assert f"take {on_gpu['all_seconds']:.0f} seconds in all" in text
+    assert f"the loop takes {loops:.0f} for one seed of each" in text
+    for result in on_gpu["results"]:
+        row = (
+            "| {model} | {loop_seconds:.1f} | {one_seconds:.1f} | {all_seconds:.1f} "
+            "| {loop_in_times_of_a_seed:.0f} |"
+        )
+        assert row.format(**result) in text
+        assert result["seeds"] == 100
     faster = recorded["augmentation"]["summary"]["times_as_fast_as"]["dataloader-2"]["median"]
     assert f"Augmentation is {faster:.0f} times as fast" in text
     ratios = [result["ratio"] for result in recorded["onnx_latency"]["results"]]
