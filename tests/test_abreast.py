@@ -3,14 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
+from pathlib import Path
 
 import pytest
 import torch
+from test_runs import jobs
 
-from fashionbench.data import Split
+from fashionbench import launch
+from fashionbench.data import Dataset, Split
+from fashionbench.launch import run_entry
 from fashionbench.members import can_go_abreast, fit_members
 from fashionbench.models import build_model
 from fashionbench.recipe import Recipe, load_recipe
+from fashionbench.records import RunStore
+from fashionbench.runs import run_job
 from fashionbench.train import Fit, fit
 
 SEEDS = (0, 1, 7)
@@ -96,6 +102,27 @@ def test_streams_part_before_the_members_compute_and_meet_afterwards(few: Split)
     meeting = [(here, "waits for", k) for k in members]
     steps = 16
     assert Stream.log == [*chain(*parting), *meeting] * steps
+
+
+@pytest.mark.usefixtures("streams")
+def test_more_seeds_than_streams_are_several_groups(
+    tmp_path: Path, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "choose", lambda *_: ("abreast", "for they were fast"))
+    monkeypatch.setattr(launch, "STREAMS", 2)
+    cpu, asked = torch.device("cpu"), jobs("lenet", 3)
+    together, alone = (RunStore(tmp_path / name, create=True) for name in ("together", "alone"))
+    run_entry(asked, silhouettes, None, cpu, together, "auto", timed=3, done=lambda _: None)
+    found = [together.load_run(job) for job in asked]
+    assert [run.environment["way"] for run in found if run] == [
+        "abreast with 2",
+        "abreast with 2",
+        "abreast with 1",
+    ]
+    for job, run in zip(asked, found, strict=True):
+        assert run is not None
+        assert run.train_seconds is None
+        assert run.scores == run_job(job, silhouettes, cpu, alone).scores
 
 
 def test_only_what_can_be_recorded_goes_abreast() -> None:
