@@ -99,7 +99,10 @@ def test_data_describes_and_draws(tmp_path: Path) -> None:
         (["compare", "--seeds", "0"], 2, "0 seeds cannot be compared"),
         (["compare", "--seeds", "1,1"], 2, "only once"),
         (["compare", "--seeds", "few"], 2, "--seeds 'few' is not understood"),
-        (["compare", "--models", ""], 2, "nothing to compare"),
+        (["compare", "--models", ","], 2, "nothing to compare"),
+        (["compare", "--models", ""], 2, "An argument is empty"),
+        (["data", "--data="], 2, "An argument is empty"),
+        (["compare", "--models", "v0", "--until", "0.01"], 2, "name two models or recipes"),
         (["compare", "--jobs", "parallel"], 2, "'parallel'; the ways are auto, stacked"),
         (["compare", "--until", "2"], 2, "until is 2.0"),
         (["compare", "--until", "0.01", "--max-seeds", "1"], 2, "max_seeds is 1"),
@@ -118,6 +121,17 @@ def test_a_mistake_is_told_in_a_sentence(
     assert says in " ".join(answer.stderr.split())
     assert "Traceback" not in answer.stderr
     assert answer.stdout == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_an_output_that_cannot_be_written_is_told_in_a_sentence() -> None:
+    command = [sys.executable, "-m", "fashionbench", "recipes"]
+    with Path("/dev/full").open("w") as full:
+        answer = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert answer.returncode == 1
+    assert answer.stderr == (
+        "fashionbench: the output cannot be written (No space left on device).\n"
+    )
 
 
 @pytest.mark.parametrize("damage", ["newer", "garbage", "another database"])

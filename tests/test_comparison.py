@@ -158,10 +158,21 @@ def test_real_data_gives_the_published_accuracy(real_data: Path, tmp_path: Path)
 
 def test_seeds_are_added_until_every_pair_is_decided(tmp_path: Path) -> None:
     options = OPTIONS | {"until": 0.5, "seeds": 2, "out": tmp_path}
-    assert len(fb.compare(["v0"], **options).study.seeds) == 2, "nothing to decide"
+    with pytest.raises(UsageError, match="name two models or recipes"):
+        fb.compare(["v0"], **options)
     result = fb.compare(["v0", "mlp"], **options)
     assert len(result.study.seeds) > 2, "two seeds cannot exclude anything"
     assert all(pair["verdict"] != "cannot tell" for pair in result.document["pairs"])
+
+
+def test_an_own_recipe_with_a_shipped_ones_name_is_called_by_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("seed.toml").write_text("learning_rate = 0.01")
+    Path("mine.toml").write_text("learning_rate = 0.02")
+    study = plan(["v0"], ["seed", "seed.toml", "mine.toml"], 1, dataset="silhouettes")
+    assert [recipe.name for recipe in study.recipes] == ["seed", "seed.toml", "mine"]
 
 
 def test_adding_seeds_ends_at_the_most(tmp_path: Path) -> None:

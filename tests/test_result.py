@@ -8,6 +8,7 @@ from factories import make_result
 from scipy import stats as scipy_stats
 
 from fashionbench.errors import StoreError
+from fashionbench.recipe import load_recipe
 from fashionbench.records import RunStore
 from fashionbench.report import write_report
 from fashionbench.result import Entry, load_result
@@ -171,3 +172,60 @@ def test_runs_that_were_not_alone_have_no_training_time(tmp_path: Path) -> None:
     other = replace(result, entries=(entry, result.entries[1]))
     assert other.document["pairs"][0]["time_ratio"] is None
     assert result.document["pairs"][0]["time_ratio"]["ratio"] > 0
+
+
+def test_runs_that_are_not_finished_are_counted_and_not_passed_over(tmp_path: Path) -> None:
+    whole = make_result(tmp_path, models=("v0", "mlp"), seeds=3)
+    assert not any("finished" in warning for warning in whole.warnings)
+    one = replace(whole.entries[0], runs=whole.entries[0].runs[:2])
+    stopped = replace(whole, entries=(one,))
+    assert stopped.warnings[0].startswith("Only 2 of the 6 runs are finished. To go on: ")
+    assert whole.command in stopped.warnings[0]
+
+
+def test_an_own_models_folders_are_in_its_name_only_where_they_tell_it_apart(
+    tmp_path: Path,
+) -> None:
+    result = make_result(tmp_path, models=("v0", "mlp"), seeds=2)
+
+    def named(*models: str) -> list[str]:
+        entries = [
+            replace(
+                entry,
+                runs=tuple(
+                    replace(run, job=run.job.model_copy(update={"model": model}))
+                    for run in entry.runs
+                ),
+            )
+            for entry, model in zip(result.entries, models, strict=True)
+        ]
+        study = result.study.model_copy(update={"models": models})
+        renamed = replace(result, study=study, entries=tuple(entries))
+        return [renamed.name(entry) for entry in entries]
+
+    assert named("/home/me/net.py:Net:width=8", "timm/resnet18") == [
+        "net.py:Net:width=8",
+        "timm/resnet18",
+    ]
+    assert named(r"C:\\nets\\net.py:Net", "v0:weights=a/b/w.th") == [
+        "net.py:Net",
+        "v0:weights=w.th",
+    ]
+    assert named("a/net.py:Net", "b/net.py:Net") == ["a/net.py:Net", "b/net.py:Net"]
+
+
+def test_a_probe_on_random_weights_is_told(tmp_path: Path) -> None:
+    result = make_result(tmp_path, models=("v0",), seeds=2)
+    (entry,) = result.entries
+
+    def probed(**job: str) -> list[str]:
+        recipe = load_recipe("transfer")
+        runs = [
+            replace(run, job=run.job.model_copy(update={"recipe": recipe, **job}))
+            for run in entry.runs
+        ]
+        return replace(result, entries=(replace(entry, runs=tuple(runs)),)).warnings
+
+    assert any("had random weights; give trained ones with --weights" in w for w in probed())
+    for begun in ({"model_source": "+abc"}, {"model": "timm/resnet18"}):
+        assert not any("random weights" in warning for warning in probed(**begun))

@@ -137,7 +137,7 @@ def test_a_folder_with_a_run_is_left_alone_unless_resumed(whole: Path) -> None:
 
 
 def test_a_run_begun_otherwise_is_not_gone_on_with(whole: Path) -> None:
-    with pytest.raises(UsageError, match="begun with other settings"):
+    with pytest.raises(UsageError, match=f"begun with epochs {EPOCHS}, not 5; give the same"):
         train_in_folder(job(epochs=5), whole, resume=True)
 
 

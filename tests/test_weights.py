@@ -111,7 +111,7 @@ def test_a_wrapped_net_takes_its_own_weights_and_those_of_the_net_alone(
 def test_nothing_in_a_file_is_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"state_dict": Payload()}, "bad.pt")
-    with pytest.raises(UsageError, match=r"bad\.pt holds no weights that can be read safely"):
+    with pytest.raises(UsageError, match=r"bad\.pt is neither a safetensors file nor one"):
         read_weights("bad.pt")
     assert not Path("executed").exists()
 
@@ -120,7 +120,7 @@ def test_nothing_in_a_file_is_executed(tmp_path: Path, monkeypatch: pytest.Monke
     ("content", "message"),
     [
         (None, r"cannot be read \(No such file"),
-        (b"nonsense", "no weights that can be read safely"),
+        (b"nonsense", "neither a safetensors file nor one of tensors alone"),
         ({"epoch": 3}, "holds no tensors by name"),
         ({"a.weight": torch.ones(2, 2)}, r"No weight of .* fits v0.*a\.weight \(2, 2\)"),
     ],

@@ -102,6 +102,10 @@ def _read_pair(path: Path, read: Callable[[], T]) -> T:
     try:
         return read()
     except OSError as error:
+        if not path.exists():
+            raise StoreError(
+                f"There is no {path}; give a run folder, or a model's .safetensors file."
+            ) from None
         raise StoreError(
             f"{error.filename} cannot be read ({error.strerror}); a model is two files, "
             f"{path.name} and {_side_file(path).name}, in one folder."

@@ -4,6 +4,7 @@ Everything heavy is imported inside the command that needs it, so that help is q
 """
 
 import json
+import os
 import re
 import shlex
 import sys
@@ -25,15 +26,32 @@ __all__ = ["app", "main"]
 class _Commands(TyperGroup):
     """Turns the package's errors into one sentence on standard error and an exit code."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        # A path that is empty would be taken for the current folder.
+        if any(not arg or (arg.startswith("--") and arg.endswith("=")) for arg in args):
+            ctx.fail(
+                "An argument is empty, as from a variable that is not set; fill it in or omit it."
+            )
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            answer = super().invoke(ctx)
+            sys.stdout.flush()
+            return answer
         except FashionbenchError as error:
             typer.echo(f"fashionbench: {error}", err=True)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             typer.echo("fashionbench: interrupted.", err=True)
             raise typer.Exit(130) from None
+        except OSError as error:
+            if error.filename or isinstance(error, BrokenPipeError):
+                raise
+            # What is left to write would be tried again at the very end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            typer.echo(f"fashionbench: the output cannot be written ({error.strerror}).", err=True)
+            raise typer.Exit(1) from None
 
 
 app = typer.Typer(
@@ -132,7 +150,7 @@ def compare(
             max_seeds=max_seeds,
             **settings,
         )
-        command = shlex.join(["fashionbench", *sys.argv[1:]])
+        command = shlex.join(["fashionbench", *(arg for arg in sys.argv[1:] if arg != "--json")])
         result = run_study(study, out or default_folder(dataset), data, command, way)
     _show(result, as_json)
 

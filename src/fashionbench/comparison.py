@@ -16,7 +16,7 @@ from fashionbench.data import DATASETS, dataset_entry, identify_dataset, load_da
 from fashionbench.errors import Interrupted, UsageError
 from fashionbench.models import MODELS, build_model, identify
 from fashionbench.progress import progress_bar, say
-from fashionbench.recipe import Recipe, load_recipe
+from fashionbench.recipe import Recipe, load_recipe, recipe_names
 from fashionbench.records import RunStore, TestSet
 from fashionbench.result import Result, collect
 
@@ -130,6 +130,11 @@ def plan(
         },
         "comparison",
     )
+    if until is not None and len(study.models) * len(study.recipes) < 2:
+        raise UsageError(
+            "--until adds seeds until differences are decided, and one model with one recipe "
+            "differs from nothing; name two models or recipes."
+        )
     if until is not None and len(study.seeds) > max_seeds:
         raise UsageError(
             f"{len(study.seeds)} seeds to begin with are more than the {max_seeds} of max_seeds; "
@@ -141,13 +146,18 @@ def plan(
 def _named_apart(
     chosen: Sequence[Recipe], loaded: Sequence[Recipe], asked: Sequence[str | Recipe]
 ) -> list[Recipe]:
-    """Recipes of files with one name are called by their paths; of equal ones none is taken."""
+    """Recipes of files with one name, or a shipped one's, are called by their paths.
+
+    Of equal ones none is taken.
+    """
     names, found = [recipe.name for recipe in chosen], dict[Recipe, str]()
     rows = []
     for recipe, before, given in zip(chosen, loaded, asked, strict=True):
-        if names.count(recipe.name) > 1 and isinstance(given, str):
-            changed = recipe.name.removeprefix(before.name)
-            recipe = recipe.model_copy(update={"name": given.removesuffix(".toml") + changed})
+        if isinstance(given, str) and given != before.name:  # a file
+            changed, shipped = recipe.name.removeprefix(before.name), before.name in recipe_names()
+            if shipped or names.count(recipe.name) > 1:
+                path = given if shipped else given.removesuffix(".toml")
+                recipe = recipe.model_copy(update={"name": path + changed})
         same = recipe.model_copy(update={"name": "", "description": ""})
         if same in found:
             raise UsageError(

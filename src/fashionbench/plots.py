@@ -6,6 +6,7 @@ Ito (2008), which people with colour-blindness tell apart.
 """
 
 import io
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, TypeVar
@@ -133,7 +134,8 @@ def plot_curves(entries: Named, test_set: TestSet) -> Figure:
         axes.fill_between(
             epochs, losses.min(axis=0), losses.max(axis=0), color=colour, alpha=0.18, lw=0
         )
-        axes.plot(epochs, losses.mean(axis=0), line, color=colour, label=name)
+        point = "o" if points == 1 else ""  # which has no line
+        axes.plot(epochs, losses.mean(axis=0), point + line, color=colour, label=name)
         if whole[0].validation_curve:
             checks = min(len(run.validation_curve) for run in whole)
             table = np.array([run.validation_curve[:checks] for run in whole])
@@ -278,8 +280,8 @@ def plot_reliability(entries: Named, test_set: TestSet) -> Figure:
 
 def plot_confusion(name: str, runs: Runs, test_set: TestSet) -> Figure:
     """Of the images of each true class, the percentage called each class; mean over runs."""
-    gap = "\n" if "\n" in name else " "
-    figure, axes = _canvas(f"{name}:{gap}what is taken for what · {test_set.title}", 6.4, 5.6)
+    title = textwrap.fill(f"{name}: what is taken for what · {test_set.title}", 52)
+    figure, axes = _canvas(title, 6.4, 5.6)
     counts = np.mean([run.scores.confusion for run in runs], axis=0)
     percent = 100 * counts / counts.sum(axis=1, keepdims=True)
     axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)

@@ -86,6 +86,8 @@ def load_picture(file: "Path | BinaryIO", name: str = "") -> "Image":
         raise DataError(
             f"{name} is not a picture of a known format; give a JPEG, PNG, WebP, GIF, TIFF or BMP."
         ) from None
+    except FileNotFoundError:
+        raise DataError(f"There is no file {name}; give the path of a picture.") from None
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataError(f"{name} cannot be read ({reason}); give a whole picture.") from None

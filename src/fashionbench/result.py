@@ -5,6 +5,7 @@ Reads records only; the same records give the same document.
 
 import json
 import math
+import re
 import statistics
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -251,19 +252,37 @@ class Result:
         """The recipe's name without what all recipes were given."""
         return " ".join(part for part in entry.recipe.split() if part not in self.shared_settings)
 
+    def short_model(self, entry: Entry) -> str:
+        """The model's name without the folders of its files, where it is still the only one."""
+        short = [_without_folders(model) for model in self.study.models]
+        name = _without_folders(entry.model)
+        return name if short.count(name) == 1 else entry.model
+
     def name(self, entry: Entry) -> str:
         """The shortest name that tells entries apart: model, and recipe where that varies."""
         if len(self.study.recipes) == 1:
-            return entry.model
-        return f"{entry.model} {self.short_recipe(entry)}"
+            return self.short_model(entry)
+        return f"{self.short_model(entry)} {self.short_recipe(entry)}"
 
     @property
     def warnings(self) -> list[str]:
         """What a reader must know before believing the table; a sentence each."""
         names = self.test_set.classes
         found = []
+        asked = sum(len(jobs) for jobs in self.study.entries())
+        finished = sum(len(entry.runs) for entry in self.entries)
+        if finished < asked:
+            found.append(
+                f"Only {finished} of the {asked} runs are finished. To go on: {self.command}"
+            )
         for entry in self.entries:
-            n = len(entry.runs)
+            n, job = len(entry.runs), entry.runs[0].job
+            # What names no source and no hub is built with random weights.
+            if job.recipe.probe_epochs and not job.model_source and "/" not in job.model:
+                found.append(
+                    f"{entry.label}: {entry.recipe} begins with training the last layer alone, but "
+                    "the layers below it had random weights; give trained ones with --weights."
+                )
             for outcome, meaning in (
                 ("diverged", "the loss became no number"),
                 ("collapsed", "one class is predicted for every image"),
@@ -331,6 +350,12 @@ class Result:
         from fashionbench.report import notebook_html
 
         return notebook_html(self)
+
+
+def _without_folders(model: str) -> str:
+    """`nets/my.py:Net` -> `my.py:Net`, and the same of a file of weights."""
+    model = re.sub(r"^.*[/\\](?=[^/\\]+\.py:)", "", model)
+    return re.sub(r"(:weights=).*[/\\]", r"\1", model)
 
 
 def _shared_seeds(a: Entry, b: Entry) -> set[int]:

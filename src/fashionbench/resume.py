@@ -161,8 +161,15 @@ def _load_state(job: Job, folder: Path, resume: bool) -> dict[str, Any] | None:
         other = "move best.pt to its place, or " if (folder / "best.pt").exists() else ""
         raise StoreError(f"{path} is damaged; {other}start anew in another --out.") from None
     if before.key != job.key:
+        was, asked = before.recipe.model_dump(), job.recipe.model_dump()
+        others = [
+            f"{key} {was[key]}, not {asked[key]}"
+            for key in was.keys() - {"name", "description"}
+            if was[key] != asked[key]
+        ]
         raise UsageError(
             f"{folder} holds a run of {before.model} with recipe {before.recipe.name!r} and seed "
-            f"{before.seed}, begun with other settings; give those, or choose another --out."
+            f"{before.seed}, begun with {'; '.join(sorted(others)) or 'another data set or source'}"
+            "; give the same, or choose another --out."
         )
     return state

@@ -113,7 +113,9 @@ def text_table(result: Result) -> "Table":
         half = None if accuracy["low"] is None else accuracy["high"] - accuracy["mean"]
         names.append(
             [
-                row.model if several or validated else row.label,  # 80 columns hold no more
+                result.short_model(row)
+                if several or validated
+                else row.label,  # 80 columns hold no more
                 *([result.short_recipe(row)] if several else []),
             ]
         )

@@ -49,11 +49,16 @@ def build_own(
             f"{reference} takes no 28x28 grey images, nor enlarged or in three channels: "
             f"{told(error)}"
         ) from None
-    if not isinstance(answer, torch.Tensor) or answer.shape != (2, classes):
-        given = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
+    if not isinstance(answer, torch.Tensor):
         raise UsageError(
-            f"{reference} answers (2, 1, 28, 28) images with {given}; it must be (2, {classes}): a "
-            f"logit for each of the {classes} classes. Change its last layer."
+            f"{reference} answers images with a {type(answer).__name__}; its forward method must "
+            "return one tensor of logits."
+        )
+    if answer.shape != (2, classes):
+        raise UsageError(
+            f"{reference} answers (2, 1, 28, 28) images with {tuple(answer.shape)}; it must be "
+            f"(2, {classes}): a logit for each of the {classes} classes. Change its last layer, or "
+            "take an argument `classes`, which is told their number."
         )
     if not answer.isfinite().all():
         raise UsageError(f"{reference} answers with numbers that are not finite before training.")

@@ -1,6 +1,7 @@
 """Weights from a file -> a model: read safely, fitted by name and shape, and told what fitted."""
 
 import hashlib
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,6 +82,11 @@ def read_weights(path: str) -> dict[str, Tensor]:
             found: Any = load(content)
         else:
             found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:  # says at length how to run what the file holds
+        raise UsageError(
+            f"{path} is neither a safetensors file nor one of tensors alone that torch.save wrote; "
+            "save the model's state_dict alone."
+        ) from None
     except Exception as error:  # an unpickler may raise anything over what is no pickle
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(
