@@ -277,10 +277,12 @@ class Result:
             )
         for entry in self.entries:
             n, job = len(entry.runs), entry.runs[0].job
+            several = len(self.study.recipes) > 1
+            who = f"{entry.label} {self.short_recipe(entry)}" if several else entry.label
             # What names no source and no hub is built with random weights.
             if job.recipe.probe_epochs and not job.model_source and "/" not in job.model:
                 found.append(
-                    f"{entry.label}: {entry.recipe} begins with training the last layer alone, but "
+                    f"{who}: its recipe begins with training the last layer alone, but "
                     "the layers below it had random weights; give trained ones with --weights."
                 )
             for outcome, meaning in (
@@ -289,12 +291,12 @@ class Result:
             ):
                 count = sum(run.outcome == outcome for run in entry.runs)
                 if count:
-                    found.append(f"{entry.label}: {count} of {n} runs {outcome} ({meaning}).")
+                    found.append(f"{who}: {count} of {n} runs {outcome} ({meaning}).")
             dead = [run for run in entry.runs if run.outcome == "ok" and run.dead_classes]
             if dead:
                 which = sorted({index for run in dead for index in run.dead_classes})
                 found.append(
-                    f"{entry.label}: {len(dead)} of {n} runs never predict some class "
+                    f"{who}: {len(dead)} of {n} runs never predict some class "
                     f"(left out by one or more: {', '.join(names[index] for index in which)})."
                 )
         runs = [run for entry in self.entries for run in entry.runs]
