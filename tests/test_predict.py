@@ -172,8 +172,12 @@ def test_the_model_that_comes_with_the_program_knows_the_data_set(
 
 
 def test_a_model_that_cannot_be_had_is_told(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"a model is two files"):
-        load_predictor(tmp_path / "nowhere.safetensors")
+    lonely = tmp_path / "lonely.safetensors"
+    with pytest.raises(StoreError, match=r"There is no .*lonely\.safetensors; give a run folder"):
+        load_predictor(lonely)
+    lonely.touch()
+    with pytest.raises(StoreError, match=r"lonely\.json cannot be read.*a model is two files"):
+        load_predictor(lonely)
 
 
 def test_a_model_of_a_persons_own_pictures_is_shown_pictures_as_it_was_trained(
