@@ -172,7 +172,7 @@ def main() -> None:
     parser.add_argument("--models", help="some of those that the device is given")
     parser.add_argument("--seeds", type=int, default=5)
     flags = parser.parse_args()
-    device = "cuda" if resolve_device("auto").type == "cuda" else "cpu"
+    device = resolve_device("auto").type
     epochs = EPOCHS[device]
     before = json.loads(RECORD.read_text("utf-8"))["models"] if RECORD.exists() else []
     found = {(row["model"], row["device"]): row for row in before}

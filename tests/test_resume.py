@@ -139,6 +139,8 @@ def test_a_folder_with_a_run_is_left_alone_unless_resumed(whole: Path) -> None:
 def test_a_run_begun_otherwise_is_not_gone_on_with(whole: Path) -> None:
     with pytest.raises(UsageError, match=f"begun with epochs {EPOCHS}, not 5; give the same"):
         train_in_folder(job(epochs=5), whole, resume=True)
+    with pytest.raises(UsageError, match="seed 0, begun with other settings; give the same"):
+        train_in_folder(job().model_copy(update={"seed": 7}), whole, resume=True)
 
 
 def test_damaged_states_are_named(whole: Path, tmp_path: Path) -> None:

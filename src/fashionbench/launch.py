@@ -20,10 +20,11 @@ from torch import nn
 
 from fashionbench import errors
 from fashionbench.config import Job, Way
-from fashionbench.data import Dataset
+from fashionbench.data import Dataset, Split
 from fashionbench.members import can_go_abreast, gain, members_that_fit, why_not_stackable
 from fashionbench.models import build_model, model_entry
 from fashionbench.progress import note
+from fashionbench.recipe import Recipe
 from fashionbench.records import RunStore
 from fashionbench.runs import flops_per_image, run_job, run_together
 
@@ -73,7 +74,7 @@ def run_entry(
     label = model_entry(waiting[0].model).label
     note(f"{label}: {len(waiting)} seeds {chosen}, {reason}")
     if chosen in ("stacked", "abreast"):
-        size = group_size(model, waiting[0], dataset, device, chosen)
+        size = group_size(model, dataset.train.to(device), waiting[0].recipe, chosen)
         for first in range(0, len(waiting), size):
             group, abreast = waiting[first : first + size], chosen == "abreast"
             done(len(run_together(group, dataset, device, store, abreast=abreast)))
@@ -86,14 +87,12 @@ def run_entry(
             done(1)
 
 
-def group_size(
-    model: nn.Module, job: Job, dataset: Dataset, device: torch.device, chosen: Chosen
-) -> int:
-    """How many members are trained together at most."""
-    size = members_that_fit(model, dataset.train.to(device), job.recipe)
+def group_size(model: nn.Module, data: Split, recipe: Recipe, chosen: Chosen) -> int:
+    """How many members are trained together at most, on the device that `data` is on."""
+    size = members_that_fit(model, data, recipe)
     if chosen == "abreast":
         return min(size, STREAMS)
-    return min(size, GROUP) if device.type == "cpu" else size
+    return min(size, GROUP) if data.images.device.type == "cpu" else size
 
 
 def choose(
@@ -116,7 +115,8 @@ def choose(
     elif way == "auto" and convolutions and on_cpu:
         reason = "for convolutions gain nothing from stacking on a CPU"
     else:
-        trouble = why_not_stackable(model, dataset.train.to(device), job.recipe)
+        data = dataset.train.to(device)
+        trouble = why_not_stackable(model, data, job.recipe)
         uncertain = way == "auto" and (convolutions or trouble is not None)
         if trouble is None and not uncertain:
             return "stacked", "one step for all of them"
@@ -124,7 +124,7 @@ def choose(
         if uncertain and can_go_abreast(model, job.recipe, device):
             ways.append("abreast")
         if ways:
-            return _fastest(ways, model, job, dataset, device, seeds)
+            return _fastest(ways, model, data, job.recipe, seeds)
         reason = f"since they cannot be stacked ({trouble})"
     if not on_cpu:
         return "serial", f"one after another, {reason}"
@@ -136,19 +136,13 @@ def choose(
 
 
 def _fastest(
-    ways: Sequence[Chosen],
-    model: nn.Module,
-    job: Job,
-    dataset: Dataset,
-    device: torch.device,
-    seeds: int,
+    ways: Sequence[Chosen], model: nn.Module, data: Split, recipe: Recipe, seeds: int
 ) -> tuple[Chosen, str]:
     """That of the ways which gains most in a trial, or one seed after another."""
     gains = {}
     for chosen in ways:
-        members = min(seeds, group_size(model, job, dataset, device, chosen))
-        data, abreast = dataset.train.to(device), chosen == "abreast"
-        gains[chosen] = gain(model, data, job.recipe, members, abreast=abreast)
+        members = min(seeds, group_size(model, data, recipe, chosen))
+        gains[chosen] = gain(model, data, recipe, members, abreast=chosen == "abreast")
     best = max(ways, key=gains.__getitem__)
     told = ", ".join(f"{chosen} {gains[chosen]:.1f} times" for chosen in ways)
     return best if gains[best] > 1 else "serial", f"for they were {told} as fast as alone"

@@ -60,7 +60,7 @@ class _Linear(nn.Linear):
         return outputs if self.bias is None else outputs + self.bias
 
 
-class _BatchNorm1d(nn.BatchNorm1d):
+class _InFloat32(nn.Module):
     """Batch normalization that mixes no types of numbers.
 
     A layer alone may have images in bf16 and its own numbers in fp32; under vmap torch's kernels
@@ -68,14 +68,16 @@ class _BatchNorm1d(nn.BatchNorm1d):
     """
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return super().forward(inputs.float()).to(inputs.dtype)
+        outputs: Tensor = super().forward(inputs.float())
+        return outputs.to(inputs.dtype)
 
 
-class _BatchNorm2d(nn.BatchNorm2d):
-    """The same of images."""
+class _BatchNorm1d(_InFloat32, nn.BatchNorm1d):
+    pass
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        return super().forward(inputs.float()).to(inputs.dtype)
+
+class _BatchNorm2d(_InFloat32, nn.BatchNorm2d):
+    pass
 
 
 _STACKED: dict[type[nn.Module], type[nn.Module]] = {

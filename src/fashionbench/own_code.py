@@ -61,7 +61,7 @@ def _import(home: str, reference: str) -> ModuleType:
 def _load_file(home: str) -> ModuleType:
     path = Path(home)
     if not path.is_file():
-        raise UsageError(f"There is no file {home}; give the source's path, or put it back.")
+        raise _missing(home)
     name = f"fashionbench_own_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
     specification = importlib.util.spec_from_file_location(name, path)
     assert specification is not None
@@ -97,9 +97,11 @@ def digest_file(path: str) -> str:
     try:
         return _short_hash(Path(path).read_bytes())
     except OSError:
-        raise UsageError(
-            f"There is no file {path}; give the source's path, or put it back."
-        ) from None
+        raise _missing(path) from None
+
+
+def _missing(path: str) -> UsageError:
+    return UsageError(f"There is no file {path}; give the source's path, or put it back.")
 
 
 def _short_hash(content: bytes) -> str:

@@ -28,6 +28,7 @@ __all__ = [
     "can_be_absent",
     "load_recipe",
     "recipe_names",
+    "written",
 ]
 
 
@@ -216,7 +217,7 @@ class Recipe(Frozen):
         """How it trains: four settings that every recipe has, and those not at their default."""
         told = {"name", "description", "epochs", "batch_size", "optimizer", "learning_rate"}
         others = [
-            f"{key.replace('_', ' ')} {_written(getattr(self, key))}"
+            f"{key.replace('_', ' ')} {written(getattr(self, key))}"
             for key, field in Recipe.model_fields.items()
             if key not in told and getattr(self, key) != field.default
         ]
@@ -246,7 +247,7 @@ class Recipe(Frozen):
             asked = {"learning_rate": entry.learning_rate, **dict.fromkeys(own), **asked}
         changed = Recipe.checked(self.model_dump() | asked, f"recipe {self.name}")
         differences = [
-            f"{key}={_written(value)}"
+            f"{key}={written(value)}"
             for key in Recipe.model_fields
             if (value := getattr(changed, key)) != getattr(self, key)
             and (key in given or (key in asked and value is not None))
@@ -265,11 +266,12 @@ def as_toml(setting: str, value: Any) -> str:
     return f"{setting} = {json.dumps(value)}"
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
+    """A setting's value as tables and sentences show it."""
     if value is None:
         return "none"
     if isinstance(value, tuple):
-        return ",".join(map(_written, value))
+        return ",".join(map(written, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

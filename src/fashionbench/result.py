@@ -275,9 +275,9 @@ class Result:
             found.append(
                 f"Only {finished} of the {asked} runs are finished. To go on: {self.command}"
             )
+        several = len(self.study.recipes) > 1
         for entry in self.entries:
             n, job = len(entry.runs), entry.runs[0].job
-            several = len(self.study.recipes) > 1
             who = f"{entry.label} {self.short_recipe(entry)}" if several else entry.label
             # What names no source and no hub is built with random weights.
             if job.recipe.probe_epochs and not job.model_source and "/" not in job.model:

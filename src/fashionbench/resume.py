@@ -21,7 +21,7 @@ from fashionbench.errors import Interrupted, StoreError, UsageError
 from fashionbench.evaluation import calibrate
 from fashionbench.models import build_model, model_entry
 from fashionbench.progress import say
-from fashionbench.recipe import Recipe
+from fashionbench.recipe import Recipe, written
 from fashionbench.records import environment, write_atomically
 from fashionbench.runs import count_parameters, explained
 from fashionbench.track import TensorBoard
@@ -161,15 +161,14 @@ def _load_state(job: Job, folder: Path, resume: bool) -> dict[str, Any] | None:
         other = "move best.pt to its place, or " if (folder / "best.pt").exists() else ""
         raise StoreError(f"{path} is damaged; {other}start anew in another --out.") from None
     if before.key != job.key:
-        was, asked = before.recipe.model_dump(), job.recipe.model_dump()
         others = [
-            f"{key} {was[key]}, not {asked[key]}"
-            for key in was.keys() - {"name", "description"}
-            if was[key] != asked[key]
+            f"{key} {written(value)}, not {written(asked)}"
+            for key, value in before.recipe
+            if key not in ("name", "description") and value != (asked := getattr(job.recipe, key))
         ]
         raise UsageError(
             f"{folder} holds a run of {before.model} with recipe {before.recipe.name!r} and seed "
-            f"{before.seed}, begun with {'; '.join(sorted(others)) or 'another data set or source'}"
-            "; give the same, or choose another --out."
+            f"{before.seed}, begun with {'; '.join(others) or 'other settings'}; give the same, or "
+            "choose another --out."
         )
     return state

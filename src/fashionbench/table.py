@@ -108,14 +108,13 @@ def text_table(result: Result) -> "Table":
     headings = ["valid. %"] * validated
     headings += ["accuracy %", "± 95 %", "sd", "loss", "train s", "parameters", "n"]
     names, numbers = [], []
+    long = not (several or validated)  # else 80 columns hold no more than short names
     for row, entry in zip(result.entries, document["entries"], strict=True):
         accuracy = entry["accuracy"]
         half = None if accuracy["low"] is None else accuracy["high"] - accuracy["mean"]
         names.append(
             [
-                result.short_model(row)
-                if several or validated
-                else row.label,  # 80 columns hold no more
+                row.label if long else result.short_model(row),
                 *([result.short_recipe(row)] if several else []),
             ]
         )
