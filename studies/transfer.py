@@ -128,7 +128,7 @@ def page(found: list[dict[str, Any]]) -> str:
         }
         for row in found
     ]
-    made = " ".join(dict.fromkeys(row["made"] for row in found))
+    made = "\n".join(f"- {made}" for made in dict.fromkeys(row["made"] for row in found))
     return f"""# When does pre-training pay?
 
 **Answer:** {answer(found)}.
@@ -147,7 +147,9 @@ get the same epochs, batches, optimizer and schedule, all layers at once. Both c
 images are the same for every seed, by class alike. The test set was looked at once a run, and
 nothing was chosen by it.
 
-{made} Every figure: [results/transfer.json](results/transfer.json).
+{made}
+
+Every figure: [results/transfer.json](results/transfer.json).
 """
 
 
