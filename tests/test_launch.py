@@ -29,17 +29,17 @@ pytestmark = pytest.mark.usefixtures("two_threads")
     ],
 )
 def test_the_way_suits_the_model(name: str, way: str, chosen: str, silhouettes: Dataset) -> None:
-    found, reason = choose(build_model(name), jobs(name, 2)[0], silhouettes, CPU, way, 2)
+    found, reason = choose(build_model(name), jobs(name, 2)[0], silhouettes.train, way, 2)
     assert found == chosen
     assert reason
 
 
 def test_what_cannot_be_stacked_goes_the_next_way_and_says_why(silhouettes: Dataset) -> None:
     job = jobs("v0", 1)[0]
-    found, reason = choose(Asking(), job, silhouettes, CPU, "auto", 2)
+    found, reason = choose(Asking(), job, silhouettes.train, "auto", 2)
     assert (found, "item" in reason) == ("processes", True)
     script = job.model_copy(update={"model": "__main__:Asking"})
-    assert choose(Asking(), script, silhouettes, CPU, "auto", 2)[0] == "serial"
+    assert choose(Asking(), script, silhouettes.train, "auto", 2)[0] == "serial"
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_on_an_accelerator_ways_for_convolutions_are_tried_out(
     monkeypatch.setattr(launch, "STREAMS", 5)
     meta = torch.device("meta")  # stands for any device that is not the CPU
     job = jobs("v2", 1)[0]
-    found, reason = choose(build_model("v2"), job, silhouettes, meta, "auto", 7)
+    found, reason = choose(build_model("v2"), job, silhouettes.train.to(meta), "auto", 7)
     assert (found, asked) == (chosen, [7] if abreast is None else [7, 5])
     assert all(f"{gain} times" in reason for gain in (stacked, abreast) if gain is not None)
 
@@ -78,14 +78,16 @@ def test_on_an_accelerator_what_cannot_be_stacked_goes_abreast_if_it_can(
     monkeypatch.setattr(launch, "can_go_abreast", lambda *_: abreast)
     monkeypatch.setattr(launch, "gain", lambda *_, **way: 2.3 if way["abreast"] else 9.9)
     meta = torch.device("meta")
-    found, reason = choose(build_model("v0"), jobs("v0", 1)[0], silhouettes, meta, "auto", 7)
+    found, reason = choose(
+        build_model("v0"), jobs("v0", 1)[0], silhouettes.train.to(meta), "auto", 7
+    )
     assert found == chosen
     assert ("abreast 2.3 times" if abreast else "cannot be stacked (it asks)") in reason
 
 
 def test_processes_are_for_the_cpu(silhouettes: Dataset) -> None:
     meta = torch.device("meta")
-    asked = choose(build_model("v2"), jobs("v2", 1)[0], silhouettes, meta, "processes", 2)
+    asked = choose(build_model("v2"), jobs("v2", 1)[0], silhouettes.train.to(meta), "processes", 2)
     assert asked == ("serial", "one after another, for processes are for the CPU")
 
 

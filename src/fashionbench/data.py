@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,9 @@ class Dataset:
     classes: tuple[str, ...]
     train: Split
     test: Split
+
+    def to(self, device: "torch.device | str") -> "Dataset":
+        return replace(self, train=self.train.to(device), test=self.test.to(device))
 
 
 def read_silhouettes(splits: Sequence[str]) -> list[Arrays]:

@@ -58,6 +58,8 @@ def run_entry(
     `data` is where other processes read `dataset` anew, `timed` how many runs have a
     training time already, and `done` is told of every number of runs that is finished.
     """
+    # Once for all runs: a hundred small ones would take longer to send images than to train.
+    dataset = dataset.to(device)
     waiting, start = list(jobs), time.perf_counter()
     while waiting and (
         way == "serial"
@@ -70,11 +72,11 @@ def run_entry(
     if not waiting:
         return
     model = build_model(waiting[0].model, classes=len(dataset.classes))
-    chosen, reason = choose(model, waiting[0], dataset, device, way, len(waiting))
+    chosen, reason = choose(model, waiting[0], dataset.train, way, len(waiting))
     label = model_entry(waiting[0].model).label
     note(f"{label}: {len(waiting)} seeds {chosen}, {reason}")
     if chosen in ("stacked", "abreast"):
-        size = group_size(model, dataset.train.to(device), waiting[0].recipe, chosen)
+        size = group_size(model, dataset.train, waiting[0].recipe, chosen)
         for first in range(0, len(waiting), size):
             group, abreast = waiting[first : first + size], chosen == "abreast"
             done(len(run_together(group, dataset, device, store, abreast=abreast)))
@@ -95,19 +97,13 @@ def group_size(model: nn.Module, data: Split, recipe: Recipe, chosen: Chosen) ->
     return min(size, GROUP) if data.images.device.type == "cpu" else size
 
 
-def choose(
-    model: nn.Module,
-    job: Job,
-    dataset: Dataset,
-    device: torch.device,
-    way: Way,
-    seeds: int,
-) -> tuple[Chosen, str]:
+def choose(model: nn.Module, job: Job, data: Split, way: Way, seeds: int) -> tuple[Chosen, str]:
     """The fastest way of running seeds of a model together, or the next to what was asked for.
 
     Stacking wins where a model is a few products of matrices. Convolutions gain nothing from it
-    on a CPU; on an accelerator what is possible is tried out.
+    on a CPU; on an accelerator, where `data` is then, what is possible is tried out.
     """
+    device = data.images.device
     convolutions = any(isinstance(module, nn.modules.conv._ConvNd) for module in model.modules())
     on_cpu = device.type == "cpu"
     if way == "processes":
@@ -115,7 +111,6 @@ def choose(
     elif way == "auto" and convolutions and on_cpu:
         reason = "for convolutions gain nothing from stacking on a CPU"
     else:
-        data = dataset.train.to(device)
         trouble = why_not_stackable(model, data, job.recipe)
         uncertain = way == "auto" and (convolutions or trouble is not None)
         if trouble is None and not uncertain:

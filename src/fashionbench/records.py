@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -331,6 +332,7 @@ def environment(versions: Mapping[str, str], **hardware: Any) -> dict[str, Any]:
     }
 
 
+@cache
 def processor() -> str:
     """The processor's name and, where the system tells, its widest vectors.
 

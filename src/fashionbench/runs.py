@@ -132,7 +132,7 @@ def _record(
     label = model_entry(job.model).label
     device = next(model.parameters()).device
     start = time.perf_counter()
-    labels = dataset.test.labels.numpy()
+    labels = dataset.test.labels.cpu().numpy()
     logits = infer(model, dataset.test.images, job.recipe.test_views)
     test_seconds = time.perf_counter() - start
     predicted = logits.argmax(axis=1).astype("uint8")
