@@ -200,6 +200,8 @@ def test_arguments_are_part_of_a_name_unless_they_are_the_defaults() -> None:
     [
         ("v2:hidden=3", "no argument 'hidden'; there are input_shape, hidden_units, output_shape"),
         ("vgg:widht=3", "no argument 'widht'; there are width=32, dropout=0.0, classes=10"),
+        ("vgg:width", "the argument 'width' has no value; write vgg:width=VALUE"),
+        ("vgg:", "an argument is missing; write vgg:NAME=VALUE"),
     ],
 )
 def test_an_argument_that_is_not_taken_is_refused(name: str, message: str) -> None:

@@ -66,7 +66,12 @@ def test_another_optimizer_brings_its_own_rate_unless_one_is_given() -> None:
     ("settings", "message"),
     [
         ({"epochs": -1}, "epochs is -1.*greater than or equal to 1"),
-        ({"epochs": "abc"}, "epochs is 'abc'.*integer"),
+        ({"epochs": "abc"}, "epochs is 'abc', but should be a whole number"),
+        ({"epochs": "1.5"}, "epochs is '1.5', but should be a whole number"),
+        ({"epochs": 1.5}, "epochs is 1.5, but should be a whole number"),
+        ({"learning_rate": "abc"}, "learning_rate is 'abc', but should be a number"),
+        ({"betas": (0.9,)}, r"betas is \(0.9,\), but has too few values"),
+        ({"betas": (0.9, 0.9, 0.9)}, "but has too many values"),
         ({"learning_rate": 0}, "learning_rate is 0.*greater than 0"),
         ({"learning_rate": float("inf")}, "learning_rate is inf.*finite"),
         ({"optimizer": "sdg"}, "optimizer is 'sdg', but there are sgd, .*muon"),

@@ -9,6 +9,17 @@ from fashionbench.errors import UsageError
 
 __all__ = ["Frozen"]
 
+_IN_WORDS = {
+    "int_parsing": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "int_type": "should be a whole number",
+    "float_parsing": "should be a number",
+    "float_type": "should be a number",
+    "missing": "has too few values",
+    "too_long": "has too many values",
+}
+"""Kinds of problems that pydantic tells in the terms of its own workings."""
+
 
 class Frozen(BaseModel):
     """A value: validated once, never changed; refusals are one sentence each."""
@@ -26,10 +37,14 @@ class Frozen(BaseModel):
 
 def _sentence(error: ValidationError, model: type[BaseModel]) -> str:
     problem = error.errors()[0]
-    key = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
+    kind, place = problem["type"], problem["loc"]
+    if kind == "missing" and len(place) > 1:  # the value of a pair that is not there
+        place = place[:-1]
+    key = ".".join(str(part) for part in place)
+    if kind == "extra_forbidden":
         return f"there is no setting {key!r}; there are {', '.join(model.model_fields)}."
-    message = problem["msg"].removeprefix("Input ").removeprefix("Value error, ")
+    told = _IN_WORDS.get(kind, problem["msg"])
+    message = told.removeprefix("Input ").removeprefix("Value error, ")
     if not key:  # settings that do not go together
         return f"{message}."
     return f"{key} is {problem['input']!r}, but {message}."

@@ -107,7 +107,8 @@ def model_entry(name: str) -> ModelEntry:
     family, slash, backbone = base.partition("/")
     home, _, last = base.rpartition(":")
     if home in MODELS or ".py:" in home:
-        raise UsageError(f"{name}: the argument {last!r} has no value; write {last}=VALUE.")
+        told = f"the argument {last!r} has no value" if last else "an argument is missing"
+        raise UsageError(f"{name}: {told}; write {home}:{last or 'NAME'}=VALUE.")
     if base.endswith(".py"):
         raise UsageError(f"{base} is a file; name the class or function in it, as {base}:Name.")
     if base in MODELS:
