@@ -37,10 +37,9 @@ class Frozen(BaseModel):
 
 def _sentence(error: ValidationError, model: type[BaseModel]) -> str:
     problem = error.errors()[0]
-    kind, place = problem["type"], problem["loc"]
-    if kind == "missing" and len(place) > 1:  # the value of a pair that is not there
-        place = place[:-1]
-    key = ".".join(str(part) for part in place)
+    kind = problem["type"]
+    # Of a list the setting is named; which of its values is bad, the message shows.
+    key = ".".join(part for part in problem["loc"] if isinstance(part, str))
     if kind == "extra_forbidden":
         return f"there is no setting {key!r}; there are {', '.join(model.model_fields)}."
     told = _IN_WORDS.get(kind, problem["msg"])

@@ -28,8 +28,8 @@ def predict(
     model: Annotated[
         Path | None,
         typer.Option(
-            help="a .safetensors file, a run folder, or photo: the model that comes with the "
-            "program",
+            help="a .safetensors file, a run folder (its best run), or photo: the model that comes "
+            "with the program",
             show_default="the newest in runs/, else photo",
         ),
     ] = None,
@@ -214,7 +214,13 @@ def _short(names: list[str]) -> list[str]:
 
 
 def export(
-    where: Annotated[Path, typer.Argument(help="a .safetensors file, a run folder, or photo")],
+    where: Annotated[
+        Path,
+        typer.Argument(
+            help="a .safetensors file, a run folder (its best run), or photo: the model that comes "
+            "with the program"
+        ),
+    ],
     to: Annotated[str, typer.Option(help="onnx or torch-export")] = "onnx",
     out: Annotated[
         Path | None,
@@ -238,8 +244,8 @@ def serve(
     where: Annotated[
         Path | None,
         typer.Argument(
-            help="a .safetensors file, a run folder, or photo: the model that comes with the "
-            "program",
+            help="a .safetensors file, a run folder (its best run), or photo: the model that comes "
+            "with the program",
             show_default="the newest in runs/, else photo",
         ),
     ] = None,
