@@ -70,6 +70,18 @@ def test_on_an_accelerator_ways_for_convolutions_are_tried_out(
     assert all(f"{gain} times" in reason for gain in (stacked, abreast) if gain is not None)
 
 
+@pytest.mark.parametrize(("gained", "chosen"), [(1.6, "stacked"), (0.5, "serial")])
+def test_on_a_cpu_large_matrices_are_tried_out_and_small_ones_stacked(
+    gained: float, chosen: str, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "gain", lambda *_, **way: gained)
+    for name, expected in (("mlp-wide", chosen), ("v0", "stacked")):
+        found, reason = choose(
+            build_model(name), jobs(name, 1)[0], silhouettes.train, "auto", seeds=4
+        )
+        assert (found, f"{gained} times" in reason) == (expected, name == "mlp-wide")
+
+
 @pytest.mark.parametrize(("abreast", "chosen"), [(True, "abreast"), (False, "serial")])
 def test_on_an_accelerator_what_cannot_be_stacked_goes_abreast_if_it_can(
     abreast: bool, chosen: str, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch

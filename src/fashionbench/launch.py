@@ -27,6 +27,7 @@ from fashionbench.progress import note
 from fashionbench.recipe import Recipe
 from fashionbench.records import RunStore
 from fashionbench.runs import flops_per_image, run_job, run_together
+from fashionbench.train import useful_threads
 
 __all__ = ["choose", "run_entry"]
 
@@ -100,8 +101,9 @@ def group_size(model: nn.Module, data: Split, recipe: Recipe, chosen: Chosen) ->
 def choose(model: nn.Module, job: Job, data: Split, way: Way, seeds: int) -> tuple[Chosen, str]:
     """The fastest way of running seeds of a model together, or the next to what was asked for.
 
-    Stacking wins where a model is a few products of matrices. Convolutions gain nothing from it
-    on a CPU; on an accelerator, where `data` is then, what is possible is tried out.
+    Stacking wins where a model is a few small products of matrices. On a CPU convolutions gain
+    nothing from it, and with large matrices, which keep every core busy as they are, it is tried
+    out; so are convolutions on an accelerator, where `data` is then.
     """
     device = data.images.device
     convolutions = any(isinstance(module, nn.modules.conv._ConvNd) for module in model.modules())
@@ -112,7 +114,8 @@ def choose(model: nn.Module, job: Job, data: Split, way: Way, seeds: int) -> tup
         reason = "for convolutions gain nothing from stacking on a CPU"
     else:
         trouble = why_not_stackable(model, data, job.recipe)
-        uncertain = way == "auto" and (convolutions or trouble is not None)
+        large = on_cpu and useful_threads(model, job.recipe) is None
+        uncertain = way == "auto" and (convolutions or large or trouble is not None)
         if trouble is None and not uncertain:
             return "stacked", "one step for all of them"
         ways: list[Chosen] = ["stacked"] if trouble is None else []
