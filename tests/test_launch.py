@@ -70,7 +70,7 @@ def test_on_an_accelerator_ways_for_convolutions_are_tried_out(
     assert all(f"{gain} times" in reason for gain in (stacked, abreast) if gain is not None)
 
 
-@pytest.mark.parametrize(("gained", "chosen"), [(1.6, "stacked"), (0.5, "serial")])
+@pytest.mark.parametrize(("gained", "chosen"), [(1.6, "stacked"), (0.5, "processes")])
 def test_on_a_cpu_large_matrices_are_tried_out_and_small_ones_stacked(
     gained: float, chosen: str, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:

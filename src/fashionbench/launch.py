@@ -122,8 +122,11 @@ def choose(model: nn.Module, job: Job, data: Split, way: Way, seeds: int) -> tup
         if uncertain and can_go_abreast(model, job.recipe, device):
             ways.append("abreast")
         if ways:
-            return _fastest(ways, model, data, job.recipe, seeds)
-        reason = f"since they cannot be stacked ({trouble})"
+            best, reason = _fastest(ways, model, data, job.recipe, seeds)
+            if best is not None:
+                return best, reason
+        else:
+            reason = f"since they cannot be stacked ({trouble})"
     if not on_cpu:
         return "serial", f"one after another, {reason}"
     if job.model.startswith("__main__:"):
@@ -135,15 +138,15 @@ def choose(model: nn.Module, job: Job, data: Split, way: Way, seeds: int) -> tup
 
 def _fastest(
     ways: Sequence[Chosen], model: nn.Module, data: Split, recipe: Recipe, seeds: int
-) -> tuple[Chosen, str]:
-    """That of the ways which gains most in a trial, or one seed after another."""
+) -> tuple[Chosen | None, str]:
+    """That of the ways which gains most in a trial; None if each is slower than one by one."""
     gains = {}
     for chosen in ways:
         members = min(seeds, group_size(model, data, recipe, chosen))
         gains[chosen] = gain(model, data, recipe, members, abreast=chosen == "abreast")
     best = max(ways, key=gains.__getitem__)
     told = ", ".join(f"{chosen} {gains[chosen]:.1f} times" for chosen in ways)
-    return best if gains[best] > 1 else "serial", f"for they were {told} as fast as alone"
+    return best if gains[best] > 1 else None, f"for they were {told} as fast as alone"
 
 
 def run_in_processes(
