@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["export", "predict", "serve"]
 
+TRAINED_MODEL = (
+    "a .safetensors file, a run folder (its best run), or photo: the model that comes with the "
+    "program"
+)
+
 
 def predict(
     images: Annotated[
@@ -28,8 +33,7 @@ def predict(
     model: Annotated[
         Path | None,
         typer.Option(
-            help="a .safetensors file, a run folder (its best run), or photo: the model that comes "
-            "with the program",
+            help=TRAINED_MODEL,
             show_default="the newest in runs/, else photo",
         ),
     ] = None,
@@ -214,13 +218,7 @@ def _short(names: list[str]) -> list[str]:
 
 
 def export(
-    where: Annotated[
-        Path,
-        typer.Argument(
-            help="a .safetensors file, a run folder (its best run), or photo: the model that comes "
-            "with the program"
-        ),
-    ],
+    where: Annotated[Path, typer.Argument(help=TRAINED_MODEL)],
     to: Annotated[str, typer.Option(help="onnx or torch-export")] = "onnx",
     out: Annotated[
         Path | None,
@@ -244,8 +242,7 @@ def serve(
     where: Annotated[
         Path | None,
         typer.Argument(
-            help="a .safetensors file, a run folder (its best run), or photo: the model that comes "
-            "with the program",
+            help=TRAINED_MODEL,
             show_default="the newest in runs/, else photo",
         ),
     ] = None,
