@@ -23,7 +23,9 @@ from fashionbench.seeds import derive_seed
 __all__ = ["Batch", "batch_loss", "batch_losses", "epoch_batches", "epoch_order", "epoch_steps"]
 
 CHUNK = 1024
-"""Images that are augmented at once: many enough for a kernel's cost, few enough for a cache."""
+"""Images that a CPU augments at once: many enough for a kernel's cost, few enough for a cache."""
+ACCELERATOR_CHUNK = 32 * CHUNK
+"""And an accelerator, which has to be told of every operation: 100 MB of pixels at a time."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ def epoch_batches(data: Split, recipe: Recipe, seeds: Sequence[int], epoch: int)
     chances = _mixing_draws(data, recipe, seeds, epoch)
     offsets = images * torch.arange(members, device=device)[:, None]
     whole = images // recipe.batch_size * recipe.batch_size
-    at_once = max(1, CHUNK // (members * recipe.batch_size))
+    chunk_size = CHUNK if device.type == "cpu" else ACCELERATOR_CHUNK
+    at_once = max(1, chunk_size // (members * recipe.batch_size))
     parts: list[Tensor] = []
     if whole:
         parts += orders[:, :whole].unflatten(1, (-1, recipe.batch_size)).split(at_once, dim=1)

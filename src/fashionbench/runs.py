@@ -3,10 +3,13 @@
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -52,7 +55,8 @@ def run_job(
     if not alone:
         trained.train_seconds = None
     way = "alone" if alone else "in one of several processes"
-    return _record(job, model, trained, dataset, store, flops, way)
+    test = _test(job, model, dataset)
+    return _record(job, model, trained, test, dataset, store, flops, way)
 
 
 def run_together(
@@ -78,10 +82,14 @@ def run_together(
             description=f"{model_entry(jobs[0].model).label}, {len(jobs)} seeds",
         )
     way = f"{'abreast' if abreast else 'stacked'} with {len(jobs)}"
-    return [
-        _record(job, model, run, dataset, store, flops, way)
-        for job, model, run in zip(jobs, models, trained, strict=True)
-    ]
+    tested = [_test(job, model, dataset) for job, model in zip(jobs, models, strict=True)]
+
+    def record(job: Job, model: nn.Module, run: Fit, test: _Test) -> RunRecord:
+        return _record(job, model, run, test, dataset, store, flops, way)
+
+    # Scores and files of a hundred small models take longer than their training, on one thread.
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        return list(pool.map(record, jobs, models, trained, tested))
 
 
 @contextmanager
@@ -120,10 +128,28 @@ def _refuse_changed(job: Job) -> None:
             )
 
 
+@dataclass(frozen=True)
+class _Test:
+    """What a trained model answers: all of a record that the device has to compute."""
+
+    logits: NDArray[np.float32]
+    """(N, K) for the test images."""
+    seconds: float
+    temperature: float | None
+
+
+def _test(job: Job, model: nn.Module, dataset: Dataset) -> _Test:
+    start = time.perf_counter()
+    logits = infer(model, dataset.test.images, job.recipe.test_views)
+    seconds = time.perf_counter() - start
+    return _Test(logits, seconds, calibrate(model, dataset.train, job.recipe))
+
+
 def _record(
     job: Job,
     model: nn.Module,
     trained: Fit,
+    test: _Test,
     dataset: Dataset,
     store: RunStore,
     flops: int,
@@ -131,10 +157,7 @@ def _record(
 ) -> RunRecord:
     label = model_entry(job.model).label
     device = next(model.parameters()).device
-    start = time.perf_counter()
-    labels = dataset.test.labels.cpu().numpy()
-    logits = infer(model, dataset.test.images, job.recipe.test_views)
-    test_seconds = time.perf_counter() - start
+    logits, labels = test.logits, dataset.test.labels.cpu().numpy()
     predicted = logits.argmax(axis=1).astype("uint8")
     called = set(predicted.tolist())
     outcome: Outcome = "ok"
@@ -154,7 +177,7 @@ def _record(
         other_seconds={
             "warm_up": trained.warm_up_seconds,
             "validation": trained.validation_seconds,
-            "test": test_seconds,
+            "test": test.seconds,
         },
         curve=trained.curve,
         validation_curve=trained.validation_curve,
@@ -177,7 +200,7 @@ def _record(
         "classes": dataset.classes,
         "parameters": record.parameters,
         "test_accuracy": record.scores.accuracy,
-        "temperature": calibrate(model, dataset.train, job.recipe),
+        "temperature": test.temperature,
         "environment": record.environment,
     }
     save_model(model, checkpoint_path(store.folder, job, device.type), job, facts)
