@@ -1,6 +1,7 @@
 """The plots show the numbers that they are given, under a title that names the data set."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ from factories import CLASSES, IMAGES, LABELS, make_result
 from matplotlib.figure import Figure
 
 from fashionbench.plots import (
+    COSTS,
+    draw_pareto,
     plot_confusion,
     plot_hard_images,
     plot_pareto,
@@ -68,6 +71,18 @@ def test_the_front_joins_what_nothing_beats(result: Result) -> None:
     panel = plot_pareto(named, result.test_set).axes[0]
     (line,) = (line for line in panel.lines if line.get_linestyle() == "-")
     np.testing.assert_allclose(line.get_xydata(), [(100, 80), (300, 90)])
+
+
+@pytest.mark.parametrize("costs", [(7e3, 5e6), (15_680, 8e9), (0.9, 510), (0, 15_680), (2, 3)])
+def test_labels_of_costs_do_not_touch(costs: tuple[float, float]) -> None:
+    points = [(f"{cost:g}", (0.9, dict.fromkeys(COSTS, cost))) for cost in costs]
+    figure = draw_pareto(points, "A set")
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        shown = [text for text in axes.get_xticklabels() if text.get_text()]
+        boxes = [text.get_window_extent() for text in shown]
+        assert len(boxes) > 2
+        assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
 def test_no_two_of_fourteen_entries_look_alike(result: Result) -> None:

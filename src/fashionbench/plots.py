@@ -215,9 +215,11 @@ def draw_pareto(
                 axes.plot(*paid[-1], marker, color=colour, ms=7, mec=INK, mew=0.5, label=name)
         axes.plot(*zip(*_front(paid), strict=True), "-", color=INK, lw=1, alpha=0.5, zorder=0)
         costs = [cost for cost, _ in paid]
-        if costs and max(costs) > LOG_FROM * min(costs):
+        spread = max(costs) / min(costs) if min(costs, default=0) else 1
+        if spread > LOG_FROM:
             axes.set_xscale("log")
-            axes.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=8))
+            steps = (1, 3) if spread < THREES_TO else (1,)
+            axes.xaxis.set_major_locator(LogLocator(subs=steps, numticks=8))
             axes.xaxis.set_minor_formatter(NullFormatter())
         # "30k" for what is counted, "0.3" for what is measured: "300m" microseconds are no unit.
         axes.xaxis.set_major_formatter(
@@ -233,6 +235,8 @@ def draw_pareto(
 
 LOG_FROM = 5
 """The dearest over the cheapest from which a logarithmic scale shows more."""
+THREES_TO = 1000
+"""And to which there is room for 3, 30, 300 between 1, 10, 100."""
 
 COSTS: dict[str, Callable[[RunRecord, int], float | None]] = {
     "parameters": lambda run, _: run.parameters,
