@@ -138,6 +138,17 @@ def test_a_slow_model_is_timed_once(
     assert run(store, silhouettes, "mlp", 2, "stacked", timed=1) == 2
 
 
+def test_a_single_run_that_is_left_is_alone_and_so_timed(
+    tmp_path: Path, silhouettes: Dataset
+) -> None:
+    store = RunStore(tmp_path, create=True)
+    assert run(store, silhouettes, "v0", 1, "auto", timed=launch.MOST_TIMED) == 1
+    found = store.load_run(*jobs("v0", 1))
+    assert found is not None
+    assert found.train_seconds is not None
+    assert found.environment["way"] == "alone"
+
+
 def test_more_seeds_than_a_stack_holds_are_several_stacks(
     tmp_path: Path, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:

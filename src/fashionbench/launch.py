@@ -65,6 +65,7 @@ def run_entry(
     while waiting and (
         way == "serial"
         or timed == 0
+        or len(waiting) == 1  # with no other to run together with
         or (timed < MOST_TIMED and time.perf_counter() - start < TIMING_SECONDS)
     ):
         run_job(waiting.pop(0), dataset, device, store)
