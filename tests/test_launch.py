@@ -46,7 +46,9 @@ def test_what_cannot_be_stacked_goes_the_next_way_and_says_why(silhouettes: Data
     ("stacked", "abreast", "chosen"),
     [(3.2, None, "stacked"), (0.4, None, "serial"), (3.2, 4.5, "abreast"), (8.9, 6.2, "stacked")],
 )
-def test_on_an_accelerator_ways_for_convolutions_are_tried_out(
+@pytest.mark.parametrize("name", ["v2", "mlp-wide"])
+def test_on_an_accelerator_ways_for_convolutions_and_large_matrices_are_tried_out(
+    name: str,
     stacked: float,
     abreast: float | None,
     chosen: str,
@@ -64,8 +66,8 @@ def test_on_an_accelerator_ways_for_convolutions_are_tried_out(
     monkeypatch.setattr(launch, "can_go_abreast", lambda *_: abreast is not None)
     monkeypatch.setattr(launch, "STREAMS", 5)
     meta = torch.device("meta")  # stands for any device that is not the CPU
-    job = jobs("v2", 1)[0]
-    found, reason = choose(build_model("v2"), job, silhouettes.train.to(meta), "auto", 7)
+    job = jobs(name, 1)[0]
+    found, reason = choose(build_model(name), job, silhouettes.train.to(meta), "auto", 7)
     assert (found, asked) == (chosen, [7] if abreast is None else [7, 5])
     assert all(f"{gain} times" in reason for gain in (stacked, abreast) if gain is not None)
 

@@ -102,9 +102,9 @@ def group_size(model: nn.Module, data: Split, recipe: Recipe, chosen: Chosen) ->
 def choose(model: nn.Module, job: Job, data: Split, way: Way, seeds: int) -> tuple[Chosen, str]:
     """The fastest way of running seeds of a model together, or the next to what was asked for.
 
-    Stacking wins where a model is a few small products of matrices. On a CPU convolutions gain
-    nothing from it, and with large matrices, which keep every core busy as they are, it is tried
-    out; so are convolutions on an accelerator, where `data` is then.
+    Stacking wins where a model is a few small products of matrices. With large ones, which keep a
+    device busy as they are, it is tried out. On a CPU convolutions gain nothing from it; on an
+    accelerator, where `data` is then, they are tried out too.
     """
     device = data.images.device
     convolutions = any(isinstance(module, nn.modules.conv._ConvNd) for module in model.modules())
@@ -115,8 +115,8 @@ def choose(model: nn.Module, job: Job, data: Split, way: Way, seeds: int) -> tup
         reason = "for convolutions gain nothing from stacking on a CPU"
     else:
         trouble = why_not_stackable(model, data, job.recipe)
-        large = on_cpu and useful_threads(model, job.recipe) is None
-        uncertain = way == "auto" and (convolutions or large or trouble is not None)
+        large = useful_threads(model, job.recipe) is None
+        uncertain = way == "auto" and (large or trouble is not None)
         if trouble is None and not uncertain:
             return "stacked", "one step for all of them"
         ways: list[Chosen] = ["stacked"] if trouble is None else []
