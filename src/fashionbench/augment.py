@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 import numpy as np
-import scipy.special
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -332,5 +331,8 @@ def _beta(u: Tensor, alpha: float) -> Tensor:
 
 @cache
 def _beta_quantiles(alpha: float) -> Tensor:
+    # Here, since few recipes mix and every process that trains would wait for the import.
+    from scipy.special import betaincinv
+
     probabilities = np.linspace(0, 1, 4097)
-    return torch.from_numpy(scipy.special.betaincinv(alpha, alpha, probabilities)).float()
+    return torch.from_numpy(betaincinv(alpha, alpha, probabilities)).float()
