@@ -161,10 +161,10 @@ def page(found: list[dict[str, Any]]) -> str:
 ## How
 
 The last epoch of each run, with nothing chosen by the test set, which was looked at once a run. The
-recipes are customary ones; that short training wants easier images, and how the wide MLP is best
-trained, was seen on validation images. Where models were trained on different days, their training
-times differ by what else the machine did; the times for a test image were taken one after another.
-The plot shows the times of the device that most models were trained on.
+recipes are customary ones; that short training wants easier images, and how the wide MLP and
+SpeedNet are best trained, was seen on validation images. Where models were trained on different
+days, their training times differ by what else the machine did; the times for a test image were
+taken one after another. The plot shows the times of the device that most models were trained on.
 
 {recipes}
 

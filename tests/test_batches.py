@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from fashionbench import batches
 from fashionbench.batches import (
     Batch,
     batch_loss,
@@ -26,13 +27,13 @@ def test_an_epochs_order_is_a_permutation_of_its_own() -> None:
 
 
 def test_an_epoch_shows_each_image_once_in_the_order_of_its_seed(few: Split) -> None:
-    batches = list(epoch_batches(few, SEED, [3], 1))
-    assert [len(batch.labels) for batch in batches] == [32] * 15 + [20]
-    assert len(batches) == epoch_steps(len(few), SEED)
+    found = list(epoch_batches(few, SEED, [3], 1))
+    assert [len(batch.labels) for batch in found] == [32] * 15 + [20]
+    assert len(found) == epoch_steps(len(few), SEED)
     order = epoch_order(len(few), 3, 1)
-    images = torch.cat([batch.images for batch in batches])
+    images = torch.cat([batch.images for batch in found])
     torch.testing.assert_close(images, few.images[order].unsqueeze(1).float() / 255)
-    assert torch.equal(torch.cat([batch.labels for batch in batches]), few.labels[order])
+    assert torch.equal(torch.cat([batch.labels for batch in found]), few.labels[order])
 
 
 @pytest.mark.parametrize("seeds", [[3], [3, 4]])
@@ -51,6 +52,18 @@ def test_the_batches_of_several_runs_are_those_of_each_one_after_another(few: Sp
         for name in ("images", "labels", "partners", "shares"):
             expected = torch.cat([getattr(single, name) for single in singles])
             torch.testing.assert_close(getattr(many, name), expected)
+
+
+@pytest.mark.parametrize("at_once", [1, 200, 100_000])
+def test_how_many_images_are_made_at_once_changes_none(
+    at_once: int, few: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = SEED.override(augmentation="flip,shift:2,erase:0.5", mixing="cutmix:1")
+    usual = list(epoch_batches(few, recipe, [0, 5], 2))
+    monkeypatch.setattr(batches, "CHUNK", at_once)
+    for batch, expected in zip(epoch_batches(few, recipe, [0, 5], 2), usual, strict=True):
+        for made, wanted in zip(batch.tensors(), expected.tensors(), strict=True):
+            torch.testing.assert_close(made, wanted)
 
 
 def test_another_epoch_augments_in_another_way(few: Split) -> None:
