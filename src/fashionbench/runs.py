@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -83,11 +84,9 @@ def run_together(
         )
     way = f"{'abreast' if abreast else 'stacked'} with {len(jobs)}"
     tested = [_test(job, model, dataset) for job, model in zip(jobs, models, strict=True)]
-
-    def record(job: Job, model: nn.Module, run: Fit, test: _Test) -> RunRecord:
-        return _record(job, model, run, test, dataset, store, flops, way)
-
+    record = partial(_record, dataset=dataset, store=store, flops=flops, way=way)
     # Scores and files of a hundred small models take longer than their training, on one thread.
+    # Not so what torch computes, which is done by then: it has threads of its own.
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         return list(pool.map(record, jobs, models, trained, tested))
 
