@@ -10,6 +10,7 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -20,8 +21,9 @@ from matplotlib.figure import Figure
 import fashionbench as fb
 from fashionbench.data import Dataset
 from fashionbench.devices import describe_device
-from fashionbench.members import fit_members, why_not_stackable
+from fashionbench.members import fit_members
 from fashionbench.table import counted
+from fashionbench.trial import why_not_stackable
 
 DOCS = Path(__file__).parent.parent / "docs"
 VALIDATION_IMAGES = 5000
@@ -42,8 +44,9 @@ def validation_accuracy(
 ) -> float:
     """Mean over seeds after the last epoch, on images held out; the test set is not touched."""
     recipe = recipe.override(validation_images=VALIDATION_IMAGES)
-    models = [fb.build_model(model, seed) for seed in seeds]
-    if len(seeds) > 1 and why_not_stackable(models[0], data.train, recipe) is None:
+    build = partial(fb.build_model, model)
+    models = [build(seed) for seed in seeds]
+    if len(seeds) > 1 and why_not_stackable(build, data.train, recipe) is None:
         runs = fit_members(models, data.train, recipe, seeds)
     else:
         runs = [

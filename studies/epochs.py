@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import fashionbench as fb
-from fashionbench.result import Entry
+from fashionbench.entries import Entry
 from fashionbench.stats import summarize
 
 SEEDS = {"v0": 20, "mlp": 20, "v2": 5}

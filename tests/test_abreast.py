@@ -11,13 +11,15 @@ from test_runs import jobs
 
 from fashionbench import launch
 from fashionbench.data import Dataset, Split
+from fashionbench.gate import Examination
 from fashionbench.launch import run_entry
-from fashionbench.members import can_go_abreast, fit_members
+from fashionbench.members import fit_members
 from fashionbench.models import build_model
 from fashionbench.recipe import Recipe, load_recipe
 from fashionbench.records import RunStore
 from fashionbench.runs import run_job
 from fashionbench.train import Fit, fit
+from fashionbench.trial import can_go_abreast
 
 SEEDS = (0, 1, 7)
 RECIPE = load_recipe("seed").override(epochs=2)
@@ -112,7 +114,17 @@ def test_more_seeds_than_streams_are_several_groups(
     monkeypatch.setattr(launch, "STREAMS", 2)
     cpu, asked = torch.device("cpu"), jobs("lenet", 3)
     together, alone = (RunStore(tmp_path / name, create=True) for name in ("together", "alone"))
-    run_entry(asked, silhouettes, None, cpu, together, "auto", timed=3, done=lambda _: None)
+    run_entry(
+        asked,
+        silhouettes,
+        None,
+        cpu,
+        together,
+        "auto",
+        Examination(),
+        timed=3,
+        done=lambda _: None,
+    )
     found = [together.load_run(job) for job in asked]
     assert [run.environment["way"] for run in found if run] == [
         "abreast with 2",

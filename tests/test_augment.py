@@ -339,7 +339,7 @@ def test_editing_ones_own_change_makes_other_runs_of_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("images[:, 0]", r"answers \(2, 1, 28, 28\) images with \(2, 28, 28\)"),
+        ("images[:, 0]", r"answers \(4, 1, 28, 28\) images with \(4, 28, 28\)"),
         ("3", "with int; it must give back as many"),
         ("images @ uniform", r"mine.py, line 1: .*\(B, 4\) uniform random numbers"),
     ],

@@ -1,15 +1,17 @@
 """Which way seeds are run together, and processes that do it and fail."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from test_members import Asking
 from test_runs import CPU, jobs
+from test_trial import Asking
 
 from fashionbench import launch
 from fashionbench.data import Dataset
 from fashionbench.errors import DataError, FashionbenchError
+from fashionbench.gate import Examination
 from fashionbench.launch import choose, run_entry, run_in_processes
 from fashionbench.models import build_model
 from fashionbench.records import RunStore
@@ -29,17 +31,17 @@ pytestmark = pytest.mark.usefixtures("two_threads")
     ],
 )
 def test_the_way_suits_the_model(name: str, way: str, chosen: str, silhouettes: Dataset) -> None:
-    found, reason = choose(build_model(name), jobs(name, 2)[0], silhouettes.train, way, 2)
+    found, reason = choose(partial(build_model, name), jobs(name, 2)[0], silhouettes.train, way, 2)
     assert found == chosen
     assert reason
 
 
 def test_what_cannot_be_stacked_goes_the_next_way_and_says_why(silhouettes: Dataset) -> None:
     job = jobs("v0", 1)[0]
-    found, reason = choose(Asking(), job, silhouettes.train, "auto", 2)
+    found, reason = choose(lambda seed: Asking(), job, silhouettes.train, "auto", 2)
     assert (found, "item" in reason) == ("processes", True)
     script = job.model_copy(update={"model": "__main__:Asking"})
-    assert choose(Asking(), script, silhouettes.train, "auto", 2)[0] == "serial"
+    assert choose(lambda seed: Asking(), script, silhouettes.train, "auto", 2)[0] == "serial"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_on_an_accelerator_ways_for_convolutions_and_large_matrices_are_tried_ou
     monkeypatch.setattr(launch, "STREAMS", 5)
     meta = torch.device("meta")  # stands for any device that is not the CPU
     job = jobs(name, 1)[0]
-    found, reason = choose(build_model(name), job, silhouettes.train.to(meta), "auto", 7)
+    found, reason = choose(partial(build_model, name), job, silhouettes.train.to(meta), "auto", 7)
     assert (found, asked) == (chosen, [7] if abreast is None else [7, 5])
     assert all(f"{gain} times" in reason for gain in (stacked, abreast) if gain is not None)
 
@@ -79,7 +81,7 @@ def test_on_a_cpu_large_matrices_are_tried_out_and_small_ones_stacked(
     monkeypatch.setattr(launch, "gain", lambda *_, **way: gained)
     for name, expected in (("mlp-wide", chosen), ("v0", "stacked")):
         found, reason = choose(
-            build_model(name), jobs(name, 1)[0], silhouettes.train, "auto", seeds=4
+            partial(build_model, name), jobs(name, 1)[0], silhouettes.train, "auto", seeds=4
         )
         assert (found, f"{gained} times" in reason) == (expected, name == "mlp-wide")
 
@@ -93,7 +95,7 @@ def test_on_an_accelerator_what_cannot_be_stacked_goes_abreast_if_it_can(
     monkeypatch.setattr(launch, "gain", lambda *_, **way: 2.3 if way["abreast"] else 9.9)
     meta = torch.device("meta")
     found, reason = choose(
-        build_model("v0"), jobs("v0", 1)[0], silhouettes.train.to(meta), "auto", 7
+        partial(build_model, "v0"), jobs("v0", 1)[0], silhouettes.train.to(meta), "auto", 7
     )
     assert found == chosen
     assert ("abreast 2.3 times" if abreast else "cannot be stacked (it asks)") in reason
@@ -101,14 +103,24 @@ def test_on_an_accelerator_what_cannot_be_stacked_goes_abreast_if_it_can(
 
 def test_processes_are_for_the_cpu(silhouettes: Dataset) -> None:
     meta = torch.device("meta")
-    asked = choose(build_model("v2"), jobs("v2", 1)[0], silhouettes.train.to(meta), "processes", 2)
+    asked = choose(
+        partial(build_model, "v2"), jobs("v2", 1)[0], silhouettes.train.to(meta), "processes", 2
+    )
     assert asked == ("serial", "one after another, for processes are for the CPU")
 
 
 def run(store: RunStore, silhouettes: Dataset, model: str, seeds: int, way: str, timed: int) -> int:
     counts: list[int] = []
     run_entry(
-        jobs(model, seeds), silhouettes, None, CPU, store, way, timed=timed, done=counts.append
+        jobs(model, seeds),
+        silhouettes,
+        None,
+        CPU,
+        store,
+        way,
+        Examination(),
+        timed=timed,
+        done=counts.append,
     )
     return sum(counts)
 
@@ -165,7 +177,9 @@ def test_more_seeds_than_a_stack_holds_are_several_stacks(
 def test_processes_give_the_numbers_of_this_one(tmp_path: Path, silhouettes: Dataset) -> None:
     here, there = (RunStore(tmp_path / name, create=True) for name in ("here", "there"))
     asked = jobs("v2", 2)
-    assert sorted(run_in_processes(asked, 5, None, there)) == sorted(job.key for job in asked)
+    assert sorted(run_in_processes(asked, Examination(flops=5), None, there)) == sorted(
+        job.key for job in asked
+    )
     torch.set_num_threads(1)
     singles = [run_job(job, silhouettes, CPU, here) for job in asked]
     for job, single in zip(asked, singles, strict=True):
@@ -184,7 +198,7 @@ def test_a_workers_trouble_is_told_here(tmp_path: Path) -> None:
     real = job.model_copy(update={"dataset": "fashion-mnist"})
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="file"):
-        list(run_in_processes([real], 5, tmp_path / "file", store))
+        list(run_in_processes([real], Examination(), tmp_path / "file", store))
 
 
 def test_a_worker_that_is_killed_is_noticed(
@@ -199,4 +213,4 @@ def test_a_worker_that_is_killed_is_noticed(
 
     monkeypatch.setattr(launch, "_start_worker", doomed)
     with pytest.raises(FashionbenchError, match="ended from outside"):
-        list(run_in_processes(jobs("v0", 1), 5, None, RunStore(tmp_path, create=True)))
+        list(run_in_processes(jobs("v0", 1), Examination(), None, RunStore(tmp_path, create=True)))

@@ -1,7 +1,7 @@
 """Members of a stack end where runs of their own end, and do not touch each other."""
 
 import copy
-from types import SimpleNamespace
+from functools import partial
 
 import pytest
 import torch
@@ -9,15 +9,11 @@ from torch import nn
 
 from fashionbench.data import Dataset, Split
 from fashionbench.evaluation import evaluate
-from fashionbench.members import (
-    fit_members,
-    gain,
-    members_that_fit,
-    why_not_stackable,
-)
+from fashionbench.members import fit_members
 from fashionbench.models import build_model
 from fashionbench.recipe import OPTIMIZERS, load_recipe
 from fashionbench.train import fit
+from fashionbench.trial import why_not_stackable
 
 RECIPE = load_recipe("seed").override(epochs=2)
 SEEDS = (0, 1, 7)
@@ -51,18 +47,6 @@ class Normed(nn.Sequential):
 class Dropping(nn.Sequential):
     def __init__(self) -> None:
         super().__init__(nn.Flatten(), nn.Dropout(0.5), nn.Linear(784, 10))
-
-
-class Asking(nn.Module):
-    """Looks at its own numbers to decide what to do: no two members can share a step."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Linear(784, 10)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        logits = self.layer(images.flatten(1))
-        return logits if logits.sum().item() > 0 else -logits
 
 
 def built(name: str, seed: int) -> nn.Module:
@@ -137,7 +121,7 @@ def test_batch_normalization_in_bf16_is_stacked_too(name: str, device: str, few:
     recipe = RECIPE.override(epochs=1, precision="bf16", learning_rate=0.01, train_images=40)
     singles, members = ([build_model(name, seed) for seed in SEEDS] for _ in range(2))
     starts = [weights(model) for model in singles]
-    assert why_not_stackable(members[0], few.to(device), recipe) is None
+    assert why_not_stackable(partial(build_model, name), few.to(device), recipe) is None
     for model, seed in zip(singles, SEEDS, strict=True):
         fit(model, few, recipe, seed, device=device)
     fit_members(members, few, recipe, SEEDS, device=device)
@@ -222,19 +206,7 @@ def test_torchs_own_generator_is_left_alone(few: Split) -> None:
     expected = torch.rand(3)
     torch.manual_seed(5)
     fit_members(models, few, RECIPE, (0, 1), device="cpu")
-    why_not_stackable(models[0], few, RECIPE)
-    members_that_fit(models[0], few, RECIPE)
     assert torch.equal(torch.rand(3), expected)
-
-
-def test_what_cannot_be_stacked_is_told_and_left_as_it_was(few: Split) -> None:
-    model = Asking()
-    before = flat(model)
-    reason = why_not_stackable(model, few, RECIPE)
-    assert reason is not None
-    assert "item" in reason
-    assert torch.equal(flat(model), before)
-    assert why_not_stackable(build_model("v2"), few, RECIPE) is None
 
 
 class Half(nn.Sequential):
@@ -252,55 +224,9 @@ def test_what_is_frozen_stays_so_and_buffers_need_not_be_saved(own: bool, few: S
     models = [Half() if own else nn.Sequential(*Half()) for _ in range(3)]
     before = [model[1].weight.clone() for model in models]
     alone = copy.deepcopy(models[1])
-    assert why_not_stackable(models[0], few, recipe) is None
+    assert why_not_stackable(lambda seed: copy.deepcopy(alone), few, recipe) is None
     fit_members(models, few, recipe, SEEDS, device="cpu")
     fit(alone, few, recipe, SEEDS[1], device="cpu")
     for model, weight in zip(models, before, strict=True):
         assert torch.equal(model[1].weight, weight)
     torch.testing.assert_close(models[1][3].weight, alone[3].weight)
-
-
-class Annealed(nn.Sequential):
-    """Changes in every step something that is no tensor."""
-
-    def __init__(self) -> None:
-        super().__init__(nn.Flatten(), nn.Linear(784, 10))
-        self.heat = 1.0
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        self.heat *= 0.9
-        return super().forward(images) / self.heat
-
-
-def test_a_model_that_changes_what_is_no_tensor_is_not_stacked(few: Split) -> None:
-    reason = why_not_stackable(Annealed(), few, RECIPE)
-    assert reason is not None
-    assert "changes attributes" in reason
-
-
-def test_what_stacking_gains_is_tried_out(
-    silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = build_model("v2", seed=0)
-    before = flat(model)
-    readings = iter([0.0, 2.0, 10.0, 10.5])  # 2 s for eight together, half a second for one
-    clock = SimpleNamespace(perf_counter=readings.__next__)
-    monkeypatch.setattr("fashionbench.members.time", clock)
-    assert gain(model, silhouettes.train, RECIPE, 8) == 8 * 0.5 / 2
-    assert torch.equal(flat(model), before)
-
-
-def test_groups_stay_within_half_of_the_free_memory(
-    few: Split, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def with_megabytes(megabytes: int) -> int:
-        monkeypatch.setattr("fashionbench.members.free_memory", lambda _: megabytes << 20)
-        return members_that_fit(build_model("v2"), few, RECIPE)
-
-    # V2 keeps at least its eight activations: 2 (10 x 28 x 28) twice and as many of 14 x 14.
-    least = 32 * 4 * 10 * (4 * 28 * 28 + 4 * 14 * 14)
-    assert 1 <= with_megabytes(400) <= (200 << 20) / least
-    assert with_megabytes(4000) == pytest.approx(10 * with_megabytes(400), abs=10)
-    # Three times the least allows for what autograd keeps beside it, and no more.
-    assert with_megabytes(4000) >= (2000 << 20) / (2 * 3 * least)
-    assert with_megabytes(1) == 1

@@ -1,6 +1,7 @@
 """Names, structure and parameter counts of the models, and one contract for all of them."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,16 @@ from torch import nn
 from fashionbench.data import Split
 from fashionbench.errors import UsageError
 from fashionbench.evaluation import evaluate
-from fashionbench.members import why_not_stackable
-from fashionbench.models import MODELS, _parse, build_model, identify, model_entry
+from fashionbench.models import MODELS, build_model, identify, model_entry
 from fashionbench.models.adapter import Adapter
+from fashionbench.models.cost import flops_per_image
 from fashionbench.models.mlp import MLP, FashionMnistModelV0, FashionMnistModelV1
+from fashionbench.models.table import parse_name
 from fashionbench.models.tinyvgg import FashionMNISTModelV2
 from fashionbench.own_code import locate
 from fashionbench.recipe import load_recipe
-from fashionbench.runs import flops_per_image
 from fashionbench.train import fit
+from fashionbench.trial import why_not_stackable
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ class TestContract:
         assert evaluate(model, data).accuracy == 1
 
     def test_can_be_trained_as_members_at_once(self, name: str, few: Split) -> None:
-        assert why_not_stackable(build_model(name), few, load_recipe("seed")) is None
+        assert why_not_stackable(partial(build_model, name), few, load_recipe("seed")) is None
 
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
     def test_cuda_gives_the_same_logits(self, name: str) -> None:
@@ -239,4 +241,4 @@ def test_an_argument_that_does_not_fit_is_explained(name: str, message: str) -> 
 def test_arguments_are_told_from_names_and_paths(
     name: str, base: str, given: dict[str, object]
 ) -> None:
-    assert _parse(name) == (base, given)
+    assert parse_name(name) == (base, given)

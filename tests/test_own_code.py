@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from fashionbench.errors import UsageError
-from fashionbench.own_code import digest, locate, takes, told
+from fashionbench.own_code import locate, takes, told
+from fashionbench.own_source import digest
 
 
 def test_a_function_of_a_file_and_one_of_a_package_are_found(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from fashionbench.config import Job
 from fashionbench.data import Dataset
 from fashionbench.errors import FashionbenchError, StoreError, UsageError
 from fashionbench.models import build_model, identify, model_entry
-from fashionbench.models.adapter import SHAPES, Adapter
+from fashionbench.models.adapter import SHAPES, Interface, find_interface
+from fashionbench.own_code import locate
+from fashionbench.own_source import digest
 from fashionbench.recipe import load_recipe
 from fashionbench.records import RunStore
 from fashionbench.runs import run_job
@@ -56,17 +58,17 @@ def test_a_class_and_a_function_of_a_file_are_models(tmp_path: Path) -> None:
 def test_a_net_made_for_other_pictures_is_shown_ours(channels: int, side: int) -> None:
     # Takes this one shape and no other.
     net = nn.Sequential(nn.Flatten(), nn.Linear(channels * side * side, 10))
-    from fashionbench.models.adapter import adapted
-
-    model, answer = adapted(net)
-    assert answer.shape == (2, 10)
-    if (channels, side) == (1, 28):
-        assert not isinstance(model, Adapter)
-        return
-    assert (model.channels, model.side) == (channels, side)
     images = torch.rand(3, 1, 28, 28)
+    interface, answer = find_interface(net, lambda: net, images)
+    assert interface == Interface(channels, side)
+    assert answer.shape == (3, 10)
+    model = interface.fitted(net)
+    assert Interface.of(model) == interface
+    if (channels, side) == (1, 28):
+        assert model is net
+        return
     shown = []
-    model.net.register_forward_pre_hook(lambda _, inputs: shown.append(inputs[0]))
+    net.register_forward_pre_hook(lambda _, inputs: shown.append(inputs[0]))
     model(images)
     assert shown[0].shape == (3, channels, side, side)
     torch.testing.assert_close(shown[0][:, 0].mean(), images.mean(), rtol=0.02, atol=0)
@@ -252,7 +254,7 @@ def test_a_model_edited_while_runs_are_made_is_not_kept_under_the_old_name(
     store = RunStore(tmp_path / "runs", create=True)
     run_job(first, silhouettes, torch.device("cpu"), store)
     write(tmp_path, NET.replace("nn.ReLU()", "nn.GELU()"))
-    with pytest.raises(UsageError, match="has changed since the comparison began; finished runs"):
+    with pytest.raises(UsageError, match="changed since the comparison began; finished runs"):
         run_job(second, silhouettes, torch.device("cpu"), store)
     assert store.load_run(second) is None
 
@@ -269,7 +271,7 @@ def test_what_a_foreign_file_names_is_not_run(
     argument = "cmd" if "getoutput" in reference else "command"
     job = Job(
         model=f"{reference}:{argument}=touch was-run",
-        model_source=identify(reference)[1],
+        model_source=digest(locate(reference), reference),
         recipe=load_recipe("seed"),
         seed=0,
         dataset="silhouettes",

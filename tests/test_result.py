@@ -7,11 +7,12 @@ import pytest
 from factories import make_result
 from scipy import stats as scipy_stats
 
+from fashionbench.entries import Entry
 from fashionbench.errors import StoreError
 from fashionbench.recipe import load_recipe
 from fashionbench.records import RunStore
 from fashionbench.report import write_report
-from fashionbench.result import Entry, load_result
+from fashionbench.result import load_result
 from fashionbench.stats import confidence_sequence, difference, holm, seeds_needed
 from fashionbench.table import text_table
 

@@ -1,7 +1,6 @@
 """Intervals and tests against SciPy, and their rates of error by simulation."""
 
 import math
-from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -11,10 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from fashionbench.stats import (
-    Difference,
     anytime_p_value,
     confidence_sequence,
-    decide,
     difference,
     error_of_test_set,
     expected_sd,
@@ -25,6 +22,7 @@ from fashionbench.stats import (
     summarize,
     time_ratio,
 )
+from fashionbench.verdict import decide
 
 RNG = np.random.default_rng(0)
 
@@ -328,47 +326,6 @@ def test_too_few_seeds_have_no_sequence_and_a_clear_difference_is_soon_seen() ->
     assert anytime_p_value([0.0] * 9) == 1
 
 
-# Verdicts
-
-
-FOUND = Difference(
-    difference=0.02,
-    low=0.01,
-    high=0.03,
-    seeds_low=0.012,
-    seeds_high=0.028,
-    limit=0.028,
-    limit_beyond=0.03,
-    sd=0.01,
-    p_value=0.001,
-    p_value_beyond=0.002,
-    probability=0.9,
-    n=8,
-)
-
-
-def test_verdicts_say_what_the_numbers_say() -> None:
-    assert str(decide(FOUND)) == "better"
-    assert str(decide(replace(FOUND, difference=-0.02))) == "worse"
-    assert str(decide(replace(FOUND, p_value_beyond=0.06))) == "better on these test images"
-    small = replace(FOUND, difference=0.001, limit=0.004, p_value=0.6, p_value_beyond=0.7)
-    assert str(decide(replace(small, limit_beyond=0.005))) == (
-        "no difference larger than 0.40 points"
-    )
-    assert str(decide(replace(small, limit_beyond=0.02))) == (
-        "no difference larger than 0.40 points on these test images"
-    )
-    assert decide(replace(small, limit=0.02)).word == "cannot tell"
-    assert str(decide(replace(FOUND, sd=None, p_value=None))) == "cannot tell"
-
-
-def test_cannot_tell_promises_more_seeds_than_there_are() -> None:
-    verdict = decide(replace(FOUND, limit=0.05, n=8, p_value=0.2))
-    assert verdict.seeds is not None
-    assert verdict.seeds > 8
-    assert f"about {verdict.seeds} seeds would" in str(verdict)
-
-
 @pytest.mark.parametrize(("effect", "alpha"), [(0.75, 0.05), (0.5, 0.05), (0.75, 0.05 / 3)])
 def test_the_promised_seeds_have_80_percent_power(effect: float, alpha: float) -> None:
     n, count = seeds_needed(effect, 1.0, alpha), 800
@@ -387,15 +344,6 @@ def test_the_seeds_promised_to_who_looks_again_and_again_have_that_power_too(
     found = np.mean([anytime_p_value(rng.normal(effect, 1, n)) < alpha for _ in range(count)])
     # An earlier look may have decided, which the promise does not count on.
     assert 0.8 - sampling_error(0.8, count) < found < 0.9
-
-
-def test_a_verdict_promises_the_seeds_of_its_way_of_looking() -> None:
-    open_yet = replace(FOUND, difference=0.5, sd=1.0, limit=2.0, p_value=0.2)
-    once = decide(open_yet, pairs=3).seeds
-    again = decide(open_yet, pairs=3, sequential=True).seeds
-    assert once == seeds_needed(0.5, 1.0, 0.05 / 3)
-    assert again == seeds_needed(0.5, 1.0, 0.05 / 3, sequential=True)
-    assert again > once
 
 
 def test_needed_seeds_agree_with_the_literature() -> None:

@@ -34,7 +34,7 @@ def test_a_traced_run_ends_where_an_eager_one_ends(
     recipe = RECIPE.override(**settings)
     traced, eager = ([build_model(name, seed) for seed in (0, 1)] for _ in range(2))
     first = fit_members(traced, few, recipe, (0, 1), device="cpu")
-    monkeypatch.setattr("fashionbench.members.can_be_traced", lambda *_: False)
+    monkeypatch.setattr("fashionbench.stack.can_be_traced", lambda *_: False)
     second = fit_members(eager, few, recipe, (0, 1), device="cpu")
     assert [fit.curve for fit in first] == [
         [pytest.approx(point, rel=1e-5) for point in fit.curve] for fit in second

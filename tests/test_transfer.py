@@ -1,6 +1,7 @@
 """Head first, then layer by layer: what is frozen stays, what is slower moves less."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -8,13 +9,13 @@ from torch import nn
 
 from fashionbench.data import Split
 from fashionbench.errors import UsageError
-from fashionbench.members import why_not_stackable
 from fashionbench.models import build_model
 from fashionbench.models.adapter import Adapter
 from fashionbench.optim import Updater
 from fashionbench.recipe import Recipe, load_recipe
 from fashionbench.train import fit
 from fashionbench.transfer import frozen, probe, rate_factors, stages, treats_layers_apart
+from fashionbench.trial import why_not_stackable
 
 PLAIN = load_recipe("seed").override(epochs=1)
 NET = "resnet20:width=4"
@@ -166,7 +167,10 @@ def test_logits_that_no_linear_layer_gives_cannot_be_probed(few: Split) -> None:
 def test_stacked_members_decline_it(few: Split, settings: dict) -> None:
     recipe = PLAIN.override(**settings)
     assert treats_layers_apart(recipe)
-    assert why_not_stackable(build_model("v0"), few, recipe) == "its recipe trains layers apart"
+    assert (
+        why_not_stackable(partial(build_model, "v0"), few, recipe)
+        == "its recipe trains layers apart"
+    )
 
 
 def test_the_shipped_recipe_opens_all_of_a_resnet_and_repeats_itself(few: Split) -> None:

@@ -42,7 +42,9 @@ class Worker(subprocess.Popen[str]):
         arguments = [sys.executable, "-m", "fashionbench.worker"]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         super().__init__(arguments, text=True, **pipes | options)
-        self.tell({"folder": str(folder), "data": None, "threads": 1, "path": sys.path, "flops": 5})
+        known = {"flops": 5, "remarks": {}}
+        about = {"data": None, "threads": 1, "path": sys.path, "examined": known}
+        self.tell({"folder": str(folder)} | about)
 
     def __exit__(self, *error: Any) -> None:
         self.kill()  # a test that fails waits for nothing

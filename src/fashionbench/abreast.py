@@ -24,7 +24,8 @@ class Abreast:
 
     def __init__(self, models: Sequence[nn.Module], recipe: Recipe, steps_an_epoch: int) -> None:
         for model in models:
-            model.to(memory_format=torch.channels_last).train()
+            model.to(memory_format=torch.channels_last)
+            model.train()
         self._begin([passes(model, recipe, steps_an_epoch) for model in models])
 
     def _begin(self, runs: Sequence[tuple[Updater, Callable[[Batch], Tensor]]]) -> None:

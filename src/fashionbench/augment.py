@@ -17,7 +17,9 @@ from torch import Tensor
 
 from fashionbench.changes import AUGMENTATIONS, parse_change
 from fashionbench.errors import UsageError
-from fashionbench.own_code import digest, locate, told
+from fashionbench.global_state import seeded
+from fashionbench.own_code import beside, locate, told
+from fashionbench.own_source import digest, digest_values, global_values
 from fashionbench.seeds import derive_seed
 
 __all__ = ["AFFINE", "MIX", "PIXELWISE", "augment", "draw", "identify_changes", "mix"]
@@ -211,34 +213,57 @@ def _own(reference: str) -> Callable[[Tensor, Tensor, float], Tensor]:
 
 
 def identify_changes(augmentation: Sequence[str]) -> str:
-    """A digest of the sources of a person's own changes, each tried once; "" where there are none.
+    """Digest the sources of a person's own changes, each tried; "" where there are none.
 
-    Raises UsageError, in terms of the person's file and line, for one that cannot be found or
-    answers with something else than as many images of the same size.
+    Raises UsageError, in terms of the person's file and line, for one that cannot be found, answers
+    with something else than as many images of the same size, or draws numbers of its own.
     """
     _own.cache_clear()  # the files may have been edited since
     sources = []
     for text in augmentation:
         name, strength = parse_change(text, AUGMENTATIONS)
-        if name in AUGMENTATIONS:
-            continue
-        change = _own(name)
-        images, uniform = torch.rand(2, 1, 28, 28), torch.rand(2, OWN_DRAWS)
+        if name not in AUGMENTATIONS:
+            change = _own(name)
+            with beside(name):
+                before = global_values(change)
+                _try(change, name, strength)
+                sources.append(digest(change, name) + digest_values(before, global_values(change)))
+    return "+".join(sources)
+
+
+def _try(change: Callable[[Tensor, Tensor, float], Tensor], name: str, strength: float) -> None:
+    """Refuse a change that does not do to an image what the image and its numbers say alone."""
+    with seeded(0):
+        images, uniform = torch.rand(4, 1, 28, 28), torch.rand(4, OWN_DRAWS)
         try:
-            answer = change(images.clone(), uniform, strength)
+            answer, again = (change(images.clone(), uniform.clone(), strength) for _ in range(2))
+            parts = [
+                change(images[k : k + 2].clone(), uniform[k : k + 2], strength) for k in (0, 2)
+            ]
         except Exception as error:
             raise UsageError(
                 f"{name} cannot change images: {told(error)} It is called with (B, 1, H, W) images "
                 f"in [0, 1], (B, {OWN_DRAWS}) uniform random numbers and its strength."
             ) from None
-        if not isinstance(answer, Tensor) or answer.shape != images.shape:
-            given = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
-            raise UsageError(
-                f"{name} answers (2, 1, 28, 28) images with {given}; it must give back as many of "
-                "the same size."
-            )
-        sources.append(digest(change, name))
-    return "+".join(sources)
+    if not isinstance(answer, Tensor) or answer.shape != images.shape:
+        given = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
+        raise UsageError(
+            f"{name} answers (4, 1, 28, 28) images with {given}; it must give back as many of the "
+            "same size."
+        )
+    if not answer.isfinite().all():
+        raise UsageError(f"{name} answers images in [0, 1] with numbers that are not finite.")
+    if not torch.equal(answer, again):
+        raise UsageError(
+            f"{name} changes the same images by the same numbers in two ways, so it draws others "
+            f"itself; take all that is random from the (B, {OWN_DRAWS}) uniform numbers that it is "
+            "given, so that a seed gives the same images again."
+        )
+    if not torch.allclose(answer, torch.cat(parts), atol=1e-4):
+        raise UsageError(
+            f"{name} changes an image in another way when other images are beside it; which those "
+            "are depends on how seeds run together, so let each image depend on itself alone."
+        )
 
 
 def draw(chain: Chain, images: int, seed: int, epoch: int) -> Tensor:

@@ -4,28 +4,48 @@ Neither holds code. A person's own model is rebuilt from its source, which must 
 as it was; nothing else that a file may name is run.
 """
 
+import base64
 import hashlib
 import json
 import re
+import zlib
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as parse_tensors
 from safetensors.torch import save as format_tensors
-from torch import nn
+from torch import Tensor, nn
 
 from fashionbench.config import Job
 from fashionbench.errors import StoreError
-from fashionbench.models import build_model, is_unchanged, without_weights
+from fashionbench.evaluation import infer
+from fashionbench.models import Source, build_model, is_unchanged, without_weights
+from fashionbench.models.adapter import Interface
 from fashionbench.records import write_atomically
 
-__all__ = ["checkpoint_path", "load_facts", "load_model", "save_model", "slug"]
+__all__ = [
+    "answers_as_recorded",
+    "checkpoint_path",
+    "load_facts",
+    "load_model",
+    "mark_unloadable",
+    "rebuild_model",
+    "save_model",
+    "slug",
+]
 
 T = TypeVar("T")
 
+ANSWERED = 8
+"""Images whose answers are kept beside the weights."""
+ROUNDING, ROUNDING_ELSEWHERE = 1e-3, 2e-2
+"""How far an answer may be off, as a part of the largest logit: of a model trained on the CPU, and
+on an accelerator, whose convolutions round to 10 bits."""
 LONGEST_NAME = 170
 """Characters; file systems allow 255, and seed, key, suffix and a temporary name come on top."""
 
@@ -46,10 +66,25 @@ def slug(text: str) -> str:
     return f"{name[:LONGEST_NAME]}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
-def save_model(model: nn.Module, path: Path, job: Job, facts: dict[str, Any]) -> None:
-    """Write the weights and, beside them, how to rebuild the model and `facts` about it."""
+def save_model(
+    model: nn.Module,
+    path: Path,
+    job: Job,
+    facts: dict[str, Any],
+    images: Tensor | None = None,
+) -> None:
+    """Write the weights and, beside them, how to rebuild the model and `facts` about it.
+
+    What it answers to a few of the (N, 28, 28) uint8 `images` is written too, so that whoever
+    rebuilds it can tell whether that is the whole model.
+    """
     weights = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
-    about = {"job": job.model_dump(), **facts}
+    about = {
+        "job": job.model_dump(),
+        "interface": asdict(Interface.of(model)),
+        "answers": None if images is None else _answers(model, images[:ANSWERED]),
+        **facts,
+    }
     write_atomically(path.with_suffix(".json"), json.dumps(about, indent=2).encode())
     # Copies, since layers may share weights, which a file of safetensors cannot say.
     apart = {
@@ -57,6 +92,24 @@ def save_model(model: nn.Module, path: Path, job: Job, facts: dict[str, Any]) ->
         for name, tensor in weights.items()
     }
     write_atomically(path, format_tensors(apart))
+
+
+def _answers(model: nn.Module, images: Tensor) -> dict[str, Any] | None:
+    """Images and logits as JSON has them; None for a model whose training diverged."""
+    logits, on_cpu = infer(model, images), next(model.parameters()).device.type == "cpu"
+    if not np.isfinite(logits).all():
+        return None
+    return {
+        "images": base64.b64encode(zlib.compress(images.cpu().numpy().tobytes())).decode(),
+        "logits": logits.tolist(),
+        "tolerance": ROUNDING if on_cpu else ROUNDING_ELSEWHERE,
+    }
+
+
+def mark_unloadable(path: Path, reason: str) -> None:
+    """Write beside a trained model why it cannot be loaded again."""
+    about = json.dumps(load_facts(path) | {"unloadable": reason}, indent=2)
+    write_atomically(_side_file(path), about.encode())
 
 
 def load_facts(path: Path | str) -> dict[str, Any]:
@@ -72,26 +125,70 @@ def load_facts(path: Path | str) -> dict[str, Any]:
 def load_model(path: Path | str) -> nn.Module:
     """Rebuild a trained model from its .safetensors file, in eval mode on the CPU.
 
-    Raises StoreError if a file is absent or damaged, or the model's source has changed,
-    UsageError if that is absent or no model.
+    Raises StoreError if a file is absent or damaged, the model's source has changed, or what is
+    rebuilt answers otherwise than the trained model did; UsageError if the source is absent or no
+    model.
     """
     path = Path(path)
     facts = load_facts(path)
-    job, classes = _read_pair(
-        path, lambda: (Job.model_validate(facts["job"]), len(facts.get("classes", range(10))))
-    )
+    if reason := facts.get("unloadable"):
+        raise StoreError(f"{path} cannot be loaded again, since {reason}")
+    model = rebuild_model(path)
+    if not answers_as_recorded(model, facts):
+        raise StoreError(
+            f"{path} cannot be loaded: the model that is rebuilt from it answers otherwise than "
+            "the one that was trained. It depends on something that the file does not hold, or "
+            f"that torch {torch.__version__} computes in another way; load it where it was "
+            "trained, or train again with all that it needs in parameters and buffers."
+        )
+    return model
+
+
+def rebuild_model(path: Path) -> nn.Module:
+    """Build the model of a checkpoint, from the run's own seed, and give it the file's weights.
+
+    Errors are those of `load_model`; what it answers is not looked at.
+    """
+    facts = load_facts(path)
+    job, interface, classes = _read_pair(path, lambda: _how_to_build(facts))
     weights = _read_pair(path, lambda: parse_tensors(path.read_bytes()))
     name = without_weights(job.model)  # a file that it began with is no longer needed
-    if not is_unchanged(name, job.model_source.partition("+")[0]):
+    source = replace(Source.parse(job.model_source), weights="")
+    if not is_unchanged(name, source, classes):
         raise StoreError(
-            f"The source of {job.model} has changed since {path} was written; train again."
+            f"The source of {job.model}, or what it reads, has changed since {path} was written; "
+            "train again."
         )
-    model = build_model(name, classes=classes)
+    model = build_model(name, job.seed, classes, interface=interface)
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
         raise StoreError(f"The weights in {path} do not fit {job.model}: {error}") from None
-    return model.eval()
+    model.eval()
+    return model
+
+
+def _how_to_build(facts: dict[str, Any]) -> tuple[Job, Interface | None, int]:
+    """Job, interface and number of classes; files of before do not say the interface."""
+    interface = facts.get("interface")
+    return (
+        Job.model_validate(facts["job"]),
+        None if interface is None else Interface(**interface),
+        len(facts.get("classes", range(10))),
+    )
+
+
+def answers_as_recorded(model: nn.Module, facts: dict[str, Any]) -> bool:
+    """Tell whether a model answers as its file says; true where the file says nothing."""
+    recorded = facts.get("answers")
+    if not recorded:
+        return True
+    expected = np.array(recorded["logits"])
+    content = zlib.decompress(base64.b64decode(recorded["images"]))
+    images = np.frombuffer(content, np.uint8).reshape(len(expected), 28, 28)
+    found = infer(model, torch.tensor(images))
+    largest = recorded["tolerance"] * max(1.0, float(np.abs(expected).max()))
+    return found.shape == expected.shape and bool(np.abs(found - expected).max() <= largest)
 
 
 def _side_file(path: Path) -> Path:

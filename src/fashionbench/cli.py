@@ -175,7 +175,7 @@ def models(as_json: JsonOption = False) -> None:
     import torch
 
     from fashionbench.models import MODELS, build_model
-    from fashionbench.runs import count_parameters, flops_per_image
+    from fashionbench.models.cost import count_parameters, flops_per_image
 
     rows = []
     for name, entry in MODELS.items():

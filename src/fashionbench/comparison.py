@@ -14,7 +14,7 @@ from fashionbench.changes import own_changes
 from fashionbench.config import WAYS, Study, Way
 from fashionbench.data import DATASETS, dataset_entry, identify_dataset, load_data
 from fashionbench.errors import Interrupted, UsageError
-from fashionbench.models import MODELS, build_model, identify
+from fashionbench.models import MODELS, build_model, identify, model_entry
 from fashionbench.progress import progress_bar, say
 from fashionbench.recipe import Recipe, load_recipe, recipe_names
 from fashionbench.records import RunStore, TestSet
@@ -110,9 +110,10 @@ def plan(
         seeds = range(seeds)
     if not models or not recipes:
         raise UsageError("There is nothing to compare; name at least one model and one recipe.")
+    classes = len(dataset_entry(dataset).classes)
     if weights is not None:
-        models = [f"{identify(model)[0]}:weights={weights}" for model in models]
-    named = [identify(model) for model in models]
+        models = [f"{identify(model, classes)[0]}:weights={weights}" for model in models]
+    named = [identify(model, classes) for model in models]
     loaded = [load_recipe(recipe) if isinstance(recipe, str) else recipe for recipe in recipes]
     chosen = _named_apart([recipe.override(**settings) for recipe in loaded], loaded, recipes)
     study = Study.checked(
@@ -253,10 +254,12 @@ def _run_all(runs: int, study: Study, store: RunStore, data: Path | str | None, 
     # torch is imported only when there is something to run: rendering finished
     # runs again must not wait for it.
     from fashionbench.devices import resolve_device
+    from fashionbench.gate import examine
     from fashionbench.launch import run_entry
 
+    # A model that cannot be had was told when its job was planned; weights are told of here.
     classes = len(dataset_entry(study.dataset).classes)
-    for model in study.models:  # one that cannot be had is told before anything is read
+    for model in study.models:
         if model not in MODELS:
             build_model(model, classes=classes, tell=say)
     device = resolve_device(study.device)
@@ -270,9 +273,18 @@ def _run_all(runs: int, study: Study, store: RunStore, data: Path | str | None, 
             dataset.test.labels.numpy(),
         )
     )
+    waiting = []
+    for entry in study.entries():
+        found = [store.load_run(job, study.device) for job in entry]
+        missing = [job for job, run in zip(entry, found, strict=True) if run is None]
+        timed = sum(run is not None and run.train_seconds is not None for run in found)
+        if missing:  # all are asked before any is trained
+            waiting.append((missing, examine(missing[0], dataset), timed))
+    for (job, *_), examined, _ in waiting:
+        for remark in examined.remarks.values():
+            say(f"{model_entry(job.model).label}: {remark}")
     with progress_bar(total=runs, unit="run", desc="compare") as bar:
-        for entry in study.entries():
-            found = [store.load_run(job, study.device) for job in entry]
-            missing = [job for job, run in zip(entry, found, strict=True) if run is None]
-            timed = sum(run is not None and run.train_seconds is not None for run in found)
-            run_entry(missing, dataset, data, device, store, way, timed=timed, done=bar.update)
+        for jobs, examined, timed in waiting:
+            run_entry(
+                jobs, dataset, data, device, store, way, examined, timed=timed, done=bar.update
+            )

@@ -57,6 +57,8 @@ class Dataset:
     classes: tuple[str, ...]
     train: Split
     test: Split
+    notes: tuple[str, ...] = ()
+    """What a reader of a comparison must know of the pictures, a sentence each."""
 
     def to(self, device: "torch.device | str") -> "Dataset":
         return replace(self, train=self.train.to(device), test=self.test.to(device))

@@ -14,6 +14,7 @@ import torch
 
 from fashionbench.config import DEVICES
 from fashionbench.errors import UsageError
+from fashionbench.global_state import preserved, seed_python_and_numpy
 
 __all__ = [
     "describe_device",
@@ -56,10 +57,11 @@ def synchronize(device: torch.device) -> None:
 
 @contextmanager
 def isolated(device: torch.device) -> Iterator[None]:
-    """Leave torch's generators as they were, and have cuDNN give the same numbers each time."""
+    """Leave all generators as they were, and have cuDNN give the same numbers each time."""
     of_mps = torch.mps.get_rng_state() if device.type == "mps" else None
     cudnn = torch.backends.cudnn
     with (
+        preserved(),
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
         # What is not given here would be set to a default, which for `enabled` is False.
         cudnn.flags(
@@ -88,7 +90,11 @@ def threads_at_most(count: int | None) -> Iterator[None]:
 
 
 def seed_generators(device: torch.device, seed: int) -> None:
-    """Seed what layers draw from on `device` and on the CPU, and no other device's generator."""
+    """Seed what layers draw from on `device` and on the CPU, and no other device's generator.
+
+    Python's and NumPy's generators too: a person's own code may draw from those.
+    """
+    seed_python_and_numpy(seed)
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.manual_seed(seed)

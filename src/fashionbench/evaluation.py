@@ -12,7 +12,7 @@ from fashionbench.data import Split, hold_out
 from fashionbench.recipe import Recipe, Views
 from fashionbench.scores import Scores, fit_temperature, score
 
-__all__ = ["batch_size", "calibrate", "evaluate", "infer", "pixels"]
+__all__ = ["accuracy_one_by_one", "batch_size", "calibrate", "evaluate", "infer", "pixels"]
 
 View = Callable[[Tensor], Tensor]
 BATCH = 1000
@@ -75,6 +75,20 @@ def batch_size(model: nn.Module, images: Tensor) -> int:
 def evaluate(model: nn.Module, data: Split, views: Views = "one") -> Scores:
     """Score `model` on every image of `data`, once each."""
     return score(infer(model, data.images, views), data.labels.cpu().numpy())
+
+
+def accuracy_one_by_one(model: nn.Module, data: Split) -> float | None:
+    """Score `model` on images that it is shown one at a time; None where it takes no single one."""
+    device, right = next(model.parameters()).device, 0
+    model.eval()
+    with torch.inference_mode():
+        for image, label in zip(data.images.to(device), data.labels.tolist(), strict=True):
+            try:
+                logits = model(pixels(image.unsqueeze(0))).flatten()
+            except Exception:  # whatever a person's own code may raise
+                return None
+            right += int(logits.argmax()) == label
+    return right / len(data)
 
 
 def calibrate(model: nn.Module, train: Split, recipe: Recipe) -> float | None:

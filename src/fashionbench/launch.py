@@ -10,6 +10,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -21,13 +22,14 @@ from torch import nn
 from fashionbench import errors
 from fashionbench.config import Job, Way
 from fashionbench.data import Dataset, Split
-from fashionbench.members import can_go_abreast, gain, members_that_fit, why_not_stackable
-from fashionbench.models import build_model, model_entry
+from fashionbench.gate import Examination, builder
+from fashionbench.models import model_entry
 from fashionbench.progress import note
 from fashionbench.recipe import Recipe
 from fashionbench.records import RunStore
-from fashionbench.runs import flops_per_image, run_job, run_together
+from fashionbench.runs import run_job, run_together
 from fashionbench.train import useful_threads
+from fashionbench.trial import Build, can_go_abreast, gain, members_that_fit, why_not_stackable
 
 __all__ = ["choose", "run_entry"]
 
@@ -50,14 +52,16 @@ def run_entry(
     device: torch.device,
     store: RunStore,
     way: Way,
+    examined: Examination,
     *,
     timed: int,
     done: Callable[[int], object],
 ) -> None:
     """Run jobs that differ by their seed alone.
 
-    `data` is where other processes read `dataset` anew, `timed` how many runs have a
-    training time already, and `done` is told of every number of runs that is finished.
+    `data` is where other processes read `dataset` anew, `examined` what is known of the model,
+    `timed` how many runs have a training time already, and `done` is told of every number of runs
+    that is finished.
     """
     # Once for all runs: a hundred small ones would take longer to send images than to train.
     dataset = dataset.to(device)
@@ -68,45 +72,45 @@ def run_entry(
         or len(waiting) == 1  # with no other to run together with
         or (timed < MOST_TIMED and time.perf_counter() - start < TIMING_SECONDS)
     ):
-        run_job(waiting.pop(0), dataset, device, store)
+        run_job(waiting.pop(0), dataset, device, store, examined)
         timed += 1
         done(1)
     if not waiting:
         return
-    model = build_model(waiting[0].model, classes=len(dataset.classes))
-    chosen, reason = choose(model, waiting[0], dataset.train, way, len(waiting))
+    build = builder(waiting[0], dataset)
+    chosen, reason = choose(build, waiting[0], dataset.train, way, len(waiting))
     label = model_entry(waiting[0].model).label
     note(f"{label}: {len(waiting)} seeds {chosen}, {reason}")
     if chosen in ("stacked", "abreast"):
-        size = group_size(model, dataset.train, waiting[0].recipe, chosen)
+        size = group_size(build, dataset.train, waiting[0].recipe, chosen)
         for first in range(0, len(waiting), size):
             group, abreast = waiting[first : first + size], chosen == "abreast"
-            done(len(run_together(group, dataset, device, store, abreast=abreast)))
+            done(len(run_together(group, dataset, device, store, examined, abreast=abreast)))
     elif chosen == "processes":
-        for _ in run_in_processes(waiting, flops_per_image(model), data, store):
+        for _ in run_in_processes(waiting, examined, data, store):
             done(1)
     else:
         for job in waiting:
-            run_job(job, dataset, device, store)
+            run_job(job, dataset, device, store, examined)
             done(1)
 
 
-def group_size(model: nn.Module, data: Split, recipe: Recipe, chosen: Chosen) -> int:
+def group_size(build: Build, data: Split, recipe: Recipe, chosen: Chosen) -> int:
     """How many members are trained together at most, on the device that `data` is on."""
-    size = members_that_fit(model, data, recipe)
+    size = members_that_fit(build, data, recipe)
     if chosen == "abreast":
         return min(size, STREAMS)
     return min(size, GROUP) if data.images.device.type == "cpu" else size
 
 
-def choose(model: nn.Module, job: Job, data: Split, way: Way, seeds: int) -> tuple[Chosen, str]:
+def choose(build: Build, job: Job, data: Split, way: Way, seeds: int) -> tuple[Chosen, str]:
     """The fastest way of running seeds of a model together, or the next to what was asked for.
 
     Stacking wins where a model is a few small products of matrices. With large ones, which keep a
     device busy as they are, it is tried out. On a CPU convolutions gain nothing from it; on an
     accelerator, where `data` is then, they are tried out too.
     """
-    device = data.images.device
+    model, device = build(0), data.images.device
     convolutions = any(isinstance(module, nn.modules.conv._ConvNd) for module in model.modules())
     on_cpu = device.type == "cpu"
     if way == "processes":
@@ -114,7 +118,7 @@ def choose(model: nn.Module, job: Job, data: Split, way: Way, seeds: int) -> tup
     elif way == "auto" and convolutions and on_cpu:
         reason = "for convolutions gain nothing from stacking on a CPU"
     else:
-        trouble = why_not_stackable(model, data, job.recipe)
+        trouble = why_not_stackable(build, data, job.recipe)
         large = useful_threads(model, job.recipe) is None
         uncertain = way == "auto" and (large or trouble is not None)
         if trouble is None and not uncertain:
@@ -123,7 +127,7 @@ def choose(model: nn.Module, job: Job, data: Split, way: Way, seeds: int) -> tup
         if uncertain and can_go_abreast(model, job.recipe, device):
             ways.append("abreast")
         if ways:
-            best, reason = _fastest(ways, model, data, job.recipe, seeds)
+            best, reason = _fastest(ways, build, data, job.recipe, seeds)
             if best is not None:
                 return best, reason
         else:
@@ -138,24 +142,24 @@ def choose(model: nn.Module, job: Job, data: Split, way: Way, seeds: int) -> tup
 
 
 def _fastest(
-    ways: Sequence[Chosen], model: nn.Module, data: Split, recipe: Recipe, seeds: int
+    ways: Sequence[Chosen], build: Build, data: Split, recipe: Recipe, seeds: int
 ) -> tuple[Chosen | None, str]:
     """That of the ways which gains most in a trial; None if each is slower than one by one."""
     gains = {}
     for chosen in ways:
-        members = min(seeds, group_size(model, data, recipe, chosen))
-        gains[chosen] = gain(model, data, recipe, members, abreast=chosen == "abreast")
+        members = min(seeds, group_size(build, data, recipe, chosen))
+        gains[chosen] = gain(build, data, recipe, members, abreast=chosen == "abreast")
     best = max(ways, key=gains.__getitem__)
     told = ", ".join(f"{chosen} {gains[chosen]:.1f} times" for chosen in ways)
     return best if gains[best] > 1 else None, f"for they were {told} as fast as alone"
 
 
 def run_in_processes(
-    jobs: Sequence[Job], flops: int, data: Path | str | None, store: RunStore
+    jobs: Sequence[Job], examined: Examination, data: Path | str | None, store: RunStore
 ) -> Iterator[str]:
     """Run jobs in processes of their own, which write the records; yields each key when done.
 
-    `flops` are those of the jobs' model for an image: a worker would take a second to count them.
+    `examined` is what is known of the jobs' model: a worker would take a second to find that out.
     A worker is started as a program and told its jobs in JSON: nothing depends on how a
     platform starts processes, and a script without a main guard is not run twice. Raises
     what a worker raised; whatever was finished stays in the store.
@@ -168,7 +172,7 @@ def run_in_processes(
             "data": None if data is None else str(data),
             "threads": max(1, threads // workers),
             "path": [entry for entry in sys.path if isinstance(entry, str)],  # as import has it
-            "flops": flops,
+            "examined": asdict(examined),
         }
     )
     waiting, answers = deque(jobs), SimpleQueue[dict[str, str]]()

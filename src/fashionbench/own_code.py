@@ -1,24 +1,64 @@
-"""A person's own code: found by file or package, told apart by its source, its faults explained."""
+"""A person's own code: found by file or package, run without a trace, its faults explained.
 
-import ast
-import dis
+A file is run once a process, for as long as it, what lies beside it and what it read stay as they
+were: all that is built from it then is of one class. While it runs, and while something is built
+from it, its folder can be imported from, as when Python runs it; the modules beside it are kept
+apart from those of the same name beside another file.
+"""
+
 import hashlib
 import importlib
 import importlib.util
 import inspect
+import os
+import re
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from fashionbench.errors import UsageError
+from fashionbench.global_state import seeded
 
-__all__ = ["digest", "digest_file", "is_own", "locate", "takes", "told"]
+__all__ = ["beside", "digest_file", "is_own", "locate", "takes", "told"]
 
 _HERE, _PYTHON = Path(__file__).parent, Path(sysconfig.get_path("stdlib"))
+_PREFIX = "fashionbench_own_"
+"""Of the name under which a person's file is a module."""
+
+
+@dataclass
+class _Loaded:
+    """A person's file as it was run, and what it depended on then."""
+
+    module: ModuleType
+    files: dict[Path, str]
+    """Digests of itself, of the modules beside it and of what it read while it ran."""
+    folder: Path
+    """The working folder."""
+    variables: dict[str, str]
+    """Those of the environment that its text, or that of a module beside it, mentions."""
+
+    def is_current(self) -> bool:
+        """Tell whether running the file again would find all as it was."""
+        return (
+            all(_digest_if_there(file) == digest for file, digest in self.files.items())
+            and self.folder == Path.cwd()
+            and self.variables == _mentioned_variables(self.files)
+        )
+
+
+_loaded: dict[Path, _Loaded] = {}
+_neighbours: dict[Path, dict[str, ModuleType]] = {}
+"""Of each folder: the modules that were imported from it while a file in it was run."""
+_opened: list[Any] | None = None
+"""What is opened while a file is run; None while none is."""
 
 
 def locate(reference: str) -> Callable[..., Any]:
@@ -48,7 +88,8 @@ def locate(reference: str) -> Callable[..., Any]:
 
 def _import(home: str, reference: str) -> ModuleType:
     try:
-        return importlib.import_module(home)
+        with seeded(0):
+            return importlib.import_module(home)
     except (ImportError, ValueError, TypeError) as error:
         raise UsageError(
             f"{reference!r} cannot be loaded ({error}); write it as package.module:Name of an "
@@ -59,10 +100,27 @@ def _import(home: str, reference: str) -> ModuleType:
 
 
 def _load_file(home: str) -> ModuleType:
-    path = Path(home)
+    path = Path(home).resolve()
     if not path.is_file():
         raise _missing(home)
-    name = f"fashionbench_own_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    known = _loaded.get(path)
+    if known is not None and known.is_current():
+        return known.module
+    if known is not None:
+        _neighbours.pop(path.parent, None)  # one of them may be what has changed
+    import torch  # noqa: F401 - so that what the file sets of it is put back
+
+    with seeded(0), _noting_opened() as opened, _beside(path.parent):
+        module = _run(home, path)
+    sources = [path, *(Path(str(known.__file__)) for known in _neighbours[path.parent].values())]
+    read = [file for file in map(_data_file, opened) if file]
+    digests = {file: _digest_if_there(file) for file in [*sources, *read]}
+    _loaded[path] = _Loaded(module, digests, Path.cwd(), _mentioned_variables(digests))
+    return module
+
+
+def _run(home: str, path: Path) -> ModuleType:
+    name = _PREFIX + hashlib.sha256(str(path).encode(errors="surrogateescape")).hexdigest()[:8]
     specification = importlib.util.spec_from_file_location(name, path)
     assert specification is not None
     assert specification.loader is not None
@@ -78,112 +136,108 @@ def _load_file(home: str) -> ModuleType:
     return module
 
 
-def digest(thing: Any, reference: str) -> str:
-    """Of its source, and after a `.` of what that refers to in a person's other code, if anything.
-
-    Where a file is named all of it counts; else the text of the class or function itself.
-    """
+def beside(reference: str) -> AbstractContextManager[None]:
+    """Within, what lies beside the file of a `file.py:Name` can be imported, as when it was run."""
     home = reference.rpartition(":")[0]
-    if home.endswith(".py"):
-        content, there = digest_file(home), thing.__module__
-    else:
-        content, there = _short_hash(_text(thing).encode()), None
-    others = [text for module, text in _referred_to(thing) if module != there]
-    return f"{content}.{_short_hash(''.join(others).encode())}" if others else content
+    return _beside(Path(home).resolve().parent) if home.endswith(".py") else nullcontext()
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[None]:
+    known = _neighbours.setdefault(folder, {})
+    others = {
+        name: module
+        for name, module in sys.modules.items()
+        if name.partition(".")[0] in _names_in(folder) and is_own(module) and name != "__main__"
+    }
+    for name, module in others.items():
+        if not _lies_in(module, folder):
+            del sys.modules[name]
+    before = {*sys.modules}
+    sys.modules.update({name: module for name, module in known.items() if name not in before})
+    bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # the folder is a person's
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = bytecode
+        if str(folder) in sys.path:
+            sys.path.remove(str(folder))
+        for name in {*sys.modules} - before:
+            if _lies_in(sys.modules[name], folder) and not name.startswith(_PREFIX):
+                known[name] = sys.modules.pop(name)
+        sys.modules.update(others)
+
+
+def _names_in(folder: Path) -> set[str]:
+    """What could be imported from a folder."""
+    try:
+        return {entry.name.removesuffix(".py") for entry in folder.iterdir()}
+    except OSError:
+        return set()
+
+
+def _lies_in(module: ModuleType, folder: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    return file is not None and not _is_others(file) and Path(file).is_relative_to(folder)
+
+
+@contextmanager
+def _noting_opened() -> Iterator[list[Any]]:
+    global _opened
+    _listen()
+    before, _opened = _opened, []
+    try:
+        yield _opened
+    finally:
+        _opened = before
+
+
+@cache
+def _listen() -> None:
+    """Hear of every file that is opened; Python never lets go of such a listener."""
+
+    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and _opened is not None:
+            _opened.append(arguments)
+
+    sys.addaudithook(hear)
+
+
+def _data_file(opened: tuple[Any, ...]) -> Path | None:
+    """The path of what was opened to be read, where that is a person's file and no code."""
+    name, mode, *_ = opened
+    if not isinstance(name, str | bytes | os.PathLike) or {*"wax+"} & {*(mode or "r")}:
+        return None
+    path = Path(os.fsdecode(name)).resolve()
+    code = path.suffix in (".py", ".pyc", ".so")
+    return path if path.is_file() and not code and not _is_others(str(path)) else None
+
+
+def _mentioned_variables(files: Iterable[Path]) -> dict[str, str]:
+    """The variables of the environment whose names stand in a source file."""
+    texts = (file.read_text("utf-8", "replace") for file in files if file.suffix == ".py")
+    words = {word for text in texts for word in re.findall(r"\w+", text)}
+    return {name: value for name, value in os.environ.items() if name in words}
 
 
 def digest_file(path: str) -> str:
-    """Of a source file, which is not run. Raises UsageError if it is not there."""
+    """Digest a source file, which is not run. Raises UsageError if it is not there."""
+    digest = _digest_if_there(Path(path))
+    if not digest:
+        raise _missing(path)
+    return digest
+
+
+def _digest_if_there(path: Path) -> str:
     try:
-        return _short_hash(Path(path).read_bytes())
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     except OSError:
-        raise _missing(path) from None
+        return ""
 
 
 def _missing(path: str) -> UsageError:
     return UsageError(f"There is no file {path}; give the source's path, or put it back.")
-
-
-def _short_hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
-def _text(thing: Any) -> str:
-    """The source of a class or function; of one typed into a prompt, what it was compiled to."""
-    try:
-        return inspect.getsource(thing)
-    except (OSError, TypeError):
-        codes = [code for function in _functions(thing) for code in _codes(function.__code__)]
-        compiled = [f"{code.co_code.hex()} {code.co_names} {_literals(code)}" for code in codes]
-        return " ".join([thing.__qualname__, *compiled])
-
-
-def _referred_to(thing: Any) -> list[tuple[str, str]]:
-    """Module and text of each own class, function and constant that `thing` needs, by name."""
-    found: dict[str, tuple[str, str]] = {}
-    waiting, seen = [thing], {id(thing)}
-    while waiting:
-        for name, module, value in _names_in(waiting.pop()):
-            if isinstance(value, type) or inspect.isfunction(value):
-                if is_own(value) and id(value) not in seen:
-                    seen.add(id(value))
-                    waiting.append(value)
-                    module = value.__module__
-                    found[f"{module}:{value.__qualname__}"] = module, _text(value)
-            elif _is_literal(value):
-                found[f"{module}:{name}"] = module, f"{name}={value!r}\n"
-    return [found[key] for key in sorted(found)]
-
-
-def _names_in(thing: Any) -> Iterator[tuple[str, str, Any]]:
-    """Each global name that a class or function uses: the name, its module, its value."""
-    for base in thing.__bases__ if isinstance(thing, type) else ():
-        yield base.__name__, base.__module__, base
-    for function in _functions(thing):
-        codes = _codes(function.__code__)
-        names = {name for code in codes for name in code.co_names} - _assigned(codes)
-        spaces = [function.__globals__]
-        spaces += [
-            vars(value)
-            for name in names & function.__globals__.keys()
-            if isinstance(value := function.__globals__[name], ModuleType) and is_own(value)
-        ]
-        for space in spaces:
-            for name in names & space.keys():
-                yield name, space["__name__"], space[name]
-
-
-def _functions(thing: Any) -> list[FunctionType]:
-    """A function itself; of a class those that it defines, also behind its decorators."""
-    parts = vars(thing).values() if isinstance(thing, type) else [thing]
-    inner = [getattr(part, "fget", None) or getattr(part, "__func__", part) for part in parts]
-    return [part for part in map(inspect.unwrap, inner) if inspect.isfunction(part)]
-
-
-def _codes(code: CodeType) -> list[CodeType]:
-    """Of a function and of the functions within it."""
-    within = [part for part in code.co_consts if isinstance(part, CodeType)]
-    return [code, *(deeper for part in within for deeper in _codes(part))]
-
-
-def _assigned(codes: Sequence[CodeType]) -> set[str]:
-    """Global names that code gives another value, such as counters: those are no constants."""
-    instructions = (step for code in codes for step in dis.get_instructions(code))
-    return {step.argval for step in instructions if step.opname == "STORE_GLOBAL"}
-
-
-def _literals(code: CodeType) -> list[Any]:
-    return [constant for constant in code.co_consts if _is_literal(constant)]
-
-
-def _is_literal(value: Any) -> bool:
-    """Whether it never changes, and its text says all of it, the same in every process."""
-    if not isinstance(value, (bool, int, float, str, tuple)):
-        return False
-    try:
-        return bool(ast.literal_eval(repr(value)) == value)
-    except (ValueError, SyntaxError):
-        return False
 
 
 def is_own(thing: Any) -> bool:

@@ -14,12 +14,13 @@ from torch import nn
 
 from fashionbench.checkpoint import checkpoint_path, load_facts, load_model
 from fashionbench.config import Job
+from fashionbench.entries import Entry
 from fashionbench.errors import StoreError
 from fashionbench.evaluation import infer
 from fashionbench.fashion_mnist import CLASSES
 from fashionbench.prepare import Prepared, prepare, squeeze
 from fashionbench.recipe import Views
-from fashionbench.result import Entry, load_result
+from fashionbench.result import load_result
 from fashionbench.scores import log_softmax
 
 if TYPE_CHECKING:

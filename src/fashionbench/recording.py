@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from fashionbench.batches import Batch
 from fashionbench.optim import Updater
 from fashionbench.recipe import Recipe
+from fashionbench.snapshot import is_known
 from fashionbench.transfer import treats_layers_apart
 
 __all__ = ["Recording", "can_be_recorded", "repeats_itself"]
@@ -30,14 +31,9 @@ def can_be_recorded(model: nn.Module, updater: Updater) -> bool:
 def repeats_itself(model: nn.Module, recipe: Recipe) -> bool:
     """Whether every step is known to do the same operations.
 
-    Known of this package's and torch's own modules. A person's module may decide in Python what
-    would be fixed once for all.
+    A person's module may decide in Python what would be fixed once for all.
     """
-    known = all(
-        type(module).__module__.startswith(("fashionbench.", "torch.nn."))
-        for module in model.modules()
-    )
-    return known and not treats_layers_apart(recipe)
+    return is_known(model) and not treats_layers_apart(recipe)
 
 
 class Recording:

@@ -12,7 +12,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -63,7 +63,8 @@ class RunRecord:
     epochs: int
     """Epochs run; fewer than asked for where training diverged or stopped early."""
     parameters: int
-    flops_per_image: int
+    flops_per_image: int | None
+    """None where they cannot be counted."""
     train_seconds: float | None
     """Wall clock of the training loop; None where the run was not alone on its device."""
     other_seconds: dict[str, float]
@@ -83,6 +84,14 @@ class RunRecord:
     """(N,) the predicted class of each test image."""
     losses: NDArray[np.float32]
     """(N,) the cross-entropy of each test image, in nats."""
+    first_weights: str = ""
+    """Runs that have this in common begin with the same weights; "" where that is not known."""
+    remarks: dict[str, str] = field(default_factory=dict)
+    """What a reader must know of the model, by kind; a sentence each, without its subject."""
+    accuracy_one_by_one: float | None = None
+    """Of test images shown one at a time, where an answer depends on those beside an image."""
+    dataset_notes: list[str] = field(default_factory=list)
+    """What a reader must know of the data set's pictures, a sentence each."""
 
     @property
     def validation_accuracy(self) -> float | None:

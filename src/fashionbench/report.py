@@ -183,7 +183,7 @@ def _headline(result: Result) -> str:
     ends = sorted((sign * found.low, sign * found.high))
     between = f"95 % interval of the difference {ends[0]:z.2f} to {ends[1]:z.2f}"
     if pair.verdict.word in ("better", "worse"):
-        place = "" if pair.verdict.beyond_these_images else " on these test images"
+        place = str(pair.verdict).removeprefix(pair.verdict.word)
         return (
             f"{said}, which is more than luck of the seed{place} "
             f"({between}; p = {found.p_value:.2g})."

@@ -4,154 +4,32 @@ Reads records only; the same records give the same document.
 """
 
 import json
-import math
 import re
-import statistics
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from fashionbench.config import Study
+from fashionbench.entries import Entry, Pair
 from fashionbench.errors import StoreError
-from fashionbench.records import Outcome, RunRecord, RunStore, TestSet
+from fashionbench.records import RunStore, TestSet
 from fashionbench.stats import (
-    SMALLEST_DIFFERENCE,
     Difference,
-    Verdict,
-    decide,
     difference,
-    error_of_test_set,
-    expected_sd,
     holm,
     mcnemar,
     summarize,
-    time_ratio,
 )
+from fashionbench.verdict import SMALLEST_DIFFERENCE, decide
+from fashionbench.warnings import find_warnings
 
 if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure
 
-__all__ = ["Entry", "Pair", "Result", "load_result"]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One row of the table: a model with a recipe, and its runs in the order of their seeds."""
-
-    runs: tuple[RunRecord, ...]
-    recipe: str
-    """What it is called in this comparison; runs may have been made under another name."""
-
-    @property
-    def model(self) -> str:
-        return self.runs[0].job.model
-
-    @property
-    def label(self) -> str:
-        """The class's name."""
-        return self.runs[0].label
-
-    @property
-    def accuracies(self) -> list[float]:
-        return [run.scores.accuracy for run in self.runs]
-
-    @property
-    def validation_accuracies(self) -> list[float]:
-        """Of the runs whose recipe holds out validation images."""
-        return [value for run in self.runs if (value := run.validation_accuracy) is not None]
-
-    @property
-    def seconds(self) -> list[float]:
-        """Training times of the runs that were alone on their device."""
-        return [run.train_seconds for run in self.runs if run.train_seconds is not None]
-
-    def correct(self, labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """(S, N): which run is right about which test image."""
-        predicted = np.stack([run.predicted for run in self.runs])
-        return np.equal(predicted, labels)
-
-    def summary(self, labels: NDArray[np.uint8]) -> dict[str, Any]:
-        """The entry as the JSON document has it."""
-        first = self.runs[0]
-        correct = self.correct(labels)
-        return {
-            "model": self.model,
-            "recipe": self.recipe,
-            "label": self.label,
-            "parameters": first.parameters,
-            "flops_per_image": first.flops_per_image,
-            "accuracy": asdict(summarize(self.accuracies)),
-            "loss": asdict(summarize([run.scores.loss for run in self.runs])),
-            "validation_accuracy": asdict(summarize(self.validation_accuracies)),
-            "macro_f1": asdict(summarize([run.scores.macro_f1 for run in self.runs])),
-            "calibration_error": asdict(
-                summarize([run.scores.calibration_error for run in self.runs])
-            ),
-            "train_seconds": asdict(summarize(self.seconds))
-            | {"median": statistics.median(self.seconds) if self.seconds else None},
-            "test_set_error": error_of_test_set(correct),
-            "expected_sd": expected_sd(correct),
-            "outcomes": {
-                outcome: sum(run.outcome == outcome for run in self.runs)
-                for outcome in get_args(Outcome)
-            },
-            "dead_classes": sorted({index for run in self.runs for index in run.dead_classes}),
-            "runs": [
-                {
-                    "seed": run.job.seed,
-                    "accuracy": run.scores.accuracy,
-                    "loss": run.scores.loss if math.isfinite(run.scores.loss) else None,
-                    "macro_f1": run.scores.macro_f1,
-                    "calibration_error": run.scores.calibration_error,
-                    "validation_accuracy": run.validation_accuracy,
-                    "train_seconds": run.train_seconds,
-                    "epochs": run.epochs,
-                    "best_epoch": run.best_epoch,
-                    "outcome": run.outcome,
-                    "dead_classes": run.dead_classes,
-                }
-                for run in self.runs
-            ],
-        }
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two entries and what can be said of their difference, a minus b."""
-
-    a: str
-    b: str
-    first: Entry
-    second: Entry
-    found: Difference
-    """Its p-values are adjusted for the number of pairs (Holm)."""
-    verdict: Verdict
-    mcnemar: float | None
-    """Where each has one run: p-value of the two networks being right equally often."""
-
-    def summary(self) -> dict[str, Any]:
-        """The pair as the JSON document has it."""
-        times = time_ratio(self.first.seconds, self.second.seconds)
-        return {
-            "a": self.a,
-            "b": self.b,
-            **{
-                key: value if value is not None and math.isfinite(value) else None
-                for key, value in asdict(self.found).items()
-            },
-            "verdict": self.verdict.word,
-            "in_words": str(self.verdict),
-            "seeds_needed": self.verdict.seeds,
-            "beyond_these_images": self.verdict.beyond_these_images,
-            "mcnemar_p_value": self.mcnemar,
-            "time_ratio": None if times is None else asdict(times),
-        }
+__all__ = ["Result", "load_result"]
 
 
 @dataclass(frozen=True)
@@ -219,6 +97,7 @@ class Result:
                 self.study.until or SMALLEST_DIFFERENCE,
                 pairs=len(pairs),
                 sequential=self._sequential,
+                one_start=any(entry.starts_alike or entry.runs_alike for entry in (a, b)),
             )
             single = None
             if len(a.runs) == len(b.runs) == 1:
@@ -267,62 +146,14 @@ class Result:
     @property
     def warnings(self) -> list[str]:
         """What a reader must know before believing the table; a sentence each."""
-        names = self.test_set.classes
-        found = []
-        asked = sum(len(jobs) for jobs in self.study.entries())
-        finished = sum(len(entry.runs) for entry in self.entries)
-        if finished < asked:
-            found.append(
-                f"Only {finished} of the {asked} runs are finished. To go on: {self.command}"
-            )
         several = len(self.study.recipes) > 1
-        for entry in self.entries:
-            n, job = len(entry.runs), entry.runs[0].job
-            who = f"{entry.label} {self.short_recipe(entry)}" if several else entry.label
-            # What names no source and no hub is built with random weights.
-            if job.recipe.probe_epochs and not job.model_source and "/" not in job.model:
-                found.append(
-                    f"{who}: its recipe begins with training the last layer alone, but "
-                    "the layers below it had random weights; give trained ones with --weights."
-                )
-            for outcome, meaning in (
-                ("diverged", "the loss became no number"),
-                ("collapsed", "one class is predicted for every image"),
-            ):
-                count = sum(run.outcome == outcome for run in entry.runs)
-                if count:
-                    found.append(f"{who}: {count} of {n} runs {outcome} ({meaning}).")
-            dead = [run for run in entry.runs if run.outcome == "ok" and run.dead_classes]
-            if dead:
-                which = sorted({index for run in dead for index in run.dead_classes})
-                found.append(
-                    f"{who}: {len(dead)} of {n} runs never predict some class "
-                    f"(left out by one or more: {', '.join(names[index] for index in which)})."
-                )
-        runs = [run for entry in self.entries for run in entry.runs]
-        found += _mixed(
-            "These runs were made under different conditions",
-            {f"{run.device}, torch {run.environment['versions']['torch']}" for run in runs},
+        names = [
+            f"{entry.label} {self.short_recipe(entry)}" if several else entry.label
+            for entry in self.entries
+        ]
+        return find_warnings(
+            self.study, self.command, self.entries, names, self.pairs, self.test_set.classes
         )
-        timed = [run.environment for run in runs if run.train_seconds is not None]
-        found += _mixed(
-            "Training times were taken with different numbers of threads",
-            {str(environment["threads"]) for environment in timed},
-        )
-        found += _mixed(
-            "Training times were taken on different machines and do not compare",
-            {f"{environment['processor']}, {environment['device']}" for environment in timed},
-        )
-        if len(self.study.seeds) == 1:
-            found.append("One seed each: how much of a difference is luck cannot be told.")
-            found += [
-                f"These two networks, {pair.a} and {pair.b}, are "
-                + ("not equally often" if pair.mcnemar < 0.05 else "not shown to differ in being")
-                + f" right (McNemar's test, p = {pair.mcnemar:.2g}); other seeds may say otherwise."
-                for pair in self.pairs
-                if pair.mcnemar is not None
-            ]
-        return found
 
     def figure(self, name: str) -> "Figure":
         """One of the report's plots by its name: see `fashionbench.report.FIGURES`."""
@@ -362,10 +193,6 @@ def _without_folders(model: str) -> str:
 
 def _shared_seeds(a: Entry, b: Entry) -> set[int]:
     return {run.job.seed for run in a.runs} & {run.job.seed for run in b.runs}
-
-
-def _mixed(problem: str, settings: set[str]) -> list[str]:
-    return [f"{problem}: {'; '.join(sorted(settings))}."] if len(settings) > 1 else []
 
 
 def load_result(folder: Path | str) -> Result:

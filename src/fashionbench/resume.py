@@ -8,24 +8,31 @@ model.safetensors is the trained model. The test set is never looked at here.
 import io
 import pickle
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from fashionbench.checkpoint import save_model
+from fashionbench.checkpoint import mark_unloadable, save_model
 from fashionbench.config import Job
-from fashionbench.data import load_data
+from fashionbench.data import Split, load_data
 from fashionbench.devices import describe_device, resolve_device
 from fashionbench.errors import Interrupted, StoreError, UsageError
-from fashionbench.evaluation import calibrate
+from fashionbench.evaluation import calibrate, pixels
+from fashionbench.gate import builder, examine, examine_trained
+from fashionbench.layout import FEW
 from fashionbench.models import build_model, model_entry
+from fashionbench.models.cost import count_parameters
 from fashionbench.progress import say
 from fashionbench.recipe import Recipe, written
 from fashionbench.records import environment, write_atomically
-from fashionbench.runs import count_parameters, explained
+from fashionbench.runs import explained
+from fashionbench.snapshot import plain_state
 from fashionbench.track import TensorBoard
 from fashionbench.train import Fit, fit
+from fashionbench.whole import lost_by_a_stop, why_unloadable
 
 __all__ = ["train_in_folder"]
 
@@ -52,24 +59,14 @@ def train_in_folder(
         raise UsageError(f"{folder} holds the runs of a comparison; choose another --out.")
     on = resolve_device(device)
     state = _load_state(job, folder, resume)
-    finished = 0 if state is None else state["fit"]["epochs"]
     dataset = load_data(job.dataset, data, source=job.dataset_source)
-    model = build_model(job.model, job.seed, len(dataset.classes), say)
+    classes, images = len(dataset.classes), dataset.train.images
+    model = build_model(job.model, job.seed, classes, say, images=images)
+    label = model_entry(job.model).label
+    for remark in examine(job, dataset).remarks.values():
+        say(f"{label}: {remark}")
     watch = TensorBoard(folder / "tensorboard", job.recipe) if track else None
-
-    def keep(state: dict[str, Any]) -> None:
-        nonlocal finished
-        buffer = io.BytesIO()
-        torch.save({"job": job.model_dump(), **state}, buffer)
-        write_atomically(folder / "last.pt", buffer.getvalue())
-        so_far = Fit(**state["fit"])
-        if so_far.best_epoch(job.recipe) == so_far.epochs:
-            write_atomically(folder / "best.pt", buffer.getvalue())
-        finished = so_far.epochs
-        if watch is not None:
-            watch(so_far)
-
-    label = f"{model_entry(job.model).label} seed {job.seed}"
+    keeper = _Keeper(job, folder, model, dataset.train, watch)
     try:
         with explained(job):
             trained = fit(
@@ -78,17 +75,19 @@ def train_in_folder(
                 job.recipe,
                 job.seed,
                 device=on,
-                description=label,
+                description=f"{label} seed {job.seed}",
                 resume=state,
-                keep=keep,
+                keep=keeper.keep,
+                anew=partial(builder(job, dataset), job.seed),
             )
     except KeyboardInterrupt:
+        finished = keeper.finished or (0 if state is None else state["fit"]["epochs"])
         raise Interrupted(
             f"Interrupted: {finished} of {job.recipe.epochs} epochs are finished and kept in "
             f"{folder}. To go on: {command}"
         ) from None
     facts = {
-        "label": model_entry(job.model).label,
+        "label": label,
         "classes": dataset.classes,
         "parameters": count_parameters(model),
         "validation_accuracy": _kept_accuracy(trained, job.recipe),
@@ -99,9 +98,52 @@ def train_in_folder(
             device=describe_device(on),
         ),
     }
-    save_model(model, folder / "model.safetensors", job, facts)
+    path = folder / "model.safetensors"
+    is_own = model_entry(job.model).is_own
+    remarks = examine_trained(model, images) if is_own and not trained.diverged else {}
+    save_model(model, path, job, facts, None if "random" in remarks else images)
     write_atomically(folder / "curve.csv", _csv(trained).encode())
+    if is_own and (reason := why_unloadable(model, path)):
+        mark_unloadable(path, reason)
+        say(f"{label} cannot be loaded again: {reason}")
     return _summary(job, trained, folder, on)
+
+
+class _Keeper:
+    """Writes all that it takes to go on after each epoch."""
+
+    def __init__(
+        self, job: Job, folder: Path, model: nn.Module, data: Split, watch: TensorBoard | None
+    ) -> None:
+        self.job, self.folder, self.model, self.data, self.watch = job, folder, model, data, watch
+        self.finished = 0
+        """Epochs."""
+        self._lost: list[str] = []
+        self._before = plain_state(model) if model_entry(job.model).is_own else None
+
+    def keep(self, state: dict[str, Any]) -> None:
+        """Write the state that an epoch ended with."""
+        if self._before is not None and not self._lost:
+            images = pixels(self.data.images[:FEW].to(next(self.model.parameters()).device))
+            self._lost = lost_by_a_stop(self.model, self._before, images)
+            if self._lost:
+                say(f"This run cannot be resumed after a stop, since {_why_lost(self._lost)}")
+        buffer = io.BytesIO()
+        torch.save({"job": self.job.model_dump(), "lost": self._lost, **state}, buffer)
+        write_atomically(self.folder / "last.pt", buffer.getvalue())
+        so_far = Fit(**state["fit"])
+        if so_far.best_epoch(self.job.recipe) == so_far.epochs:
+            write_atomically(self.folder / "best.pt", buffer.getvalue())
+        self.finished = so_far.epochs
+        if self.watch is not None:
+            self.watch(so_far)
+
+
+def _why_lost(names: list[str]) -> str:
+    return (
+        f"training changes {', '.join(names[:3])}, which is neither a parameter nor a buffer that "
+        f"is saved; use self.register_buffer({names[0].rpartition('.')[2]!r}, ...)."
+    )
 
 
 def _summary(job: Job, trained: Fit, folder: Path, device: torch.device) -> dict[str, Any]:
@@ -170,5 +212,10 @@ def _load_state(job: Job, folder: Path, resume: bool) -> dict[str, Any] | None:
             f"{folder} holds a run of {before.model} with recipe {before.recipe.name!r} and seed "
             f"{before.seed}, begun with {'; '.join(others) or 'other settings'}; give the same, or "
             "choose another --out."
+        )
+    if lost := state.pop("lost", []):
+        raise UsageError(
+            f"The run in {folder} cannot be resumed, since {_why_lost(lost)} Start anew in another "
+            "--out."
         )
     return state

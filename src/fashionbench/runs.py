@@ -1,34 +1,39 @@
 """One job or several of a kind -> run records: build, train, look at the test set once, keep."""
 
+import hashlib
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from fashionbench.augment import identify_changes
-from fashionbench.checkpoint import checkpoint_path, save_model
+from fashionbench.checkpoint import checkpoint_path, mark_unloadable, save_model
 from fashionbench.config import Job
 from fashionbench.data import Dataset
 from fashionbench.devices import describe_device
 from fashionbench.errors import FashionbenchError, UsageError
-from fashionbench.evaluation import calibrate, infer, pixels
+from fashionbench.evaluation import accuracy_one_by_one, calibrate, infer
+from fashionbench.gate import Examination, builder, examine, examine_trained
 from fashionbench.members import fit_members
-from fashionbench.models import build_model, identify, model_entry
+from fashionbench.models import identify, model_entry
+from fashionbench.models.cost import count_parameters
 from fashionbench.own_code import told
 from fashionbench.records import Outcome, RunRecord, RunStore, environment, now
 from fashionbench.scores import image_losses, score
+from fashionbench.snapshot import summary
 from fashionbench.train import Fit, fit
+from fashionbench.whole import why_unloadable
 
-__all__ = ["count_parameters", "explained", "flops_per_image", "run_job", "run_together"]
+__all__ = ["explained", "run_job", "run_together"]
 
 
 def run_job(
@@ -36,28 +41,38 @@ def run_job(
     dataset: Dataset,
     device: torch.device,
     store: RunStore,
+    examined: Examination | None = None,
     *,
     alone: bool = True,
-    flops: int | None = None,
 ) -> RunRecord:
     """One run from seed to record.
 
-    `alone` promises that the device is otherwise idle, so that the run has a training time.
-    `flops` are the model's for an image where they are known already.
+    `examined` is what was found out about the model, if that was done before. `alone` promises that
+    the device is otherwise idle, so that the run has a training time.
     """
-    model = build_model(job.model, job.seed, len(dataset.classes))
-    _refuse_changed(job)
-    flops = flops_per_image(model) if flops is None else flops
+    examined = examined or examine(job, dataset)
+    build = builder(job, dataset)
+    model = build(job.seed)
+    _refuse_changed(job, len(dataset.classes))
+    start = _first_weights(job, model)
     description = f"{model_entry(job.model).label} seed {job.seed}"
     with explained(job):
         trained = fit(
-            model, dataset.train, job.recipe, job.seed, device=device, description=description
+            model,
+            dataset.train,
+            job.recipe,
+            job.seed,
+            device=device,
+            description=description,
+            anew=partial(build, job.seed),
         )
     if not alone:
         trained.train_seconds = None
     way = "alone" if alone else "in one of several processes"
-    test = _test(job, model, dataset)
-    return _record(job, model, trained, test, dataset, store, flops, way)
+    run = _Run(job, model, trained, start, _test(job, model, dataset), way)
+    record = _asked(run, _recorded(run, dataset, store.folder, examined), dataset, store.folder)
+    store.save_run(record)
+    return record
 
 
 def run_together(
@@ -65,13 +80,16 @@ def run_together(
     dataset: Dataset,
     device: torch.device,
     store: RunStore,
+    examined: Examination | None = None,
     *,
     abreast: bool = False,
 ) -> list[RunRecord]:
     """Runs that differ by their seed alone, stacked or `abreast`; records have no training time."""
-    models = [build_model(job.model, job.seed, len(dataset.classes)) for job in jobs]
-    _refuse_changed(jobs[0])
-    flops = flops_per_image(models[0])
+    examined = examined or examine(jobs[0], dataset)
+    build = builder(jobs[0], dataset)
+    models = [build(job.seed) for job in jobs]
+    _refuse_changed(jobs[0], len(dataset.classes))
+    starts = [_first_weights(job, model) for job, model in zip(jobs, models, strict=True)]
     with explained(jobs[0]):
         trained = fit_members(
             models,
@@ -82,13 +100,19 @@ def run_together(
             abreast=abreast,
             description=f"{model_entry(jobs[0].model).label}, {len(jobs)} seeds",
         )
-    way = f"{'abreast' if abreast else 'stacked'} with {len(jobs)}"
     tested = [_test(job, model, dataset) for job, model in zip(jobs, models, strict=True)]
-    record = partial(_record, dataset=dataset, store=store, flops=flops, way=way)
+    way = f"{'abreast' if abreast else 'stacked'} with {len(jobs)}"
+    runs = list(map(_Run, jobs, models, trained, starts, tested, [way] * len(jobs)))
+    record = partial(_recorded, dataset=dataset, folder=store.folder, examined=examined)
     # Scores and files of a hundred small models take longer than their training, on one thread.
     # Not so what torch computes, which is done by then: it has threads of its own.
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        return list(pool.map(record, jobs, models, trained, tested))
+        records = [
+            _asked(run, found, dataset, store.folder)
+            for run, found in zip(runs, pool.map(record, runs), strict=True)
+        ]
+        list(pool.map(store.save_run, records))
+    return records
 
 
 @contextmanager
@@ -109,22 +133,35 @@ def explained(job: Job) -> Iterator[None]:
                 f"{job.model} normalizes over a batch, and an epoch ends with a batch of one "
                 "image; give another --batch-size or --train-images."
             ) from None
+        if "same device" in str(error):
+            raise UsageError(
+                f"{job.model} keeps a tensor that does not come along to the device "
+                f"({told(error)}); make it a buffer by self.register_buffer."
+            ) from None
         if not (job.model_source or job.recipe_source):
             raise
         raise UsageError(f"{job.model} cannot be trained: {told(error)}") from None
 
 
-def _refuse_changed(job: Job) -> None:
+def _refuse_changed(job: Job, classes: int) -> None:
     """A run is known by the source it was planned with; another's is not kept under its name."""
     for name, is_changed in (
-        (job.model, identify(job.model)[1] != job.model_source),
+        (job.model, identify(job.model, classes)[1] != job.model_source),
         ("the augmentation", identify_changes(job.recipe.augmentation) != job.recipe_source),
     ):
         if is_changed:
             raise UsageError(
-                f"The source of {name} has changed since the comparison began; finished runs are "
-                "kept. Give the command again to train with the new one."
+                f"The source of {name}, or what it reads, has changed since the comparison began; "
+                "finished runs are kept. Give the command again to train with the new one."
             )
+
+
+def _first_weights(job: Job, model: nn.Module) -> str:
+    """A digest that seeds which begin alike share; "" for a model of the table, where none do."""
+    if not model_entry(job.model).is_own:
+        return ""
+    tensors = [summary(tensor) for tensor in model.state_dict().values()]
+    return hashlib.sha256(repr(tensors).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -144,39 +181,40 @@ def _test(job: Job, model: nn.Module, dataset: Dataset) -> _Test:
     return _Test(logits, seconds, calibrate(model, dataset.train, job.recipe))
 
 
-def _record(
-    job: Job,
-    model: nn.Module,
-    trained: Fit,
-    test: _Test,
-    dataset: Dataset,
-    store: RunStore,
-    flops: int,
-    way: str,
-) -> RunRecord:
+@dataclass(frozen=True)
+class _Run:
+    """A run that is over, before it is recorded."""
+
+    job: Job
+    model: nn.Module
+    trained: Fit
+    first_weights: str
+    test: _Test
+    way: str
+    """How it shared the machine."""
+
+
+def _recorded(run: _Run, dataset: Dataset, folder: Path, examined: Examination) -> RunRecord:
+    """Score a run and write its weights: whoever finds a record finds its weights too."""
+    job, model, trained = run.job, run.model, run.trained
     label = model_entry(job.model).label
     device = next(model.parameters()).device
-    logits, labels = test.logits, dataset.test.labels.cpu().numpy()
+    logits, labels = run.test.logits, dataset.test.labels.cpu().numpy()
     predicted = logits.argmax(axis=1).astype("uint8")
     called = set(predicted.tolist())
-    outcome: Outcome = "ok"
-    if trained.diverged or not np.isfinite(logits).all():
-        outcome = "diverged"
-    elif len(called) == 1:
-        outcome = "collapsed"
     record = RunRecord(
         job=job,
         label=label,
         device=device.type,
-        outcome=outcome,
+        outcome=_outcome(trained, logits, called),
         epochs=trained.epochs,
         parameters=count_parameters(model),
-        flops_per_image=flops,
+        flops_per_image=examined.flops,
         train_seconds=trained.train_seconds,
         other_seconds={
             "warm_up": trained.warm_up_seconds,
             "validation": trained.validation_seconds,
-            "test": test.seconds,
+            "test": run.test.seconds,
         },
         curve=trained.curve,
         validation_curve=trained.validation_curve,
@@ -186,40 +224,47 @@ def _record(
             {name: sys.modules[name].__version__ for name in ("torch", "numpy", "fashionbench")},
             threads=torch.get_num_threads(),
             device=describe_device(device),
-            way=way,
+            way=run.way,
         ),
         recorded_at=now(),
         best_epoch=None if job.recipe.patience is None else trained.best_epoch(job.recipe),
         predicted=predicted,
         losses=image_losses(logits, labels).astype("float32"),
+        first_weights=run.first_weights,
+        remarks=examined.remarks,
+        dataset_notes=list(dataset.notes),
     )
-    # The weights first: whoever finds a record finds its weights too.
     facts = {
         "label": label,
         "classes": dataset.classes,
         "parameters": record.parameters,
         "test_accuracy": record.scores.accuracy,
-        "temperature": test.temperature,
+        "temperature": run.test.temperature,
         "environment": record.environment,
     }
-    save_model(model, checkpoint_path(store.folder, job, device.type), job, facts)
-    store.save_run(record)
+    path = checkpoint_path(folder, job, device.type)
+    images = None if "random" in record.remarks else dataset.test.images
+    save_model(model, path, job, facts, images)
     return record
 
 
-def count_parameters(model: nn.Module) -> int:
-    """How many numbers training may change."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+def _outcome(trained: Fit, logits: NDArray[np.float32], called: set[int]) -> Outcome:
+    if trained.diverged or not np.isfinite(logits).all():
+        return "diverged"
+    return "collapsed" if len(called) == 1 else "ok"
 
 
-def flops_per_image(model: nn.Module) -> int:
-    """Floating-point operations of a forward pass over one 28x28 image; an addition is one.
-
-    Those of convolutions and products of matrices, which torch counts; the others are few.
-    """
-    image = torch.zeros(1, 28, 28, dtype=torch.uint8)
-    was_training = model.training
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        model.eval()(pixels(image))
-    model.train(was_training)
-    return int(counter.get_total_flops())
+def _asked(run: _Run, record: RunRecord, dataset: Dataset, folder: Path) -> RunRecord:
+    """Ask of a model that somebody else wrote what must hold of it, now that it is trained."""
+    if not model_entry(run.job.model).is_own or record.outcome == "diverged":
+        return record
+    path = checkpoint_path(folder, run.job, record.device)
+    remarks = record.remarks | examine_trained(run.model, dataset.test.images)
+    reason = why_unloadable(run.model, path)
+    if reason is not None:
+        mark_unloadable(path, reason)
+        remarks = remarks | {"unloadable": f"it cannot be loaded again: {reason}"}
+    one_by_one = None
+    if "batch" in remarks:
+        one_by_one = accuracy_one_by_one(run.model, dataset.test)
+    return replace(record, remarks=remarks, accuracy_one_by_one=one_by_one)

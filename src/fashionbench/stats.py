@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,10 +18,8 @@ __all__ = [
     "Difference",
     "Summary",
     "TimeRatio",
-    "Verdict",
     "anytime_p_value",
     "confidence_sequence",
-    "decide",
     "difference",
     "error_of_test_set",
     "expected_sd",
@@ -36,8 +33,6 @@ __all__ = [
 
 CONFIDENCE = 0.95
 POWER = 0.80
-SMALLEST_DIFFERENCE = 0.01
-"""A difference of accuracies below this interests nobody, unless a comparison says otherwise."""
 
 Floats = NDArray[np.float64]
 
@@ -281,56 +276,6 @@ def confidence_sequence(n: int, sd: float, alpha: float = 1 - CONFIDENCE) -> flo
     if scale <= 0:
         return math.inf
     return sd * math.sqrt((bound - 1) * (n + _C2) * (n - 1) / scale)
-
-
-Word = Literal["better", "worse", "no difference", "cannot tell"]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What follows from a difference and its p-value; `str` says it in words."""
-
-    word: Word
-    limit: float | None = None
-    """Of "no difference": the largest that the seeds leave possible."""
-    seeds: int | None = None
-    """Of "cannot tell": about how many seeds would."""
-    beyond_these_images: bool = False
-    """Whether other test images can be expected to say the same."""
-
-    def __str__(self) -> str:
-        if self.word == "no difference" and self.limit is not None:
-            words = f"no difference larger than {100 * self.limit:.2f} points"
-        elif self.word == "cannot tell":
-            return f"cannot tell yet: about {self.seeds} seeds would" if self.seeds else self.word
-        else:
-            words = self.word
-        return words if self.beyond_these_images else f"{words} on these test images"
-
-
-def decide(
-    found: Difference,
-    smallest: float = SMALLEST_DIFFERENCE,
-    *,
-    pairs: int = 1,
-    sequential: bool = False,
-) -> Verdict:
-    """The verdict on a, given p-values adjusted for all `pairs` that are judged together.
-
-    A difference is denied where the seeds leave room for less than `smallest`.
-    """
-    if found.p_value is None or found.p_value_beyond is None or found.sd is None:
-        return Verdict("cannot tell")
-    alpha = 1 - CONFIDENCE
-    if found.p_value < alpha:
-        word: Word = "better" if found.difference > 0 else "worse"
-        return Verdict(word, beyond_these_images=found.p_value_beyond < alpha)
-    if found.limit < smallest:
-        beyond = found.limit_beyond < smallest
-        return Verdict("no difference", limit=found.limit, beyond_these_images=beyond)
-    sought = max(abs(found.difference), smallest)
-    needed = seeds_needed(sought, found.sd, alpha / pairs, sequential=sequential)
-    return Verdict("cannot tell", seeds=max(needed, found.n + 1))
 
 
 def seeds_needed(

@@ -76,8 +76,10 @@ def counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def si(count: int) -> str:
-    """A large number to three digits: 2.27 M."""
+def si(count: int | None) -> str:
+    """A large number to three digits: 2.27 M; an en dash where it is not known."""
+    if count is None:
+        return "–"
     for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if count >= factor:
             return f"{count / factor:.3g} {prefix}"
@@ -106,7 +108,9 @@ def text_table(result: Result) -> "Table":
         table.add_column("recipe", overflow="fold")
     validated = any(entry["validation_accuracy"]["n"] for entry in document["entries"])
     headings = ["valid. %"] * validated
-    headings += ["accuracy %", "± 95 %", "sd", "loss", "train s", "parameters", "n"]
+    alone = any(entry["accuracy_one_by_one"]["n"] for entry in document["entries"])
+    headings += ["accuracy %", *(["one by one %"] if alone else []), "± 95 %", "sd", "loss"]
+    headings += ["train s", "parameters", "n"]
     names, numbers = [], []
     long = not (several or validated)  # else 80 columns hold no more than short names
     for row, entry in zip(result.entries, document["entries"], strict=True):
@@ -122,6 +126,7 @@ def text_table(result: Result) -> "Table":
             [
                 *([percent(entry["validation_accuracy"])] if validated else []),
                 percent(accuracy),
+                *([percent(entry["accuracy_one_by_one"])] if alone else []),
                 "–" if half is None else f"{100 * half:.2f}",
                 percent(accuracy, "sd"),
                 number(entry["loss"]["mean"]),
@@ -133,8 +138,11 @@ def text_table(result: Result) -> "Table":
     for heading, column in zip(headings, zip(*numbers, strict=True), strict=True):
         # Where a terminal is narrow, names are folded, but numbers stay whole.
         table.add_column(heading, justify="right", overflow="fold", min_width=max(map(len, column)))
-    for name, values in zip(names, numbers, strict=True):
-        table.add_row(*name, *values)
+    notes = [", ".join(entry["notes"]) for entry in document["entries"]]
+    if any(notes):
+        table.add_column("notes", overflow="fold")
+    for name, values, note in zip(names, numbers, notes, strict=True):
+        table.add_row(*name, *values, *([note] if any(notes) else []))
     return table
 
 

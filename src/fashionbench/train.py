@@ -24,12 +24,14 @@ from fashionbench.devices import (
     synchronize,
     threads_at_most,
 )
-from fashionbench.evaluation import evaluate
+from fashionbench.evaluation import evaluate, pixels
+from fashionbench.layout import FEW, lay_out
 from fashionbench.optim import Updater
 from fashionbench.progress import progress_bar
 from fashionbench.recipe import Recipe
 from fashionbench.recording import Recording, can_be_recorded
 from fashionbench.seeds import derive_seed
+from fashionbench.snapshot import copy_model
 from fashionbench.transfer import frozen, probe, rate_factors
 
 __all__ = ["Fit", "begin", "fit", "forward_precision", "passes", "useful_threads"]
@@ -101,20 +103,23 @@ def fit(
     description: str = "",
     resume: dict[str, Any] | None = None,
     keep: Callable[[dict[str, Any]], None] = lambda state: None,
+    anew: Callable[[], nn.Module] | None = None,
 ) -> Fit:
     """Train `model` in place on `data`, from the weights it has, and leave it on `device`.
 
     `seed` fixes the order of images, their augmentation and what dropout drops; torch's own
     generators are left as they were. After each epoch `keep` is given all that it takes to go
     on, plain values and tensors; given back as `resume`, training ends as if never stopped.
-    With `recipe.patience` the weights of the best epoch are restored at the end.
+    With `recipe.patience` the weights of the best epoch are restored at the end. `anew` builds
+    another such model, for those that cannot be copied to warm up with.
     """
     device = resolve_device(device) if isinstance(device, str) else device
     keep_freed_memory()
-    model.to(device).to(memory_format=torch.channels_last)
     training, validation = hold_out(data.to(device), recipe.validation_images, recipe.train_images)
+    model.to(device)
+    lay_out(model, pixels(training.images[:FEW]))
     updater, step = begin(model, training, recipe)
-    result, best = Fit(warm_up_seconds=warm_up(model, training, recipe)), None
+    result, best = Fit(warm_up_seconds=warm_up(model, training, recipe, anew)), None
     if resume is None and recipe.probe_epochs:
         result.train_seconds = probe(model, training, recipe, seed)
     if resume is not None:
@@ -209,12 +214,18 @@ def useful_threads(model: nn.Module, recipe: Recipe) -> int | None:
     return 1 if small else None
 
 
-def warm_up(model: nn.Module, training: Split, recipe: Recipe) -> float:
+def warm_up(
+    model: nn.Module,
+    training: Split,
+    recipe: Recipe,
+    anew: Callable[[], nn.Module] | None = None,
+) -> float:
     """Train a copy for a few steps, so that one-time costs fall outside the clock; seconds."""
     start = time.perf_counter()
     device = training.images.device
     with isolated(device), threads_at_most(useful_threads(model, recipe)):
-        rehearsal = copy.deepcopy(model).train()
+        rehearsal = copy_model(model, anew)
+        rehearsal.train()
         _, step = begin(rehearsal, training, recipe, record=False)
         batches = [*islice(epoch_batches(training, recipe, [0], 0), WARM_UP_STEPS)]
         # The short batch at an epoch's end has kernels of its own to choose.

@@ -4,11 +4,12 @@ Three settings of a recipe, each of use alone. `probe_epochs` trains the last li
 features that are computed once. `unfreeze_every` opens the stages of the net one by one, from the
 head down (Howard and Ruder 2018, arXiv 1801.06146); a frozen stage is in eval mode, so that its
 BatchNorm keeps the statistics it came with. `layer_decay` lowers the rate from stage to stage
-towards the input. A stage is a part of the net at its top level, with the norms after it.
+towards the input. A stage is a part of the net at its top level, with the norms after it; stages
+follow each other as a forward pass uses them.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -21,6 +22,7 @@ from fashionbench.devices import synchronize
 from fashionbench.errors import UsageError
 from fashionbench.evaluation import infer
 from fashionbench.optim import Updater
+from fashionbench.order_of_use import by_use, last_layer
 from fashionbench.recipe import Recipe
 from fashionbench.seeds import derive_seed
 
@@ -33,12 +35,24 @@ def treats_layers_apart(recipe: Recipe) -> bool:
 
 
 def stages(model: nn.Module) -> list[list[nn.Module]]:
-    """The parts of a model from input to head; wrappers of a single part are looked into."""
+    """Divide a model into parts from input to head, in the order in which it uses them."""
+    parts = dict(model.named_modules())
+    return _stages(model, {id(parts[name]): place for place, name in enumerate(by_use(model))})
+
+
+def _stages(model: nn.Module, places: Mapping[int, int]) -> list[list[nn.Module]]:
+    """`places` are those of modules in a forward pass. Wrappers of one part are looked into."""
+
+    def place(part: nn.Module) -> int:
+        # Only what has weights of its own counts: a container may not be called at all.
+        layers = (layer for layer in part.modules() if [*layer.parameters(recurse=False)])
+        return min((places[id(layer)] for layer in layers if id(layer) in places), default=-1)
+
     parts = [part for part in model.children() if any(True for _ in part.parameters())]
     if len(parts) == 1 and [*parts[0].children()]:
-        return stages(parts[0])
+        return _stages(parts[0], places)
     found: list[list[nn.Module]] = []
-    for part in parts:
+    for part in sorted(parts, key=place):
         if found and all(parameter.ndim < 2 for parameter in part.parameters()):
             found[-1].append(part)  # a norm belongs to what comes before it
         else:
@@ -48,6 +62,8 @@ def stages(model: nn.Module) -> list[list[nn.Module]]:
 
 def rate_factors(model: nn.Module, recipe: Recipe) -> list[float]:
     """By how much each parameter's rate is multiplied; 1 in the head."""
+    if recipe.layer_decay == 1:
+        return [1.0 for _ in model.parameters()]
     found = stages(model)
     factors = {
         parameter: recipe.layer_decay ** (len(found) - 1 - position)
@@ -63,8 +79,10 @@ def rate_factors(model: nn.Module, recipe: Recipe) -> list[float]:
 @contextmanager
 def frozen(model: nn.Module, recipe: Recipe, epoch: int) -> Iterator[None]:
     """Within, what this epoch does not train yet stays as it is; to be called after train()."""
-    found = stages(model)
-    opened = len(found) if not recipe.unfreeze_every else 1 + epoch // recipe.unfreeze_every
+    if not recipe.unfreeze_every:
+        yield
+        return
+    found, opened = stages(model), 1 + epoch // recipe.unfreeze_every
     if opened >= len(found):
         yield
         return
@@ -107,10 +125,11 @@ def probe(model: nn.Module, training: Split, recipe: Recipe, seed: int) -> float
 
 def _features(model: nn.Module, training: Split) -> tuple[nn.Linear, Tensor]:
     """The last linear layer and the (N, F) that it is given for each image, in eval mode."""
-    heads = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    name = last_layer(model, nn.Linear)
+    head = None if name is None else model.get_submodule(name)
     seen: list[Tensor] = []
-    if heads:
-        hook = heads[-1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    if isinstance(head, nn.Linear):
+        hook = head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
         try:
             logits = infer(model, training.images)
         finally:
@@ -118,9 +137,9 @@ def _features(model: nn.Module, training: Split) -> tuple[nn.Linear, Tensor]:
         features = torch.cat(seen) if seen else torch.empty(0)
         with torch.no_grad():
             if len(features) == len(logits):
-                again = heads[-1](features).float().cpu().numpy()
+                again = head(features).float().cpu().numpy()
                 if again.shape == logits.shape and np.allclose(again, logits, 1e-3, 1e-4):
-                    return heads[-1], features
+                    return head, features
     raise UsageError(
         "The logits of this model do not come straight from a linear layer, so that it cannot be "
         "probed; set probe_epochs to 0."

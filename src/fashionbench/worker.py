@@ -35,10 +35,12 @@ def main() -> None:
     import torch
 
     from fashionbench.data import Dataset, load_data
+    from fashionbench.gate import Examination
     from fashionbench.records import RunStore
     from fashionbench.runs import run_job
 
     torch.set_num_threads(setting["threads"])
+    examined = Examination(**setting["examined"])
 
     @cache
     def load(dataset: str, source: str) -> Dataset:
@@ -51,7 +53,7 @@ def main() -> None:
         try:
             store = RunStore(Path(setting["folder"]))
             dataset = load(job.dataset, job.dataset_source)
-            run_job(job, dataset, torch.device("cpu"), store, alone=False, flops=setting["flops"])
+            run_job(job, dataset, torch.device("cpu"), store, examined, alone=False)
             answer = {"done": job.key}
         except FashionbenchError as error:
             answer = {"error": type(error).__name__, "message": str(error)}

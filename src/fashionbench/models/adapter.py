@@ -1,12 +1,17 @@
 """Nets written for other pictures: find out what a net takes, and show it 28x28 grey so."""
 
-import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["SHAPES", "Adapter", "Wrapper", "adapted"]
+from fashionbench.global_state import preserved
+from fashionbench.snapshot import copy_model
+
+__all__ = ["SHAPES", "Adapter", "Interface", "Wrapper", "find_interface", "first_answer"]
 
 SHAPES = ((1, 28), (1, 32), (3, 28), (3, 32), (3, 64), (1, 224), (3, 224))
 """Channels and sides that are tried, in this order: those of MNIST, CIFAR-10 and ImageNet."""
@@ -22,44 +27,101 @@ class Wrapper(nn.Module):
 
 
 class Adapter(Wrapper):
-    """Repeats the grey channel and enlarges the picture, then asks the net."""
+    """Repeats the grey channel, enlarges the picture, asks the net, and takes its first answer."""
 
-    def __init__(self, net: nn.Module, channels: int, side: int) -> None:
+    def __init__(
+        self, net: nn.Module, channels: int, side: int, answers_several: bool = False
+    ) -> None:
         super().__init__(net, side)
         self.channels = channels
+        self.answers_several = answers_several
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 1, 28, 28) pixels -> (B, K) logits."""
-        if images.shape[-1] != self.side:
-            images = F.interpolate(
-                images, size=(self.side, self.side), mode="bilinear", antialias=True
-            )
-        logits: Tensor = self.net(images.expand(-1, self.channels, -1, -1))
+        logits: Tensor = first_answer(self.net(_shown(images, self.channels, self.side)))
         return logits
 
     def extra_repr(self) -> str:
         return f"channels={self.channels}, side={self.side}"
 
 
-def adapted(net: nn.Module) -> tuple[nn.Module, Tensor]:
-    """The net as it is or behind an Adapter, whichever takes (2, 1, 28, 28), and its answer.
+@dataclass(frozen=True)
+class Interface:
+    """What a net takes and answers."""
 
-    Raises what the net itself raised at the picture as it is, if it takes none of SHAPES.
+    channels: int = 1
+    side: int = 28
+    answers_several: bool = False
+    """Whether it answers with more than one tensor, in training or always; the first is taken."""
+
+    @classmethod
+    def of(cls, model: nn.Module) -> "Interface":
+        """Tell what a model was found to take, by how it was fitted."""
+        if isinstance(model, Adapter):
+            return cls(model.channels, model.side, model.answers_several)
+        return cls()
+
+    def fitted(self, net: nn.Module) -> nn.Module:
+        """The net as it is, or behind an Adapter."""
+        if self == Interface():
+            return net
+        return Adapter(net, self.channels, self.side, self.answers_several)
+
+
+def first_answer(answer: Any) -> Any:
+    """The logits among several answers: those called so, or the first tensor."""
+    if isinstance(answer, Mapping):
+        answer = [answer["logits"]] if "logits" in answer else list(answer.values())
+    if isinstance(answer, list | tuple):
+        tensors = [part for part in answer if isinstance(part, Tensor)]
+        return tensors[0] if tensors else answer
+    return answer
+
+
+def find_interface(
+    net: nn.Module, anew: Callable[[], nn.Module], images: Tensor
+) -> tuple[Interface, Any]:
+    """Find the first of SHAPES that a net takes (B, 1, 28, 28) `images` in, and its answer then.
+
+    The net itself is not asked: it may settle sizes or statistics at its first picture. Copies are,
+    or what `anew` builds where it cannot be copied. Raises what was raised at the images as they
+    are, if it takes none of SHAPES.
     """
-    images = torch.linspace(0, 1, 2 * 28 * 28).view(2, 1, 28, 28)
     first: Exception | None = None
     for channels, side in SHAPES:
-        # A copy, since a net may settle sizes at its first picture.
-        candidate = copy.deepcopy(net)
-        if (channels, side) != (1, 28):
-            candidate = Adapter(candidate, channels, side)
-        was_training = candidate.training
+        other, shown = _another(net, anew), _shown(images, channels, side)
         try:
-            with torch.random.fork_rng(devices=[]), torch.no_grad():
-                answer = candidate.eval()(images)
+            with preserved(), torch.no_grad():
+                other.eval()
+                answer = other(shown)
         except Exception as error:  # whatever a person's own code may raise
             first = first or error
             continue
-        return candidate.train(was_training), answer
+        several = not all(isinstance(part, Tensor) for part in (answer, _in_training(other, shown)))
+        return Interface(channels, side, several), first_answer(answer)
     assert first is not None
     raise first
+
+
+def _another(net: nn.Module, anew: Callable[[], nn.Module]) -> nn.Module:
+    try:
+        return copy_model(net)
+    except Exception:  # a lock, a file or whatever else it may hold
+        return anew()
+
+
+def _in_training(net: nn.Module, images: Tensor) -> Any:
+    """What a net answers in training; the images if that fails, which training itself will tell."""
+    try:
+        with preserved(), torch.no_grad():
+            net.train()
+            return net(images)
+    except Exception:  # as before
+        return images
+
+
+def _shown(images: Tensor, channels: int, side: int) -> Tensor:
+    """(B, 1, H, W) grey images, enlarged to a side and with their channel repeated."""
+    if images.shape[-1] != side:
+        images = F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
+    return images if channels == 1 else images.expand(-1, channels, -1, -1)

@@ -1,74 +1,112 @@
-"""A person's own model: built, looked at once, its faults explained."""
+"""A network that the table does not know: what it takes found out, its faults explained."""
 
-import inspect
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
-from fashionbench.errors import FashionbenchError, UsageError
-from fashionbench.own_code import takes, told
+import torch
+from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from torch import nn
+from fashionbench.errors import UsageError
+from fashionbench.models.adapter import Interface, find_interface
+from fashionbench.own_code import told
+from fashionbench.snapshot import structure
 
-__all__ = ["build_own", "for_classes"]
+__all__ = ["fitted"]
 
-_FOR_CLASSES = ("classes", "num_classes", "n_classes", "output_shape")
-"""What constructors call the number of classes."""
+FEW = 2
+"""Images that a network is tried with; one alone has no statistics over a batch."""
+
+_interfaces: dict[str, Interface] = {}
+"""By what a network is called and made of: hundreds of seeds need not find it out anew."""
 
 
-def build_own(
-    build: Callable[..., "nn.Module"], reference: str, settings: Mapping[str, Any], classes: int
-) -> "nn.Module":
-    """Build the model and show it a picture: it comes back as it is, or behind an adapter.
+def fitted(
+    model: nn.Module,
+    anew: Callable[[], nn.Module],
+    reference: str,
+    classes: int,
+    images: Tensor | None,
+    interface: Interface | None,
+) -> nn.Module:
+    """Give the model as it is, or behind an adapter where it was made for other pictures.
 
-    Raises UsageError, in terms of the person's own file and line, for a model that cannot be
-    built, takes no picture, or answers something else than finite (B, K) logits for K `classes`.
+    `anew` builds another such, (N, 28, 28) `images` are used to try it, made-up ones if there are
+    none. Raises UsageError for a model that takes no picture, or answers something else than
+    finite (B, K) logits for K `classes`.
     """
-    import torch
-    from torch import nn
+    key = f"{reference} {classes} {structure(model)}"
+    interface = interface or _interfaces.get(key)
+    if interface is None:
+        _check_switches(anew(), reference)
+        interface = _find(model, anew, reference, classes, _pixels(images))
+        _interfaces[key] = interface
+    model = interface.fitted(model)
+    if any(nn.parameter.is_lazy(parameter) for parameter in model.parameters()):
+        model.eval()
+        with torch.no_grad():
+            model(_pixels(images))  # sizes are settled before an optimizer asks for them
+        model.train()
+    return model
 
-    from fashionbench.models.adapter import adapted
 
+def _pixels(images: Tensor | None) -> Tensor:
+    """(FEW, 1, 28, 28) in [0, 1]."""
+    if images is None:
+        return torch.linspace(0, 1, FEW * 28 * 28).view(FEW, 1, 28, 28)
+    return images[:FEW].cpu().unsqueeze(1).float() / 255
+
+
+def _check_switches(model: nn.Module, reference: str) -> None:
+    """Refuse a model whose methods `train` and `eval` are something else than torch's switches."""
+    switches = {model.train: True, model.eval: False}
+    for switch, training in switches.items():
+        try:
+            switch()
+            works = model.training is training
+        except Exception:  # it may do anything
+            works = False
+        if not works:
+            owner = next(
+                (
+                    f"{type(part).__name__}.{name}"
+                    for part in model.modules()
+                    for name in ("train", "eval")
+                    if getattr(type(part), name) is not getattr(nn.Module, name)
+                ),
+                "train",
+            )
+            raise UsageError(
+                f"{reference} cannot be switched between training and scoring, since {owner} is a "
+                "method of its own; give that another name, such as fit, or have it do what "
+                "torch.nn.Module's does."
+            )
+
+
+def _find(
+    model: nn.Module, anew: Callable[[], nn.Module], reference: str, classes: int, images: Tensor
+) -> Interface:
     try:
-        model = build(**settings)
-    except FashionbenchError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise UsageError(
-            f"{reference} cannot be built: {told(error)} Arguments are given as "
-            f"{reference}:name=value; it takes {takes(build)}."
-        ) from None
-    if not isinstance(model, nn.Module):
-        raise UsageError(
-            f"{reference} gave a {type(model).__name__}; a model is a torch.nn.Module."
-        )
-    try:
-        model, answer = adapted(model)
+        interface, answer = find_interface(model, anew, images)
     except (Exception, SystemExit) as error:
         raise UsageError(
             f"{reference} takes no 28x28 grey images, nor enlarged or in three channels: "
             f"{told(error)}"
         ) from None
-    if not isinstance(answer, torch.Tensor):
+    _check_answer(answer, reference, classes)
+    return interface
+
+
+def _check_answer(answer: Any, reference: str, classes: int) -> None:
+    if not isinstance(answer, Tensor):
         raise UsageError(
             f"{reference} answers images with a {type(answer).__name__}; its forward method must "
             "return one tensor of logits."
         )
-    if answer.shape != (2, classes):
+    if answer.shape != (FEW, classes):
         raise UsageError(
-            f"{reference} answers (2, 1, 28, 28) images with {tuple(answer.shape)}; it must be "
-            f"(2, {classes}): a logit for each of the {classes} classes. Change its last layer, or "
-            "take an argument `classes`, which is told their number."
+            f"{reference} answers ({FEW}, 1, 28, 28) images with {tuple(answer.shape)}; it must be "
+            f"({FEW}, {classes}): a logit for each of the {classes} classes. Change its last "
+            "layer, or take an argument `classes`, which is told their number."
         )
     if not answer.isfinite().all():
         raise UsageError(f"{reference} answers with numbers that are not finite before training.")
-    return model
-
-
-def for_classes(
-    build: Callable[..., Any], settings: Mapping[str, Any], given: Mapping[str, Any], classes: int
-) -> dict[str, Any]:
-    """The settings, with the number of classes if the constructor takes it and nobody gave it."""
-    parameters = inspect.signature(build).parameters
-    names = [name for name in _FOR_CLASSES if name in parameters and name not in given]
-    return {**settings, **dict.fromkeys(names[:1], classes)}

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fashionbench.errors import UsageError
 from fashionbench.models.adapter import Wrapper
+from fashionbench.order_of_use import last_layer
 
 __all__ = ["Fitted", "digest_weights", "fit_weights", "load_weights", "read_weights"]
 
@@ -144,10 +145,11 @@ def _inside(model: nn.Module) -> nn.Module:
     return model.net if isinstance(model, Wrapper) else model
 
 
-def _head(net: nn.Module) -> set[str]:
-    """The names of the tensors of the last linear layer or convolution."""
-    layers = [name for name, part in net.named_modules() if isinstance(part, nn.Linear | nn.Conv2d)]
-    return {f"{name}.{part}" for name in layers[-1:] for part in ("weight", "bias")}
+def _head(model: nn.Module) -> set[str]:
+    """The names, within the net, of the tensors of the linear layer or convolution used last."""
+    layer = last_layer(model, nn.Linear, nn.Conv2d)
+    name = (layer or "").removeprefix("net.") if isinstance(model, Wrapper) else layer
+    return set() if layer is None else {f"{name}.{part}" for part in ("weight", "bias")}
 
 
 def _is_grey_version(tensor: Tensor, given: Tensor) -> bool:
@@ -169,7 +171,7 @@ def load_weights(model: nn.Module, path: str, name: str) -> Fitted:
     known = net.state_dict()
     # A checkpoint of this program's holds the wrapped net.
     weights = {key if key in known else key.removeprefix("net."): read[key] for key in read}
-    head = _head(net)
+    head = _head(model)
     fitted = fit_weights(model, {key: weights[key] for key in weights if key not in head})
     fitted.head = [key for key in fitted.missing if key in head]
     fitted.missing = [key for key in fitted.missing if key not in head]

@@ -1,0 +1,214 @@
+"""What must hold of a network that somebody else wrote, asked before it is trained.
+
+The promise of a comparison holds for the models of the table by construction. Of any other it is
+asked here, on real images and with networks that are thrown away: can it be trained, does a seed
+fix it, does it answer an image by that image alone? What cannot be right is refused in a person's
+terms; what may be meant is remarked on wherever its scores are shown.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fashionbench.config import Job
+from fashionbench.data import Dataset
+from fashionbench.devices import isolated, seed_generators
+from fashionbench.errors import FashionbenchError, UsageError
+from fashionbench.evaluation import pixels
+from fashionbench.global_state import silent
+from fashionbench.models import build_model, model_entry
+from fashionbench.models.adapter import Interface
+from fashionbench.models.cost import flops_per_image
+from fashionbench.own_code import told
+from fashionbench.snapshot import hidden_layers
+
+__all__ = ["Examination", "Remarks", "builder", "examine", "examine_trained"]
+
+IMAGES = 8
+ALONE = 3
+"""Of those, how many are shown alone too."""
+ROUNDING = 1e-3
+"""Of the largest logit: by how much an answer may change where sums are reordered."""
+
+ENDS = {"SoftmaxBackward0": "softmax", "SigmoidBackward0": "sigmoid", "TanhBackward0": "tanh"}
+
+REMARKS = {
+    "several answers": "it answers with several tensors; the first is taken for the loss and the "
+    "scores, and the others train nothing.",
+    "untrained": "{} holds weights where torch overlooks them, so they are not trained; use "
+    "nn.ModuleList, nn.ModuleDict, nn.ParameterList or nn.Parameter.",
+    "drawn anew": "the same seed gives other first weights, since it draws numbers that no seed of "
+    "this program fixes; draw them by torch, numpy.random or random, without a seed of your own.",
+    "trained anew": "the same seed trains it in two ways, since its forward method draws numbers "
+    "that no seed of this program fixes; draw them by torch, numpy.random or random.",
+    "squeezed": "it ends in a {0}, and the loss applies a softmax of its own to what comes out, so "
+    "that it learns little; return what goes into the {0}.",
+    "random": "the same image gets another answer at each call, since something in it draws at "
+    "random in scoring too; F.dropout does, for one, without training=self.training.",
+    "batch": "its answer for an image depends on the batch {}; look for a softmax, a mean or a "
+    "norm over dimension 0, for batch statistics in scoring, and for squeeze().",
+}
+"""What is remarked on, by kind; a model's own details come into the braces."""
+
+Remarks = dict[str, str]
+"""What a reader must know of a model, by kind; a sentence each, which calls the model `it`."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What is known of a model before it is trained."""
+
+    flops: int | None = None
+    """Of a forward pass over one image; None where they cannot be counted."""
+    remarks: Remarks = field(default_factory=dict)
+
+
+def builder(job: Job, dataset: Dataset) -> Callable[[int], nn.Module]:
+    """Give what makes, of a seed, the model of a job for the classes and images of its data set."""
+    classes, images = len(dataset.classes), dataset.train.images
+    return lambda seed: build_model(job.model, seed, classes, images=images)
+
+
+def examine(job: Job, dataset: Dataset) -> Examination:
+    """Find out what must be known of a job's model. Raises UsageError if it cannot be trained."""
+    build = partial(builder(job, dataset), job.seed)
+    with silent():
+        flops = flops_per_image(build())
+        if not model_entry(job.model).is_own:
+            return Examination(flops)
+        images = pixels(dataset.train.images[: 2 * IMAGES]).cpu()
+        labels = dataset.train.labels[:IMAGES].cpu()
+        model = build()
+        _check_parameters(model, job.model)
+        with isolated(torch.device("cpu")):
+            remarks = dict(_remarks(build, model, job.model, images, labels))
+    return Examination(flops, remarks)
+
+
+def _check_parameters(model: nn.Module, name: str) -> None:
+    parameters = list(model.parameters())
+    if not parameters:
+        hidden = ", ".join(hidden_layers(model))
+        raise UsageError(
+            f"{name} has no parameters, so there is nothing to train"
+            + (f": {hidden} holds its layers where torch overlooks them; " if hidden else "; ")
+            + "put layers into attributes of their own, nn.ModuleList or nn.ModuleDict."
+        )
+    if not any(parameter.requires_grad for parameter in parameters):
+        raise UsageError(
+            f"All layers of {name} are frozen (requires_grad is False), so there is nothing to "
+            "train; leave at least its last layer as torch makes it."
+        )
+
+
+def _remarks(
+    build: Callable[[], nn.Module], model: nn.Module, name: str, images: Tensor, labels: Tensor
+) -> Iterator[tuple[str, str]]:
+    if Interface.of(model).answers_several:
+        yield _remark("several answers")
+    if hidden := hidden_layers(model):
+        yield _remark("untrained", ", ".join(hidden))
+    yield from _of_the_seed(build, model, name, images[:IMAGES], labels)
+    fresh = build()
+    fresh.eval()
+    yield from _of_its_end(fresh(images[:IMAGES]))
+    with torch.no_grad():
+        yield from _of_the_image_alone(fresh, images)
+
+
+def _of_the_seed(
+    build: Callable[[], nn.Module], model: nn.Module, name: str, images: Tensor, labels: Tensor
+) -> Iterator[tuple[str, str]]:
+    """Compare two models from one seed, and a step of each."""
+    other = build()
+    tensors = zip(model.state_dict().values(), other.state_dict().values(), strict=False)
+    if not all(one.shape == two.shape and torch.equal(one, two) for one, two in tensors):
+        yield _remark("drawn anew")
+        return
+    steps = [_step(each, name, images, labels) for each in (model, other)]
+    if not all(_are_alike(one, two) for one, two in zip(*steps, strict=True)):
+        yield _remark("trained anew")
+
+
+def _step(model: nn.Module, name: str, images: Tensor, labels: Tensor) -> list[Tensor]:
+    """The loss of a step in training, and the gradients by it; UsageError if there are none."""
+    seed_generators(torch.device("cpu"), 0)
+    try:
+        model.train()
+        logits = model(images)
+        if logits.ndim != 2 or len(logits) != len(labels):
+            raise UsageError(
+                f"{name} answers {tuple(images.shape)} images with {tuple(logits.shape)} in "
+                "training; it must be a row of logits for each image, as in scoring."
+            )
+        if not logits.requires_grad:
+            raise UsageError(
+                f"The answers of {name} carry no gradient to its parameters; look for "
+                "torch.no_grad, detach, argmax or a conversion to NumPy in its forward method."
+            )
+        loss = F.cross_entropy(logits.float(), labels)
+        loss.backward()
+    except FashionbenchError:
+        raise
+    except Exception as error:  # whatever a person's own code may raise
+        raise UsageError(f"{name} cannot be trained: {told(error)}") from None
+    return [loss.detach(), *(p.grad for p in model.parameters() if p.grad is not None)]
+
+
+def _of_its_end(logits: Tensor) -> Iterator[tuple[str, str]]:
+    """Find a function at the end that squeezes logits into probabilities or the like."""
+    end = ENDS.get(type(logits.grad_fn).__name__)
+    sums = logits.detach().sum(dim=1)
+    if end is None and bool((logits >= 0).all()) and _are_alike(sums, torch.ones_like(sums)):
+        end = "softmax"
+    if end is not None:
+        yield _remark("squeezed", end)
+
+
+def examine_trained(model: nn.Module, images: Tensor) -> Remarks:
+    """Find out what must be known of a trained model, from (N, 28, 28) uint8 `images`."""
+    device = next(model.parameters()).device
+    model.eval()
+    with isolated(device), torch.no_grad():
+        return dict(_of_the_image_alone(model, pixels(images[: 2 * IMAGES].to(device))))
+
+
+def _of_the_image_alone(model: nn.Module, images: Tensor) -> Iterator[tuple[str, str]]:
+    """Show (B, 1, H, W) images in a batch, alone, and some of them beside others, in eval mode."""
+    half = len(images) // 2
+    answer = model(images[:half])
+    if not _are_alike(answer, model(images[:half])):
+        yield _remark("random")
+        return
+    alone = _answers_alone(model, images[:ALONE])
+    if alone is None:
+        yield _remark("batch", "which must be more than one")
+        return
+    mixed = model(torch.cat([images[:ALONE], images[half:]]))[:ALONE]
+    if not (_are_alike(answer[:ALONE], alone) and _are_alike(answer[:ALONE], mixed)):
+        yield _remark("batch", "of which it is one")
+
+
+def _answers_alone(model: nn.Module, images: Tensor) -> Tensor | None:
+    """(B, K) logits of (B, 1, H, W) images shown one by one; None where that fails."""
+    try:
+        answers = torch.cat([model(image.unsqueeze(0)) for image in images])
+    except Exception:  # whatever a person's own code may raise
+        return None
+    return answers if answers.ndim == 2 else None
+
+
+def _are_alike(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are the same but for rounding; a number that is none is like itself."""
+    if one.shape != other.shape:
+        return False
+    largest = ROUNDING * max(1.0, float(one.abs().max()))
+    return torch.equal(one, other) or bool(((one - other).abs() <= largest).all())
+
+
+def _remark(kind: str, detail: str = "") -> tuple[str, str]:
+    return kind, REMARKS[kind].format(detail)

@@ -1,0 +1,50 @@
+"""The memory layout of a network: channels_last where that changes nothing but the speed."""
+
+import torch
+from torch import Tensor, nn
+
+from fashionbench.devices import isolated
+from fashionbench.snapshot import copy_model, is_known
+
+__all__ = ["FEW", "lay_out"]
+
+FEW = 4
+"""Images that a layout is tried with."""
+TOLERANCE = 1e-3
+"""Of the largest logit: what other orders of summing may change."""
+
+
+def lay_out(model: nn.Module, images: Tensor) -> None:
+    """Put a model into channels_last, which halves the time of a small CNN on a CPU, if it can be.
+
+    The network of a person may take its tensors for what they are in memory, as `x.view(-1, 320)`
+    does, or have weights that the layout is not made for. So a network with code of its own is
+    tried with some (B, 1, H, W) `images` first, a copy in either layout.
+    """
+    dimensions = {parameter.ndim for parameter in model.parameters()}
+    if 4 not in dimensions:
+        return
+    if (max(dimensions) == 4 and is_known(model)) or _answers_alike(model, images):
+        model.to(memory_format=torch.channels_last)
+
+
+def _answers_alike(model: nn.Module, images: Tensor) -> bool:
+    try:
+        before, after = copy_model(model), copy_model(model)
+        with isolated(images.device):
+            after.to(memory_format=torch.channels_last)
+            expected, found = (_answer(other, images) for other in (before, after))
+    except Exception:  # whatever a person's own code may raise
+        return False
+    largest = TOLERANCE * max(1.0, float(expected.abs().max()))
+    return bool((found - expected).abs().max() <= largest)
+
+
+def _answer(model: nn.Module, images: Tensor) -> Tensor:
+    """The logits in eval mode, if both passes of a step in training go through as well."""
+    model.eval()
+    with torch.no_grad():
+        logits: Tensor = model(images).float()
+    model.train()
+    model(images).float().logsumexp(dim=1).sum().backward()
+    return logits

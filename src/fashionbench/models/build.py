@@ -1,0 +1,97 @@
+"""A name and a seed -> a network with its first weights, ready for (B, 1, 28, 28) pixels."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from fashionbench.errors import FashionbenchError, UsageError
+from fashionbench.global_state import seeded
+from fashionbench.models.table import MODELS, WEIGHTS, ModelEntry, model_entry, parse_name
+from fashionbench.own_code import beside, locate, takes, told
+from fashionbench.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from fashionbench.models.adapter import Interface
+
+__all__ = ["build_model", "construct"]
+
+_FOR_CLASSES = ("classes", "num_classes", "n_classes", "output_shape")
+"""What constructors call the number of classes."""
+
+
+def build_model(
+    name: str,
+    seed: int = 0,
+    classes: int = 10,
+    tell: Callable[[str], object] = lambda text: None,
+    *,
+    images: "Tensor | None" = None,
+    interface: "Interface | None" = None,
+) -> "nn.Module":
+    """Build a model with the initial weights that `seed` gives, leaving all generators alone.
+
+    Weights from a file, where the name has any, replace those that fit; `tell` is told which.
+
+    The module takes (B, 1, 28, 28) pixels in [0, 1] and gives (B, K) logits; one that was made for
+    other pictures is put behind an adapter. What it takes is `interface`, if that is known, else
+    found out with some of the (N, 28, 28) uint8 `images`. Raises UsageError if it cannot be had.
+    """
+    entry = model_entry(name)
+    model = construct(name, seed, classes)
+    if name in MODELS:
+        return model
+    from fashionbench.models.own import fitted
+
+    base = parse_name(name)[0]
+    with beside(entry.reference), seeded(derive_seed(seed, "initialisation")):
+        anew = partial(construct, name, seed, classes)
+        model = fitted(model, anew, base, classes, images, interface)
+    if WEIGHTS in entry.given:
+        from fashionbench.models.weights import load_weights
+
+        file = str(entry.given[WEIGHTS])
+        tell(f"{name}: {load_weights(model, file, name)}")
+    return model
+
+
+def construct(name: str, seed: int, classes: int) -> "nn.Module":
+    """Call what `name` refers to, all that it may draw from seeded; nothing is asked of the result.
+
+    Raises UsageError, in terms of the person's own file and line, for a model that cannot be built.
+    """
+    import torch
+
+    entry = model_entry(name)
+    build: Callable[..., Any] = locate(entry.reference)
+    settings = _for_classes(build, entry, classes)
+    derived = derive_seed(seed, "initialisation")
+    if name in MODELS:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(derived)
+            return build(**settings)  # type: ignore[no-any-return]
+    reference = parse_name(name)[0]
+    try:
+        with beside(entry.reference), seeded(derived):
+            model = build(**settings)
+    except FashionbenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UsageError(
+            f"{reference} cannot be built: {told(error)} Arguments are given as "
+            f"{reference}:name=value; it takes {takes(build)}."
+        ) from None
+    if not isinstance(model, torch.nn.Module):
+        raise UsageError(
+            f"{reference} gave a {type(model).__name__}; a model is a torch.nn.Module."
+        )
+    return model
+
+
+def _for_classes(build: Callable[..., Any], entry: ModelEntry, classes: int) -> Mapping[str, Any]:
+    """The settings, with the number of classes if the constructor takes it and nobody gave it."""
+    parameters = inspect.signature(build).parameters
+    names = [name for name in _FOR_CLASSES if name in parameters and name not in entry.given]
+    return {**entry.settings, **dict.fromkeys(names[:1], classes)}

@@ -1,0 +1,139 @@
+"""Which model a run was made with: its name, and digests of its source and of what was built.
+
+A run belongs to the model that made it. A person's source is not all of that: what a network reads
+from a dict, a file or the environment is seen in what is built from it.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from fashionbench.errors import UsageError
+from fashionbench.global_state import silent
+from fashionbench.models.build import construct
+from fashionbench.models.table import WEIGHTS, ModelEntry, model_entry, parse_name
+from fashionbench.own_code import beside, digest_file, is_own, locate, takes
+from fashionbench.own_source import digest, digest_values, global_values
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["Source", "identify", "is_unchanged"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Digests of what a person's model is made of; all are empty for the models of the table."""
+
+    text: str = ""
+    """Of its source; behind a `.` of a person's other code that it uses."""
+    built: str = ""
+    """Of what it builds: structure, names, shapes, types, plain attributes, global values."""
+    weights: str = ""
+    """Of the file of weights that it begins with."""
+
+    def __str__(self) -> str:
+        built = f"~{self.built}" if self.built else ""
+        weights = f"+{self.weights}" if self.weights else ""
+        return f"{self.text}{built}{weights}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Source":
+        """Read what `str` wrote."""
+        rest, _, weights = text.partition("+")
+        source, _, built = rest.partition("~")
+        return cls(source, built, weights)
+
+    @property
+    def own_text(self) -> str:
+        """The digest of the source itself, without other code."""
+        return self.text.partition(".")[0]
+
+
+def identify(model: str | Callable[[], "nn.Module"], classes: int = 10) -> tuple[str, str]:
+    """Give the name of a model and the digests of its `Source`.
+
+    A class or function of one's own is named `module:Name`; the digests tell runs of an edited
+    model from those before. Arguments that are the defaults fall away, so that one model has one
+    name. Raises UsageError for arguments that the model does not take and one that cannot be built.
+    """
+    if isinstance(model, str):
+        base, given = parse_name(model)
+        entry = model_entry(model)
+        if given:
+            given = _checked(entry, model_entry(base), model)
+        name = ":".join([base, *(f"{key}={value}" for key, value in sorted(given.items()))])
+        source = _identify_own(name, base, classes) if entry.is_own else Source()
+        if WEIGHTS in given:
+            from fashionbench.models.weights import digest_weights
+
+            source = replace(source, weights=digest_weights(str(given[WEIGHTS])))
+        return name, str(source)
+    if not callable(model) or "<" in getattr(model, "__qualname__", "<"):
+        raise UsageError(
+            f"{model!r} cannot be rebuilt by its name; give a class or a function "
+            "defined at the top level of a module, without calling it."
+        )
+    name = f"{model.__module__}:{model.__qualname__}"
+    return name, str(replace(_identify_own(name, name, classes), text=digest(model, "")))
+
+
+def _identify_own(name: str, reference: str, classes: int) -> Source:
+    """Build it twice: what differs from seed to seed, or counts what is built, is no part of it."""
+    from fashionbench.snapshot import constants, structure
+
+    build = locate(reference)
+    with beside(reference), silent():  # the modules beside a file are known only there
+        text, values = digest(build, reference), global_values(build)
+        first, second = (construct(name, seed, classes) for seed in (0, 1))
+        found = [values | structure(first), global_values(build) | structure(second)]
+        if structure(first).keys() == structure(second).keys():
+            alike = {f"{key} =": said for key, said in constants(first, second).items()}
+            found = [facts | alike for facts in found]
+    return Source(text, digest_values(*found).removeprefix("~"))
+
+
+def _checked(entry: ModelEntry, usual: ModelEntry, name: str) -> dict[str, Any]:
+    """What was given and is not the default anyway."""
+    build = locate(entry.reference)
+    parameters = inspect.signature(build).parameters
+    free = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    for key in entry.given:
+        if key not in parameters and key != WEIGHTS and not free:
+            raise UsageError(f"{name}: there is no argument {key!r}; there are {takes(build)}.")
+    defaults = {key: p.default for key, p in parameters.items()} | dict(usual.settings)
+    return {key: value for key, value in entry.given.items() if value != defaults.get(key)}
+
+
+def is_unchanged(name: str, source: Source, classes: int) -> bool:
+    """Tell whether `identify` still gives `source` for a name that was read from a file.
+
+    A file comes from wherever, and what it names is called to be rebuilt. So nothing is run of a
+    source that has changed, and nothing is called but a module, what is annotated to return one,
+    and functions of a person's own; UsageError for others.
+    """
+    from torch import nn
+
+    entry = model_entry(name)
+    if entry.is_own:
+        home = entry.reference.rpartition(":")[0]
+        if home.endswith(".py") and digest_file(home) != source.own_text:
+            return False
+        build = locate(entry.reference)
+        gives = build if isinstance(build, type) else _annotated(build)
+        is_model = isinstance(gives, type) and issubclass(gives, nn.Module)
+        if not is_model and (isinstance(build, type) or not is_own(build)):
+            raise UsageError(
+                f"{entry.reference} is not run: it is neither a torch.nn.Module, nor a function "
+                "that is your own or annotated to return one."
+            )
+    return identify(name, classes)[1] == str(source)
+
+
+def _annotated(build: Callable[..., Any]) -> Any:
+    """What a function is annotated to return; None where that cannot be told."""
+    try:
+        return inspect.get_annotations(build, eval_str=True).get("return")
+    except Exception:  # evaluates whatever text stands there
+        return None

@@ -1,0 +1,37 @@
+"""The parts of a network in the order in which a forward pass uses them, not that of writing."""
+
+import torch
+from torch import nn
+
+from fashionbench.global_state import preserved
+from fashionbench.snapshot import copy_model
+
+__all__ = ["by_use", "last_layer"]
+
+
+def by_use(model: nn.Module) -> list[str]:
+    """List the names of the modules that a forward pass calls, in the order of their first call.
+
+    Where a pass fails or the model cannot be copied for it, all are listed as they are written.
+    """
+    names = [name for name, _ in model.named_modules()]
+    used: list[str] = []
+    try:
+        asked = copy_model(model)
+        for name, module in asked.named_modules():
+            module.register_forward_pre_hook(lambda _, __, name=name: used.append(name))
+        device = next(model.parameters()).device
+        with preserved(), torch.no_grad():
+            asked.eval()
+            asked(torch.zeros(2, 1, 28, 28, device=device))
+    except Exception:  # whatever a person's own code may raise
+        return names
+    return list(dict.fromkeys(used))
+
+
+def last_layer(model: nn.Module, *kinds: type[nn.Module]) -> str | None:
+    """Name the layer of the given kinds that is used last; None if there is none."""
+    parts = dict(model.named_modules())
+    # Those that no pass calls, such as one whose weight alone is taken, come first.
+    names = [name for name in [*parts, *by_use(model)] if isinstance(parts[name], kinds)]
+    return names[-1] if names else None

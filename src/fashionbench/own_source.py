@@ -1,0 +1,157 @@
+"""The source of a person's class or function, and all of that person's code and values it uses.
+
+A digest of the source tells runs of an edited model from those before. The values of global names
+say what the source does not: what was read from a file or the environment.
+"""
+
+import ast
+import dis
+import hashlib
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from fashionbench.own_code import digest_file, is_own
+
+__all__ = ["digest", "digest_values", "global_values"]
+
+
+def digest(thing: Any, reference: str) -> str:
+    """Digest its source, and after a `.` what that refers to in a person's other code, if anything.
+
+    Where a file is named all of it counts; else the text of the class or function itself.
+    """
+    home = reference.rpartition(":")[0]
+    if home.endswith(".py"):
+        content, there = digest_file(home), thing.__module__
+    else:
+        content, there = _short_hash(_text(thing).encode()), None
+    others = [text for module, text in _referred_to(thing) if module != there]
+    return f"{content}.{_short_hash(''.join(others).encode())}" if others else content
+
+
+def global_values(thing: Any) -> dict[str, str]:
+    """Describe the values of all global names that `thing` needs, wherever they come from."""
+    from torch import Tensor
+
+    from fashionbench.snapshot import fingerprint, is_data, summary
+
+    return {
+        key: summary(value) if isinstance(value, Tensor) else fingerprint(value)
+        for key, value in _everything(thing)
+        if is_data(value)
+    }
+
+
+def _short_hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _text(thing: Any) -> str:
+    """Get the source of a class or function; of one typed into a prompt, its compiled form."""
+    try:
+        return inspect.getsource(thing)
+    except (OSError, TypeError):
+        codes = [code for function in _functions(thing) for code in _codes(function.__code__)]
+        compiled = [f"{code.co_code.hex()} {code.co_names} {_literals(code)}" for code in codes]
+        return " ".join([thing.__qualname__, *compiled])
+
+
+def digest_values(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """Digest, behind a `~`, the values that using them has not changed; "" if there are none.
+
+    What changes by use is a counter or a collection, and says nothing of the code.
+    """
+    facts = sorted((name, said) for name, said in before.items() if after.get(name) == said)
+    return f"~{_short_hash(repr(facts).encode(errors='surrogateescape'))}" if facts else ""
+
+
+def _referred_to(thing: Any) -> list[tuple[str, str]]:
+    """List module and text of each own class, function and constant that `thing` needs, by name."""
+    found: dict[str, tuple[str, str]] = {}
+    for key, value in _everything(thing):
+        module, _, name = key.partition(":")
+        if isinstance(value, type) or inspect.isfunction(value):
+            if is_own(value):
+                found[f"{value.__module__}:{value.__qualname__}"] = value.__module__, _text(value)
+        elif _is_literal(value):
+            found[key] = module, f"{name}={value!r}\n"
+    return [found[key] for key in sorted(found)]
+
+
+def _everything(thing: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what a class or function, and own ones it uses, name: `module:name` and its value."""
+    waiting, seen = [thing], {id(thing)}
+    while waiting:
+        for name, module, value in _names_in(waiting.pop()):
+            yield f"{module}:{name}", value
+            is_code = isinstance(value, type) or inspect.isfunction(value)
+            if is_code and is_own(value) and id(value) not in seen:
+                seen.add(id(value))
+                waiting.append(value)
+
+
+def _names_in(thing: Any) -> Iterator[tuple[str, str, Any]]:
+    """Yield each outer name that a class or function uses: the name, its module, its value."""
+    for base in thing.__bases__ if isinstance(thing, type) else ():
+        yield base.__name__, base.__module__, base
+    for function in _functions(thing):
+        yield from _enclosed(function)
+        codes = _codes(function.__code__)
+        names = {name for code in codes for name in code.co_names} - _assigned(codes)
+        spaces = [function.__globals__]
+        spaces += [
+            vars(value)
+            for name in names & function.__globals__.keys()
+            if isinstance(value := function.__globals__[name], ModuleType) and is_own(value)
+        ]
+        for space in spaces:
+            for name in names & space.keys():
+                yield name, space["__name__"], space[name]
+
+
+def _enclosed(function: FunctionType) -> Iterator[tuple[str, str, Any]]:
+    """Yield what a function's arguments are by default, and what it took from the one around it."""
+    place, code = function.__module__, function.__code__
+    for number, value in enumerate(function.__defaults__ or ()):
+        yield f"{function.__qualname__}({number})", place, value
+    for name, value in (function.__kwdefaults__ or {}).items():
+        yield f"{function.__qualname__}({name})", place, value
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        with suppress(ValueError):  # a cell that nothing has been put into
+            yield f"{function.__qualname__}.{name}", place, cell.cell_contents
+
+
+def _functions(thing: Any) -> list[FunctionType]:
+    """A function itself; of a class those that it defines, also behind its decorators."""
+    parts = vars(thing).values() if isinstance(thing, type) else [thing]
+    inner = [getattr(part, "fget", None) or getattr(part, "__func__", part) for part in parts]
+    return [part for part in map(inspect.unwrap, inner) if inspect.isfunction(part)]
+
+
+def _codes(code: CodeType) -> list[CodeType]:
+    """Of a function and of the functions within it."""
+    within = [part for part in code.co_consts if isinstance(part, CodeType)]
+    return [code, *(deeper for part in within for deeper in _codes(part))]
+
+
+def _assigned(codes: Sequence[CodeType]) -> set[str]:
+    """Global names that code gives another value, such as counters: those are no constants."""
+    instructions = (step for code in codes for step in dis.get_instructions(code))
+    return {step.argval for step in instructions if step.opname == "STORE_GLOBAL"}
+
+
+def _literals(code: CodeType) -> list[Any]:
+    return [constant for constant in code.co_consts if _is_literal(constant)]
+
+
+def _is_literal(value: Any) -> bool:
+    """Whether it never changes, and its text says all of it, the same in every process."""
+    if not isinstance(value, (bool, int, float, str, tuple)):
+        return False
+    try:
+        return bool(ast.literal_eval(repr(value)) == value)
+    except (ValueError, SyntaxError):
+        return False

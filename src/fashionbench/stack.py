@@ -1,0 +1,146 @@
+"""M models of one kind as one: every parameter and buffer has a first dimension M.
+
+Stacking is torch.func's (vmap over functional_call); some layers compute in another way there.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from fashionbench.batches import Batch, batch_losses
+from fashionbench.optim import Updater
+from fashionbench.recipe import Recipe
+from fashionbench.recording import Recording, can_be_recorded
+from fashionbench.snapshot import copy_model
+from fashionbench.tracing import Tensors, Traced, can_be_traced
+from fashionbench.train import forward_precision
+
+__all__ = ["Stack"]
+
+
+class _Linear(nn.Linear):
+    """A linear layer that multiplies from the left.
+
+    Under vmap `x @ W.mT` has gradients in the transpose of the weights' layout: for V0 the product
+    and the copy that turns it round are half of a step.
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if inputs.ndim != 2:
+            return super().forward(inputs)
+        outputs = (self.weight @ inputs.mT).mT
+        return outputs if self.bias is None else outputs + self.bias
+
+
+class _InFloat32(nn.Module):
+    """Batch normalization that mixes no types of numbers.
+
+    A layer alone may have images in bf16 and its own numbers in fp32; under vmap torch's kernels
+    refuse that. They compute in fp32 either way.
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs: Tensor = super().forward(inputs.float())
+        return outputs.to(inputs.dtype)
+
+
+class _BatchNorm1d(_InFloat32, nn.BatchNorm1d):
+    pass
+
+
+class _BatchNorm2d(_InFloat32, nn.BatchNorm2d):
+    pass
+
+
+_IN_A_STACK: dict[type[nn.Module], type[nn.Module]] = {
+    nn.Linear: _Linear,
+    nn.BatchNorm1d: _BatchNorm1d,
+    nn.BatchNorm2d: _BatchNorm2d,
+}
+"""Layers that a stack computes in another way than a model alone."""
+
+
+class Stack:
+    """M models as one: every parameter and buffer has a first dimension M."""
+
+    def __init__(self, models: Sequence[nn.Module], recipe: Recipe, steps_an_epoch: int) -> None:
+        self.models = list(models)
+        self.recipe = recipe
+        self.steps_an_epoch = steps_an_epoch
+        self.skeleton = copy_model(models[0]).to("meta")
+        for module in self.skeleton.modules():
+            module.__class__ = _IN_A_STACK.get(type(module), type(module))
+        for model in [*models, self.skeleton]:
+            model.train()
+        self._take(*stack_module_state(self.models))
+
+    def _take(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> None:
+        self.parameters, self.buffers = parameters, buffers
+        self.updater = Updater(parameters, buffers, self.recipe, self.steps_an_epoch, stacked=True)
+        self.differentiate: Callable[[Batch], Tensor] = self._differentiated
+        if can_be_recorded(self.skeleton, self.updater):
+            self.differentiate = Recording(self._differentiated, self.updater.parameters)
+        elif can_be_traced(self.skeleton, self.updater):
+            self.differentiate = Traced(self._losses, parameters, buffers)
+
+    def step(self, batch: Batch) -> Tensor:
+        """One update of all members from their batches, one after another; (M,) losses."""
+        losses = self.differentiate(batch)
+        self.updater.update()
+        return losses
+
+    def _differentiated(self, batch: Batch) -> Tensor:
+        """(M,) losses. Their sum keeps each member's gradient its own."""
+        losses = self._losses(self.parameters, self.buffers, batch)
+        self.updater.differentiate(losses.sum())
+        return losses.detach()
+
+    def _losses(self, parameters: Tensors, buffers: Tensors, batch: Batch) -> Tensor:
+        images = batch.images.unflatten(0, (len(self.models), -1))
+
+        def logits(parameters: Tensors, buffers: Tensors, x: Tensor) -> Tensor:
+            called: Tensor = functional_call(self.skeleton, {**parameters, **buffers}, (x,))
+            return called
+
+        with forward_precision(self.recipe, images.device):
+            called = vmap(logits, randomness="different")(parameters, buffers, images)
+        # Most models leave their logits in this layout, in which classes are summed fastest.
+        return batch_losses(called.float().mT, batch, self.recipe).mean(dim=1)
+
+    @torch.no_grad()
+    def show(self) -> None:
+        """Give the models the weights that they are to be used with."""
+        self.updater.swap()
+        stacked = {**self.parameters, **self.buffers}
+        for row, model in enumerate(self.models):
+            for name, tensor in chain(model.named_parameters(), model.named_buffers()):
+                tensor.copy_(stacked[name][row])
+        self.updater.swap()
+
+    @torch.no_grad()
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with the members in these rows alone."""
+        if len(rows) == len(self.models):
+            return
+
+        def cut(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {key: cut(part) for key, part in value.items()}
+            if isinstance(value, list):
+                return [cut(part) for part in value]
+            return value[list(rows)] if isinstance(value, Tensor) and value.ndim else value
+
+        state = self.updater.state_dict()
+        state["optimizer"]["state"] = cut(state["optimizer"]["state"])
+        state["means"] = cut(state["means"])
+        self.models = [self.models[row] for row in rows]
+        parameters = {
+            name: tensor.detach().requires_grad_(self.parameters[name].requires_grad)
+            for name, tensor in cut(self.parameters).items()
+        }
+        self._take(parameters, cut(self.buffers))
+        self.updater.load_state_dict(state)

@@ -1,0 +1,197 @@
+"""What to know before many seeds are trained together: whether it is right, gains, and fits.
+
+All of it is found by trying, with models that are thrown away.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from fashionbench.abreast import Abreast
+from fashionbench.batches import Batch, epoch_batches
+from fashionbench.data import Split
+from fashionbench.devices import free_memory, isolated, seed_generators, synchronize
+from fashionbench.evaluation import pixels
+from fashionbench.global_state import generator_states
+from fashionbench.layout import FEW, lay_out
+from fashionbench.recipe import Recipe
+from fashionbench.recording import repeats_itself
+from fashionbench.snapshot import plain_state
+from fashionbench.stack import Stack
+from fashionbench.train import begin, passes
+from fashionbench.transfer import treats_layers_apart
+
+__all__ = ["Build", "can_go_abreast", "gain", "members_that_fit", "why_not_stackable"]
+
+Build = Callable[[int], nn.Module]
+"""A seed -> a model with its first weights; all of them are of one class."""
+
+ROUNDING = 1e-3
+"""By how much of itself a gradient may change where sums are reordered."""
+REHEARSED_STEPS, PROBED_STEPS = 5, 20
+"""Before the clock, for a recording to be made; and by the clock."""
+
+
+def why_not_stackable(build: Build, data: Split, recipe: Recipe) -> str | None:
+    """Give the reason why models that `build` makes cannot be trained together; None if they can.
+
+    Stacked, they share all but parameters and buffers. So two fresh ones must differ in nothing
+    else, and a step of both must change nothing else and teach the second what it learns alone.
+    Found by trying, on the device that `data` is on.
+    """
+    if treats_layers_apart(recipe):
+        return "its recipe trains layers apart"
+    device = data.images.device
+    few = Split(data.images[: 2 * recipe.batch_size], data.labels[: 2 * recipe.batch_size])
+    first, second = (build(seed).to(device) for seed in (0, 1))
+    others = _differing(plain_state(first), plain_state(second))
+    if others:
+        return f"two of them differ in {others}, which members would share"
+    batch = next(iter(epoch_batches(few, recipe, [0, 1], 0)))
+    with isolated(device):
+        seed_generators(device, 0)
+        try:
+            Stack([first, second], recipe, 1).step(batch)
+            # Compared in float32: in bf16 the same sum in another order is soon another number.
+            plain = recipe.override(precision="fp32")
+            stack = Stack([build(seed).to(device) for seed in (0, 1)], plain, 1)
+            return _why_not_as_alone(stack, lambda: build(1).to(device), batch)
+        except Exception as error:  # whatever a person's own code raises over stacked tensors
+            return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _why_not_as_alone(stack: Stack, another: Callable[[], nn.Module], batch: Batch) -> str | None:
+    """Compare a step of the stack's second member with the step of `another` such, alone."""
+    size = len(batch.images) // len(stack.models)
+    part = Batch(*(tensor[-size:] for tensor in batch.tensors()))
+    # Members draw for themselves what a member alone draws otherwise: then compare in eval mode.
+    training = not _draws(another(), stack.recipe, part, training=True)
+    if not training and _draws(another(), stack.recipe, part, training=False):
+        return "it draws random numbers also where nothing is trained"
+    stack.skeleton.train(training)
+    held, generators = plain_state(stack.skeleton), generator_states()
+    losses = stack.differentiate(batch)
+    libraries = [name for name, state in generator_states().items() if state != generators[name]]
+    if libraries:
+        return f"it draws from {' and '.join(libraries)}, and members would share what is drawn"
+    changed = _differing(held, _state_after(stack.skeleton))
+    if changed:
+        return f"its forward method changes {changed}, which members would share"
+    alone = another()
+    loss = _step(alone, stack.recipe, part, training=training)
+    pairs = [(losses[-1], loss)]
+    for name, tensor in alone.named_parameters():
+        pairs.append((_last(stack.parameters[name].grad, tensor), _gradient(tensor)))
+    pairs += [(stack.buffers[name][-1], tensor) for name, tensor in alone.named_buffers()]
+    if all(_is_near(found, expected) for found, expected in pairs):
+        return None
+    return "a step of one of them in a stack is not what it is alone"
+
+
+def _step(model: nn.Module, recipe: Recipe, batch: Batch, *, training: bool) -> Tensor:
+    """A model's loss; it has the gradients by it then."""
+    _, differentiate = passes(model, recipe, 1)
+    model.train(training)
+    return differentiate(batch)
+
+
+def _draws(model: nn.Module, recipe: Recipe, batch: Batch, *, training: bool) -> bool:
+    """Whether a step asks torch for random numbers."""
+    before = _states_of_torch(batch)
+    _step(model, recipe, batch, training=training)
+    return not all(map(torch.equal, before, _states_of_torch(batch)))
+
+
+def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> str:
+    """Name up to three facts that are not alike."""
+    names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
+    return ", ".join(names[:3])
+
+
+def _state_after(model: nn.Module) -> Mapping[str, str]:
+    try:
+        return plain_state(model)
+    except RuntimeError:  # it has kept a tensor of all members, which is nothing outside the stack
+        return {"what it keeps of its last images": "changed"}
+
+
+def _states_of_torch(batch: Batch) -> list[Tensor]:
+    device = batch.images.device
+    of_device = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
+    return [torch.get_rng_state(), *of_device]
+
+
+def _gradient(tensor: Tensor) -> Tensor:
+    return torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
+
+
+def _last(gradient: Tensor | None, like: Tensor) -> Tensor:
+    return torch.zeros_like(like) if gradient is None else gradient[-1]
+
+
+def _is_near(found: Tensor, expected: Tensor) -> bool:
+    """Whether two tensors differ by rounding alone, as a part of the whole."""
+    found, expected = found.detach().double(), expected.detach().double()
+    return bool((found - expected).norm() <= ROUNDING * (expected.norm() + 1e-4))
+
+
+def can_go_abreast(model: nn.Module, recipe: Recipe, device: torch.device) -> bool:
+    """Whether copies of `model` can be trained beside each other."""
+    return device.type == "cuda" and repeats_itself(model, recipe)
+
+
+def gain(
+    build: Build, data: Split, recipe: Recipe, members: int, *, abreast: bool = False
+) -> float:
+    """How many times as fast a step of so many members is as their steps one after another.
+
+    Tried out on the device that `data` is on, where why_not_stackable or can_go_abreast says
+    nothing against it.
+    """
+    count = recipe.batch_size * (REHEARSED_STEPS + PROBED_STEPS)
+    few = Split(data.images[:count], data.labels[:count])
+
+    def seconds(step: Callable[[Batch], Tensor], seeds: Sequence[int]) -> float:
+        batches = [*epoch_batches(few, recipe, seeds, 0)]
+        for batch in batches[:REHEARSED_STEPS]:
+            step(batch)
+        synchronize(data.images.device)
+        start = time.perf_counter()
+        for batch in batches[REHEARSED_STEPS:]:
+            step(batch)
+        synchronize(data.images.device)
+        return time.perf_counter() - start
+
+    models = [build(seed).to(data.images.device) for seed in range(members)]
+    with isolated(data.images.device):
+        group = (Abreast if abreast else Stack)(models, recipe, 1)
+        together = seconds(group.step, range(members))
+        lay_out(models[0], pixels(few.images[:FEW]))
+        models[0].train()
+        _, step = begin(models[0], few, recipe)
+        return members * seconds(step, [0]) / together
+
+
+def members_that_fit(build: Build, data: Split, recipe: Recipe) -> int:
+    """How many members can be trained together in half of the memory that is free now; 1 or more.
+
+    Measured on one member: what a step keeps for its backward pass, and five copies of the
+    weights (themselves, gradients, two states of an optimizer, a running mean).
+    """
+    device = data.images.device
+    kept = 0
+
+    def count(tensor: Tensor) -> Tensor:
+        nonlocal kept
+        kept += tensor.numel() * tensor.element_size()
+        return tensor
+
+    with isolated(device), torch.autograd.graph.saved_tensors_hooks(count, lambda t: t):
+        model = build(0).to(device)
+        model.train()
+        model(pixels(data.images[: recipe.batch_size]))
+    weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    # Gradients of activations come and go while those kept are used up: count both.
+    return max(1, int(free_memory(device) / 2 / (2 * kept + 5 * weights)))

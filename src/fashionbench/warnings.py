@@ -1,0 +1,125 @@
+"""What a reader must know before believing a comparison's table; a sentence each."""
+
+from collections.abc import Iterator, Sequence
+
+from fashionbench.config import Study
+from fashionbench.entries import Entry, Pair
+from fashionbench.records import RunRecord
+
+__all__ = ["find_warnings"]
+
+
+def find_warnings(
+    study: Study,
+    command: str,
+    entries: Sequence[Entry],
+    names: Sequence[str],
+    pairs: Sequence[Pair],
+    classes: Sequence[str],
+) -> list[str]:
+    """List what there is to warn of, in a comparison whose entries go by `names`."""
+    found = [*_unfinished(study, command, entries)]
+    for name, entry in zip(names, entries, strict=True):
+        for warn in (_probed_at_random, _outcomes, _same_start, _remarks):
+            found += [f"{name}: {text}" for text in warn(entry)]
+        found += [f"{name}: {text}" for text in _dead_classes(entry, classes)]
+    runs = [run for entry in entries for run in entry.runs]
+    return [*found, *_conditions(runs), *_single_seed(study, pairs)]
+
+
+def _unfinished(study: Study, command: str, entries: Sequence[Entry]) -> Iterator[str]:
+    asked = sum(len(jobs) for jobs in study.entries())
+    finished = sum(len(entry.runs) for entry in entries)
+    if finished < asked:
+        yield f"Only {finished} of the {asked} runs are finished. To go on: {command}"
+
+
+def _probed_at_random(entry: Entry) -> Iterator[str]:
+    job = entry.runs[0].job
+    # What names no source and no hub is built with random weights.
+    if job.recipe.probe_epochs and not job.model_source and "/" not in job.model:
+        yield (
+            "its recipe begins with training the last layer alone, but the layers below it had "
+            "random weights; give trained ones with --weights."
+        )
+
+
+def _outcomes(entry: Entry) -> Iterator[str]:
+    for outcome, meaning in (
+        ("diverged", "the loss became no number"),
+        ("collapsed", "one class is predicted for every image"),
+    ):
+        count = sum(run.outcome == outcome for run in entry.runs)
+        if count:
+            yield f"{count} of {len(entry.runs)} runs {outcome} ({meaning})."
+
+
+def _dead_classes(entry: Entry, classes: Sequence[str]) -> Iterator[str]:
+    dead = [run for run in entry.runs if run.outcome == "ok" and run.dead_classes]
+    if dead:
+        which = sorted({index for run in dead for index in run.dead_classes})
+        yield (
+            f"{len(dead)} of {len(entry.runs)} runs never predict some class "
+            f"(left out by one or more: {', '.join(classes[index] for index in which)})."
+        )
+
+
+def _same_start(entry: Entry) -> Iterator[str]:
+    if entry.runs_alike:
+        yield (
+            "all runs are equal, so seeds make no difference and the interval says nothing of luck."
+        )
+    elif entry.starts_alike:
+        yield (
+            "all seeds begin with the same weights, since something in it seeds torch, so the luck "
+            "of first weights is in no interval, p-value or verdict; take manual_seed out of it."
+        )
+
+
+def _remarks(entry: Entry) -> Iterator[str]:
+    for kind in dict.fromkeys(kind for run in entry.runs for kind in run.remarks):
+        runs = [run for run in entry.runs if kind in run.remarks]
+        some = f"in {len(runs)} of {len(entry.runs)} runs " if len(runs) < len(entry.runs) else ""
+        yield f"{some}{runs[0].remarks[kind]}{_beside(kind, runs)}"
+
+
+def _beside(kind: str, runs: list[RunRecord]) -> str:
+    """The score of one image at a time, beside that of batches."""
+    values = [run.accuracy_one_by_one for run in runs if run.accuracy_one_by_one is not None]
+    if kind != "batch" or not values:
+        return ""
+    return f" Shown one at a time, {100 * sum(values) / len(values):.2f} % of the images are right."
+
+
+def _conditions(runs: Sequence[RunRecord]) -> Iterator[str]:
+    timed = [run.environment for run in runs if run.train_seconds is not None]
+    for problem, settings in (
+        (
+            "These runs were made under different conditions",
+            {f"{run.device}, torch {run.environment['versions']['torch']}" for run in runs},
+        ),
+        (
+            "Training times were taken with different numbers of threads",
+            {str(environment["threads"]) for environment in timed},
+        ),
+        (
+            "Training times were taken on different machines and do not compare",
+            {f"{environment['processor']}, {environment['device']}" for environment in timed},
+        ),
+    ):
+        if len(settings) > 1:
+            yield f"{problem}: {'; '.join(sorted(settings))}."
+    yield from dict.fromkeys(note for run in runs for note in run.dataset_notes)
+
+
+def _single_seed(study: Study, pairs: Sequence[Pair]) -> Iterator[str]:
+    if len(study.seeds) > 1:
+        return
+    yield "One seed each: how much of a difference is luck cannot be told."
+    for pair in pairs:
+        if pair.mcnemar is not None:
+            differ = "not equally often" if pair.mcnemar < 0.05 else "not shown to differ in being"
+            yield (
+                f"These two networks, {pair.a} and {pair.b}, are {differ} right "
+                f"(McNemar's test, p = {pair.mcnemar:.2g}); other seeds may say otherwise."
+            )

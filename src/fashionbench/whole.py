@@ -1,0 +1,92 @@
+"""Whether the file of a trained network is the whole network: rebuilt from it and asked."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from fashionbench.checkpoint import answers_as_recorded, load_facts, rebuild_model
+from fashionbench.devices import isolated, seed_generators
+from fashionbench.errors import FashionbenchError
+from fashionbench.global_state import silent
+from fashionbench.own_code import told
+from fashionbench.snapshot import copy_model, plain_state
+
+__all__ = ["lost_by_a_stop", "why_unloadable"]
+
+
+def why_unloadable(model: nn.Module, path: Path) -> str | None:
+    """Give the reason why a trained model cannot be had again from its file, with the remedy.
+
+    None if what is rebuilt from the file answers as the trained model does.
+    """
+    try:
+        with silent():
+            rebuilt = rebuild_model(path)
+        if answers_as_recorded(rebuilt, load_facts(path)):
+            return None
+    except FashionbenchError as error:
+        return _drawn(str(error))
+    except Exception as error:  # whatever a person's own code may raise
+        return _drawn(told(error))
+    trained, anew = plain_state(model), plain_state(rebuilt)
+    names = [name for name in trained if trained[name] != anew.get(name)]
+    if not names:
+        return (
+            "built anew from its seed it answers otherwise, though all that it holds is the same; "
+            "keep what its answers depend on in parameters and buffers."
+        )
+    shown = ", ".join(names[:3])
+    return (
+        f"its answers depend on {shown}, which is neither a parameter nor a buffer that is saved, "
+        f"so no file holds it; use self.register_buffer({names[0].rpartition('.')[2]!r}, ...)."
+    )
+
+
+def _drawn(problem: str) -> str:
+    return (
+        f"what is built anew does not take its weights ({problem.rstrip('.')}); let a seed fix "
+        "what is drawn where it is built, by torch, numpy.random or random."
+    )
+
+
+def lost_by_a_stop(model: nn.Module, before: Mapping[str, str], images: Tensor) -> list[str]:
+    """Name what training has changed that the files of a run do not hold and a step depends on.
+
+    `before` is the plain state that the model began with. What it keeps of its last (B, 1, H, W)
+    `images` and computes anew at the next is no such thing.
+    """
+    now = plain_state(model)
+    changed = [name for name in now if now[name] != before.get(name)]
+    return [name for name in changed if _is_read(model, name, images)]
+
+
+def _is_read(model: nn.Module, name: str, images: Tensor) -> bool:
+    """Tell whether the next step's answers change if something else stands in an attribute."""
+    path, _, attribute = name.rpartition(".")
+    try:
+        usual, other = copy_model(model), copy_model(model)
+        holder = other.get_submodule(path)
+        setattr(holder, attribute, _something_else(getattr(holder, attribute)))
+        with isolated(images.device), torch.no_grad():
+            expected, found = (_in_training(one, images) for one in (usual, other))
+    except Exception:  # it is no attribute, nothing else can stand there, or it is asked for
+        return True
+    return not torch.equal(expected, found)
+
+
+def _in_training(model: nn.Module, images: Tensor) -> Tensor:
+    seed_generators(images.device, 0)
+    model.train()
+    answer: Tensor = model(images)
+    return answer
+
+
+def _something_else(value: object) -> object:
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return torch.full_like(value, math.nan)
+    if isinstance(value, float):
+        return math.nan
+    raise TypeError(f"no other {type(value).__name__} is as good")

@@ -1,0 +1,77 @@
+"""What can be stacked, what that gains, and how many fit: tried before it is done."""
+
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from fashionbench.data import Dataset, Split
+from fashionbench.models import build_model
+from fashionbench.recipe import load_recipe
+from fashionbench.trial import gain, members_that_fit, why_not_stackable
+
+RECIPE = load_recipe("seed").override(epochs=2)
+
+
+class Asking(nn.Module):
+    """Looks at its own numbers to decide what to do: no two members can share a step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(784, 10)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits = self.layer(images.flatten(1))
+        return logits if logits.sum().item() > 0 else -logits
+
+
+def test_what_cannot_be_stacked_is_told(few: Split) -> None:
+    reason = why_not_stackable(lambda seed: Asking(), few, RECIPE)
+    assert reason is not None
+    assert "item" in reason
+    assert why_not_stackable(partial(build_model, "v2"), few, RECIPE) is None
+
+
+class Annealed(nn.Sequential):
+    """Changes in every step something that is no tensor."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Flatten(), nn.Linear(784, 10))
+        self.heat = 1.0
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.heat *= 0.9
+        return super().forward(images) / self.heat
+
+
+def test_a_model_that_changes_what_is_no_tensor_is_not_stacked(few: Split) -> None:
+    reason = why_not_stackable(lambda seed: Annealed(), few, RECIPE)
+    assert reason is not None
+    assert "changes heat" in reason
+
+
+def test_what_stacking_gains_is_tried_out(
+    silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = iter([0.0, 2.0, 10.0, 10.5])  # 2 s for eight together, half a second for one
+    clock = SimpleNamespace(perf_counter=readings.__next__)
+    monkeypatch.setattr("fashionbench.trial.time", clock)
+    assert gain(partial(build_model, "v2"), silhouettes.train, RECIPE, 8) == 8 * 0.5 / 2
+
+
+def test_groups_stay_within_half_of_the_free_memory(
+    few: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_megabytes(megabytes: int) -> int:
+        monkeypatch.setattr("fashionbench.trial.free_memory", lambda _: megabytes << 20)
+        return members_that_fit(partial(build_model, "v2"), few, RECIPE)
+
+    # V2 keeps at least its eight activations: 2 (10 x 28 x 28) twice and as many of 14 x 14.
+    least = 32 * 4 * 10 * (4 * 28 * 28 + 4 * 14 * 14)
+    assert 1 <= with_megabytes(400) <= (200 << 20) / least
+    assert with_megabytes(4000) == pytest.approx(10 * with_megabytes(400), abs=10)
+    # Three times the least allows for what autograd keeps beside it, and no more.
+    assert with_megabytes(4000) >= (2000 << 20) / (2 * 3 * least)
+    assert with_megabytes(1) == 1
