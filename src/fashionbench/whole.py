@@ -25,13 +25,14 @@ def why_unloadable(model: nn.Module, path: Path) -> str | None:
     try:
         with silent():
             rebuilt = rebuild_model(path)
+        anew = plain_state(rebuilt)  # before it settles on what it is asked
         if answers_as_recorded(rebuilt, load_facts(path)):
             return None
     except FashionbenchError as error:
         return _drawn(str(error))
     except Exception as error:  # whatever a person's own code may raise
         return _drawn(told(error))
-    trained, anew = plain_state(model), plain_state(rebuilt)
+    trained = plain_state(model)
     names = [name for name in trained if trained[name] != anew.get(name)]
     if not names:
         return (

@@ -1,0 +1,225 @@
+"""What somebody else wrote is right, refused or remarked on, but never silently wrong."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fashionbench import gate
+from fashionbench.checkpoint import checkpoint_path, load_model
+from fashionbench.comparison import plan
+from fashionbench.config import Job
+from fashionbench.data import Dataset, Split
+from fashionbench.errors import StoreError, UsageError
+from fashionbench.evaluation import evaluate, infer
+from fashionbench.gate import examine, examine_trained
+from fashionbench.records import RunRecord, RunStore
+from fashionbench.runs import run_job
+
+# Torch would have the older weight norm forgotten; people still use it.
+pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated")
+
+NETS = Path(__file__).parent / "own_nets.py"
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def small(silhouettes: Dataset) -> Dataset:
+    train = Split(silhouettes.train.images[:300], silhouettes.train.labels[:300])
+    test = Split(silhouettes.test.images[:200], silhouettes.test.labels[:200])
+    return Dataset("silhouettes", silhouettes.title, silhouettes.classes, train, test)
+
+
+@pytest.fixture
+def nets(tmp_path: Path) -> Path:
+    """A person's file, in a folder of its own."""
+    (tmp_path / "nets").mkdir()
+    return Path(shutil.copy(NETS, tmp_path / "nets" / "mine.py"))
+
+
+def job_of(file: Path, name: str, seed: int = 0, **settings: object) -> Job:
+    study = plan([f"{file}:{name}"], ["seed"], [seed], dataset="silhouettes", epochs=1, **settings)
+    ((job,),) = study.entries()
+    return job
+
+
+def trained(file: Path, name: str, small: Dataset, **settings: object) -> tuple[RunRecord, Path]:
+    store = RunStore(file.parent / "runs", create=True)
+    job = job_of(file, name, **settings)
+    return run_job(job, small, CPU, store), checkpoint_path(store.folder, job)
+
+
+REMARKED = {
+    "PlainList": {"untrained": "more holds weights"},
+    "LooseTensor": {"untrained": "gain holds weights"},
+    "TwoAnswers": {"several answers": "the first is taken"},
+    "AlwaysTwo": {"several answers": "the first is taken"},
+    "SoftmaxOut": {"squeezed": "return what goes into the softmax"},
+    "SigmoidOut": {"squeezed": "return what goes into the sigmoid"},
+    "OverTheBatch": {"batch": "look for a softmax"},
+    "CentredOnTheBatch": {"batch": "a mean"},
+    "BatchStatistics": {"batch": "batch statistics in scoring"},
+    "Squeezed": {"batch": r"squeeze\(\)"},
+    "DropsAlways": {"random": "training=self.training"},
+    "NoiseAlways": {"random": "draws at random in scoring"},
+    "UnseededArray": {"trained anew": "no seed of this program fixes"},
+    "Unseeded": {"trained anew": "no seed of this program fixes"},
+}
+RIGHT = [
+    *("Plain", "InBuffers", "RandomFeatures", "RandomArray", "DrawnWidth", "Activations", "Tied"),
+    *("FlatView", "MixedUpView", "FiveDimensions", "OldNorm", "NewNorm", "Pruned", "Uncopyable"),
+    *("SilentSwitch", "Lazy", "FirstBatch", "HeadFirst", "LogSoftmaxOut", "DropsByPython"),
+    *("DropsByNumPy", "seeded"),
+]
+UNLOADABLE = {
+    "RunningMean": "mean, which is neither",
+    "UnsavedBuffer": "mean, which is neither",
+    "Scale": "scale, which is neither",
+    "Memory": "seen, which is neither",
+    "LateStart": "ready, which is neither",
+}
+REFUSED = {
+    "Frozen": "All layers of .* are frozen",
+    "NoParameters": "has no parameters.*layers holds its layers where torch overlooks them",
+    "NoGradient": "carry no gradient to its parameters; look for torch.no_grad",
+    "FitsItself": "FitsItself.train is a method of its own",
+    "PartFitsItself": "FitsItself.train is a method of its own",
+    "TrainOnly": r"with \(4, 20\) in training",
+}
+
+
+@pytest.mark.parametrize("name", REMARKED)
+def test_what_may_be_meant_is_remarked_on(name: str, nets: Path, small: Dataset) -> None:
+    remarks = examine(job_of(nets, name), small).remarks
+    ((kind, said),) = REMARKED[name].items()
+    assert [*remarks] == [kind]
+    assert re.search(said, remarks[kind])
+
+
+@pytest.mark.parametrize("name", [*RIGHT, *UNLOADABLE])
+def test_what_is_right_raises_no_false_alarm(name: str, nets: Path, small: Dataset) -> None:
+    assert examine(job_of(nets, name), small).remarks == {}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_trained_is_refused_in_a_sentence(
+    name: str, nets: Path, small: Dataset
+) -> None:
+    with pytest.raises(UsageError, match=REFUSED[name]) as refusal:
+        examine(job_of(nets, name), small)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_is_right_is_trained_kept_and_loaded_again(
+    name: str, nets: Path, small: Dataset
+) -> None:
+    record, path = trained(nets, name, small)
+    assert record.remarks == {}
+    logits = infer(load_model(path), small.test.images)
+    assert np.array_equal(logits.argmax(axis=1), record.predicted)
+
+
+@pytest.mark.parametrize("name", UNLOADABLE)
+def test_a_score_is_kept_where_its_model_cannot_be(name: str, nets: Path, small: Dataset) -> None:
+    record, path = trained(nets, name, small)
+    assert record.scores.accuracy > 0
+    assert UNLOADABLE[name] in record.remarks["unloadable"]
+    assert "register_buffer" in record.remarks["unloadable"]
+    with pytest.raises(StoreError, match="cannot be loaded again, since"):
+        load_model(path)
+
+
+def test_random_features_are_those_of_the_runs_own_seed(nets: Path, small: Dataset) -> None:
+    record, path = trained(nets, "RandomFeatures", small, seed=5)
+    model = load_model(path)
+    assert evaluate(model, small.test).accuracy == pytest.approx(record.scores.accuracy)
+
+
+@pytest.mark.parametrize("name", ["OverTheBatch", "CentredOnTheBatch", "BatchStatistics"])
+def test_the_score_one_image_at_a_time_stands_beside_that_of_batches(
+    name: str, nets: Path, small: Dataset
+) -> None:
+    record, path = trained(nets, name, small)
+    model, right = load_model(path), 0
+    for image, label in zip(small.test.images, small.test.labels, strict=True):
+        try:
+            logits = model(image.view(1, 1, 28, 28).float() / 255)
+        except ValueError:  # batch normalization over one
+            assert record.accuracy_one_by_one is None
+            return
+        right += int(logits.argmax()) == int(label)
+    assert record.accuracy_one_by_one == right / len(small.test)
+
+
+def test_a_model_that_is_random_in_scoring_is_not_called_unloadable(
+    nets: Path, small: Dataset
+) -> None:
+    record, path = trained(nets, "DropsAlways", small)
+    assert [*record.remarks] == ["random"]
+    assert load_model(path) is not None
+
+
+@pytest.mark.parametrize("name", ["DropsByPython", "DropsByNumPy"])
+def test_a_seed_fixes_what_python_and_numpy_draw(name: str, nets: Path, small: Dataset) -> None:
+    first, _ = trained(nets, name, small)
+    np.random.rand()  # whatever came before
+    second, _ = trained(nets, name, small)
+    assert np.array_equal(first.losses, second.losses)
+
+
+def test_seeds_that_begin_alike_are_known_by_their_records(nets: Path, small: Dataset) -> None:
+    def starts(name: str) -> set[str]:
+        return {trained(nets, name, small, seed=seed)[0].first_weights for seed in (0, 1)}
+
+    for name in ("seeded", "seeded_inside_everything", "silent"):
+        assert len(starts(name)) == 1
+    assert len(starts("Plain")) == 2
+
+
+@pytest.mark.parametrize("check", ["_of_the_image_alone", "_of_its_end", "_of_the_seed"])
+def test_each_check_is_what_finds_it(
+    check: str, nets: Path, small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finds = {
+        "_of_the_image_alone": "OverTheBatch",
+        "_of_its_end": "SoftmaxOut",
+        "_of_the_seed": "Unseeded",
+    }
+    job = job_of(nets, finds[check])
+    assert examine(job, small).remarks
+    monkeypatch.setattr(gate, check, lambda *_: iter(()))
+    assert not examine(job, small).remarks
+
+
+def test_the_models_of_the_table_are_asked_for_their_cost_alone(small: Dataset) -> None:
+    study = plan(["v2"], ["seed"], 1, dataset="silhouettes")
+    ((job,),) = study.entries()
+    found = examine(job, small)
+    assert found.remarks == {}
+    # Four convolutions at 28x28 and 14x14, of 1 and 10 channels, and the linear layer.
+    flops = 2 * (9 * (10 + 100) * 28**2 + 9 * 200 * 14**2 + 490 * 10)
+    assert found.flops == flops
+
+
+def test_a_trained_model_is_asked_with_the_images_of_its_test(small: Dataset) -> None:
+    class Odd(nn.Module):
+        """Depends on its batch for bright images alone."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(784, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            logits = self.fc(x.flatten(1))
+            return logits - logits.mean(0) if x.mean() > 0.9 else logits
+
+    dark = torch.zeros(16, 28, 28, dtype=torch.uint8)
+    assert examine_trained(Odd(), dark) == {}
+    assert [*examine_trained(Odd(), dark + 255)] == []
+    noisy = torch.randint(235, 255, (16, 28, 28), dtype=torch.uint8)
+    assert [*examine_trained(Odd(), noisy)] == ["batch"]

@@ -1,0 +1,60 @@
+"""The digest of a source follows it, and the values say what was read into global names."""
+
+from pathlib import Path
+
+from fashionbench.own_code import locate
+from fashionbench.own_source import digest, digest_values, global_values
+
+
+def test_the_digest_follows_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    digests = []
+    for text in ("def f(): return 1\n", "def f(): return 2\n", "def f(): return 1\n"):
+        path.write_text(text)
+        digests.append(digest(locate(f"{path}:f"), f"{path}:f"))
+        assert locate(f"{path}:f")() == int(text[-2])
+    assert digests[0] == digests[2] != digests[1]
+
+
+NET = """
+from types import SimpleNamespace
+import torch
+
+def settings():
+    return {values}
+
+CONFIG = settings()
+UNUSED = [1]
+
+def helper(x, factor=CONFIG["a"]):
+    return x * factor
+
+def outer():
+    depth = CONFIG["b"]
+    def inner(x):
+        return helper(x) * depth
+    return inner
+
+net = outer()
+"""
+
+
+def values_of(tmp_path: Path, values: str, name: str = "net") -> dict[str, str]:
+    path = tmp_path / "mine.py"
+    path.write_text(NET.format(values=values))
+    return global_values(locate(f"{path}:{name}"))
+
+
+def test_values_are_those_of_defaults_and_of_the_function_around_too(tmp_path: Path) -> None:
+    before = values_of(tmp_path, "{'a': 1, 'b': 2}")
+    assert values_of(tmp_path, "{'a': 1, 'b': 2}") == before
+    for changed in ("{'a': 5, 'b': 2}", "{'a': 1, 'b': 5}"):
+        assert values_of(tmp_path, changed) != before
+    assert not any("UNUSED" in name for name in before)
+
+
+def test_what_use_changes_is_left_out() -> None:
+    assert digest_values({}, {}) == ""
+    steady = digest_values({"a": "1"}, {"a": "1"})
+    assert digest_values({"a": "1", "seen": "[]"}, {"a": "1", "seen": "[1]"}) == steady
+    assert digest_values({"a": "2"}, {"a": "2"}) != steady
