@@ -98,6 +98,18 @@ def read_weights(path: str) -> dict[str, Tensor]:
     They may lie in a dict under whatever key, their names after `module.`; values of NumPy's
     beside them are passed over. Raises UsageError for anything else.
     """
+    tensors = _find_tensors(_load(path))
+    if not tensors:
+        raise UsageError(f"{path} holds no tensors by name; save the model's state_dict.")
+    if any(_is_quantized(name, value) for name, value in tensors.items()):
+        raise UsageError(
+            f"{path} holds quantized weights, which cannot be trained on; give those that the "
+            "model had before it was quantized."
+        )
+    return {_bare(key): value for key, value in tensors.items() if isinstance(value, Tensor)}
+
+
+def _load(path: str) -> Any:
     import io
 
     from safetensors.torch import load
@@ -105,13 +117,12 @@ def read_weights(path: str) -> dict[str, Tensor]:
     content = _content(path)
     try:
         if path.endswith(".safetensors"):
-            found: Any = load(content)
-        else:
-            # What another library allowed before would be forgotten at the end.
-            allowed = torch.serialization.get_safe_globals()
-            news = [each for each in _NOTES_BESIDE if each not in allowed]
-            with torch.serialization.safe_globals(news):
-                found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            return load(content)
+        # What another library allowed before would be forgotten at the end.
+        allowed = torch.serialization.get_safe_globals()
+        news = [each for each in _NOTES_BESIDE if each not in allowed]
+        with torch.serialization.safe_globals(news):
+            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:  # says at length how to run what the file holds
         raise UsageError(
             f"{path} is neither a safetensors file nor one of tensors alone that torch.save wrote; "
@@ -123,15 +134,6 @@ def read_weights(path: str) -> dict[str, Tensor]:
             f"{path} holds no weights that can be read safely ({reason}); save the model's "
             "state_dict alone, with safetensors or torch.save."
         ) from None
-    tensors = _find_tensors(found)
-    if not tensors:
-        raise UsageError(f"{path} holds no tensors by name; save the model's state_dict.")
-    if any(_is_quantized(name, value) for name, value in tensors.items()):
-        raise UsageError(
-            f"{path} holds quantized weights, which cannot be trained on; give those that the "
-            "model had before it was quantized."
-        )
-    return {_bare(key): value for key, value in tensors.items() if isinstance(value, Tensor)}
 
 
 def _find_tensors(found: Any) -> dict[str, Any]:
