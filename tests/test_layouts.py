@@ -7,6 +7,7 @@ import shutil
 import unicodedata
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -85,6 +86,17 @@ def test_a_class_called_train_may_lie_in_train(tmp_path: Path) -> None:
     for split in ("train", "test"):
         fill(tmp_path / split, "bus", "test", "train")
     assert load_data(str(tmp_path)).classes == ("bus", "test", "train")
+
+
+def test_pictures_beside_classes_do_not_make_a_class_of_a_split(tmp_path: Path) -> None:
+    for split in ("train", "test", "docs"):
+        fill(tmp_path / split, "a", "b")
+        draw(tmp_path / split / "overview.png")
+    data = load_data(str(tmp_path))
+    assert data.classes == ("a", "b")
+    unused, strays = data.notes
+    assert unused.startswith("The folder docs with 7 pictures is not used: it is neither of")
+    assert strays == "2 pictures were passed over because they lie in no class's folder: 2 .png."
 
 
 @pytest.mark.parametrize(
@@ -228,6 +240,17 @@ def test_floats_and_negative_values_share_their_range(tmp_path: Path) -> None:
 def test_pictures_of_8_bits_have_no_levels_to_keep(tmp_path: Path) -> None:
     fill(tmp_path, "a", "b")
     assert load_data(str(tmp_path)).levels is None
+
+
+def test_12_bits_in_colour_are_told_since_pillow_keeps_8_of_16(tmp_path: Path) -> None:
+    """Without a word it drops the lower half of a coloured PNG with 16 bits: 4095 becomes 15."""
+    for name in ("a", "b"):
+        for i in range(5):
+            pixels = RNG.integers(0, 4096, (28, 28, 3)).astype(np.uint16)
+            file = tmp_path / name / f"{i}.png"
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+    assert "grey levels of 256" in load_data(str(tmp_path)).notes[-1]
 
 
 @pytest.mark.parametrize("values", [range(10), (0, 1), (200, 201)])

@@ -75,7 +75,7 @@ def test_copies_are_counted_as_comparing_each_with_each_counts_them() -> None:
 
 @pytest.mark.parametrize(
     ("lowest", "highest", "told"),
-    [(0, 9, "10 grey levels"), (100, 100, "1 grey level"), (0, 14, "15 grey"), (0, 15, None)],
+    [(0, 9, "10 grey levels"), (100, 100, "1 grey level"), (0, 30, "31 grey"), (0, 31, None)],
 )
 def test_few_grey_levels_are_told(lowest: int, highest: int, told: str | None) -> None:
     images = np.full((5, 28, 28), lowest, np.uint8)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fashionbench.data import Dataset
-from fashionbench.picture_facts import ground_of, levels_of, picture_facts, warn_of_ground
+from fashionbench.picture_facts import grounds_of, levels_of, picture_facts, warn_of_ground
 
 RNG = np.random.default_rng(0)
 
@@ -60,9 +60,16 @@ def test_the_images_of_the_data_sets_that_come_along_are_not_told_of(silhouettes
     )
 
 
+def test_the_facts_of_many_images_are_those_of_all() -> None:
+    images = np.zeros((60_000, 28, 28), np.uint8)
+    images[::3] = 90
+    assert picture_facts(images) == {"ground": [0, 90], "levels": None}
+
+
 def test_the_ground_is_the_middle_of_the_border() -> None:
     image = np.arange(15, dtype=np.uint8).reshape(3, 5)
-    assert ground_of(image) == np.median([0, 1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14])
+    expected = np.median([0, 1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14])
+    assert grounds_of(np.stack([image, image + 9])).tolist() == [expected, expected + 9]
 
 
 @pytest.mark.parametrize("levels", [None, (0.0, 4095.0)])

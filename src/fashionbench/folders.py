@@ -150,14 +150,20 @@ def open_folder(name: str) -> Folder:
     folders = _folders(path)
     roles = {role: [f for f in folders if f.name.lower() in ROLES[role]] for role in ROLES}
     named = [folder for of_role in roles.values() for folder in of_role]
-    # A class may be called train: it holds pictures where a split holds folders.
-    if named and (len(named) == len(folders) or not all(map(_holds_pictures, named))):
+    if named and (len(named) == len(folders) or not _are_classes(named)):
         return _open_splits(path, roles)
     return _open_classes(path)
 
 
 def _folders(path: Path) -> list[Path]:
     return [part for part in visible_parts(path) if part.is_dir()]
+
+
+def _are_classes(named: Sequence[Path]) -> bool:
+    """Whether folders called as splits are rather classes: with pictures, and no folders alike."""
+    within = [{part.name for part in _folders(folder)} for folder in named]
+    alike = len(named) > 1 and set.intersection(*within)
+    return not alike and all(map(_holds_pictures, named))
 
 
 def _holds_pictures(folder: Path) -> bool:

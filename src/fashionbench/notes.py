@@ -13,7 +13,7 @@ from fashionbench.picture_reading import SIDE, Squeezed
 
 __all__ = ["note_changes", "note_copies", "note_faintness", "note_passed_over", "note_strays"]
 
-FAINT = 16
+FAINT = 32
 """Grey levels: an image that spans fewer shows hardly anything."""
 
 
