@@ -32,7 +32,7 @@ _NAME = re.compile(
 
 
 def find_idx(folder: Path) -> dict[str, tuple[Path, ...]]:
-    """The images and the labels of each split of the one data set in a folder; empty for none.
+    """Find the images and the labels of each split of the one data set in a folder, or nothing.
 
     Raises DataError where a file lacks, or where it is not plain which one is meant.
     """
@@ -62,7 +62,7 @@ def find_idx(folder: Path) -> dict[str, tuple[Path, ...]]:
 
 
 def _one_of(files: list[Path]) -> Path:
-    """The first of several files that hold the same, as one that was unpacked beside its .gz."""
+    """Take the first of several files that hold the same, as one unpacked beside its .gz."""
     first, *others = files
     for other in others:
         if _unpacked(first) != _unpacked(other):
@@ -74,7 +74,7 @@ def _one_of(files: list[Path]) -> Path:
 
 
 def read_bytes(file: Path) -> bytes:
-    """The content of a file. Raises DataError if it cannot be read."""
+    """Read a file. Raises DataError if it cannot be read."""
     try:
         return file.read_bytes()
     except OSError as error:
@@ -90,7 +90,7 @@ def _unpacked(file: Path) -> bytes:
 
 
 def read_idx_split(images_file: Path, labels_file: Path) -> Arrays:
-    """Images and their labels. Raises DataError unless they belong together and are 28x28."""
+    """Read images and their labels. Raises DataError unless they belong together and are 28x28."""
     images, labels = read_idx(images_file, 3), read_idx(labels_file, 1)
     if images.shape[1:] != (SIDE, SIDE):
         raise DataError(
@@ -106,7 +106,7 @@ def read_idx_split(images_file: Path, labels_file: Path) -> Arrays:
 
 
 def read_idx(file: Path, dimensions: int) -> NDArray[np.uint8]:
-    """MNIST's format: 0, 0, 8 for bytes, the number of dimensions, these in 4 bytes each, values.
+    """Read MNIST's format: 0, 0, 8 for bytes, the number of dimensions, these in 4 bytes each, values.
 
     The format is told at yann.lecun.com/exdb/mnist. Raises DataError for anything else.
     """

@@ -7,7 +7,7 @@ __all__ = ["portable_name", "printable"]
 
 
 def portable_name(file: Path, folder: Path) -> str:
-    """The name within the folder in one Unicode form: macOS takes é apart, others do not."""
+    """Name a file within a folder in one Unicode form: macOS takes é apart, others do not."""
     return unicodedata.normalize("NFC", file.relative_to(folder).as_posix())
 
 

@@ -18,7 +18,7 @@ APART = 64
 
 
 def picture_facts(images: NDArray[np.uint8], levels: Levels | None = None) -> dict[str, Any]:
-    """Of (N, 28, 28) training images, as JSON has it.
+    """Sum up (N, 28, 28) training images, as JSON has it.
 
     `ground` holds the 5 % and 95 % quantiles of the grey level around the item, `levels` what
     became black and white in pictures with more than 8 bits, None where there were none.
@@ -36,7 +36,7 @@ def grounds_of(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def levels_of(facts: Mapping[str, Any]) -> Levels | None:
-    """The levels that `picture_facts` kept; None where they are not known."""
+    """Give the levels that `picture_facts` kept; None where they are not known."""
     black, white = facts.get("levels") or (None, None)
     return None if black is None or white is None else (black, white)
 

@@ -25,13 +25,13 @@ __all__ = [
 
 ELSEWHERE = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 """Formats that Pillow tells, and leaves to other programs to read."""
-HOUSEKEEPING = {"__macosx", "@eadir", "desktop.ini", "thumbs.db"}
+HOUSEKEEPING = {"__macosx", "@eadir", "desktop.ini", "icon\r", "thumbs.db"}
 """What archives, file managers and network drives leave among a person's files."""
 
 
 @cache
 def formats() -> tuple[str, ...]:
-    """The formats that are read, by Pillow's names."""
+    """List the formats that are read, by Pillow's names."""
     from PIL import Image
 
     Image.init()
@@ -64,7 +64,7 @@ def is_housekeeping(name: str) -> bool:
 
 
 def find_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The pictures in a folder and all folders in it, and the other files, in the order of names.
+    """Find the pictures in a folder and all folders in it, and the other files, by their names.
 
     Raises DataError for a folder that cannot be read.
     """
@@ -80,7 +80,7 @@ def find_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def pictures_apart(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """The pictures among files, and the others."""
+    """Take the pictures among files apart from the others."""
     pictures, others = list[Path](), list[Path]()
     for file in files:
         (pictures if is_picture(file) else others).append(file)
@@ -88,7 +88,7 @@ def pictures_apart(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
 
 
 def visible_parts(folder: Path) -> list[Path]:
-    """What lies in a folder, in the order of names. Raises DataError if it cannot be read."""
+    """List what lies in a folder, in the order of names. Raises DataError if it cannot be read."""
     try:
         parts = [part for part in folder.iterdir() if not is_housekeeping(part.name)]
     except OSError as error:

@@ -119,7 +119,7 @@ def squeezed(file: Path, scale: "Scale") -> Squeezed:
 
 
 def to_square(picture: "Image") -> Grey:
-    """(28, 28) grey: the whole picture, squeezed into a square."""
+    """Squeeze the whole picture into (28, 28) grey."""
     from PIL.Image import Resampling
 
     return np.array(picture.convert("L").resize((SIDE, SIDE), Resampling.BILINEAR))
@@ -130,7 +130,7 @@ Scale = Callable[[Extremes], Levels]
 
 
 def common_levels(found: Extremes) -> Levels:
-    """The levels of pictures with these extremes: those of as many bits as hold them all.
+    """Give pictures with these extremes the levels of as many bits as hold them all.
 
     Black is 0 or the lowest value below it. Fractions are taken to have 1 as their white, or
     the highest value where that is more, as have numbers of more than 16 bits.
@@ -143,7 +143,7 @@ def common_levels(found: Extremes) -> Levels:
 
 
 def deep_extremes(file: Path) -> Extremes | None:
-    """Of a picture with more than 8 bits; None for others, and for those that cannot be read."""
+    """Find those of a picture with more than 8 bits; None for one of 8, or that cannot be read."""
     from PIL import Image
 
     try:
@@ -157,7 +157,7 @@ def deep_extremes(file: Path) -> Extremes | None:
 def _read(
     file: Path | BinaryIO, name: str, scale: Scale, most: int | None
 ) -> tuple["Image", tuple[int, int]]:
-    """The picture, upright in RGB, and its size in the file."""
+    """Give the picture, upright in RGB, and its size in the file."""
     from PIL import Image, UnidentifiedImageError
 
     name = printable(name or file)
@@ -191,7 +191,7 @@ def _too_large(name: str, most: int) -> TooLarge:
 
 
 def _open(content: bytes, most: int, name: str) -> tuple["Image", tuple[int, int]]:
-    """The picture, not yet decoded, and its size in the file; a JPEG will be at a fraction."""
+    """Give the picture, not yet decoded, and its size in the file; a JPEG will be at a fraction."""
     from PIL.JpegImagePlugin import JpegImageFile
 
     if not content.startswith(b"\xff\xd8\xff"):
@@ -252,7 +252,7 @@ def _extremes(values: NDArray[Any], picture: "Image") -> Extremes:
 
 
 def _on_ground(picture: "Image") -> "Image":
-    """A picture with transparency, on white if it is dark and on black if it is light."""
+    """Put a picture with transparency on white if it is dark, on black if it is light."""
     from PIL import Image
 
     grey, alpha = np.asarray(picture.convert("L")), np.asarray(picture)[..., 3]
