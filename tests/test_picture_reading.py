@@ -54,21 +54,22 @@ def picture_in(mode: str, pixels: NDArray[np.uint8]) -> Image.Image:
     return grey.convert(mode, dither=Image.Dither.NONE)
 
 
+KINDS: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
+    "TIFF": ({}, ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F")),
+    "TIFF, packed": ({"compression": "tiff_lzw"}, ("L", "P", "RGB", "CMYK", "I;16")),
+    "PNG": ({}, ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")),
+    "WEBP": ({"lossless": True}, ("RGB", "RGBA")),
+    "JPEG": ({"quality": 95}, ("L", "RGB", "CMYK")),
+}
+"""Options of saving, and the modes that the format has."""
+
+
 @pytest.mark.parametrize(
-    ("kind", "options"),
-    [
-        ("TIFF", {}),
-        ("TIFF", {"compression": "tiff_lzw"}),
-        ("PNG", {}),
-        ("WEBP", {"lossless": True}),
-        ("JPEG", {"quality": 95}),
-    ],
-    ids=["tiff", "tiff-lzw", "png", "webp", "jpeg"],
+    ("kind", "mode"), [(kind, mode) for kind, (_, modes) in KINDS.items() for mode in modes]
 )
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F"])
 @pytest.mark.parametrize("opened", ["path", "file"])
 def test_eight_orientations_of_one_picture_are_the_same(
-    kind: str, options: dict[str, object], mode: str, opened: str, tmp_path: Path
+    kind: str, mode: str, opened: str, tmp_path: Path
 ) -> None:
     """The smallest case that Pillow 13 reads as stripes: a TIFF on its side, opened by its path."""
     pixels = np.random.default_rng(0).integers(0, 256, (16, 24)).astype(np.uint8)
@@ -78,16 +79,15 @@ def test_eight_orientations_of_one_picture_are_the_same(
     for orientation in range(1, 9):
         exif = Image.Exif()
         exif[0x0112] = orientation
-        path = tmp_path / f"{orientation}.{kind.lower()}"
-        try:
-            picture_in(mode, turned(pixels, orientation)).save(path, kind, exif=exif, **options)
-        except (OSError, KeyError, ValueError):
-            pytest.skip(f"{kind} has no mode {mode}")
+        path = tmp_path / f"{orientation}.picture"
+        picture = picture_in(mode, turned(pixels, orientation))
+        picture.save(path, kind.split(",")[0], exif=exif, **KINDS[kind][0])
         file = path if opened == "path" else io.BytesIO(path.read_bytes())
         found.append(np.asarray(load_picture(file), int))
     for picture in found[1:]:
         assert picture.shape == found[0].shape == (16, 24, 3)
         assert abs(picture - found[0]).max() <= (4 if kind == "JPEG" else 0)
+    assert found[0].std() > 20
 
 
 # White
