@@ -70,7 +70,7 @@ def out_of_fold(logs, truth, classes):
 
 def measure(probabilities, truth, predictor):
     """Top-1, top-3, the share called sure and top-1 of it, and the confusion matrix."""
-    ranks = np.argsort(-of_kinds(probabilities, predictor.classes), axis=1)
+    ranks = np.argsort(-of_kinds(probabilities, predictor.classes), axis=1, kind="stable")
     right = ranks[:, 0] == truth
     sure = np.array([predictor.is_sure(row) for row in probabilities])
     confusion = np.zeros((len(KINDS), len(KINDS)), int)

@@ -4,20 +4,25 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side; read when torch is imported
 
+import json
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from fashionbench.cli import app
 from fashionbench.comparison import plan
 from fashionbench.data import Dataset, Split, load_data
+from fashionbench.picture_facts import picture_facts
 from fashionbench.records import RunStore, TestSet
+from fashionbench.resume import train_in_folder
 from fashionbench.runs import run_job
 
 # What a shell starts in its background ignores Ctrl-C, and so would the programs of the tests.
@@ -55,6 +60,28 @@ def run_folder(silhouettes: Dataset, tmp_path_factory: pytest.TempPathFactory) -
         run_job(job, silhouettes, torch.device("cpu"), store)
     (store.folder / "report.html").write_text("<!doctype html><title>The report</title>")
     return store.folder
+
+
+@pytest.fixture(scope="session")
+def ink_reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of a person's own light bars on black: across or upright."""
+    folder = tmp_path_factory.mktemp("ink")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 30), ("test", 4)):
+        for name in ("across", "upright"):
+            (folder / "mine" / split / name).mkdir(parents=True)
+            for number in range(count):
+                image = np.zeros((28, 28), np.uint8)
+                image[rng.integers(8, 17) :][:3, 4:24] = 200 + number
+                picture = Image.fromarray(image if name == "across" else image.T)
+                picture.save(folder / "mine" / split / name / f"{number}.png")
+    ((job,),) = plan(["linear"], ["seed"], 1, dataset=str(folder / "mine"), epochs=20).entries()
+    train_in_folder(job, folder / "trained", device="cpu")
+    beside = folder / "trained" / "model.json"
+    facts = json.loads(beside.read_text("utf-8"))
+    images = load_data(str(folder / "mine")).train.images.numpy()
+    beside.write_text(json.dumps(facts | {"pictures": picture_facts(images)}))
+    return folder / "trained"
 
 
 @pytest.fixture(scope="session")

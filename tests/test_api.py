@@ -97,6 +97,29 @@ def test_a_small_file_that_unpacks_to_a_huge_picture_is_refused(
     assert refusal.value.status == 413
 
 
+def test_a_photo_of_108_megapixels_and_every_format_are_taken(gallery: Gallery) -> None:
+    file = io.BytesIO()
+    large = drawn((40,) * 3, (255,) * 3).convert("L").resize((9_600, 12_000))
+    large.save(file, "JPEG", quality=50)
+    found = api.answer_picture(gallery, file.getvalue())
+    small = api.answer_picture(gallery, SHIRT)
+    assert np.abs(np.subtract(found.prepared, small.prepared)).mean() < 5
+    for kind in ("AVIF", "TIFF", "PPM", "ICO"):
+        file = io.BytesIO()
+        drawn((40,) * 3, (255,) * 3).save(file, kind)
+        assert api.answer_picture(gallery, file.getvalue()).answers
+
+
+def test_ink_on_paper_is_told_in_a_field(ink_reader: Path) -> None:
+    gallery = load_gallery(ink_reader)
+    for ground, told in ((250, 1), (3, 0)):
+        picture = Image.new("L", (50, 50), ground)
+        picture.paste(255 - ground, (20, 10, 25, 40))
+        assert len(api.answer_picture(gallery, png(picture)).warnings) == told
+        pixels = {"pixels": np.asarray(picture.resize((28, 28))).tolist()}
+        assert len(api.answer_json(gallery, json.dumps(pixels).encode()).warnings) == told
+
+
 @settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

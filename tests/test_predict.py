@@ -1,5 +1,6 @@
 """A trained model and pictures: probabilities, whether they can be relied on, and which model."""
 
+import io
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -17,23 +19,29 @@ import torch
 from PIL import Image
 from test_prepare import drawn, photo
 
+from fashionbench.api import answer_picture
 from fashionbench.checkpoint import checkpoint_path, load_facts
 from fashionbench.comparison import plan
+from fashionbench.config import Job
 from fashionbench.data import hold_out, load_data
 from fashionbench.errors import StoreError
 from fashionbench.evaluation import infer
 from fashionbench.fashion_mnist import CLASSES
+from fashionbench.gallery import Gallery, Shown
 from fashionbench.predict import (
     PHOTO_MODEL,
     PHOTO_OFFSETS,
     PHOTO_TEMPERATURE,
     SURE,
+    Prediction,
+    Predictor,
     load_predictor,
     newest_run_folder,
 )
 from fashionbench.prepare import load_picture, prepare
 from fashionbench.result import load_result
 from fashionbench.resume import train_in_folder
+from fashionbench.scores import score
 
 
 def test_a_prediction_is_what_the_model_says_of_the_prepared_picture(run_folder: Path) -> None:
@@ -198,6 +206,106 @@ def test_a_model_of_a_persons_own_pictures_is_shown_pictures_as_it_was_trained(
     for name in ("left", "right"):
         picture = load_picture(tmp_path / "mine" / "test" / name / "3.png")
         assert predictor.predict([picture])[0].label == name
+
+
+def test_ink_on_paper_is_told_to_a_model_of_light_on_dark(ink_reader: Path) -> None:
+    predictor = load_predictor(ink_reader)
+    scan = np.full((90, 70), 240, np.uint8)
+    scan[10:80, 30:38] = 20
+    paper, board = Image.fromarray(scan), Image.fromarray(255 - scan)
+    for picture, told in ((paper, True), (board, False)):
+        (prediction,) = predictor.predict([picture])
+        assert [
+            "dark on light, but the model was trained on pictures that are light on dark" in warning
+            for warning in prediction.warnings
+        ] == [True] * told
+    assert predictor.predict([board])[0].label == "upright"
+
+
+def test_a_checkpoint_without_facts_of_its_pictures_warns_of_nothing(
+    ink_reader: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(ink_reader, tmp_path / "older")
+    facts = json.loads((folder / "model.json").read_text("utf-8"))
+    del facts["pictures"]
+    (folder / "model.json").write_text(json.dumps(facts))
+    predictor = load_predictor(folder)
+    assert predictor.levels is None
+    assert predictor.predict([Image.new("L", (28, 28), 255)])[0].warnings == ()
+
+
+def test_the_white_of_training_is_that_of_a_picture(ink_reader: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(ink_reader, tmp_path / "deep")
+    facts = json.loads((folder / "model.json").read_text("utf-8"))
+    facts["pictures"]["levels"] = [0, 4095]
+    (folder / "model.json").write_text(json.dumps(facts))
+    file = tmp_path / "dark.png"
+    Image.fromarray(np.full((28, 28), 819, np.uint16)).save(file)
+    predictor = load_predictor(folder)
+    picture = load_picture(file, levels=predictor.levels)
+    assert set(predictor.predict([picture])[0].prepared.flat) == {51}  # a fifth of white
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "order"),
+    [
+        ((0.25, 0.25, 0.25, 0.25), "abcd"),
+        ((0.1, 0.4, 0.1, 0.4), "bdac"),
+        ((0.4, 0.2, 0.4, 0.0), "acbd"),
+        ((0.0, 0.0, 0.0, 1.0), "dabc"),
+    ],
+)
+def test_of_equal_probabilities_the_first_class_is_meant(
+    probabilities: tuple[float, ...], order: str
+) -> None:
+    prediction = Prediction(tuple("abcd"), probabilities, np.zeros((28, 28), np.uint8), sure=False)
+    assert "".join(name for name, _ in prediction.top(4)) == order
+    assert prediction.label == "abcd"[int(np.argmax(probabilities))] == order[0]
+
+
+def test_equal_logits_are_one_class_wherever_they_are_asked_for(run_folder: Path) -> None:
+    """Prediction, page, score: a net whose logits are all equal, and one with a tie of two."""
+    predictor, picture = load_predictor(run_folder), drawn((40,) * 3, (255,) * 3)
+    for bias in (torch.zeros(10), torch.tensor([0.0, 0, 3, 0, 0, 3, 0, 0, 1, 2])):
+        model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
+        torch.nn.init.zeros_(model[1].weight)
+        model[1].bias.data = bias
+        tied = replace(predictor, model=model)
+        logits = infer(model, torch.zeros(1, 28, 28, dtype=torch.uint8))
+        first = int(logits.argmax())
+        assert tied.predict([picture])[0].label == predictor.classes[first]
+        assert score(logits, np.array([first])).accuracy == 1
+        shown = Shown("tied", tied, plan_job(), 0, None)
+        answers = answer_picture(Gallery((shown,)), png(picture))
+        assert answers.answers[0].label == predictor.classes[first]
+
+
+def plan_job() -> Job:
+    ((job,),) = plan(["v0"], ["seed"], 1, dataset="silhouettes").entries()
+    return job
+
+
+def png(picture: Image.Image) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_temperature_keeps_apart_what_differs_by_one_rounding(run_folder: Path) -> None:
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
+    torch.nn.init.zeros_(model[1].weight)
+    black = np.zeros((1, 28, 28), np.uint8)
+    for start in np.linspace(1, 2, 50, dtype=np.float32):
+        bias = np.zeros(10, np.float32)
+        bias[3], bias[7] = start, np.nextafter(start, np.float32(3))
+        model[1].bias.data = torch.from_numpy(bias)
+        predictor = replace(load_predictor_once(run_folder), model=model, temperature=1.7)
+        assert predictor.predict_prepared(black).argmax() == 7
+
+
+@cache
+def load_predictor_once(folder: Path) -> Predictor:
+    return load_predictor(folder)
 
 
 def test_a_model_whose_training_diverged_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,6 +77,60 @@ def test_the_table_leaves_out_the_folders_that_all_pictures_share(
     near = str(Path(pictures.name) / "b.png")
     answer = call_cli("predict", near, both[1], "--model", run_folder)
     assert near in answer.stdout  # relative and absolute paths share nothing
+
+
+def test_folders_in_folders_are_searched_and_what_is_passed_over_is_told(
+    pictures: Path, run_folder: Path, call_cli: Call
+) -> None:
+    deep = pictures / "in" / "deep"
+    deep.mkdir(parents=True)
+    for name in ("c.jfif", "d.pgm", "e"):
+        drawn((40,) * 3, (255,) * 3).save(deep / name, "PPM" if name == "d.pgm" else "JPEG")
+    for name in ("in/__MACOSX/c.png", "in/._c.png", "Thumbs.db", "in/x.heic"):
+        (pictures / name).parent.mkdir(exist_ok=True)
+        (pictures / name).write_bytes(b"no picture")
+    told = (
+        "2 files were passed over because they are not pictures that can be read: 1 .heic, 1 .txt"
+    )
+    for argument in (pictures, str(pictures / "**"), str(pictures.parent / "my*")):
+        answer = call_cli("predict", argument, "--model", run_folder, "--json")
+        assert answer.exit_code == 0, answer.output
+        document = json.loads(answer.stdout)
+        found = sorted(Path(entry["picture"]).name for entry in document["pictures"])
+        assert found == ["a.jpg", "b.png", "c.jfif", "d.pgm", "e"]
+        assert [told in note for note in document["notes"]] == [True]
+        assert told in answer.stderr
+
+
+def test_a_picture_of_any_name_is_told(pictures: Path, run_folder: Path, call_cli: Call) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    try:
+        drawn((40,) * 3, (255,) * 3).save(pictures / name)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    (pictures / os.fsdecode(b"bad\xe9.png")).write_bytes(b"no picture")
+    seen = pictures / os.fsdecode(b"\xff seen")
+    for extra in ((), ("--json",)):
+        answer = call_cli(
+            "predict", pictures, "--model", run_folder, "--save-prepared", seen, *extra
+        )
+        assert answer.exit_code == 1
+        assert "bad\\xe9.png is not a picture" in answer.stderr
+        assert "caf\\xe9.png" in answer.stdout.replace("\\\\", "\\")
+    assert {entry["picture"].encode() for entry in json.loads(answer.stdout)["pictures"]}
+
+
+def test_a_warning_is_told_once_with_its_pictures(
+    pictures: Path, ink_reader: Path, call_cli: Call
+) -> None:
+    for number in range(5):
+        Image.fromarray(np.full((28, 28), 250 - number, np.uint8)).save(pictures / f"{number}.png")
+    answer = call_cli("predict", pictures, "--model", ink_reader)
+    lines = " ".join(answer.stdout.split())
+    assert lines.count("The picture is dark on light, but the model was trained on") == 1
+    assert "! 0.png, 1.png, 2.png and 4 more: The picture" in lines
+    document = json.loads(call_cli("predict", pictures, "--model", ink_reader, "--json").stdout)
+    assert {len(entry["warnings"]) for entry in document["pictures"]} == {1}
 
 
 def test_a_picture_comes_through_standard_input(run_folder: Path) -> None:

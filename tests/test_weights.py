@@ -1,9 +1,13 @@
 """Weights from files: what fits goes in, and the net computes what its publisher's net does."""
 
+import argparse
 import os
+import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -78,6 +82,148 @@ def test_wrappings_and_prefixes_fall_away(wrap: str, prefix: str, tmp_path: Path
     weights = {f"{prefix}a": torch.arange(3.0)}
     torch.save({wrap: weights} if wrap else weights, tmp_path / "w.pt")
     assert [*read_weights(str(tmp_path / "w.pt"))] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "model.",
+        "net.",
+        "net.0.",
+        "_orig_mod.module.",
+        "module._orig_mod.",
+        "backbone.body.net.",
+    ],
+)
+def test_a_prefix_that_all_names_share_is_taken_off(prefix: str, tmp_path: Path) -> None:
+    theirs = build_model("resnet20:width=4", seed=7)
+    weights = {f"{prefix}{key}": value for key, value in theirs.state_dict().items()}
+    torch.save(weights, tmp_path / "w.pt")
+    told: list[str] = []
+    ours = build_model(f"resnet20:width=4:weights={tmp_path / 'w.pt'}", tell=told.append)
+    for name, tensor in ours.state_dict().items():
+        if "linear" not in name:
+            assert torch.equal(tensor, theirs.state_dict()[name]), name
+    assert "lacks them" not in told[0]
+    assert "in the file alone: linear" not in told[0]
+
+
+@pytest.mark.parametrize("prefix", ["layer_stack.", "1."])
+def test_a_prefix_that_belongs_to_the_model_stays(prefix: str, tmp_path: Path) -> None:
+    """V0's names all begin with layer_stack, and so do their fitting ones."""
+    weights = build_model("mlp", seed=7).state_dict()
+    assert {name.split(".")[0] for name in weights} == {"layer_stack"}
+    inner = {name.removeprefix("layer_stack."): value for name, value in weights.items()}
+    torch.save({f"{prefix}{name}": value for name, value in inner.items()}, tmp_path / "w.pt")
+    name = f"mlp:weights={tmp_path / 'w.pt'}"
+    if prefix == "1.":
+        with pytest.raises(UsageError, match=r"The file has such as 1\.1\.weight"):
+            build_model(name)
+    else:
+        first = next(iter(weights))
+        assert torch.equal(build_model(name).state_dict()[first], weights[first])
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda weights: {"params": weights},
+        lambda weights: {"model_state": weights, "epoch": 3},
+        lambda weights: {"ema": {"params": weights}, "step": torch.tensor(7)},
+        lambda weights: {"a": {"b": {"c": {"d": weights}}}},
+        lambda weights: {"mean": torch.rand(3), "std": torch.rand(3), "network": weights},
+        lambda weights: {
+            "optimizer": {"state": {0: {"exp_avg": torch.rand(4, 4)}}, "param_groups": [{"lr": 1}]},
+            "weights_of_the_model": weights,
+        },
+        lambda weights: {"optim_state": {"momentum": torch.rand(4, 4)}, "x": weights},
+        lambda weights: {"trainer": {0: {"w": torch.rand(4, 4)}}, "x": weights},
+        lambda weights: {"model": {"state_dict": weights, "args": {"width": 4}}},
+        lambda weights: {"ema": {k: v + 1 for k, v in weights.items()}, "model": weights},
+    ],
+)
+def test_tensors_are_found_at_whatever_key(wrapped, tmp_path: Path) -> None:
+    weights = build_model("lenet", seed=7).state_dict()
+    torch.save(wrapped(weights), tmp_path / "w.pt")
+    read = read_weights(str(tmp_path / "w.pt"))
+    assert [*read] == [*weights]
+    assert all(torch.equal(read[name], weights[name]) for name in weights)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        np.float64(91.7),
+        np.float32(0.25),
+        np.int64(3),
+        np.bool_(True),
+        np.str_("best"),
+        np.arange(4),
+        np.array([1.5, "a"], dtype=object),
+        [np.float64(1), {"of": np.uint8(2)}],
+        argparse.Namespace(lr=0.1, out=Path("runs")),
+        Path("runs"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_lies_beside_the_tensors_does_not_hinder(beside: object, tmp_path: Path) -> None:
+    weights = {"a.weight": torch.rand(3, 4)}
+    before = set(torch.serialization.get_safe_globals())
+    torch.save({"best": beside, "state_dict": weights}, tmp_path / "w.pt")
+    assert torch.equal(read_weights(str(tmp_path / "w.pt"))["a.weight"], weights["a.weight"])
+    assert set(torch.serialization.get_safe_globals()) == before
+    with pytest.raises(pickle.UnpicklingError):  # for others nothing has changed
+        torch.load(tmp_path / "w.pt", weights_only=True)
+
+
+def test_what_others_have_allowed_stays_allowed(tmp_path: Path) -> None:
+    """The context of torch forgets at its end what was allowed before it."""
+    torch.save({"args": argparse.Namespace(lr=1), "w": torch.rand(3, 4)}, tmp_path / "w.pt")
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        read_weights(str(tmp_path / "w.pt"))
+        assert torch.load(tmp_path / "w.pt", weights_only=True)["args"].lr == 1
+
+
+def test_numbers_that_an_older_numpy_wrote_are_read(tmp_path: Path) -> None:
+    """Before 2.0 the function that rebuilds them had another name."""
+    torch.save({"best": np.float64(91.7), "w": {"a": torch.rand(3, 4)}}, tmp_path / "w.pt")
+    with zipfile.ZipFile(tmp_path / "w.pt") as new, zipfile.ZipFile(tmp_path / "o.pt", "w") as old:
+        for item in new.infolist():
+            content = new.read(item)
+            if item.filename.endswith("data.pkl"):
+                assert b"numpy._core" in content
+                content = content.replace(b"numpy._core", b"numpy.core")
+            old.writestr(item, content)
+    assert [*read_weights(str(tmp_path / "o.pt"))] == ["a"]
+
+
+def quantized() -> dict[str, dict[str, object]]:
+    matrix = torch.rand(4, 4)
+    per_channel = torch.quantize_per_channel(
+        matrix, torch.full((4,), 0.1), torch.zeros(4), 0, torch.qint8
+    )
+    return {
+        "per tensor": {"a.weight": torch.quantize_per_tensor(matrix, 0.1, 0, torch.qint8)},
+        "per channel": {"a.weight": per_channel, "a.bias": torch.rand(4)},
+        "packed": {"a.scale": torch.tensor(1.0), "a._packed_params._packed_params": (matrix, None)},
+        "whole": {"a.weight": (100 * matrix).to(torch.int8), "a.scale": torch.rand(4)},
+        "4 bits in 32": {"a.qweight": (100 * matrix).to(torch.int32), "a.scales": torch.rand(4)},
+    }
+
+
+@pytest.mark.filterwarnings("ignore")  # torch is about to do without its own kind
+@pytest.mark.parametrize("kind", ["per tensor", "per channel", "packed", "whole", "4 bits in 32"])
+def test_quantized_weights_are_refused_in_a_sentence(kind: str, tmp_path: Path) -> None:
+    torch.save({"state_dict": quantized()[kind]}, tmp_path / "w.pt")
+    with pytest.raises(UsageError, match=r"holds quantized weights.*before it was") as refusal:
+        read_weights(str(tmp_path / "w.pt"))
+    assert "\n" not in str(refusal.value)
+
+
+def test_whole_numbers_that_are_no_weights_do_not_hinder(tmp_path: Path) -> None:
+    index = torch.arange(16).reshape(4, 4)
+    torch.save({"a.weight": torch.rand(4, 4), "a.relative_position_index": index}, tmp_path / "w")
+    assert len(read_weights(str(tmp_path / "w"))) == 2
 
 
 def test_safetensors_are_read_too(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import base64
 import binascii
 import io
-import warnings
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
@@ -13,10 +12,10 @@ import fashionbench
 from fashionbench.errors import FashionbenchError
 from fashionbench.explain import occlusion_map
 from fashionbench.gallery import Gallery
-from fashionbench.prepare import Prepared, load_picture
+from fashionbench.picture_reading import NoPicture, TooLarge, load_picture
+from fashionbench.prepare import Prepared
 
 __all__ = [
-    "PICTURES",
     "About",
     "Answers",
     "Problem",
@@ -35,7 +34,6 @@ __all__ = [
 
 MOST_PIXELS = 50_000_000
 """Of one picture: a small file can unpack to more than the memory holds."""
-PICTURES = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 
 Q = TypeVar("Q", bound=BaseModel)
 
@@ -87,6 +85,7 @@ class Answers(BaseModel):
 
     prepared: Pixels
     rely_on: int = Field(description="which of the models is the one for such a picture")
+    warnings: list[str] = Field([], description="why not to rely on any answer, in sentences")
     answers: list[Answer]
 
 
@@ -210,31 +209,21 @@ def _read(kind: type[Q], body: bytes) -> Q:
 
 def answer_picture(gallery: Gallery, content: bytes) -> Answers:
     """Prepare a picture file and ask every model. Raises Refusal for what is no such file."""
-    from PIL import Image, UnidentifiedImageError
-
-    most = f"{MOST_PIXELS // 1_000_000} million pixels"
-    too_large = Refusal(413, f"The picture has more than {most}.")
+    predictor = gallery.models[0].predictor
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=PICTURES) as opened:
-                pixels = opened.width * opened.height
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise too_large from None
-    except UnidentifiedImageError:
+        picture = load_picture(
+            io.BytesIO(content), "The picture", predictor.levels, most_pixels=MOST_PIXELS
+        )
+        prepared = predictor.prepare(picture)
+    except TooLarge:
+        most = f"{MOST_PIXELS // 1_000_000} million pixels"
+        raise Refusal(413, f"The picture has more than {most}; make it smaller.") from None
+    except NoPicture:
         raise Refusal(
-            415, f"This is not a picture that can be read: {', '.join(PICTURES)}."
+            415, "This is not a picture that can be read; give a JPEG, PNG, WebP, GIF, TIFF or BMP."
         ) from None
-    except Exception:  # a damaged header: Pillow's readers raise whatever it leads them to
-        raise Refusal(422, "The picture is damaged.") from None
-    if pixels > MOST_PIXELS:
-        raise too_large
-    try:
-        prepared = gallery.models[0].predictor.prepare(load_picture(io.BytesIO(content)))
     except FashionbenchError as error:
         raise Refusal(422, str(error)) from None
-    except Exception:  # as above, in the middle of the picture
-        raise Refusal(422, "The picture is damaged.") from None
     return _answer(gallery, prepared)
 
 
@@ -259,6 +248,7 @@ def _answer(gallery: Gallery, prepared: Prepared) -> Answers:
         )
     return Answers(
         prepared=prepared.image.tolist(),
+        warnings=list(gallery.models[0].predictor.warn(prepared)),
         rely_on=gallery.for_photos if prepared.is_photo else 0,
         answers=answers,
     )

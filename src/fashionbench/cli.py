@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 import fashionbench
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.flags import describe_settings, with_recipe_flags
+from fashionbench.names import printable
 from fashionbench.use import export, predict, serve
 
 __all__ = ["app", "main"]
@@ -40,7 +41,7 @@ class _Commands(TyperGroup):
             sys.stdout.flush()
             return answer
         except FashionbenchError as error:
-            typer.echo(f"fashionbench: {error}", err=True)
+            typer.echo(f"fashionbench: {printable(error)}", err=True)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             typer.echo("fashionbench: interrupted.", err=True)
@@ -150,7 +151,8 @@ def compare(
             max_seeds=max_seeds,
             **settings,
         )
-        command = shlex.join(["fashionbench", *(arg for arg in sys.argv[1:] if arg != "--json")])
+        words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]
+        command = shlex.join(["fashionbench", *words])
         result = run_study(study, out or default_folder(dataset), data, command, way)
     _show(result, as_json)
 
@@ -297,7 +299,7 @@ def train(
             **settings,  # type: ignore[arg-type]
         )
         ((job,),) = study.entries()
-        command = shlex.join(["fashionbench", *sys.argv[1:]])
+        command = shlex.join(["fashionbench", *map(printable, sys.argv[1:])])
         summary = train_in_folder(
             job,
             out or Path("runs") / slug(f"{model}-{job.recipe.name}-{dataset}-seed{seed}"),
@@ -378,7 +380,7 @@ def _show(result: Any, as_json: bool) -> None:
         console.print()
     for warning in result.warnings:
         console.print(f"! {warning}")
-    console.print(f"\nReport: {result.folder / 'report.html'}", soft_wrap=True)
+    console.print(f"\nReport: {printable(result.folder / 'report.html')}", soft_wrap=True)
 
 
 def _list(rows: list[dict[str, Any]], as_json: bool) -> None:

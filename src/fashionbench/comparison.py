@@ -264,6 +264,8 @@ def _run_all(runs: int, study: Study, store: RunStore, data: Path | str | None, 
             build_model(model, classes=classes, tell=say)
     device = resolve_device(study.device)
     dataset = load_data(study.dataset, data, source=study.dataset_source)
+    for note in dataset.notes:
+        say(f"! {note}")
     store.save_test_set(
         TestSet(
             study.test_set,

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from fashionbench.errors import DataError, UsageError
 from fashionbench.fashion_mnist import CLASSES, FILES, Arrays, raw_folder, read_fashion_mnist
-from fashionbench.folders import is_path, open_folder
+from fashionbench.folders import Reading, is_path, open_folder
+from fashionbench.names import printable
+from fashionbench.notes import note_copies, note_faintness
+from fashionbench.picture_reading import Levels
 from fashionbench.silhouettes import SILHOUETTES, draw_silhouettes
 
 if TYPE_CHECKING:
@@ -58,7 +61,9 @@ class Dataset:
     train: Split
     test: Split
     notes: tuple[str, ...] = ()
-    """What a reader of a comparison must know of the pictures, a sentence each."""
+    """What a reader of results on it must know, in sentences."""
+    levels: Levels | None = None
+    """What became black and white in pictures with more than 8 bits; None where there are none."""
 
     def to(self, device: "torch.device | str") -> "Dataset":
         return replace(self, train=self.train.to(device), test=self.test.to(device))
@@ -77,10 +82,12 @@ class DatasetEntry:
     name: str
     title: str
     classes: tuple[str, ...]
-    read: Callable[[Path | str | None, Sequence[str], bool], list[Arrays]]
+    read: Callable[[Path | str | None, Sequence[str], bool], Reading]
     """Data root, names of splits, whether to download -> the arrays of those splits."""
     place: str = ""
     """Where the images are; empty for Fashion-MNIST, whose files a root holds."""
+    notes: tuple[str, ...] = ()
+    """What of a person's own folder is not used, in sentences."""
 
 
 DATASETS = {
@@ -88,13 +95,13 @@ DATASETS = {
         name="fashion-mnist",
         title="Fashion-MNIST",
         classes=CLASSES,
-        read=read_fashion_mnist,
+        read=lambda root, splits, download: Reading(read_fashion_mnist(root, splits, download)),
     ),
     "silhouettes": DatasetEntry(
         name="silhouettes",
         title="Silhouettes (drawn by fashionbench)",
         classes=SILHOUETTES,
-        read=lambda root, splits, download: read_silhouettes(splits),
+        read=lambda root, splits, download: Reading(read_silhouettes(splits)),
         place="drawn by the program",
     ),
 }
@@ -115,7 +122,8 @@ def dataset_entry(name: str) -> DatasetEntry:
         title=folder.title,
         classes=folder.classes,
         read=lambda root, splits, download: folder.read(splits),
-        place=str(folder.path),
+        place=printable(folder.path),
+        notes=folder.notes,
     )
 
 
@@ -139,7 +147,17 @@ def load_arrays(
 
     Root and errors are those of `load_data`; only the files of `splits` are verified.
     """
-    return dataset_entry(name).read(root, splits, download)
+    return dataset_entry(name).read(root, splits, download).arrays
+
+
+def _read_whole(entry: DatasetEntry, root: Path | str | None, download: bool = True) -> Reading:
+    """Both splits, with all that is to be told of a person's own."""
+    reading = entry.read(root, ("train", "test"), download)
+    if entry.name in DATASETS:
+        return reading
+    (train, _), (test, _) = reading.arrays
+    seen = (*note_copies(train, test), *note_faintness(train))
+    return replace(reading, notes=(*entry.notes, *reading.notes, *seen))
 
 
 def load_data(
@@ -158,16 +176,17 @@ def load_data(
     import torch
 
     entry = dataset_entry(name)
+    reading = _read_whole(entry, root, download)
     train, test = (
         Split(torch.tensor(images), torch.tensor(labels).long())
-        for images, labels in load_arrays(name, root, download=download)
+        for images, labels in reading.arrays
     )
     if source is not None and identify_dataset(name) != source:
         raise DataError(
             f"The files of {name} have changed since the command began; finished runs are kept. "
             "Give the command again to train with the new ones."
         )
-    return Dataset(name, entry.title, entry.classes, train, test)
+    return Dataset(name, entry.title, entry.classes, train, test, reading.notes, reading.levels)
 
 
 @dataclass(frozen=True)
@@ -185,6 +204,8 @@ class DataSummary:
     mean: float
     """Of the training images' pixels, in [0, 1]."""
     sd: float
+    notes: tuple[str, ...] = ()
+    """What a reader of results on it must know, in sentences."""
 
     def __str__(self) -> str:
         train, test = (sum(counts) for counts in zip(*self.classes.values(), strict=True))
@@ -193,14 +214,16 @@ class DataSummary:
         return (
             f"{self.title}: {self.place}{verified}\n"
             f"{train:,} training and {test:,} test images; "
-            f"training pixels: mean {self.mean:.4f}, sd {self.sd:.4f}\n" + "\n".join(rows)
+            f"training pixels: mean {self.mean:.4f}, sd {self.sd:.4f}\n"
+            + "\n".join(rows + [f"! {note}" for note in self.notes])
         )
 
 
 def describe(name: str = "fashion-mnist", root: Path | str | None = None) -> DataSummary:
     """Read, verify and count a data set, without torch; root and errors are `load_data`'s."""
     entry = dataset_entry(name)
-    (images, labels), (_, test_labels) = load_arrays(name, root)
+    reading = _read_whole(entry, root)
+    (images, labels), (_, test_labels) = reading.arrays
     counts = zip(np.bincount(labels).tolist(), np.bincount(test_labels).tolist(), strict=True)
     mean = images.mean() / 255
     mean_square = np.square(images, dtype=np.uint16).mean() / 255**2
@@ -212,6 +235,7 @@ def describe(name: str = "fashion-mnist", root: Path | str | None = None) -> Dat
         classes=dict(zip(entry.classes, counts, strict=True)),
         mean=float(mean),
         sd=float(np.sqrt(mean_square - mean**2)),
+        notes=reading.notes,
     )
 
 

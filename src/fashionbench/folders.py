@@ -1,44 +1,70 @@
 """A person's own data set: a folder with IDX files, or with a folder of pictures for each class.
 
-Three layouts are known: the four files of MNIST's kind, plain or .gz; train/CLASS/picture and
-test/CLASS/picture; CLASS/picture alone, of which a fifth of each class becomes the test set,
-chosen by a hash of the file's name, so that it is the same on every machine.
+Three layouts are known: the four files of MNIST's kind; train/CLASS/picture and
+test/CLASS/picture, or val where there is no test; CLASS/picture alone, of which a fifth of each
+class becomes the test set, chosen by a hash of the file's name, so that it is the same on every
+machine.
 """
 
-import gzip
 import hashlib
 import os
-import struct
-import zlib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fashionbench.errors import DataError
-from fashionbench.prepare import load_picture, squeeze
+from fashionbench.idx import IDX_NAMES, Arrays, find_idx, read_bytes, read_idx, read_idx_split
+from fashionbench.names import portable_name, printable
+from fashionbench.notes import note_changes, note_passed_over, note_strays
+from fashionbench.picture_files import (
+    find_pictures,
+    is_picture,
+    pictures_apart,
+    visible_parts,
+)
+from fashionbench.picture_reading import (
+    Extremes,
+    Levels,
+    Squeezed,
+    common_levels,
+    deep_extremes,
+    squeezed,
+)
 
-__all__ = ["Folder", "is_path", "open_folder"]
+__all__ = ["Folder", "Reading", "is_path", "open_folder"]
 
-Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-"""(N, 28, 28) images and (N,) labels."""
-
-SIDE = 28
 MOST_CLASSES = 256  # labels are bytes
-IDX = {
-    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-}
-SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 TEST_SHARE = 5
 """One picture in so many is a test image where a folder does not say which are."""
+ROLES = {
+    "train": ("train", "training"),
+    "test": ("test", "testing"),
+    "val": ("val", "valid", "validation"),
+}
+"""What folders of splits are called, in capitals or not."""
 
 _LAYOUTS = (
     "train/CLASS/*.png with test/CLASS/*.png, CLASS/*.png alone, or the four IDX files "
-    f"({', '.join(name for pair in IDX.values() for name in pair)}, plain or .gz)"
+    f"({', '.join(name for pair in IDX_NAMES.values() for name in pair)}, plain or .gz)"
 )
+# TIFFs and PNGs with 16 bits were once read in another way: their digests are others since.
+_READ_ANEW = re.compile(rb"II\*\0|MM\0\*|\x89PNG.{20}\x10", re.DOTALL)
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What reading a data set gives."""
+
+    arrays: list[Arrays]
+    notes: tuple[str, ...] = ()
+    """What a reader of results must know, in sentences."""
+    levels: Levels | None = None
+    """What became black and white; None where all pictures had 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -51,33 +77,60 @@ class Folder:
     """Of each split: images and labels in IDX, or pictures."""
     labels: dict[str, tuple[int, ...]]
     """Of the pictures of each split; empty for IDX files, which hold their own."""
-    divided: bool
-    """Whether the test images were set apart here."""
+    test_set: str = ""
+    """What the test images are, where that does not go without saying."""
+    notes: tuple[str, ...] = ()
+    """What of the folder is not used, in sentences."""
 
     @property
     def title(self) -> str:
         """What tables and plots call it."""
-        name = self.path.resolve().name
-        return f"{name} (a fifth of each class set apart as test images)" if self.divided else name
+        name = printable(portable_name(Path(self.path.resolve().name), Path()))
+        return f"{name} ({self.test_set})" if self.test_set else name
+
+    @cached_property
+    def levels(self) -> Levels:
+        """What becomes black and white in those of all its pictures that have more than 8 bits."""
+        files = [file for of_split in self.files.values() for file in of_split]
+        found = [extremes for file in files if (extremes := deep_extremes(file))]
+        lowest, highest, whole = zip(*found, strict=True)
+        return common_levels(Extremes(min(lowest), max(highest), all(whole)))
 
     def digest(self) -> str:
         """Of the names and contents of all its files: what tells a changed data set from before."""
         sums = hashlib.sha256()
         for split, files in self.files.items():
             for file in files:
-                content = hashlib.sha256(_bytes(file)).hexdigest()
-                sums.update(f"{split}/{file.relative_to(self.path).as_posix()}\0{content}".encode())
+                content = read_bytes(file)
+                anew = " read anew" if _READ_ANEW.match(content) else ""
+                sums.update(_encoded(f"{split}/{portable_name(file, self.path)}\0"))
+                sums.update(f"{hashlib.sha256(content).hexdigest()}{anew}".encode())
         return sums.hexdigest()[:16]
 
-    def read(self, splits: Sequence[str]) -> list[Arrays]:
+    def read(self, splits: Sequence[str]) -> Reading:
         """The arrays of the named splits. Raises DataError, naming the file that is not right."""
-        return [self._read_split(split) for split in splits]
-
-    def _read_split(self, split: str) -> Arrays:
         if not self.labels:
-            return _read_idx_split(*self.files[split])
-        images = np.stack([_read_picture(file) for file in self.files[split]])
-        return images, np.array(self.labels[split], np.uint8)
+            return Reading([self._read_idx(split) for split in splits])
+        pictures = [self._read_pictures(split) for split in splits]
+        every = [picture for of_split in pictures for picture in of_split]
+        return Reading(
+            arrays=[
+                (
+                    np.stack([picture.image for picture in of]),
+                    np.array(self.labels[split], np.uint8),
+                )
+                for split, of in zip(splits, pictures, strict=True)
+            ],
+            notes=note_changes(every),
+            levels=self.levels if any(picture.is_deep for picture in every) else None,
+        )
+
+    def _read_pictures(self, split: str) -> list[Squeezed]:
+        return [squeezed(file, lambda _: self.levels) for file in self.files[split]]
+
+    def _read_idx(self, split: str) -> Arrays:
+        images, labels = read_idx_split(*self.files[split])
+        return images, np.searchsorted([int(name) for name in self.classes], labels).astype("uint8")
 
 
 def is_path(name: str) -> bool:
@@ -89,89 +142,166 @@ def open_folder(name: str) -> Folder:
     """Find out what a folder holds. Raises DataError if that is no data set."""
     path = Path(name).expanduser()
     if not path.is_dir():
-        raise DataError(f"There is no folder {name}; give one that holds {_LAYOUTS}.")
-    if any(_idx_file(path, file) for pair in IDX.values() for file in pair):
-        return _open_idx(path)
-    if (path / "train").is_dir() or (path / "test").is_dir():
-        return _open_splits(path)
-    return _open_pictures(path)
+        raise DataError(f"There is no folder {printable(name)}; give one that holds {_LAYOUTS}.")
+    if printable(path) != str(path):  # records hold it as text
+        raise DataError(f"{printable(path)} has a name that is no UTF-8; rename it.")
+    if files := find_idx(path):
+        return _open_idx(path, files)
+    folders = _folders(path)
+    roles = {role: [f for f in folders if f.name.lower() in ROLES[role]] for role in ROLES}
+    named = [folder for of_role in roles.values() for folder in of_role]
+    if named and (len(named) == len(folders) or not _are_classes(named)):
+        return _open_splits(path, roles)
+    return _open_classes(path)
 
 
-def _idx_file(path: Path, name: str) -> Path | None:
-    found = [file for file in (path / name, path / f"{name}.gz") if file.is_file()]
-    return found[0] if found else None
+def _folders(path: Path) -> list[Path]:
+    return [part for part in visible_parts(path) if part.is_dir()]
 
 
-def _open_idx(path: Path) -> Folder:
-    found = {split: [_idx_file(path, name) for name in pair] for split, pair in IDX.items()}
-    absent = [
-        name
-        for split, pair in IDX.items()
-        for name, file in zip(pair, found[split], strict=True)
-        if file is None
-    ]
-    if absent:
-        raise DataError(f"{path} lacks {', '.join(absent)} (or the same with .gz); bring them.")
-    files = {split: tuple(file for file in pair if file) for split, pair in found.items()}
-    labels = {split: _read_idx(pair[1], 1) for split, pair in files.items()}
-    classes = 1 + max(int(of_split.max(initial=0)) for of_split in labels.values())
+def _are_classes(named: Sequence[Path]) -> bool:
+    """Whether folders called as splits are rather classes: with pictures, and no folders alike."""
+    within = [{part.name for part in _folders(folder)} for folder in named]
+    alike = len(named) > 1 and set.intersection(*within)
+    return not alike and all(map(_holds_pictures, named))
+
+
+def _holds_pictures(folder: Path) -> bool:
+    """Whether pictures lie in the folder itself."""
+    return any(part.is_file() and is_picture(part) for part in visible_parts(folder))
+
+
+def _open_idx(path: Path, files: dict[str, tuple[Path, ...]]) -> Folder:
+    labels = {split: read_idx(pair[1], 1) for split, pair in files.items()}
+    values = np.union1d(*labels.values())
+    classes = tuple(map(str, values.tolist()))
     for split, of_split in labels.items():
-        _check_classes(path, split, tuple(map(str, range(classes))), of_split.tolist())
-    return Folder(path, tuple(map(str, range(classes))), files, {}, divided=False)
+        _check_classes(path, split, classes, np.searchsorted(values, of_split).tolist())
+    return Folder(path, classes, files, {})
 
 
-def _open_splits(path: Path) -> Folder:
-    found = {split: _pictures(path / split) for split in ("train", "test")}
-    names = {split: tuple(of_split) for split, of_split in found.items()}
+class _Found(NamedTuple):
+    """The pictures of each class, and what is passed over."""
+
+    classes: dict[str, list[Path]]
+    others: list[Path]
+    """Files that are no pictures."""
+    strays: list[Path]
+    """Pictures of no class."""
+
+
+def _open_splits(path: Path, roles: dict[str, list[Path]]) -> Folder:
+    test_role = "test" if roles["test"] or not roles["val"] else "val"
+    train, test = (_only(path, role, roles[role]) for role in ("train", test_role))
+    found = {"train": _classes(train), "test": _classes(test)}
+    names = {split: tuple(of_split.classes) for split, of_split in found.items()}
     if names["train"] != names["test"]:
-        different = sorted(set(names["train"]) ^ set(names["test"]))
+        different = map(printable, sorted(set(names["train"]) ^ set(names["test"])))
         raise DataError(
-            f"{path}/train and {path}/test must have the same folders of pictures; only one of "
-            f"them has {', '.join(different)}."
+            f"{train} and {test} must have the same folders of pictures; only one of them has "
+            f"{', '.join(different)}."
         )
-    return _folder(path, names["train"], found, divided=False)
+    unused = [folder for folder in _folders(path) if folder not in (train, test)]
+    return _folder(
+        path,
+        {split: of_split.classes for split, of_split in found.items()},
+        test_set=f"{printable(test.name)} is the test set" if test_role == "val" else "",
+        notes=(*_note_unused(unused), *_note_rest(*found.values(), _beside(path))),
+    )
 
 
-def _open_pictures(path: Path) -> Folder:
-    found: dict[str, dict[str, list[Path]]] = {"train": {}, "test": {}}
-    for name, pictures in _pictures(path).items():
+def _only(path: Path, role: str, folders: list[Path]) -> Path:
+    if not folders:
+        raise DataError(f"There is no folder {path}/{role}; a data set is {_LAYOUTS}.")
+    if len(folders) > 1:
+        names = " and ".join(folder.name for folder in folders)
+        raise DataError(f"{path} holds {names}, of which one can be meant; keep one.")
+    return folders[0]
+
+
+def _note_unused(folders: Iterable[Path]) -> Iterable[str]:
+    for folder in folders:
+        pictures, _ = find_pictures(folder)
+        told = f"The folder {printable(folder.name)} with {len(pictures):,} pictures is not used"
+        if folder.name.lower() in ROLES["val"]:
+            yield f"{told}: validation images are held out of the training images."
+        elif pictures:
+            yield f"{told}: it is neither of training nor of test images."
+
+
+def _note_rest(*found: _Found) -> tuple[str, ...]:
+    return (
+        *note_passed_over([file for part in found for file in part.others]),
+        *note_strays([file for part in found for file in part.strays]),
+    )
+
+
+def _open_classes(path: Path) -> Folder:
+    found = _classes(path)
+    divided: dict[str, dict[str, list[Path]]] = {"train": {}, "test": {}}
+    for name, pictures in found.classes.items():
         if len(pictures) < 2:
-            raise DataError(f"{path}/{name} holds one picture; two are the least, one for testing.")
+            raise DataError(
+                f"{path}/{printable(name)} holds one picture; two are the least, one for testing."
+            )
         order = sorted(pictures, key=lambda file: _name_hash(path, file))
         tests = set(order[: max(1, len(order) // TEST_SHARE)])
-        found["test"][name] = [file for file in pictures if file in tests]
-        found["train"][name] = [file for file in pictures if file not in tests]
-    return _folder(path, tuple(found["train"]), found, divided=True)
+        divided["test"][name] = [file for file in pictures if file in tests]
+        divided["train"][name] = [file for file in pictures if file not in tests]
+    test_set = "a fifth of each class set apart as test images"
+    return _folder(path, divided, test_set=test_set, notes=_note_rest(found))
 
 
 def _name_hash(path: Path, file: Path) -> bytes:
-    return hashlib.blake2b(file.relative_to(path).as_posix().encode(), digest_size=8).digest()
+    return hashlib.blake2b(_encoded(portable_name(file, path)), digest_size=8).digest()
+
+
+def _encoded(name: str) -> bytes:
+    # The names of files may be any bytes, of which Python makes surrogates.
+    return name.encode("utf-8", "surrogatepass")
 
 
 def _folder(
-    path: Path, classes: tuple[str, ...], found: dict[str, dict[str, list[Path]]], *, divided: bool
+    path: Path,
+    found: dict[str, dict[str, list[Path]]],
+    *,
+    test_set: str,
+    notes: tuple[str, ...],
 ) -> Folder:
+    names = tuple(found["train"])
+    classes = tuple(map(printable, names))
     files, labels = {}, {}
     for split, of_split in found.items():
-        pairs = [(file, k) for k, name in enumerate(classes) for file in of_split[name]]
+        pairs = [(file, k) for k, name in enumerate(names) for file in of_split[name]]
         files[split], labels[split] = tuple(f for f, _ in pairs), tuple(k for _, k in pairs)
         _check_classes(path, split, classes, list(labels[split]))
-    return Folder(path, classes, files, labels, divided)
+    return Folder(path, classes, files, labels, test_set, notes)
 
 
-def _pictures(path: Path) -> dict[str, list[Path]]:
+def _classes(path: Path) -> _Found:
     """The pictures in each folder of `path`, both in the order of their names."""
-    if not path.is_dir():
-        raise DataError(f"There is no folder {path}; a data set is {_LAYOUTS}.")
-    folders = sorted(part for part in path.iterdir() if part.is_dir() and part.name[0] != ".")
-    found = {
-        folder.name: sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
-        for folder in folders
-    }
-    empty = [name for name, pictures in found.items() if not pictures]
-    if empty:
-        raise DataError(f"{path / empty[0]} holds no pictures; add some, or take the folder away.")
+    found = _beside(path)
+    for folder in _folders(path):
+        pictures, others = find_pictures(folder)
+        name = portable_name(folder, path)
+        if not pictures:
+            raise DataError(
+                f"{printable(folder)} holds no pictures; add some, or take the folder away."
+            )
+        if name in found.classes:
+            raise DataError(
+                f"{path} holds two folders called {name}, written in two forms of Unicode; put "
+                "their pictures into one."
+            )
+        found.classes[name] = pictures
+        found.others.extend(others)
     return found
+
+
+def _beside(path: Path) -> _Found:
+    """The files in `path` itself."""
+    pictures, others = pictures_apart(part for part in visible_parts(path) if part.is_file())
+    return _Found({}, others, pictures)
 
 
 def _check_classes(path: Path, split: str, classes: tuple[str, ...], labels: list[int]) -> None:
@@ -183,49 +313,3 @@ def _check_classes(path: Path, split: str, classes: tuple[str, ...], labels: lis
     empty = [name for k, name in enumerate(classes) if k not in set(labels)]
     if empty:
         raise DataError(f"{path} has no {split} image of {', '.join(empty[:5])}; add some.")
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise DataError(f"{file} cannot be read ({error.strerror}).") from None
-
-
-def _read_idx_split(images_file: Path, labels_file: Path) -> Arrays:
-    images, labels = _read_idx(images_file, 3), _read_idx(labels_file, 1)
-    if images.shape[1:] != (SIDE, SIDE):
-        raise DataError(
-            f"{images_file} holds images of {images.shape[1]}x{images.shape[2]}; they must be "
-            f"{SIDE}x{SIDE}. Folders of pictures are resized when they are read."
-        )
-    if len(images) != len(labels):
-        raise DataError(
-            f"{images_file} holds {len(images):,} images, {labels_file.name} {len(labels):,} "
-            "labels; they do not belong together."
-        )
-    return images, labels
-
-
-def _read_idx(file: Path, dimensions: int) -> NDArray[np.uint8]:
-    """MNIST's format: 0, 0, 8 for bytes, the number of dimensions, these in 4 bytes each, values.
-
-    The format is told at yann.lecun.com/exdb/mnist.
-    """
-    content = _bytes(file)
-    try:
-        content = gzip.decompress(content) if file.suffix == ".gz" else content
-        magic, *shape = struct.unpack_from(f">{1 + dimensions}I", content)
-        values = np.frombuffer(content, np.uint8, offset=4 * (1 + dimensions))
-        if magic != 0x0800 + dimensions:
-            raise ValueError(f"it does not start with {0x0800 + dimensions} but with {magic}")
-        return values.reshape(shape)
-    except (ValueError, struct.error, OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{file} is no IDX file of bytes in {dimensions} dimensions, or cut short ({error})."
-        ) from None
-
-
-def _read_picture(file: Path) -> NDArray[np.uint8]:
-    """(28, 28) grey, squeezed into a square, upright."""
-    return squeeze(load_picture(file)).image

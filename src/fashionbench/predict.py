@@ -1,11 +1,11 @@
 """A trained model and people's pictures -> class probabilities, and whether to rely on them."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import inf, isfinite
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from fashionbench.entries import Entry
 from fashionbench.errors import StoreError
 from fashionbench.evaluation import infer
 from fashionbench.fashion_mnist import CLASSES
+from fashionbench.picture_facts import levels_of, warn_of_ground
+from fashionbench.picture_reading import Levels
 from fashionbench.prepare import Prepared, prepare, squeeze
 from fashionbench.recipe import Views
 from fashionbench.result import load_result
@@ -63,10 +65,15 @@ class Prediction:
     """(28, 28): the picture as the model saw it."""
     sure: bool
     """Whether the first class has a probability of at least SURE."""
+    warnings: tuple[str, ...] = ()
+    """Why not to rely on it all the same, in sentences."""
 
     def top(self, k: int = 3) -> list[tuple[str, float]]:
-        """The `k` most probable classes and their probabilities, the most probable first."""
-        order = np.argsort(self.probabilities)[::-1][:k]
+        """The `k` most probable classes and their probabilities, the most probable first.
+
+        Of equal ones it is the first class, as where models are scored.
+        """
+        order = np.argsort(-np.array(self.probabilities), kind="stable")[:k]
         return [(self.classes[i], self.probabilities[i]) for i in order]
 
     @property
@@ -91,6 +98,13 @@ class Predictor:
     """Makes of a picture what the model was trained on."""
     test_views: Views = "one"
     """What the model is shown of each image, as when it was scored."""
+    pictures: Mapping[str, Any] = field(default_factory=dict)
+    """The `picture_facts` of a person's own data set, as far as the checkpoint has them."""
+
+    @property
+    def levels(self) -> Levels | None:
+        """What became black and white where pictures of its data set had more than 8 bits."""
+        return levels_of(self.pictures)
 
     def predict(self, pictures: "Sequence[Image]") -> list[Prediction]:
         """Prepare each picture as the data set's are, and classify it.
@@ -101,9 +115,19 @@ class Predictor:
         for prepared in map(self.prepare, pictures):
             row = self.weigh(prepared)
             found.append(
-                Prediction(self.classes, tuple(row.tolist()), prepared.image, self.is_sure(row))
+                Prediction(
+                    classes=self.classes,
+                    probabilities=tuple(row.tolist()),
+                    prepared=prepared.image,
+                    sure=self.is_sure(row),
+                    warnings=self.warn(prepared),
+                )
             )
         return found
+
+    def warn(self, prepared: Prepared) -> tuple[str, ...]:
+        """Say how a picture is unlike all those that the model was trained on."""
+        return warn_of_ground(prepared.image, self.pictures)
 
     def weigh(self, prepared: Prepared) -> NDArray[np.float64]:
         """(K,) probabilities from all views of a picture; of a photo, put right for photos."""
@@ -122,7 +146,8 @@ class Predictor:
         """(N, 28, 28) images, light on black -> (N, K) probabilities."""
         on_cpu = torch.from_numpy(np.ascontiguousarray(images))
         logits = infer(self.model, on_cpu, self.test_views)
-        return np.exp(log_softmax(logits / (self.temperature or 1.0)))
+        # In float64, for a quotient in float32 could make different logits equal.
+        return np.exp(log_softmax(logits.astype(np.float64) / (self.temperature or 1.0)))
 
 
 def load_predictor(where: Path | None = None) -> Predictor:
@@ -158,6 +183,7 @@ def load_predictor(where: Path | None = None) -> Predictor:
         path=path,
         prepare=squeeze if job.dataset_source else prepare,
         test_views=job.recipe.test_views,
+        pictures=facts.get("pictures", {}) if job.dataset_source else {},
     )
 
 

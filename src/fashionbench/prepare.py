@@ -6,19 +6,17 @@ turned grey. A picture on plain black or white goes the same way. In any other
 the item is found first, by GrabCut (Rother, Kolmogorov and Blake 2004).
 """
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fashionbench.errors import DataError
+from fashionbench.picture_reading import SIDE, load_picture, to_square
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from PIL.Image import Image
 
 __all__ = ["Prepared", "load_picture", "prepare", "squeeze"]
@@ -28,9 +26,6 @@ Grey = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 """(H, W), 1 on the item, 0 on the background."""
 
-SIDE = 28
-LARGEST = 1024
-"""Pixels of a picture's longer side; larger ones are reduced while they are read."""
 WORKING = 160
 """Pixels of the longer side at which the item is looked for."""
 PLAIN = 16
@@ -60,68 +55,9 @@ class Prepared:
         return np.asarray(self.views[0])
 
 
-def load_picture(file: "Path | BinaryIO", name: str = "") -> "Image":
-    """Read a picture of any format that Pillow reads: upright, RGB, at most LARGEST pixels.
-
-    Of an animation it is the first frame; what is transparent becomes white behind dark
-    things and black behind light ones. `name` is what errors call it.
-    Raises DataError for what cannot be read, is damaged or is too large.
-    """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    name = name or str(file)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file) as picture:
-                picture.draft("RGB", (LARGEST, LARGEST))  # a JPEG is decoded at a fraction
-                rgb = _rgb(picture)
-        rgb.thumbnail((LARGEST, LARGEST))
-        return ImageOps.exif_transpose(rgb)
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise DataError(
-            f"{name} has more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels; make it smaller."
-        ) from None
-    except UnidentifiedImageError:
-        raise DataError(
-            f"{name} is not a picture of a known format; give a JPEG, PNG, WebP, GIF, TIFF or BMP."
-        ) from None
-    except FileNotFoundError:
-        raise DataError(f"There is no file {name}; give the path of a picture.") from None
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise DataError(f"{name} cannot be read ({reason}); give a whole picture.") from None
-    except Exception as error:  # a decoder may raise anything over a damaged file
-        raise DataError(f"{name} is damaged ({error}); give a whole picture.") from None
-
-
-def _rgb(picture: "Image") -> "Image":
-    from PIL import Image
-
-    exif = picture.getexif()
-    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
-        values = np.array(picture, np.float32)  # changed in place: it may be a large picture
-        white = next((w for w in (1, 255, 65535) if values.max() <= w), values.max())
-        values.clip(0, out=values)
-        values *= 255 / white
-        picture = Image.fromarray(values.astype(np.uint8))
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        grey, alpha = np.asarray(picture.convert("L")), np.asarray(picture)[..., 3]
-        dark = not alpha.any() or np.average(grey, weights=alpha) < 128
-        behind = Image.new("RGBA", picture.size, "white" if dark else "black")
-        picture = Image.alpha_composite(behind, picture)
-    picture = picture.convert("RGB")
-    picture.getexif().update(exif)  # the way up
-    return picture
-
-
 def squeeze(picture: "Image") -> Prepared:
     """The whole picture, grey, in a square: as the pictures of a data set of one's own are read."""
-    from PIL.Image import Resampling
-
-    grey = picture.convert("L").resize((SIDE, SIDE), Resampling.BILINEAR)
-    return Prepared(np.array(grey)[None], is_photo=False)
+    return Prepared(to_square(picture)[None], is_photo=False)
 
 
 def prepare(picture: "Image") -> Prepared:

@@ -25,6 +25,7 @@ from fashionbench.gate import builder, examine, examine_trained
 from fashionbench.layout import FEW
 from fashionbench.models import build_model, model_entry
 from fashionbench.models.cost import count_parameters
+from fashionbench.picture_facts import picture_facts
 from fashionbench.progress import say
 from fashionbench.recipe import Recipe, written
 from fashionbench.records import environment, write_atomically
@@ -63,6 +64,8 @@ def train_in_folder(
     classes, images = len(dataset.classes), dataset.train.images
     model = build_model(job.model, job.seed, classes, say, images=images)
     label = model_entry(job.model).label
+    for note in dataset.notes:
+        say(note)
     for remark in examine(job, dataset).remarks.values():
         say(f"{label}: {remark}")
     watch = TensorBoard(folder / "tensorboard", job.recipe) if track else None
@@ -92,6 +95,7 @@ def train_in_folder(
         "parameters": count_parameters(model),
         "validation_accuracy": _kept_accuracy(trained, job.recipe),
         "temperature": calibrate(model, dataset.train, job.recipe),
+        "pictures": picture_facts(images.numpy(), dataset.levels),
         "environment": environment(
             {"torch": torch.__version__},
             threads=torch.get_num_threads(),

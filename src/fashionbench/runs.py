@@ -27,6 +27,7 @@ from fashionbench.members import fit_members
 from fashionbench.models import identify, model_entry
 from fashionbench.models.cost import count_parameters
 from fashionbench.own_code import told
+from fashionbench.picture_facts import picture_facts
 from fashionbench.records import Outcome, RunRecord, RunStore, environment, now
 from fashionbench.scores import image_losses, score
 from fashionbench.snapshot import summary
@@ -240,6 +241,7 @@ def _recorded(run: _Run, dataset: Dataset, folder: Path, examined: Examination) 
         "parameters": record.parameters,
         "test_accuracy": record.scores.accuracy,
         "temperature": run.test.temperature,
+        "pictures": picture_facts(dataset.train.images.cpu().numpy(), dataset.levels),
         "environment": record.environment,
     }
     path = checkpoint_path(folder, job, device.type)

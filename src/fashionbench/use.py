@@ -5,6 +5,7 @@ import io
 import json
 import os
 import sys
+from collections import defaultdict
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fashionbench.errors import DataError, StoreError
+from fashionbench.names import printable
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from fashionbench.predict import Prediction, Predictor
 
 __all__ = ["export", "predict", "serve"]
@@ -56,12 +60,16 @@ def predict(
     if model is None:
         hint = "" if predictor.path == PHOTO_MODEL else "; --model photo is made for photos"
         typer.echo(
-            f"fashionbench: the model is {predictor.label}, {predictor.path}{hint}", err=True
+            f"fashionbench: the model is {predictor.label}, {printable(predictor.path)}{hint}",
+            err=True,
         )
     with redirect_stdout(sys.stderr):
-        answers = [answer for name in images for answer in _answers(predictor, name, save_prepared)]
+        notes = list[str]()
+        answers = [
+            answer for name in images for answer in _answers(predictor, name, save_prepared, notes)
+        ]
     if as_json:
-        typer.echo(json.dumps(_document(predictor, answers), indent=2))
+        typer.echo(json.dumps(_document(predictor, answers, notes), indent=2))
     else:
         _print_table(predictor, answers)
     if any(answer.error for answer in answers):
@@ -77,64 +85,82 @@ class _Answer:
     error: str | None = None
 
 
-def _answers(predictor: "Predictor", name: str, folder: Path | None) -> list[_Answer]:
+def _answers(
+    predictor: "Predictor", name: str, folder: Path | None, notes: list[str]
+) -> list[_Answer]:
     try:
-        return [_answer(predictor, picture, folder) for picture in _pictures(name)]
+        return [_answer(predictor, picture, folder) for picture in _pictures(name, notes)]
     except DataError as error:  # a folder or a pattern without pictures
         return [_refused(name, str(error))]
 
 
 def _answer(predictor: "Predictor", name: str, folder: Path | None) -> _Answer:
-    from fashionbench.prepare import load_picture
+    from fashionbench.picture_reading import load_picture
 
+    levels = predictor.levels
     try:
         if name == "-":
-            picture = load_picture(io.BytesIO(sys.stdin.buffer.read()), "standard input")
+            picture = load_picture(io.BytesIO(sys.stdin.buffer.read()), "standard input", levels)
         else:
-            picture = load_picture(Path(name))
+            picture = load_picture(Path(name), levels=levels)
     except DataError as error:
         return _refused(name, str(error))
     try:
         prediction = predictor.predict([picture])[0]
     except DataError as error:
         return _refused(name, f"{name}: {error}")
-    saved = None if folder is None else str(_write_prepared(prediction, name, folder))
-    return _Answer(name, prediction, saved)
+    saved = None if folder is None else printable(_write_prepared(prediction, name, folder))
+    return _Answer(printable(name), prediction, saved)
 
 
 def _refused(name: str, error: str) -> _Answer:
+    error = printable(error)
     typer.echo(f"fashionbench: {error}", err=True)
-    return _Answer(name, error=error)
+    return _Answer(printable(name), error=error)
 
 
-def _pictures(name: str) -> list[str]:
-    """The pictures of a folder or a pattern, in the order of names; else `name` itself."""
+def _pictures(name: str, notes: list[str]) -> list[str]:
+    """The pictures of a folder or a pattern, in the order of names; else `name` itself.
+
+    What is passed over is told, and added to `notes`.
+    """
+    from fashionbench.notes import note_passed_over
+    from fashionbench.picture_files import find_pictures
+
     path = Path(name)
     try:
         if path.is_dir():
-            return _some(
-                [str(file) for file in path.iterdir() if _is_picture(file)], "folder", name
-            )
+            kind, (pictures, others) = "folder", find_pictures(path)
+        elif glob.has_magic(name) and not path.exists():
+            kind, (pictures, others) = "pattern", _matching(name)
+        else:
+            return [name]
     except OSError as error:
         raise DataError(f"{name} cannot be read ({error.strerror}).") from None
-    if glob.has_magic(name) and not path.exists():
-        found = glob.glob(name, recursive=True)  # noqa: PTH207 - a pattern may be absolute
-        return _some(found, "pattern", name)
-    return [name]
-
-
-def _some(found: Any, kind: str, name: str) -> list[str]:
-    pictures = sorted(found)
+    for note in note_passed_over(others):
+        notes.append(f"{printable(name)}: {note}")
+        typer.echo(f"fashionbench: {notes[-1]}", err=True)
     if not pictures:
         raise DataError(f"There are no pictures in the {kind} {name}.")
-    return pictures
+    return [str(file) for file in pictures]
 
 
-def _is_picture(file: Path) -> bool:
-    from PIL import Image
+def _matching(pattern: str) -> tuple[list[Path], list[Path]]:
+    """The pictures, each once, that a pattern means by themselves or by their folders; the rest."""
+    from fashionbench.picture_files import find_pictures, is_housekeeping, pictures_apart
 
-    Image.init()
-    return file.suffix.lower() in Image.EXTENSION and not file.name.startswith(".")
+    asked = Path(pattern).parts
+    names = glob.glob(pattern, recursive=True)  # noqa: PTH207 - a pattern may be absolute
+    found = [
+        path
+        for path in sorted(map(Path, names))
+        if not any(is_housekeeping(part) for part in path.parts if part not in asked)
+    ]
+    pictures, others = pictures_apart(path for path in found if not path.is_dir())
+    for folder in (path for path in found if path.is_dir()):
+        within, beside = find_pictures(folder)
+        pictures, others = [*pictures, *within], [*others, *beside]
+    return list(dict.fromkeys(pictures)), list(dict.fromkeys(others))
 
 
 def _write_prepared(prediction: "Prediction", name: str, folder: Path) -> Path:
@@ -155,14 +181,15 @@ def _write_prepared(prediction: "Prediction", name: str, folder: Path) -> Path:
     return path
 
 
-def _document(predictor: "Predictor", answers: list[_Answer]) -> dict[str, Any]:
+def _document(predictor: "Predictor", answers: list[_Answer], notes: list[str]) -> dict[str, Any]:
     from fashionbench.predict import SURE
 
     return {
         "model": predictor.label,
-        "checkpoint": str(predictor.path),
+        "checkpoint": printable(predictor.path),
         "temperature": predictor.temperature,
         "sure_from": SURE,
+        "notes": notes,
         "pictures": [_entry(answer) for answer in answers],
     }
 
@@ -175,6 +202,7 @@ def _entry(answer: _Answer) -> dict[str, Any]:
         "picture": answer.picture,
         "class": found.label,
         "sure": found.sure,
+        "warnings": found.warnings,
         "probabilities": dict(zip(found.classes, found.probabilities, strict=True)),
         "prepared": answer.saved,
     }
@@ -202,10 +230,22 @@ def _print_table(predictor: "Predictor", answers: list[_Answer]) -> None:
             ", ".join(f"{name} {share:.0%}" for name, share in others),
         )
     console.print(table)
+    _print_warnings(console, found)
     if predictor.temperature is None:
         console.print(
             "The probabilities are not calibrated: the model was trained without validation images."
         )
+
+
+def _print_warnings(console: "Console", answers: list[_Answer]) -> None:
+    """Print each warning once, with the pictures that it is about."""
+    about = defaultdict[str, list[str]](list)
+    for answer in answers:
+        for warning in answer.prediction.warnings if answer.prediction else ():
+            about[warning].append(Path(answer.picture).name)
+    for warning, names in about.items():
+        more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+        console.print(f"! {', '.join(names[:3])}{more}: {warning}")
 
 
 def _short(names: list[str]) -> list[str]:

@@ -1,12 +1,16 @@
 """Weights from a file -> a model: read safely, fitted by name and shape, and told what fitted."""
 
+import argparse
 import hashlib
+import pathlib
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,6 +23,28 @@ __all__ = ["Fitted", "digest_weights", "fit_weights", "load_weights", "read_weig
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "net", "weights")
 _PREFIXES = ("module.", "_orig_mod.")
 """What DataParallel and torch.compile put before each name."""
+
+_REBUILDERS: list[Any] = [np.float64(0).__reduce__()[0], np.empty(0).__reduce__()[0]]
+"""NumPy's functions that unpickle a scalar and an array."""
+_NOTES_BESIDE: list[Any] = [
+    argparse.Namespace,
+    np.dtype,
+    np.ndarray,
+    *(kind for name, kind in vars(np.dtypes).items() if name.endswith("DType")),
+    # By their names before NumPy 2.0 and since, and those of Python before 3.13 and since.
+    *(
+        (each, f"numpy.{core}.multiarray.{each.__name__}")
+        for each in _REBUILDERS
+        for core in ("core", "_core")
+    ),
+    *(
+        (pathlib.PurePath, f"{module}.{kind}Path")
+        for module in ("pathlib", "pathlib._local")
+        for kind in ("Posix", "Windows")
+    ),
+]
+"""What training programs keep beside the tensors, such as the best loss and the arguments: values,
+of which none does anything when it is built."""
 
 
 @dataclass
@@ -70,9 +96,21 @@ def _content(path: str) -> bytes:
 def read_weights(path: str) -> dict[str, Tensor]:
     """The tensors of a safetensors file, or of one that torch.save wrote; nothing is executed.
 
-    They may lie in a dict under such a key as state_dict, their names after `module.`. Raises
-    UsageError for anything else.
+    They may lie in a dict under whatever key, their names after `module.`; values of NumPy's
+    beside them are passed over. Raises UsageError for anything else.
     """
+    tensors = _find_tensors(_load(path))
+    if not tensors:
+        raise UsageError(f"{path} holds no tensors by name; save the model's state_dict.")
+    if any(_is_quantized(name, value) for name, value in tensors.items()):
+        raise UsageError(
+            f"{path} holds quantized weights, which cannot be trained on; give those that the "
+            "model had before it was quantized."
+        )
+    return {_bare(key): value for key, value in tensors.items() if isinstance(value, Tensor)}
+
+
+def _load(path: str) -> Any:
     import io
 
     from safetensors.torch import load
@@ -80,9 +118,12 @@ def read_weights(path: str) -> dict[str, Tensor]:
     content = _content(path)
     try:
         if path.endswith(".safetensors"):
-            found: Any = load(content)
-        else:
-            found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            return load(content)
+        # What another library allowed before would be forgotten at the end.
+        allowed = torch.serialization.get_safe_globals()
+        news = [each for each in _NOTES_BESIDE if each not in allowed]
+        with torch.serialization.safe_globals(news):
+            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:  # says at length how to run what the file holds
         raise UsageError(
             f"{path} is neither a safetensors file nor one of tensors alone that torch.save wrote; "
@@ -94,22 +135,49 @@ def read_weights(path: str) -> dict[str, Tensor]:
             f"{path} holds no weights that can be read safely ({reason}); save the model's "
             "state_dict alone, with safetensors or torch.save."
         ) from None
+
+
+def _find_tensors(found: Any) -> dict[str, Any]:
+    """The first mapping of names to tensors, the outermost first; under a usual key before others.
+
+    One that holds no matrix counts where no other has one: it may be the mean of the pixels.
+    """
     for key in _WRAPPERS:
         if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
             found = found[key]
-    tensors = {key: value for key, value in _items(found) if isinstance(value, Tensor)}
-    if not tensors:
-        raise UsageError(f"{path} holds no tensors by name; save the model's state_dict.")
-    return {_bare(key): value for key, value in tensors.items()}
+    mappings = [dict(mapping) for mapping in _mappings(found)]
+    for least in (2, 0):
+        for mapping in mappings:
+            tensors = [value for value in mapping.values() if isinstance(value, Tensor)]
+            if any(tensor.ndim >= least for tensor in tensors):
+                return mapping
+    return {}
 
 
-def _items(found: Any) -> list[tuple[str, Any]]:
-    return list(found.items()) if isinstance(found, Mapping) else []
+def _mappings(found: Any) -> Iterator[Mapping[str, Any]]:
+    """All mappings by names that lie in a file, the outermost first; not those of optimizers."""
+    level = [found]
+    while level := [each for each in level if isinstance(each, Mapping)]:
+        named = [{k: v for k, v in each.items() if isinstance(k, str)} for each in level]
+        yield from named
+        level = [
+            value for each in named for key, value in each.items() if not key.startswith("optim")
+        ]
+
+
+def _is_quantized(name: str, value: Any) -> bool:
+    if not isinstance(value, Tensor):
+        return name.endswith("_packed_params")
+    whole = not value.is_floating_point() and not value.is_complex()
+    return value.is_quantized or (whole and name.endswith("weight"))
 
 
 def _bare(name: str) -> str:
-    for prefix in _PREFIXES:
-        name = name.removeprefix(prefix)
+    before = ""
+    while name != before:
+        before = name
+        for prefix in _PREFIXES:
+            name = name.removeprefix(prefix)
     return name
 
 
@@ -169,8 +237,7 @@ def load_weights(model: nn.Module, path: str, name: str) -> Fitted:
     """
     net, read = _inside(model), read_weights(path)
     known = net.state_dict()
-    # A checkpoint of this program's holds the wrapped net.
-    weights = {key if key in known else key.removeprefix("net."): read[key] for key in read}
+    weights = _renamed(read, known)
     head = _head(model)
     fitted = fit_weights(model, {key: weights[key] for key in weights if key not in head})
     fitted.head = [key for key in fitted.missing if key in head]
@@ -181,6 +248,26 @@ def load_weights(model: nn.Module, path: str, name: str) -> Fitted:
             f"{_shapes(weights)}; the model {_shapes(model.state_dict())}."
         )
     return fitted
+
+
+def _renamed(read: Mapping[str, Tensor], known: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Take off what all names begin with, as many parts of it as let the most tensors fit."""
+    heads = [name.split(".")[:-1] for name in read]
+    shared = [*takewhile(lambda parts: len(set(parts)) == 1, zip(*heads, strict=False))]
+    found = [
+        {".".join(name.split(".")[parts:]): read[name] for name in read}
+        for parts in range(len(shared) + 1)
+    ]
+    # A checkpoint of this program's holds the wrapped net, maybe beside other tensors.
+    found.append({key if key in known else key.removeprefix("net."): read[key] for key in read})
+    return max(found, key=lambda weights: _count_fitting(weights, known))
+
+
+def _count_fitting(weights: Mapping[str, Tensor], known: Mapping[str, Tensor]) -> int:
+    return sum(
+        name in known and (given.shape == known[name].shape or _is_grey_version(known[name], given))
+        for name, given in weights.items()
+    )
 
 
 def _shapes(tensors: Mapping[str, Tensor]) -> str:

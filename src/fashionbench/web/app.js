@@ -4,7 +4,7 @@ const SIDE = 28;
 const $ = (id) => document.getElementById(id);
 const percent = (p) => (p > 0 && p < 0.001 ? "< 0.1 %" : `${(100 * p).toFixed(1)} %`);
 
-const state = { about: null, answers: null, prepared: null, model: 0, chosen: null, asked: 0, shown: 0 };
+const state = { about: null, answers: null, prepared: null, warnings: [], model: 0, chosen: null, asked: 0, shown: 0 };
 
 function element(tag, attributes = {}, ...children) {
   const made = Object.assign(document.createElement(tag), attributes);
@@ -68,7 +68,8 @@ async function ask(send, source, follow = true) {
   try {
     const found = await send();
     if (mine !== state.asked) return;
-    Object.assign(state, { answers: found.answers, prepared: found.prepared, model: state.chosen ?? found.rely_on });
+    const { answers, prepared, warnings, rely_on } = found;
+    Object.assign(state, { answers, prepared, warnings, model: state.chosen ?? rely_on });
     showPicture(source);
     show();
     if (follow) bringIntoView();
@@ -119,8 +120,9 @@ function showModel() {
     sure ? `${label} ` : `Not sure: perhaps ${label} `,
     element("small", { textContent: percent(chances[0].probability) }),
   );
-  $("answer").classList.toggle("unsure", !sure);
-  $("doubt").textContent = sure ? others() : "No class stands out, so do not rely on this. " + others();
+  $("answer").classList.toggle("unsure", !sure || state.warnings.length > 0);
+  const doubts = sure ? state.warnings : [...state.warnings, "No class stands out, so do not rely on this."];
+  $("doubt").textContent = [...doubts, others()].join(" ");
   $("bars").replaceChildren(
     ...chances.map(({ name, probability }) =>
       element(
