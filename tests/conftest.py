@@ -4,7 +4,6 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side; read when torch is imported
 
-import json
 import signal
 import subprocess
 import sys
@@ -20,7 +19,6 @@ from typer.testing import CliRunner, Result
 from fashionbench.cli import app
 from fashionbench.comparison import plan
 from fashionbench.data import Dataset, Split, load_data
-from fashionbench.picture_facts import picture_facts
 from fashionbench.records import RunStore, TestSet
 from fashionbench.resume import train_in_folder
 from fashionbench.runs import run_job
@@ -77,10 +75,6 @@ def ink_reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 picture.save(folder / "mine" / split / name / f"{number}.png")
     ((job,),) = plan(["linear"], ["seed"], 1, dataset=str(folder / "mine"), epochs=20).entries()
     train_in_folder(job, folder / "trained", device="cpu")
-    beside = folder / "trained" / "model.json"
-    facts = json.loads(beside.read_text("utf-8"))
-    images = load_data(str(folder / "mine")).train.images.numpy()
-    beside.write_text(json.dumps(facts | {"pictures": picture_facts(images)}))
     return folder / "trained"
 
 

@@ -341,14 +341,23 @@ def test_editing_ones_own_change_makes_other_runs_of_it(tmp_path: Path) -> None:
     [
         ("images[:, 0]", r"answers \(4, 1, 28, 28\) images with \(4, 28, 28\)"),
         ("3", "with int; it must give back as many"),
-        ("images @ uniform", r"mine.py, line 1: .*\(B, 4\) uniform random numbers"),
+        ("images @ uniform", r"mine.py, line 2: .*\(B, 4\) uniform random numbers"),
+        ("images / 0", "not finite"),
+        ("images * torch.rand(()).item()", "in two ways, so it draws others itself"),
+        ("images * random.random()", "in two ways, so it draws others itself"),
+        ("images * numpy.random.rand()", "in two ways, so it draws others itself"),
+        ("images - images.mean(0)", "when other images are beside it"),
+        ("images.flip(0)", "when other images are beside it"),
     ],
 )
 def test_what_is_wrong_with_ones_own_change_is_told(
     content: str, says: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "mine.py"
-    path.write_text(f"def mine(images, uniform, strength): return {content}\n")
+    path.write_text(
+        "import random; import numpy; import torch\n"
+        f"def mine(images, uniform, strength): return {content}\n"
+    )
     with pytest.raises(UsageError, match=says):
         identify_changes([f"{path}:mine"])
     with pytest.raises(UsageError, match="no class or function 'his'"):

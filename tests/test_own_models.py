@@ -1,9 +1,12 @@
 """A person's own model: taken as it is, adapted where it must be, its faults explained."""
 
+import os
+import shutil
 import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,7 @@ from fashionbench.comparison import plan
 from fashionbench.config import Job
 from fashionbench.data import Dataset
 from fashionbench.errors import FashionbenchError, StoreError, UsageError
-from fashionbench.models import build_model, identify, model_entry
+from fashionbench.models import Source, build_model, identify, model_entry
 from fashionbench.models.adapter import SHAPES, Interface, find_interface
 from fashionbench.own_code import locate
 from fashionbench.own_source import digest
@@ -306,3 +309,80 @@ def test_a_model_that_cannot_be_had_is_told_before_data_is_looked_for(
     answer = call_cli("compare", "--models", "my_net.py:Wrong", "--data", "nowhere")
     assert answer.exit_code == 2
     assert "it must be (2, 10)" in answer.stderr
+
+
+CHANGES = {
+    "FromDict": ('"width": 8', '"width": 9'),
+    "FromNamespace": ("SimpleNamespace(width=8)", "SimpleNamespace(width=9)"),
+    "FromEnvironment": ("WIDTH_OF_A_TEST", "9"),
+    "FromFile": ("net.json", '{"factor": 2}'),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_run_belongs_to_what_was_built_not_to_its_source_alone(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "net.json").write_text('{"factor": 1}')
+    # Its settings come from elsewhere: no text of the file itself changes.
+    settings = 'CONFIG = {"width": 8}\nfrom types import SimpleNamespace\n'
+    (tmp_path / "settings_of_a_test.py").write_text(f"{settings}SPACE = SimpleNamespace(width=8)\n")
+    source = (Path(__file__).parent / "own_nets.py").read_text("utf-8")
+    source = source.replace('CONFIG = {"width": 8}', "from settings_of_a_test import CONFIG")
+    source = source.replace("SPACE = SimpleNamespace(width=8)", "import settings_of_a_test as s")
+    source = source.replace("SPACE.width", "s.SPACE.width")
+    path = write(tmp_path, source)
+    before = identify(f"{path}:{name}")
+    assert identify(f"{path}:{name}") == before
+    others = {other: identify(f"{path}:{other}") for other in CHANGES if other != name}
+    old, new = CHANGES[name]
+    if name == "FromEnvironment":
+        monkeypatch.setenv(old, new)
+    elif name == "FromFile":
+        (tmp_path / old).write_text(new)
+    else:
+        beside = tmp_path / "settings_of_a_test.py"
+        beside.write_text(beside.read_text().replace(old, new))
+    assert identify(f"{path}:{name}") != before
+    assert {other: identify(f"{path}:{other}") for other in others} == others
+
+
+def test_the_identity_holds_no_bit_of_a_weight_and_no_seed(tmp_path: Path) -> None:
+    path = shutil.copy(Path(__file__).parent / "own_nets.py", tmp_path / "mine.py")
+    for name in ("Plain", "RandomFeatures", "UnseededArray", "DrawnWidth", "OwnGenerator"):
+        assert identify(f"{path}:{name}") == identify(f"{path}:{name}"), name
+
+
+def test_an_identity_is_the_same_in_every_process(tmp_path: Path) -> None:
+    path = shutil.copy(Path(__file__).parent / "own_nets.py", tmp_path / "mine.py")
+    program = f"from fashionbench.models import identify; print(identify('{path}:Tied')[1])"
+    for variables in ({}, {"PYTHONHASHSEED": "1", "ATEN_CPU_CAPABILITY": "default"}):
+        answer = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            env=os.environ | variables,
+        )
+        assert answer.stdout.strip() == identify(f"{path}:Tied")[1], answer.stderr
+
+
+def test_the_digests_of_a_source_are_read_as_they_are_written() -> None:
+    whole = Source("a.b", "c", "d")
+    for source in (Source(), Source("a"), replace(whole, weights=""), whole, Source(weights="d")):
+        assert Source.parse(str(source)) == source
+    assert Source("a.b").own_text == "a"
+
+
+def test_five_seeds_of_a_net_without_convolutions_train(
+    tmp_path: Path, call_cli: Callable[..., Result]
+) -> None:
+    write(tmp_path, NET)
+    quick = ["--dataset", "silhouettes", "--epochs", "1", "--train-images", "500"]
+    answer = call_cli("compare", *quick, "--models", "my_net.py:MyNet")
+    assert answer.exit_code == 0, answer.stderr
+    settings = {"dataset": "silhouettes", "epochs": 1, "train_images": 500}
+    study = plan(["my_net.py:MyNet"], ["seed"], 5, **settings)
+    store = RunStore(tmp_path / "runs" / "silhouettes")
+    ((*jobs,),) = study.entries()
+    ways = [store.load_run(job).environment["way"] for job in jobs]
+    assert "stacked with 2" in ways

@@ -1,15 +1,20 @@
 """What can be stacked, what that gains, and how many fit: tried before it is done."""
 
+from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
 
+import own_nets
 import pytest
 import torch
 from torch import nn
 
+from fashionbench.batches import Batch
 from fashionbench.data import Dataset, Split
+from fashionbench.global_state import seeded
 from fashionbench.models import build_model
 from fashionbench.recipe import load_recipe
+from fashionbench.stack import Stack
 from fashionbench.trial import gain, members_that_fit, why_not_stackable
 
 RECIPE = load_recipe("seed").override(epochs=2)
@@ -50,6 +55,66 @@ def test_a_model_that_changes_what_is_no_tensor_is_not_stacked(few: Split) -> No
     reason = why_not_stackable(lambda seed: Annealed(), few, RECIPE)
     assert reason is not None
     assert "changes heat" in reason
+
+
+SHARED = {
+    "RandomFeatures": "differ in features",
+    "RandomArray": "differ in features",
+    "DrawnWidth": "",
+    "RunningMean": "changes mean",
+    "Scale": "changes scale",
+    "Memory": "",
+    "Activations": "changes last",
+    "Counting": "changes Counting.steps",
+    "SharedDict": "changes SharedDict.<WARMTH>",
+    "DropsByPython": "draws from Python's random",
+    "DropsByNumPy": "draws from numpy.random",
+    "OwnGenerator": "changes rng",
+    "Unseeded": "not what it is alone",
+    "DropsAlways": "draws random numbers also where nothing is trained",
+    "FirstBatch": "item",
+    "NewNorm": "batching rule",
+    "LateStart": "",
+}
+ALONE = ["Plain", "InBuffers", "LogSoftmaxOut", "HeadFirst", "Tied", "FlatView"]
+
+
+def builder_of(name: str) -> Callable[[int], nn.Module]:
+    def build(seed: int) -> nn.Module:
+        with seeded(seed):
+            return getattr(own_nets, name)()
+
+    return build
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_what_members_would_share_is_not_stacked(name: str, few: Split) -> None:
+    reason = why_not_stackable(builder_of(name), few, RECIPE)
+    assert reason
+    assert SHARED[name] in reason
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_what_members_have_for_themselves_is_stacked(name: str, few: Split) -> None:
+    assert why_not_stackable(builder_of(name), few, RECIPE) is None
+
+
+def test_a_step_that_is_another_in_a_stack_is_seen(
+    few: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = partial(build_model, "mlp")
+    assert why_not_stackable(build, few, RECIPE) is None
+    step = Stack._differentiated
+
+    def wrong(stack: Stack, batch: Batch) -> torch.Tensor:
+        losses = step(stack, batch)
+        stack.parameters["layer_stack.1.weight"].grad[1] *= 1.01
+        return losses
+
+    monkeypatch.setattr(Stack, "_differentiated", wrong)
+    monkeypatch.setattr("fashionbench.stack.can_be_traced", lambda *_: False)
+    reason = why_not_stackable(build, few, RECIPE)
+    assert reason == "a step of one of them in a stack is not what it is alone"
 
 
 def test_what_stacking_gains_is_tried_out(

@@ -26,6 +26,7 @@ from fashionbench.evaluation import batch_size, infer, pixels
 from fashionbench.predict import Predictor, load_predictor
 from fashionbench.records import RunRecord, RunStore, write_atomically
 from fashionbench.result import load_result
+from fashionbench.scores import image_losses
 from fashionbench.stats import Summary, summarize
 
 if TYPE_CHECKING:
@@ -106,6 +107,9 @@ def export_model(
     job = Job.model_validate(facts["job"])
     model = _FromBytes(predictor.model).eval() if with_preprocessing else predictor.model
     images = _test_images(predictor.path, job, data)
+    run = _recorded(predictor.path, job)[0]
+    if run is not None:
+        _compare_with_record(predictor, job, images, run)
     taken = images if with_preprocessing else pixels(images)
     about = _describe(predictor, job, facts, with_preprocessing)
     with _refusing(predictor.label, "torch.export does not follow its forward method"):
@@ -256,6 +260,26 @@ def _compare(found: NDArray[Any], expected: NDArray[Any], label: str) -> float:
             f"{largest:.2g}), so nothing was written; try another --to."
         )
     return largest
+
+
+def _compare_with_record(predictor: Predictor, job: Job, images: Tensor, run: RunRecord) -> None:
+    """Refuse a model that does not answer as its run did when it was scored."""
+    logits = infer(predictor.model, images, job.recipe.test_views)
+    store = _store_of(predictor.path)
+    kept = store and store.load_test_set(job.test_set)
+    if not kept:
+        return
+    losses = image_losses(logits, kept.labels[: len(images)])
+    recorded = run.losses[: len(images)]
+    # A loss is a difference of logits: what an accelerator rounds, it rounds twice.
+    near = np.isclose(losses, recorded, rtol=0.05, atol=0.05 * max(1.0, float(losses.max())))
+    if not near.all():
+        raise StoreError(
+            f"{predictor.label} does not answer as was recorded of its run (on "
+            f"{np.count_nonzero(~near):,} of {len(images):,} test images), so nothing was "
+            "written: its file does not hold all of it. Train again with all that it needs in "
+            "parameters and buffers."
+        )
 
 
 def _card(made: Export, to: str, about: dict[str, str], predictor: Predictor, job: Job) -> str:

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 __all__ = [
     "constants",
     "copy_model",
+    "copy_skeleton",
     "fingerprint",
     "hidden_layers",
     "is_data",
@@ -212,9 +213,12 @@ class _Writer:
         shape = f"{value.dtype} {tuple(value.shape)}"
         if not self.exact:
             return shape
-        dense = (value.dequantize() if value.is_quantized else value).detach().cpu()
-        flat = (dense if dense.layout is torch.strided else dense.to_dense()).flatten()
-        return f"{shape} {_hash(flat.contiguous().view(torch.uint8))}"
+        try:
+            dense = (value.dequantize() if value.is_quantized else value).detach().cpu()
+            flat = (dense if dense.layout is torch.strided else dense.to_dense()).flatten()
+            return f"{shape} {_hash(flat.contiguous().view(torch.uint8))}"
+        except RuntimeError:  # one of vmap's, kept after its end, has no values
+            return f"{shape} of a stack"
 
     def _array(self, value: Any) -> str:
         array = np.ascontiguousarray(value)
@@ -323,12 +327,7 @@ def copy_model(model: nn.Module, anew: Callable[[], nn.Module] | None = None) ->
     A model that holds a lock, a file or the like cannot be copied: then one that `anew` builds is
     given its tensors. Raises what deepcopy raised where there is no such other.
     """
-    results: dict[int, Any] = {
-        id(value): value.detach().clone()
-        for module in model.modules()
-        for value in vars(module).values()
-        if isinstance(value, Tensor) and not value.is_leaf
-    }
+    results = _results(model)
     try:
         return copy.deepcopy(model, results)
     except Exception:  # whatever the objects in it raise
@@ -337,3 +336,26 @@ def copy_model(model: nn.Module, anew: Callable[[], nn.Module] | None = None) ->
     other = anew()
     other.load_state_dict(model.state_dict())
     return other.to(next(model.parameters()).device)
+
+
+def copy_skeleton(model: nn.Module) -> nn.Module:
+    """Copy a model without the values of its parameters and buffers, which lie on no device.
+
+    Layers that share a tensor share it in the copy too, as they would not after `to("meta")`.
+    """
+    empty = _results(model)
+    for tensor in [*model.parameters(), *model.buffers()]:
+        like = torch.empty_like(tensor, device="meta")
+        is_parameter = isinstance(tensor, nn.Parameter)
+        empty[id(tensor)] = nn.Parameter(like, tensor.requires_grad) if is_parameter else like
+    return copy.deepcopy(model, empty)
+
+
+def _results(model: nn.Module) -> dict[int, Any]:
+    """What deepcopy is told of tensors that computations left in attributes: their values alone."""
+    return {
+        id(value): value.detach().clone()
+        for module in model.modules()
+        for value in vars(module).values()
+        if isinstance(value, Tensor) and not value.is_leaf
+    }

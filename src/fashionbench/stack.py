@@ -15,7 +15,7 @@ from fashionbench.batches import Batch, batch_losses
 from fashionbench.optim import Updater
 from fashionbench.recipe import Recipe
 from fashionbench.recording import Recording, can_be_recorded
-from fashionbench.snapshot import copy_model
+from fashionbench.snapshot import copy_skeleton
 from fashionbench.tracing import Tensors, Traced, can_be_traced
 from fashionbench.train import forward_precision
 
@@ -71,7 +71,7 @@ class Stack:
         self.models = list(models)
         self.recipe = recipe
         self.steps_an_epoch = steps_an_epoch
-        self.skeleton = copy_model(models[0]).to("meta")
+        self.skeleton = copy_skeleton(models[0])
         for module in self.skeleton.modules():
             module.__class__ = _IN_A_STACK.get(type(module), type(module))
         for model in [*models, self.skeleton]:

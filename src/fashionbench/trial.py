@@ -4,6 +4,7 @@ All of it is found by trying, with models that are thrown away.
 """
 
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -50,7 +51,9 @@ def why_not_stackable(build: Build, data: Split, recipe: Recipe) -> str | None:
     if others:
         return f"two of them differ in {others}, which members would share"
     batch = next(iter(epoch_batches(few, recipe, [0, 1], 0)))
-    with isolated(device):
+    with isolated(device), warnings.catch_warnings():
+        # What torch says where it would compute for one member after another.
+        warnings.filterwarnings("error", message="There is a performance drop")
         seed_generators(device, 0)
         try:
             Stack([first, second], recipe, 1).step(batch)
@@ -59,7 +62,7 @@ def why_not_stackable(build: Build, data: Split, recipe: Recipe) -> str | None:
             stack = Stack([build(seed).to(device) for seed in (0, 1)], plain, 1)
             return _why_not_as_alone(stack, lambda: build(1).to(device), batch)
         except Exception as error:  # whatever a person's own code raises over stacked tensors
-            return (str(error) or type(error).__name__).splitlines()[0]
+            return (str(error) or type(error).__name__).splitlines()[0].partition(". ")[0]
 
 
 def _why_not_as_alone(stack: Stack, another: Callable[[], nn.Module], batch: Batch) -> str | None:
@@ -76,7 +79,7 @@ def _why_not_as_alone(stack: Stack, another: Callable[[], nn.Module], batch: Bat
     libraries = [name for name, state in generator_states().items() if state != generators[name]]
     if libraries:
         return f"it draws from {' and '.join(libraries)}, and members would share what is drawn"
-    changed = _differing(held, _state_after(stack.skeleton))
+    changed = _differing(held, plain_state(stack.skeleton))
     if changed:
         return f"its forward method changes {changed}, which members would share"
     alone = another()
@@ -108,13 +111,6 @@ def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> str:
     """Name up to three facts that are not alike."""
     names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
     return ", ".join(names[:3])
-
-
-def _state_after(model: nn.Module) -> Mapping[str, str]:
-    try:
-        return plain_state(model)
-    except RuntimeError:  # it has kept a tensor of all members, which is nothing outside the stack
-        return {"what it keeps of its last images": "changed"}
 
 
 def _states_of_torch(batch: Batch) -> list[Tensor]:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from fashionbench.errors import UsageError
+from fashionbench.global_state import silent
 from fashionbench.models.adapter import Interface, find_interface
 from fashionbench.own_code import told
 from fashionbench.snapshot import structure
@@ -37,8 +38,9 @@ def fitted(
     key = f"{reference} {classes} {structure(model)}"
     interface = interface or _interfaces.get(key)
     if interface is None:
-        _check_switches(anew(), reference)
-        interface = _find(model, anew, reference, classes, _pixels(images))
+        with silent():  # what is built to be looked at
+            _check_switches(anew(), reference)
+            interface = _find(model, anew, reference, classes, _pixels(images))
         _interfaces[key] = interface
     model = interface.fitted(model)
     if any(nn.parameter.is_lazy(parameter) for parameter in model.parameters()):

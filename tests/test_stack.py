@@ -1,0 +1,44 @@
+"""A stack is its members: it computes each one's step, and gives each its weights."""
+
+from itertools import chain
+
+import pytest
+import torch
+
+from fashionbench.batches import epoch_batches
+from fashionbench.data import Split
+from fashionbench.models import build_model
+from fashionbench.recipe import load_recipe
+from fashionbench.stack import Stack
+
+RECIPE = load_recipe("seed")
+
+
+@pytest.mark.parametrize("name", ["mlp", "vgg-tiny"])
+def test_losses_and_gradients_are_those_of_each_member(name: str, few: Split) -> None:
+    members = [build_model(name, seed) for seed in range(3)]
+    stack = Stack([build_model(name, seed) for seed in range(3)], RECIPE, 1)
+    batch = next(iter(epoch_batches(few, RECIPE, range(3), 0)))
+    losses = stack.differentiate(batch)
+    for row, member in enumerate(members):
+        images, labels = (tensor.chunk(3)[row] for tensor in batch.tensors())
+        loss = torch.nn.functional.cross_entropy(member(images), labels)
+        loss.backward()
+        torch.testing.assert_close(losses[row], loss.detach())
+        for key, tensor in member.named_parameters():
+            found = stack.parameters[key].grad[row]
+            torch.testing.assert_close(found, tensor.grad, rtol=1e-3, atol=1e-5)
+
+
+def test_members_are_given_their_weights_and_can_go_on_without_others(few: Split) -> None:
+    members = [build_model("mlp", seed) for seed in range(3)]
+    stack = Stack(members, RECIPE, 1)
+    batch = next(iter(epoch_batches(few, RECIPE, range(3), 0)))
+    stack.step(batch)
+    stack.show()
+    for row, member in enumerate(members):
+        for name, tensor in chain(member.named_parameters(), member.named_buffers()):
+            assert torch.equal(tensor, stack.parameters[name][row])
+    stack.keep([2])
+    assert stack.models == members[2:]
+    assert stack.parameters["layer_stack.1.weight"].shape[0] == 1

@@ -1,0 +1,110 @@
+"""What a reader must know is said of the model that it concerns, once, with the remedy."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from factories import make_result
+
+from fashionbench.report import write_report
+from fashionbench.result import Result
+from fashionbench.table import pair_table, text_table
+
+
+def changed(result: Result, model: str, **facts: object) -> Result:
+    """The result as if the runs of a model had these facts."""
+    entries = tuple(
+        replace(entry, runs=tuple(replace(run, **facts) for run in entry.runs))
+        if entry.model == model
+        else entry
+        for entry in result.entries
+    )
+    return replace(result, entries=entries)
+
+
+def shown(result: Result) -> str:
+    from rich.console import Console
+
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(text_table(result))
+        console.print(pair_table(result))
+    return capture.get()
+
+
+def test_seeds_that_begin_alike_are_told_in_table_verdict_and_report(tmp_path: Path) -> None:
+    plain = make_result(tmp_path, seeds=8)
+    result = changed(plain, "v1", first_weights="aaaa")
+    assert not any("begin with the same weights" in text for text in plain.warnings)
+    (warning,) = [text for text in result.warnings if "begin with the same weights" in text]
+    assert warning.startswith("Model<v1>: ")
+    assert "manual_seed" in warning
+    assert "one start" in shown(result)
+    assert "one start" not in shown(plain)
+    for pair in result.pairs:
+        concerned = "v1" in (pair.a, pair.b)
+        assert ("from these first weights" in str(pair.verdict)) == concerned
+        assert pair.summary()["beyond_these_first_weights"] == (not concerned)
+    entries = {entry["model"]: entry for entry in result.document["entries"]}
+    assert [entries[name]["same_first_weights"] for name in ("v0", "v1")] == [False, True]
+    write_report(result)
+    for name in ("report.html", "report.md"):
+        text = (tmp_path / name).read_text("utf-8")
+        assert "from these first weights" in text
+        assert "one start" in text
+        assert "begin with the same weights" in text
+
+
+def test_runs_that_are_equal_are_told(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    first = result.entries[0].runs[0]
+    result = changed(result, "v0", losses=first.losses, predicted=first.predicted)
+    assert any("all runs are equal" in text for text in result.warnings)
+    assert "equal runs" in shown(result)
+
+
+def test_one_run_or_unknown_starts_say_nothing(tmp_path: Path) -> None:
+    assert not changed(make_result(tmp_path, seeds=1), "v0", first_weights="a").entries[0].notes
+    assert make_result(tmp_path).entries[0].notes == []
+
+
+def test_remarks_stand_beside_the_score_one_by_one(tmp_path: Path) -> None:
+    result = changed(
+        make_result(tmp_path),
+        "v0",
+        remarks={"batch": "it depends on its batch."},
+        accuracy_one_by_one=0.1,
+    )
+    (warning,) = [text for text in result.warnings if "batch" in text]
+    assert warning == (
+        "Model<v0>: it depends on its batch. Shown one at a time, 10.00 % of the images are right."
+    )
+    assert "10.00" in shown(result)
+    write_report(result)
+    text = (tmp_path / "report.html").read_text("utf-8")
+    assert "One by one" in text
+    assert "<td>10.00</td>" in text
+    assert result.document["entries"][0]["accuracy_one_by_one"]["mean"] == pytest.approx(0.1)
+
+
+def test_what_some_runs_have_is_said_of_so_many(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    entry = result.entries[0]
+    first = replace(entry.runs[0], remarks={"unloadable": "it cannot be loaded again: for this."})
+    entries = (replace(entry, runs=(first, *entry.runs[1:])), *result.entries[1:])
+    (warning,) = [
+        text for text in replace(result, entries=entries).warnings if "loaded again" in text
+    ]
+    assert warning == "Model<v0>: in 1 of 3 runs it cannot be loaded again: for this."
+
+
+def test_what_there_is_to_know_of_the_pictures_is_said_once(tmp_path: Path) -> None:
+    result = changed(make_result(tmp_path), "v0", dataset_notes=["3 pictures were passed over."])
+    assert result.warnings.count("3 pictures were passed over.") == 1
+
+
+def test_flops_that_cannot_be_counted_are_left_empty(tmp_path: Path) -> None:
+    result = changed(make_result(tmp_path), "v0", flops_per_image=None)
+    assert result.document["entries"][0]["flops_per_image"] is None
+    write_report(result)
+    assert "None" not in (tmp_path / "report.html").read_text("utf-8")

@@ -1,0 +1,197 @@
+"""A checkpoint, a resumed run and an export give the model that was trained, or say why not."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fashionbench import whole
+from fashionbench.checkpoint import load_model
+from fashionbench.comparison import plan
+from fashionbench.config import Job
+from fashionbench.data import Dataset
+from fashionbench.errors import Interrupted, StoreError, UsageError
+from fashionbench.export import export_model
+from fashionbench.records import RunStore, TestSet
+from fashionbench.resume import train_in_folder
+from fashionbench.runs import run_job
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated")
+QUICK = {"dataset": "silhouettes", "epochs": 3, "train_images": 200}
+
+
+@pytest.fixture
+def nets(tmp_path: Path) -> Path:
+    (tmp_path / "nets").mkdir()
+    return Path(shutil.copy(Path(__file__).parent / "own_nets.py", tmp_path / "nets" / "mine.py"))
+
+
+def job_of(file: Path, name: str) -> Job:
+    ((job,),) = plan([f"{file}:{name}"], ["seed"], [3], **QUICK).entries()
+    return job
+
+
+def stop_after_one_epoch(job: Job, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stopping:
+        def __init__(self, *_: object) -> None: ...
+
+        def __call__(self, so_far: object) -> None:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fashionbench.resume.TensorBoard", Stopping)
+        with pytest.raises(Interrupted):
+            train_in_folder(job, folder, device="cpu", track="tensorboard")
+
+
+RESUMABLE = ["Plain", "InBuffers", "RandomFeatures", "Activations", "DropsByPython", "Pruned"]
+LOST = {
+    "RunningMean": "mean",
+    "UnsavedBuffer": "mean",
+    "Scale": "scale",
+    "LateStart": "ready",
+    "Memory": "seen",
+    "OwnGenerator": "rng",
+}
+
+
+@pytest.mark.parametrize("name", RESUMABLE)
+def test_a_resumed_run_ends_where_a_whole_one_ends(
+    name: str, nets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = job_of(nets, name)
+    train_in_folder(job, tmp_path / "whole", device="cpu")
+    stop_after_one_epoch(job, tmp_path / "stopped", monkeypatch)
+    train_in_folder(job, tmp_path / "stopped", device="cpu", resume=True)
+    expected, found = (
+        load_model(tmp_path / folder / "model.safetensors").state_dict()
+        for folder in ("whole", "stopped")
+    )
+    for key, tensor in expected.items():
+        assert torch.equal(found[key], tensor), key
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_a_run_whose_state_no_file_holds_is_not_resumed(
+    name: str,
+    nets: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    job = job_of(nets, name)
+    stop_after_one_epoch(job, tmp_path / "stopped", monkeypatch)
+    assert "cannot be resumed after a stop" in capsys.readouterr().err
+    with pytest.raises(UsageError, match=f"training changes {LOST[name]}, which is neither"):
+        train_in_folder(job, tmp_path / "stopped", device="cpu", resume=True)
+
+
+def test_without_the_check_a_resumed_run_would_silently_differ(
+    nets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fashionbench.resume.lost_by_a_stop", lambda *_: [])
+    job = job_of(nets, "Scale")
+    train_in_folder(job, tmp_path / "whole", device="cpu")
+    stop_after_one_epoch(job, tmp_path / "stopped", monkeypatch)
+    train_in_folder(job, tmp_path / "stopped", device="cpu", resume=True)
+    expected, found = (
+        torch.load(tmp_path / folder / "last.pt")["model"] for folder in ("whole", "stopped")
+    )
+    assert any(not torch.equal(found[key], tensor) for key, tensor in expected.items())
+
+
+@pytest.mark.parametrize("name", ["RunningMean", "Scale", "LateStart"])
+def test_what_train_cannot_keep_whole_is_told_and_not_loaded(
+    name: str, nets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_in_folder(job_of(nets, name), tmp_path / "run", device="cpu")
+    assert "cannot be loaded again" in capsys.readouterr().err
+    with pytest.raises(StoreError, match="register_buffer"):
+        load_model(tmp_path / "run" / "model.safetensors")
+
+
+def test_a_file_is_not_loaded_where_it_would_answer_otherwise(nets: Path, tmp_path: Path) -> None:
+    train_in_folder(job_of(nets, "Plain"), tmp_path / "run", device="cpu")
+    beside = tmp_path / "run" / "model.json"
+    facts = json.loads(beside.read_text())
+    facts["answers"]["logits"][0][0] += 1
+    beside.write_text(json.dumps(facts))
+    with pytest.raises(StoreError, match="answers otherwise than the one that was trained"):
+        load_model(tmp_path / "run" / "model.safetensors")
+
+
+def test_files_of_before_without_answers_are_loaded(nets: Path, tmp_path: Path) -> None:
+    train_in_folder(job_of(nets, "Plain"), tmp_path / "run", device="cpu")
+    beside = tmp_path / "run" / "model.json"
+    facts = json.loads(beside.read_text())
+    del facts["answers"], facts["interface"]
+    beside.write_text(json.dumps(facts))
+    assert load_model(tmp_path / "run" / "model.safetensors").training is False
+
+
+def recorded(file: Path, name: str, data: Dataset, folder: Path) -> RunStore:
+    study = plan([f"{file}:{name}"], ["seed"], [3], **QUICK)
+    store = RunStore(folder, create=True)
+    test = data.test
+    store.save_test_set(
+        TestSet(
+            data.name, data.title, data.classes, test.images.numpy(), test.labels.byte().numpy()
+        )
+    )
+    store.save_study(study, "fashionbench compare")
+    ((job,),) = study.entries()
+    run_job(job, data, torch.device("cpu"), store)
+    return store
+
+
+@pytest.mark.parametrize("name", ["Plain", "RandomFeatures", "TwoAnswers", "InBuffers"])
+def test_an_export_answers_as_was_recorded(
+    name: str, nets: Path, tmp_path: Path, silhouettes: Dataset
+) -> None:
+    store = recorded(nets, name, silhouettes, tmp_path / "runs")
+    export_model(store.folder, "torch-export", tmp_path / "net.pt2")
+    program = torch.export.load(tmp_path / "net.pt2").module()
+    with torch.no_grad():
+        answers = program(silhouettes.test.images[:500].unsqueeze(1).float() / 255)
+    found = store.load_run(job_of(nets, name))
+    assert found is not None
+    assert np.array_equal(answers.argmax(1).numpy(), found.predicted[:500])
+
+
+@pytest.mark.parametrize("name", ["RunningMean", "Memory"])
+def test_what_no_file_holds_is_not_exported(
+    name: str, nets: Path, tmp_path: Path, silhouettes: Dataset
+) -> None:
+    store = recorded(nets, name, silhouettes, tmp_path / "runs")
+    with pytest.raises(StoreError, match="cannot be loaded again"):
+        export_model(store.folder, "torch-export", tmp_path / "net.pt2")
+
+
+def test_an_export_is_compared_with_the_record_not_with_what_is_rebuilt_alone(
+    nets: Path, tmp_path: Path, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fashionbench.runs.why_unloadable", lambda *_: None)
+    monkeypatch.setattr("fashionbench.checkpoint.answers_as_recorded", lambda *_: True)
+    store = recorded(nets, "RunningMean", silhouettes, tmp_path / "runs")
+    with pytest.raises(StoreError, match="does not answer as was recorded"):
+        export_model(store.folder, "torch-export", tmp_path / "net.pt2")
+    assert not (tmp_path / "net.pt2").exists()
+
+
+def test_what_is_computed_anew_from_the_images_is_not_lost(nets: Path) -> None:
+    from fashionbench.own_code import locate
+    from fashionbench.snapshot import plain_state
+
+    images = torch.rand(4, 1, 28, 28)
+    model = locate(f"{nets}:Activations")()
+    before = plain_state(model)
+    model(images)
+    assert plain_state(model) != before
+    assert whole.lost_by_a_stop(model, before, images) == []
+    other = locate(f"{nets}:RunningMean")()
+    before = plain_state(other)
+    other(images)
+    assert whole.lost_by_a_stop(other, before, images) == ["mean"]
