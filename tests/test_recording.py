@@ -124,7 +124,7 @@ def test_on_cuda_a_recorded_run_ends_where_an_eager_one_ends(
     for recorded, model in zip((True, False), models, strict=True):
         if not recorded:
             monkeypatch.setattr("fashionbench.train.can_be_recorded", lambda *_: False)
-            monkeypatch.setattr("fashionbench.members.can_be_recorded", lambda *_: False)
+            monkeypatch.setattr("fashionbench.stack.can_be_recorded", lambda *_: False)
         fit(model, few, recipe, seed=0, device="cuda")
         members.append([build_model(name, seed) for seed in (0, 1)])
         fit_members(members[-1], few, recipe, (0, 1), device="cuda")

@@ -6,6 +6,7 @@ All of it is found by trying, with models that are thrown away.
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
@@ -57,12 +58,20 @@ def why_not_stackable(build: Build, data: Split, recipe: Recipe) -> str | None:
         seed_generators(device, 0)
         try:
             Stack([first, second], recipe, 1).step(batch)
-            # Compared in float32: in bf16 the same sum in another order is soon another number.
+            # Compared in float32: with fewer bits the same sum in another order is another number.
             plain = recipe.override(precision="fp32")
-            stack = Stack([build(seed).to(device) for seed in (0, 1)], plain, 1)
-            return _why_not_as_alone(stack, lambda: build(1).to(device), batch)
+            with _all_bits():
+                stack = Stack([build(seed).to(device) for seed in (0, 1)], plain, 1)
+                return _why_not_as_alone(stack, lambda: build(1).to(device), batch)
         except Exception as error:  # whatever a person's own code raises over stacked tensors
             return (str(error) or type(error).__name__).splitlines()[0].partition(". ")[0]
+
+
+def _all_bits() -> AbstractContextManager[object]:
+    """Within, cuDNN's convolutions round to float32, not to the 10 bits of TF32."""
+    return torch.backends.cudnn.flags(
+        enabled=torch.backends.cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=False
+    )
 
 
 def _why_not_as_alone(stack: Stack, another: Callable[[], nn.Module], batch: Batch) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from fashionbench.global_state import preserved
@@ -38,9 +39,10 @@ def flops_per_image(model: nn.Module) -> int | None:
 def _count(model: nn.Module, images: int) -> int:
     for parameter in model.parameters():
         parameter.requires_grad_()
-    # With gradients, since torch's fast path for attention counts as nothing.
+    # With gradients and by its parts, since torch's fast paths for attention count as nothing.
     with (
         preserved(),
+        sdpa_kernel(SDPBackend.MATH),
         warnings.catch_warnings(action="ignore"),
         torch.enable_grad(),
         FlopCounterMode(display=False, custom_mapping=_MORE) as counter,
