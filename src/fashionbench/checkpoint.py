@@ -133,6 +133,13 @@ def load_model(path: Path | str) -> nn.Module:
     facts = load_facts(path)
     if reason := facts.get("unloadable"):
         raise StoreError(f"{path} cannot be loaded again, since {reason}")
+    job, _, classes = _read_pair(path, lambda: _how_to_build(facts))
+    name, source = without_weights(job.model), Source.parse(job.model_source)
+    if not is_unchanged(name, replace(source, weights=""), classes):
+        raise StoreError(
+            f"The source of {job.model}, or what it reads, has changed since {path} was written; "
+            "train again."
+        )
     model = rebuild_model(path)
     if not answers_as_recorded(model, facts):
         raise StoreError(
@@ -147,18 +154,13 @@ def load_model(path: Path | str) -> nn.Module:
 def rebuild_model(path: Path) -> nn.Module:
     """Build the model of a checkpoint, from the run's own seed, and give it the file's weights.
 
-    Errors are those of `load_model`; what it answers is not looked at.
+    For a file that was written just now: whether the source is still the same is not looked at,
+    nor what the model answers. Raises StoreError for weights that do not fit.
     """
     facts = load_facts(path)
     job, interface, classes = _read_pair(path, lambda: _how_to_build(facts))
     weights = _read_pair(path, lambda: parse_tensors(path.read_bytes()))
     name = without_weights(job.model)  # a file that it began with is no longer needed
-    source = replace(Source.parse(job.model_source), weights="")
-    if not is_unchanged(name, source, classes):
-        raise StoreError(
-            f"The source of {job.model}, or what it reads, has changed since {path} was written; "
-            "train again."
-        )
     model = build_model(name, job.seed, classes, interface=interface)
     try:
         model.load_state_dict(weights)
