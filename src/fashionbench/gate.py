@@ -77,16 +77,15 @@ def examine(job: Job, dataset: Dataset) -> Examination:
     """Find out what must be known of a job's model. Raises UsageError if it cannot be trained."""
     build = partial(builder(job, dataset), job.seed)
     with silent():
-        flops = flops_per_image(build())
+        model = build()
         if not model_entry(job.model).is_own:
-            return Examination(flops)
+            return Examination(flops_per_image(model))
+        _check_parameters(model, job.model)
         images = pixels(dataset.train.images[: 2 * IMAGES]).cpu()
         labels = dataset.train.labels[:IMAGES].cpu()
-        model = build()
-        _check_parameters(model, job.model)
         with isolated(torch.device("cpu")):
-            remarks = dict(_remarks(build, model, job.model, images, labels))
-    return Examination(flops, remarks)
+            remarks = dict(_remarks(model, build(), job.model, images, labels))
+        return Examination(flops_per_image(model), remarks)
 
 
 def _check_parameters(model: nn.Module, name: str) -> None:
@@ -106,31 +105,30 @@ def _check_parameters(model: nn.Module, name: str) -> None:
 
 
 def _remarks(
-    build: Callable[[], nn.Module], model: nn.Module, name: str, images: Tensor, labels: Tensor
+    model: nn.Module, other: nn.Module, name: str, images: Tensor, labels: Tensor
 ) -> Iterator[tuple[str, str]]:
+    """Ask two models from one seed; neither is as it was built then."""
     if Interface.of(model).answers_several:
         yield _remark("several answers")
     if hidden := hidden_layers(model):
         yield _remark("untrained", ", ".join(hidden))
-    yield from _of_the_seed(build, model, name, images[:IMAGES], labels)
-    fresh = build()
-    fresh.eval()
-    yield from _of_its_end(fresh(images[:IMAGES]))
+    yield from _of_the_seed(model, other, name, images[:IMAGES], labels)
+    other.eval()
+    yield from _of_its_end(other(images[:IMAGES]))
     with torch.no_grad():
-        yield from _of_the_image_alone(fresh, images)
+        yield from _of_the_image_alone(other, images)
 
 
 def _of_the_seed(
-    build: Callable[[], nn.Module], model: nn.Module, name: str, images: Tensor, labels: Tensor
+    model: nn.Module, other: nn.Module, name: str, images: Tensor, labels: Tensor
 ) -> Iterator[tuple[str, str]]:
     """Compare two models from one seed, and a step of each."""
-    other = build()
     tensors = zip(model.state_dict().values(), other.state_dict().values(), strict=False)
-    if not all(one.shape == two.shape and torch.equal(one, two) for one, two in tensors):
-        yield _remark("drawn anew")
-        return
+    alike = all(one.shape == two.shape and torch.equal(one, two) for one, two in tensors)
     steps = [_step(each, name, images, labels) for each in (model, other)]
-    if not all(_are_alike(one, two) for one, two in zip(*steps, strict=True)):
+    if not alike:
+        yield _remark("drawn anew")
+    elif not all(_are_alike(one, two) for one, two in zip(*steps, strict=True)):
         yield _remark("trained anew")
 
 
