@@ -128,8 +128,8 @@ def test_what_is_right_is_trained_kept_and_loaded_again(
 def test_a_score_is_kept_where_its_model_cannot_be(name: str, nets: Path, small: Dataset) -> None:
     record, path = trained(nets, name, small)
     assert record.scores.accuracy > 0
-    assert UNLOADABLE[name] in record.remarks["unloadable"]
-    assert "register_buffer" in record.remarks["unloadable"]
+    assert UNLOADABLE[name] in record.remarks["not loadable"]
+    assert "register_buffer" in record.remarks["not loadable"]
     with pytest.raises(StoreError, match="cannot be loaded again, since"):
         load_model(path)
 

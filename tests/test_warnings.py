@@ -90,7 +90,7 @@ def test_remarks_stand_beside_the_score_one_by_one(tmp_path: Path) -> None:
 def test_what_some_runs_have_is_said_of_so_many(tmp_path: Path) -> None:
     result = make_result(tmp_path)
     entry = result.entries[0]
-    first = replace(entry.runs[0], remarks={"unloadable": "it cannot be loaded again: for this."})
+    first = replace(entry.runs[0], remarks={"not loadable": "it cannot be loaded again: for this."})
     entries = (replace(entry, runs=(first, *entry.runs[1:])), *result.entries[1:])
     (warning,) = [
         text for text in replace(result, entries=entries).warnings if "loaded again" in text

@@ -168,6 +168,9 @@ def _headline(result: Result) -> str:
     accuracy = about["accuracy"]
     runs = "one seed" if accuracy["n"] == 1 else f"mean of {accuracy['n']} seeds"
     said = f"{name} gets {percent(accuracy)} % of the test images right ({runs})"
+    if about["accuracy_one_by_one"]["n"]:
+        alone = percent(about["accuracy_one_by_one"])
+        said += f", but {alone} % when they are shown one at a time"
     second = others[0][0] if others else best
     names = {result.name(best), result.name(second)}
     pair = next((pair for pair in result.pairs if {pair.a, pair.b} == names), None)

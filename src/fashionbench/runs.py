@@ -265,7 +265,7 @@ def _asked(run: _Run, record: RunRecord, dataset: Dataset, folder: Path) -> RunR
     reason = why_unloadable(run.model, path)
     if reason is not None:
         mark_unloadable(path, reason)
-        remarks = remarks | {"unloadable": f"it cannot be loaded again: {reason}"}
+        remarks = remarks | {"not loadable": f"it cannot be loaded again: {reason}"}
     one_by_one = None
     if "batch" in remarks:
         one_by_one = accuracy_one_by_one(run.model, dataset.test)

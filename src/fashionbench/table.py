@@ -136,11 +136,13 @@ def text_table(result: Result) -> "Table":
             ]
         )
     for heading, column in zip(headings, zip(*numbers, strict=True), strict=True):
-        # Where a terminal is narrow, names are folded, but numbers stay whole.
-        table.add_column(heading, justify="right", overflow="fold", min_width=max(map(len, column)))
+        # Where a terminal is narrow, names are folded, but numbers and words stay whole.
+        least = max(map(len, [*column, *heading.split()]))
+        table.add_column(heading, justify="right", overflow="fold", min_width=least)
     notes = [", ".join(entry["notes"]) for entry in document["entries"]]
     if any(notes):
-        table.add_column("notes", overflow="fold")
+        words = [word for note in ["notes", *notes] for word in note.split()]
+        table.add_column("notes", overflow="fold", min_width=max(map(len, words)))
     for name, values, note in zip(names, numbers, notes, strict=True):
         table.add_row(*name, *values, *([note] if any(notes) else []))
     return table
