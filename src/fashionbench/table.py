@@ -1,7 +1,8 @@
 """A result as text: the terminal's table, and how numbers are written everywhere."""
 
+from collections.abc import Callable
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fashionbench.result import Result
 
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = [
+    "half_interval",
     "interval",
     "number",
     "pair_table",
@@ -106,46 +108,43 @@ def text_table(result: Result) -> "Table":
     table.add_column("model", overflow="fold")
     if several:
         table.add_column("recipe", overflow="fold")
-    validated = any(entry["validation_accuracy"]["n"] for entry in document["entries"])
-    headings = ["valid. %"] * validated
-    alone = any(entry["accuracy_one_by_one"]["n"] for entry in document["entries"])
-    headings += ["accuracy %", *(["one by one %"] if alone else []), "± 95 %", "sd", "loss"]
-    headings += ["train s", "parameters", "n"]
-    names, numbers = [], []
-    long = not (several or validated)  # else 80 columns hold no more than short names
-    for row, entry in zip(result.entries, document["entries"], strict=True):
-        accuracy = entry["accuracy"]
-        half = None if accuracy["low"] is None else accuracy["high"] - accuracy["mean"]
-        names.append(
-            [
-                row.label if long else result.short_model(row),
-                *([result.short_recipe(row)] if several else []),
-            ]
-        )
-        numbers.append(
-            [
-                *([percent(entry["validation_accuracy"])] if validated else []),
-                percent(accuracy),
-                *([percent(entry["accuracy_one_by_one"])] if alone else []),
-                "–" if half is None else f"{100 * half:.2f}",
-                percent(accuracy, "sd"),
-                number(entry["loss"]["mean"]),
-                seconds(entry),
-                f"{entry['parameters']:,}",
-                str(accuracy["n"]),
-            ]
-        )
-    for heading, column in zip(headings, zip(*numbers, strict=True), strict=True):
+    entries = document["entries"]
+    validated = any(entry["validation_accuracy"]["n"] for entry in entries)
+    alone = any(entry["accuracy_one_by_one"]["n"] for entry in entries)
+    noted = any(entry["notes"] for entry in entries)
+    columns: dict[str, tuple[bool, Callable[[dict[str, Any]], str]]] = {
+        "valid. %": (validated, lambda entry: percent(entry["validation_accuracy"])),
+        "accuracy %": (True, lambda entry: percent(entry["accuracy"])),
+        "alone %": (alone, lambda entry: percent(entry["accuracy_one_by_one"])),
+        "± 95 %": (True, half_interval),
+        "sd": (not noted, lambda entry: percent(entry["accuracy"], "sd")),  # for want of room
+        "loss": (True, lambda entry: number(entry["loss"]["mean"])),
+        "train s": (True, seconds),
+        "parameters": (True, lambda entry: f"{entry['parameters']:,}"),
+        "n": (True, lambda entry: str(entry["accuracy"]["n"])),
+        "notes": (noted, lambda entry: ", ".join(entry["notes"])),
+    }
+    shown = {heading: write for heading, (there, write) in columns.items() if there}
+    for heading, write in shown.items():
         # Where a terminal is narrow, names are folded, but numbers and words stay whole.
-        least = max(map(len, [*column, *heading.split()]))
-        table.add_column(heading, justify="right", overflow="fold", min_width=least)
-    notes = [", ".join(entry["notes"]) for entry in document["entries"]]
-    if any(notes):
-        words = [word for note in ["notes", *notes] for word in note.split()]
-        table.add_column("notes", overflow="fold", min_width=max(map(len, words)))
-    for name, values, note in zip(names, numbers, notes, strict=True):
-        table.add_row(*name, *values, *([note] if any(notes) else []))
+        values = [write(entry) for entry in entries]
+        side: Literal["left", "right"] = "right"
+        if heading == "notes":
+            values, side = " ".join(values).split(), "left"
+        least = max(map(len, [*values, *heading.split()]))
+        table.add_column(heading, justify=side, overflow="fold", min_width=least)
+    short = several or validated  # 80 columns hold no more than short names then
+    for row, entry in zip(result.entries, entries, strict=True):
+        name = [result.short_model(row) if short else row.label]
+        name += [result.short_recipe(row)] if several else []
+        table.add_row(*name, *(write(entry) for write in shown.values()))
     return table
+
+
+def half_interval(entry: dict[str, Any]) -> str:
+    """Half of the accuracy's 95 % interval, in points; an en dash where one seed cannot give it."""
+    accuracy = entry["accuracy"]
+    return "–" if accuracy["low"] is None else f"{100 * (accuracy['high'] - accuracy['mean']):.2f}"
 
 
 def pair_table(result: Result) -> "Table":
