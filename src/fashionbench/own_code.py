@@ -144,11 +144,11 @@ def beside(reference: str) -> AbstractContextManager[None]:
 
 @contextmanager
 def _beside(folder: Path) -> Iterator[None]:
-    known = _neighbours.setdefault(folder, {})
+    known, names = _neighbours.setdefault(folder, {}), _names_in(folder)
     others = {
         name: module
         for name, module in sys.modules.items()
-        if name.partition(".")[0] in _names_in(folder) and is_own(module) and name != "__main__"
+        if name.partition(".")[0] in names and is_own(module) and name != "__main__"
     }
     for name, module in others.items():
         if not _lies_in(module, folder):
