@@ -62,7 +62,7 @@ def test_a_net_made_for_other_pictures_is_shown_ours(channels: int, side: int) -
     # Takes this one shape and no other.
     net = nn.Sequential(nn.Flatten(), nn.Linear(channels * side * side, 10))
     images = torch.rand(3, 1, 28, 28)
-    interface, answer = find_interface(net, lambda: net, images)
+    interface, answer = find_interface(lambda: net, images)
     assert interface == Interface(channels, side)
     assert answer.shape == (3, 10)
     model = interface.fitted(net)

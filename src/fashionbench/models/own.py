@@ -40,7 +40,7 @@ def fitted(
     if interface is None:
         with silent():  # what is built to be looked at
             _check_switches(anew(), reference)
-            interface = _find(model, anew, reference, classes, _pixels(images))
+            interface = _find(anew, reference, classes, _pixels(images))
         _interfaces[key] = interface
     model = interface.fitted(model)
     if any(nn.parameter.is_lazy(parameter) for parameter in model.parameters()):
@@ -85,10 +85,10 @@ def _check_switches(model: nn.Module, reference: str) -> None:
 
 
 def _find(
-    model: nn.Module, anew: Callable[[], nn.Module], reference: str, classes: int, images: Tensor
+    anew: Callable[[], nn.Module], reference: str, classes: int, images: Tensor
 ) -> Interface:
     try:
-        interface, answer = find_interface(model, anew, images)
+        interface, answer = find_interface(anew, images)
     except (Exception, SystemExit) as error:
         raise UsageError(
             f"{reference} takes no 28x28 grey images, nor enlarged or in three channels: "
