@@ -16,9 +16,10 @@ from fashionbench.config import Job
 from fashionbench.data import Dataset, Split
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.evaluation import evaluate, infer
-from fashionbench.gate import examine, examine_trained
+from fashionbench.gate import builder, examine, examine_trained
 from fashionbench.records import RunRecord, RunStore
 from fashionbench.runs import run_job
+from fashionbench.trial import why_not_stackable
 
 # Torch would have the older weight norm forgotten; people still use it.
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated")
@@ -223,3 +224,26 @@ def test_a_trained_model_is_asked_with_the_images_of_its_test(small: Dataset) ->
     assert [*examine_trained(Odd(), dark + 255)] == []
     noisy = torch.randint(235, 255, (16, 28, 28), dtype=torch.uint8)
     assert [*examine_trained(Odd(), noisy)] == ["batch"]
+
+
+class InPlace(nn.Module):
+    """Scales the images that it is given, and not copies of them."""
+
+    def __init__(self, channels: int = 1) -> None:
+        super().__init__()
+        self.fc = nn.Linear(channels * 784, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x -= 0.5
+        x /= 0.25
+        return self.fc(x.flatten(1))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_model_may_change_the_images_that_it_is_given(channels: int, small: Dataset) -> None:
+    study = plan([InPlace], ["seed"], 1, dataset="silhouettes", epochs=1)
+    ((job,),) = study.entries()
+    job = job.model_copy(update={"model": f"{job.model}:channels={channels}"})
+    assert examine(job, small).remarks == {}
+    assert examine_trained(builder(job, small)(0), small.test.images) == {}
+    assert why_not_stackable(builder(job, small), small.train, job.recipe) is None

@@ -115,7 +115,7 @@ def _remarks(
     yield from _of_the_seed(build, model, name, images[:IMAGES], labels)
     fresh = build()
     fresh.eval()
-    yield from _of_its_end(fresh(images[:IMAGES]))
+    yield from _of_its_end(fresh(images[:IMAGES].clone()))
     with torch.no_grad():
         yield from _of_the_image_alone(fresh, images)
 
@@ -139,7 +139,7 @@ def _step(model: nn.Module, name: str, images: Tensor, labels: Tensor) -> list[T
     seed_generators(torch.device("cpu"), 0)
     try:
         model.train()
-        logits = model(images)
+        logits = model(images.clone())  # it may change them
         if logits.ndim != 2 or len(logits) != len(labels):
             raise UsageError(
                 f"{name} answers {tuple(images.shape)} images with {tuple(logits.shape)} in "
@@ -178,10 +178,13 @@ def examine_trained(model: nn.Module, images: Tensor) -> Remarks:
 
 
 def _of_the_image_alone(model: nn.Module, images: Tensor) -> Iterator[tuple[str, str]]:
-    """Show (B, 1, H, W) images in a batch, alone, and some of them beside others, in eval mode."""
+    """Show (B, 1, H, W) images in a batch, alone, and some of them beside others, in eval mode.
+
+    Always copies of them, for a model may change what it is given.
+    """
     half = len(images) // 2
-    answer = model(images[:half])
-    if not _are_alike(answer, model(images[:half])):
+    answer = model(images[:half].clone())
+    if not _are_alike(answer, model(images[:half].clone())):
         yield _remark("random")
         return
     alone = _answers_alone(model, images[:ALONE])
@@ -196,7 +199,7 @@ def _of_the_image_alone(model: nn.Module, images: Tensor) -> Iterator[tuple[str,
 def _answers_alone(model: nn.Module, images: Tensor) -> Tensor | None:
     """(B, K) logits of (B, 1, H, W) images shown one by one; None where that fails."""
     try:
-        answers = torch.cat([model(image.unsqueeze(0)) for image in images])
+        answers = torch.cat([model(image.unsqueeze(0).clone()) for image in images])
     except Exception:  # whatever a person's own code may raise
         return None
     return answers if answers.ndim == 2 else None

@@ -50,8 +50,8 @@ def _answer(model: nn.Module, images: Tensor) -> Tensor:
     """The logits in eval mode, if both passes of a step in training go through as well."""
     model.eval()
     with torch.no_grad():
-        logits: Tensor = model(images).float()
+        logits: Tensor = model(images.clone()).float()  # it may change them
     model.train()
     with torch.enable_grad():
-        model(images).float().logsumexp(dim=1).sum().backward()
+        model(images.clone()).float().logsumexp(dim=1).sum().backward()
     return logits

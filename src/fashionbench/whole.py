@@ -81,7 +81,7 @@ def _is_read(model: nn.Module, name: str, images: Tensor) -> bool:
 def _in_training(model: nn.Module, images: Tensor) -> Tensor:
     seed_generators(images.device, 0)
     model.train()
-    answer: Tensor = model(images)
+    answer: Tensor = model(images.clone())  # it may change them
     return answer
 
 

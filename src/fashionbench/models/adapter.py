@@ -113,4 +113,5 @@ def _shown(images: Tensor, channels: int, side: int) -> Tensor:
     """(B, 1, H, W) grey images, enlarged to a side and with their channel repeated."""
     if images.shape[-1] != side:
         images = F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
-    return images if channels == 1 else images.expand(-1, channels, -1, -1)
+    # Memory of their own, for a net may change what it is given.
+    return images if channels == 1 else images.repeat(1, channels, 1, 1)
