@@ -238,6 +238,23 @@ class Reaching(nn.Linear):
         self.register_forward_hook(lambda *_: self.calls.add_(1))
 
 
+class Base(nn.Module):
+    STEPS = 0
+
+
+class Derived(Base):
+    """Has a number of its class, which hides that of the class beneath."""
+
+
+def test_a_number_of_a_class_that_hides_one_beneath_it_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = Derived()
+    before = plain_state(model)
+    monkeypatch.setattr(Derived, "STEPS", 1, raising=False)
+    assert plain_state(model) != before
+
+
 def test_what_would_reach_for_the_original_from_a_copy_is_built_anew() -> None:
     model = Reaching()
     other = copy_model(model, Reaching)

@@ -78,9 +78,10 @@ def plain_state(model: nn.Module) -> dict[str, str]:
         of_buffers = [(name, module._buffers[name]) for name in module._non_persistent_buffers_set]
         for name, value in [*_attributes(module), *_attached(module), *of_buffers]:
             facts[f"{path}.{name}".lstrip(".")] = write(value)
-        if not _is_of_torch(type(module)):
-            for name, value in _of_class(type(module)):
-                facts[f"{type(module).__qualname__}.{name}"] = write(value)
+    for kind in dict.fromkeys(type(module) for module in model.modules()):
+        for name, value in () if _is_of_torch(kind) else _of_class(kind):
+            key = f"{kind.__qualname__}.{name}"  # also of what a base class has under that name
+            facts[key] = f"{facts.get(key, '')} {write(value)}".lstrip()
     return facts
 
 
