@@ -195,3 +195,51 @@ def test_what_is_computed_anew_from_the_images_is_not_lost(nets: Path) -> None:
     before = plain_state(other)
     other(images)
     assert whole.lost_by_a_stop(other, before, images) == ["mean"]
+
+
+OF_A_FILE = """
+import torch
+from torch import nn
+
+STATE = {"steps": 0}
+
+class Net(nn.Sequential):
+    STEPS = 0
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(784, 10))
+
+class OfItsClass(Net):
+    def forward(self, x):
+        if self.training:
+            type(self).STEPS += 1
+        return super().forward(x) * (1 + self.STEPS)
+
+class OfItsFile(Net):
+    def forward(self, x):
+        if self.training:
+            STATE["steps"] += 1
+        return super().forward(x) * (1 + STATE["steps"])
+"""
+
+
+@pytest.mark.parametrize(("name", "held"), [("OfItsClass", "STEPS"), ("OfItsFile", "<STATE>")])
+def test_what_training_changes_in_a_class_or_its_file_is_told_in_the_record(
+    name: str, held: str, tmp_path: Path, silhouettes: Dataset
+) -> None:
+    (tmp_path / "mine.py").write_text(OF_A_FILE)
+    job = job_of(tmp_path / "mine.py", name)
+    store = RunStore(tmp_path / "runs", create=True)
+    record = run_job(job, silhouettes, torch.device("cpu"), store)
+    assert f"depend on {name}.{held}" in record.remarks["unloadable"]
+
+
+def test_a_file_that_gives_another_model_each_time_is_refused(
+    tmp_path: Path, silhouettes: Dataset
+) -> None:
+    drawn = "import numpy as np\nSTATE = {'steps': float(np.random.default_rng().random())}"
+    text = OF_A_FILE.replace('STATE = {"steps": 0}', drawn)
+    (tmp_path / "mine.py").write_text(text)
+    job = job_of(tmp_path / "mine.py", "OfItsFile")
+    store = RunStore(tmp_path / "runs", create=True)
+    with pytest.raises(UsageError, match="another model each time that its file is run"):
+        run_job(job, silhouettes, torch.device("cpu"), store)

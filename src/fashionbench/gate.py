@@ -20,10 +20,10 @@ from fashionbench.devices import isolated, seed_generators
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.evaluation import pixels
 from fashionbench.global_state import silent
-from fashionbench.models import build_model, model_entry
+from fashionbench.models import build_model, identify, model_entry
 from fashionbench.models.adapter import Interface
 from fashionbench.models.cost import flops_per_image
-from fashionbench.own_code import told
+from fashionbench.own_code import run_anew, told
 from fashionbench.snapshot import hidden_layers
 
 __all__ = ["Examination", "Remarks", "builder", "examine", "examine_trained"]
@@ -77,6 +77,8 @@ def examine(job: Job, dataset: Dataset) -> Examination:
     """Find out what must be known of a job's model. Raises UsageError if it cannot be trained."""
     build = partial(builder(job, dataset), job.seed)
     with silent():
+        if model_entry(job.model).is_own:  # before it is shown anything, which may change its file
+            _check_source(job.model, len(dataset.classes))
         flops = flops_per_image(build())
         if not model_entry(job.model).is_own:
             return Examination(flops)
@@ -87,6 +89,22 @@ def examine(job: Job, dataset: Dataset) -> Examination:
         with isolated(torch.device("cpu")):
             remarks = dict(_remarks(build, model, job.model, images, labels))
     return Examination(flops, remarks)
+
+
+def _check_source(name: str, classes: int) -> None:
+    """Refuse a file that gives another model each time that it is run."""
+    known = identify(name, classes)
+    try:
+        with run_anew():
+            again = identify(name, classes)
+    except UsageError:  # it may be one that can be run once a process
+        return
+    if known != again:
+        raise UsageError(
+            f"{name} is another model each time that its file is run, since something in it draws "
+            "numbers that no seed of this program fixes, or asks for the time; draw them by torch, "
+            "numpy.random or random."
+        )
 
 
 def _check_parameters(model: nn.Module, name: str) -> None:

@@ -53,6 +53,7 @@ def run_job(
     """
     examined = examined or examine(job, dataset)
     build = builder(job, dataset)
+    _refuse_changed(job, len(dataset.classes))
     model = build(job.seed)
     _refuse_changed(job, len(dataset.classes))
     start = _first_weights(job, model)
@@ -88,6 +89,7 @@ def run_together(
     """Runs that differ by their seed alone, stacked or `abreast`; records have no training time."""
     examined = examined or examine(jobs[0], dataset)
     build = builder(jobs[0], dataset)
+    _refuse_changed(jobs[0], len(dataset.classes))
     models = [build(job.seed) for job in jobs]
     _refuse_changed(jobs[0], len(dataset.classes))
     starts = [_first_weights(job, model) for job, model in zip(jobs, models, strict=True)]
@@ -145,7 +147,10 @@ def explained(job: Job) -> Iterator[None]:
 
 
 def _refuse_changed(job: Job, classes: int) -> None:
-    """A run is known by the source it was planned with; another's is not kept under its name."""
+    """A run is known by the source it was planned with; another's is not kept under its name.
+
+    Asked before a model is built, which may change what it reads, and after: in case of an edit.
+    """
     for name, is_changed in (
         (job.model, identify(job.model, classes)[1] != job.model_source),
         ("the augmentation", identify_changes(job.recipe.augmentation) != job.recipe_source),

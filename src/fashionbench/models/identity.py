@@ -7,13 +7,15 @@ from a dict, a file or the environment is seen in what is built from it.
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from fashionbench.errors import UsageError
 from fashionbench.global_state import silent
 from fashionbench.models.build import construct
 from fashionbench.models.table import WEIGHTS, ModelEntry, model_entry, parse_name
-from fashionbench.own_code import beside, digest_file, is_own, locate, takes
+from fashionbench.own_code import beside, digest_file, is_own, locate, of_file, takes
 from fashionbench.own_source import digest, digest_values, global_values
 
 if TYPE_CHECKING:
@@ -87,11 +89,29 @@ def _identify_own(name: str, reference: str, classes: int) -> Source:
     with beside(reference), silent():  # the modules beside a file are known only there
         text, values = digest(build, reference), global_values(build)
         first, second = (construct(name, seed, classes) for seed in (0, 1))
-        found = [values | structure(first), global_values(build) | structure(second)]
+        values, changed = _as_first_asked(build, reference, (values, global_values(build)))
+        found = [values | structure(first), changed | structure(second)]
         if structure(first).keys() == structure(second).keys():
             alike = {f"{key} =": said for key, said in constants(first, second).items()}
             found = [facts | alike for facts in found]
     return Source(text, digest_values(*found).removeprefix("~"))
+
+
+_Values = tuple[dict[str, str], dict[str, str]]
+"""Global values before and after something was built."""
+_first_asked: WeakKeyDictionary[ModuleType, dict[str, _Values]] = WeakKeyDictionary()
+"""By module and reference."""
+
+
+def _as_first_asked(build: Callable[..., Any], reference: str, values: _Values) -> _Values:
+    """Give the values that there were when a person's file had just been run.
+
+    Training may change them, and changes nothing about which model it is.
+    """
+    module = of_file(build)
+    if module is None:
+        return values
+    return _first_asked.setdefault(module, {}).setdefault(reference, values)
 
 
 def _checked(entry: ModelEntry, usual: ModelEntry, name: str) -> dict[str, Any]:
