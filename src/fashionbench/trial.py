@@ -48,7 +48,13 @@ def why_not_stackable(build: Build, data: Split, recipe: Recipe) -> str | None:
     device = data.images.device
     few = Split(data.images[: 2 * recipe.batch_size], data.labels[: 2 * recipe.batch_size])
     first, second = (build(seed).to(device) for seed in (0, 1))
-    others = _differing(plain_state(first), plain_state(second))
+    # Buffers are stacked, also those that no file holds.
+    buffers = {name for name, _ in first.named_buffers()}
+    states = [
+        {name: said for name, said in plain_state(model).items() if name not in buffers}
+        for model in (first, second)
+    ]
+    others = _differing(*states)
     if others:
         return f"two of them differ in {others}, which members would share"
     batch = next(iter(epoch_batches(few, recipe, [0, 1], 0)))
