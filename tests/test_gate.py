@@ -247,3 +247,41 @@ def test_a_model_may_change_the_images_that_it_is_given(channels: int, small: Da
     assert examine(job, small).remarks == {}
     assert examine_trained(builder(job, small)(0), small.test.images) == {}
     assert why_not_stackable(builder(job, small), small.train, job.recipe) is None
+
+
+class MoreToSave(InPlace):
+    """Keeps in its state_dict what is no tensor."""
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {"steps": 3}
+
+    def set_extra_state(self, state: dict[str, int]) -> None: ...
+
+
+class Late(InPlace):
+    """Makes a layer when it is too late for an optimizer to know it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.more = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.more is None:
+            self.more = nn.Linear(10, 10)
+        return self.more(super().forward(x))
+
+
+def job_of_class(kind: type[nn.Module]) -> Job:
+    ((job,),) = plan([kind], ["seed"], 1, dataset="silhouettes", epochs=1).entries()
+    return job
+
+
+def test_a_state_that_is_no_tensor_is_refused(small: Dataset) -> None:
+    with pytest.raises(UsageError, match=r"more than tensors \(_extra_state\)"):
+        examine(job_of_class(MoreToSave), small)
+
+
+def test_a_layer_that_is_made_too_late_is_remarked_on(small: Dataset) -> None:
+    remarks = examine(job_of_class(Late), small).remarks
+    assert [*remarks] == ["late"]
+    assert "makes more.weight, more.bias while it answers" in remarks["late"]

@@ -41,6 +41,8 @@ REMARKS = {
     "scores, and the others train nothing.",
     "untrained": "{} holds weights where torch overlooks them, so they are not trained; use "
     "nn.ModuleList, nn.ModuleDict, nn.ParameterList or nn.Parameter.",
+    "late": "it makes {} while it answers, when it is too late to be trained or loaded again; make "
+    "it where the net is built, as nn.LazyLinear does for a size that is not known yet.",
     "drawn anew": "the same seed gives other first weights, since it draws numbers that no seed of "
     "this program fixes; draw them by torch, numpy.random or random, without a seed of your own.",
     "trained anew": "the same seed trains it in two ways, since its forward method draws numbers "
@@ -86,6 +88,7 @@ def examine(job: Job, dataset: Dataset) -> Examination:
         labels = dataset.train.labels[:IMAGES].cpu()
         model = build()
         _check_parameters(model, job.model)
+        _check_state(model, job.model)
         with isolated(torch.device("cpu")):
             remarks = dict(_remarks(build, model, job.model, images, labels))
     return Examination(flops, remarks)
@@ -123,6 +126,16 @@ def _check_parameters(model: nn.Module, name: str) -> None:
         )
 
 
+def _check_state(model: nn.Module, name: str) -> None:
+    """Refuse what a file of weights cannot hold."""
+    more = [key for key, value in model.state_dict().items() if not isinstance(value, Tensor)]
+    if more:
+        raise UsageError(
+            f"The state_dict of {name} has more than tensors ({', '.join(more[:3])}), which its "
+            "file could not hold; use self.register_buffer for what get_extra_state returns."
+        )
+
+
 def _remarks(
     build: Callable[[], nn.Module], model: nn.Module, name: str, images: Tensor, labels: Tensor
 ) -> Iterator[tuple[str, str]]:
@@ -147,7 +160,11 @@ def _of_the_seed(
     if not all(one.shape == two.shape and torch.equal(one, two) for one, two in tensors):
         yield _remark("drawn anew")
         return
+    known = {key for key, _ in model.named_parameters()}
     steps = [_step(each, name, images, labels) for each in (model, other)]
+    if late := [key for key, _ in model.named_parameters() if key not in known]:
+        yield _remark("late", ", ".join(late[:3]))
+        return
     if not all(_are_alike(one, two) for one, two in zip(*steps, strict=True)):
         yield _remark("trained anew")
 
