@@ -16,9 +16,10 @@ from fashionbench.config import Job
 from fashionbench.data import Dataset, Split
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.evaluation import evaluate, infer
-from fashionbench.gate import examine, examine_trained
+from fashionbench.gate import builder, examine, examine_trained
 from fashionbench.records import RunRecord, RunStore
 from fashionbench.runs import run_job
+from fashionbench.trial import why_not_stackable
 
 # Torch would have the older weight norm forgotten; people still use it.
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated")
@@ -223,3 +224,64 @@ def test_a_trained_model_is_asked_with_the_images_of_its_test(small: Dataset) ->
     assert [*examine_trained(Odd(), dark + 255)] == []
     noisy = torch.randint(235, 255, (16, 28, 28), dtype=torch.uint8)
     assert [*examine_trained(Odd(), noisy)] == ["batch"]
+
+
+class InPlace(nn.Module):
+    """Scales the images that it is given, and not copies of them."""
+
+    def __init__(self, channels: int = 1) -> None:
+        super().__init__()
+        self.fc = nn.Linear(channels * 784, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x -= 0.5
+        x /= 0.25
+        return self.fc(x.flatten(1))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_model_may_change_the_images_that_it_is_given(channels: int, small: Dataset) -> None:
+    study = plan([InPlace], ["seed"], 1, dataset="silhouettes", epochs=1)
+    ((job,),) = study.entries()
+    job = job.model_copy(update={"model": f"{job.model}:channels={channels}"})
+    assert examine(job, small).remarks == {}
+    assert examine_trained(builder(job, small)(0), small.test.images) == {}
+    assert why_not_stackable(builder(job, small), small.train, job.recipe) is None
+
+
+class MoreToSave(InPlace):
+    """Keeps in its state_dict what is no tensor."""
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {"steps": 3}
+
+    def set_extra_state(self, state: dict[str, int]) -> None: ...
+
+
+class Late(InPlace):
+    """Makes a layer when it is too late for an optimizer to know it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.more = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.more is None:
+            self.more = nn.Linear(10, 10)
+        return self.more(super().forward(x))
+
+
+def job_of_class(kind: type[nn.Module]) -> Job:
+    ((job,),) = plan([kind], ["seed"], 1, dataset="silhouettes", epochs=1).entries()
+    return job
+
+
+def test_a_state_that_is_no_tensor_is_refused(small: Dataset) -> None:
+    with pytest.raises(UsageError, match=r"more than tensors \(_extra_state\)"):
+        examine(job_of_class(MoreToSave), small)
+
+
+def test_a_layer_that_is_made_too_late_is_remarked_on(small: Dataset) -> None:
+    remarks = examine(job_of_class(Late), small).remarks
+    assert [*remarks] == ["late"]
+    assert "makes more.weight, more.bias while it answers" in remarks["late"]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fashionbench.errors import UsageError
-from fashionbench.own_code import beside, locate, takes, told
+from fashionbench.own_code import beside, locate, run_anew, takes, told
 
 
 def test_a_function_of_a_file_and_one_of_a_package_are_found(tmp_path: Path) -> None:
@@ -164,3 +164,14 @@ def test_a_fault_is_placed_in_the_persons_own_lines(tmp_path: Path) -> None:
         locate(f"{path}:f")()
     assert told(fault.value).endswith(".")
     assert "Expecting" in told(fault.value)
+
+
+def test_a_file_is_run_anew_without_a_trace(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("seen = []\ndef look(): seen.append(1); return len(seen)\n")
+    look = locate(f"{path}:look")
+    assert (look(), look()) == (1, 2)
+    with run_anew():
+        assert locate(f"{path}:look")() == 1
+    assert locate(f"{path}:look") is look
+    assert look() == 3

@@ -62,7 +62,7 @@ def test_a_net_made_for_other_pictures_is_shown_ours(channels: int, side: int) -
     # Takes this one shape and no other.
     net = nn.Sequential(nn.Flatten(), nn.Linear(channels * side * side, 10))
     images = torch.rand(3, 1, 28, 28)
-    interface, answer = find_interface(net, lambda: net, images)
+    interface, answer = find_interface(lambda: net, images)
     assert interface == Interface(channels, side)
     assert answer.shape == (3, 10)
     model = interface.fitted(net)
@@ -386,3 +386,15 @@ def test_five_seeds_of_a_net_without_convolutions_train(
     ((*jobs,),) = study.entries()
     ways = [store.load_run(job).environment["way"] for job in jobs]
     assert "stacked with 2" in ways
+
+
+class OneNumber(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__(nn.Flatten(), nn.Linear(784, 10))
+        self.register_buffer("scales", torch.tensor(0.5).expand(10))
+
+
+def test_a_buffer_of_one_number_seen_many_times_can_be_written_to() -> None:
+    one, other = (build_model(identify(OneNumber)[0], seed) for seed in (0, 1))
+    one.load_state_dict(other.state_dict())
+    assert one.scales.tolist() == [0.5] * 10

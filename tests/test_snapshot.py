@@ -229,6 +229,40 @@ def test_what_cannot_be_copied_is_built_anew_with_the_same_weights() -> None:
     assert other is not model
 
 
+class Reaching(nn.Linear):
+    """Has a hook that changes the net that it was made for, also where a copy of it is called."""
+
+    def __init__(self) -> None:
+        super().__init__(3, 3)
+        self.register_buffer("calls", torch.zeros(()))
+        self.register_forward_hook(lambda *_: self.calls.add_(1))
+
+
+class Base(nn.Module):
+    STEPS = 0
+
+
+class Derived(Base):
+    """Has a number of its class, which hides that of the class beneath."""
+
+
+def test_a_number_of_a_class_that_hides_one_beneath_it_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = Derived()
+    before = plain_state(model)
+    monkeypatch.setattr(Derived, "STEPS", 1, raising=False)
+    assert plain_state(model) != before
+
+
+def test_what_would_reach_for_the_original_from_a_copy_is_built_anew() -> None:
+    model = Reaching()
+    other = copy_model(model, Reaching)
+    assert torch.equal(other.weight, model.weight)
+    other(torch.ones(1, 3))
+    assert (other.calls, model.calls) == (1, 0)
+
+
 @pytest.mark.parametrize(
     ("build", "hidden"),
     [

@@ -140,3 +140,22 @@ def test_groups_stay_within_half_of_the_free_memory(
     # Three times the least allows for what autograd keeps beside it, and no more.
     assert with_megabytes(4000) >= (2000 << 20) / (2 * 3 * least)
     assert with_megabytes(1) == 1
+
+
+class DrawnBuffer(nn.Sequential):
+    """Each has its own random scales, which no file holds."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Flatten(), nn.Linear(784, 10))
+        self.register_buffer("scales", torch.rand(10), persistent=False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return super().forward(images) * self.scales
+
+
+def test_buffers_are_stacked_also_where_no_file_holds_them(few: Split) -> None:
+    def build(seed: int) -> nn.Module:
+        with seeded(seed):
+            return DrawnBuffer()
+
+    assert why_not_stackable(build, few, RECIPE) is None

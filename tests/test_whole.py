@@ -3,12 +3,13 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from fashionbench import whole
+from fashionbench import resume, whole
 from fashionbench.checkpoint import load_model
 from fashionbench.comparison import plan
 from fashionbench.config import Job
@@ -29,25 +30,31 @@ def nets(tmp_path: Path) -> Path:
     return Path(shutil.copy(Path(__file__).parent / "own_nets.py", tmp_path / "nets" / "mine.py"))
 
 
+@pytest.fixture(autouse=True)
+def drawn_once(silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data set is not drawn anew for each run."""
+    monkeypatch.setattr("fashionbench.resume.load_data", lambda *_, **__: silhouettes)
+
+
 def job_of(file: Path, name: str) -> Job:
     ((job,),) = plan([f"{file}:{name}"], ["seed"], [3], **QUICK).entries()
     return job
 
 
 def stop_after_one_epoch(job: Job, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Stopping:
-        def __init__(self, *_: object) -> None: ...
+    keep = resume._Keeper.keep
 
-        def __call__(self, so_far: object) -> None:
-            raise KeyboardInterrupt
+    def keep_and_stop(keeper: resume._Keeper, state: dict[str, Any]) -> None:
+        keep(keeper, state)
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("fashionbench.resume.TensorBoard", Stopping)
+        patch.setattr(resume._Keeper, "keep", keep_and_stop)
         with pytest.raises(Interrupted):
-            train_in_folder(job, folder, device="cpu", track="tensorboard")
+            train_in_folder(job, folder, device="cpu")
 
 
-RESUMABLE = ["Plain", "InBuffers", "RandomFeatures", "Activations", "DropsByPython", "Pruned"]
+RESUMABLE = ["InBuffers", "RandomFeatures", "Activations", "DropsByPython"]
 LOST = {
     "RunningMean": "mean",
     "UnsavedBuffer": "mean",
@@ -195,3 +202,39 @@ def test_what_is_computed_anew_from_the_images_is_not_lost(nets: Path) -> None:
     before = plain_state(other)
     other(images)
     assert whole.lost_by_a_stop(other, before, images) == ["mean"]
+
+
+OF_A_FILE = """
+import torch
+from torch import nn
+
+STATE = {"steps": 0}
+
+class Net(nn.Sequential):
+    STEPS = 0
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(784, 10))
+
+class OfItsClass(Net):
+    def forward(self, x):
+        if self.training:
+            type(self).STEPS += 1
+        return super().forward(x) * (1 + self.STEPS)
+
+class OfItsFile(Net):
+    def forward(self, x):
+        if self.training:
+            STATE["steps"] += 1
+        return super().forward(x) * (1 + STATE["steps"])
+"""
+
+
+@pytest.mark.parametrize(("name", "held"), [("OfItsClass", "STEPS"), ("OfItsFile", "<STATE>")])
+def test_what_training_changes_in_a_class_or_its_file_is_told_in_the_record(
+    name: str, held: str, tmp_path: Path, silhouettes: Dataset
+) -> None:
+    (tmp_path / "mine.py").write_text(OF_A_FILE)
+    job = job_of(tmp_path / "mine.py", name)
+    store = RunStore(tmp_path / "runs", create=True)
+    record = run_job(job, silhouettes, torch.device("cpu"), store)
+    assert f"depend on {name}.{held}" in record.remarks["not loadable"]

@@ -165,7 +165,8 @@ def rebuild_model(path: Path) -> nn.Module:
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
-        raise StoreError(f"The weights in {path} do not fit {job.model}: {error}") from None
+        reason = " ".join(str(error).split())
+        raise StoreError(f"The weights in {path} do not fit {job.model}: {reason}") from None
     model.eval()
     return model
 

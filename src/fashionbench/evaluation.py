@@ -25,6 +25,10 @@ def pixels(images: Tensor) -> Tensor:
     return images.unsqueeze(1).float().div_(255)
 
 
+def _copy(images: Tensor) -> Tensor:
+    return images.clone()  # a model may change what it is given, and there is a next view
+
+
 def _mirror(images: Tensor) -> Tensor:
     return images.flip(-1)
 
@@ -39,7 +43,7 @@ def _shifted(pixels_down: int, mirrored: bool) -> View:
 
 VIEWS: Mapping[Views, Sequence[View]] = {
     "one": (lambda images: images,),
-    "flip": (lambda images: images, _mirror),
+    "flip": (_copy, _mirror),
     "shifts": tuple(_shifted(by, mirrored) for by in (0, 1, -1) for mirrored in (False, True)),
 }
 """What a model is shown of each image, by the names that recipes use. The border that a shift

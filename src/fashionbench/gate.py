@@ -41,6 +41,8 @@ REMARKS = {
     "scores, and the others train nothing.",
     "untrained": "{} holds weights where torch overlooks them, so they are not trained; use "
     "nn.ModuleList, nn.ModuleDict, nn.ParameterList or nn.Parameter.",
+    "late": "it makes {} while it answers, when it is too late to be trained or loaded again; make "
+    "it where the net is built, as nn.LazyLinear does for a size that is not known yet.",
     "drawn anew": "the same seed gives other first weights, since it draws numbers that no seed of "
     "this program fixes; draw them by torch, numpy.random or random, without a seed of your own.",
     "trained anew": "the same seed trains it in two ways, since its forward method draws numbers "
@@ -83,6 +85,7 @@ def examine(job: Job, dataset: Dataset) -> Examination:
         _check_parameters(model, job.model)
         images = pixels(dataset.train.images[: 2 * IMAGES]).cpu()
         labels = dataset.train.labels[:IMAGES].cpu()
+        _check_state(model, job.model)
         with isolated(torch.device("cpu")):
             remarks = dict(_remarks(model, build(), job.model, images, labels))
         return Examination(flops_per_image(model), remarks)
@@ -104,6 +107,16 @@ def _check_parameters(model: nn.Module, name: str) -> None:
         )
 
 
+def _check_state(model: nn.Module, name: str) -> None:
+    """Refuse what a file of weights cannot hold."""
+    more = [key for key, value in model.state_dict().items() if not isinstance(value, Tensor)]
+    if more:
+        raise UsageError(
+            f"The state_dict of {name} has more than tensors ({', '.join(more[:3])}), which its "
+            "file could not hold; use self.register_buffer for what get_extra_state returns."
+        )
+
+
 def _remarks(
     model: nn.Module, other: nn.Module, name: str, images: Tensor, labels: Tensor
 ) -> Iterator[tuple[str, str]]:
@@ -114,7 +127,7 @@ def _remarks(
         yield _remark("untrained", ", ".join(hidden))
     yield from _of_the_seed(model, other, name, images[:IMAGES], labels)
     other.eval()
-    yield from _of_its_end(other(images[:IMAGES]))
+    yield from _of_its_end(other(images[:IMAGES].clone()))
     with torch.no_grad():
         yield from _of_the_image_alone(other, images)
 
@@ -125,9 +138,13 @@ def _of_the_seed(
     """Compare two models from one seed, and a step of each."""
     tensors = zip(model.state_dict().values(), other.state_dict().values(), strict=False)
     alike = all(one.shape == two.shape and torch.equal(one, two) for one, two in tensors)
+    known = {key for key, _ in model.named_parameters()}
     steps = [_step(each, name, images, labels) for each in (model, other)]
+    late = [key for key, _ in model.named_parameters() if key not in known]
     if not alike:
         yield _remark("drawn anew")
+    elif late:
+        yield _remark("late", ", ".join(late[:3]))
     elif not all(_are_alike(one, two) for one, two in zip(*steps, strict=True)):
         yield _remark("trained anew")
 
@@ -137,7 +154,7 @@ def _step(model: nn.Module, name: str, images: Tensor, labels: Tensor) -> list[T
     seed_generators(torch.device("cpu"), 0)
     try:
         model.train()
-        logits = model(images)
+        logits = model(images.clone())  # it may change them
         if logits.ndim != 2 or len(logits) != len(labels):
             raise UsageError(
                 f"{name} answers {tuple(images.shape)} images with {tuple(logits.shape)} in "
@@ -176,10 +193,13 @@ def examine_trained(model: nn.Module, images: Tensor) -> Remarks:
 
 
 def _of_the_image_alone(model: nn.Module, images: Tensor) -> Iterator[tuple[str, str]]:
-    """Show (B, 1, H, W) images in a batch, alone, and some of them beside others, in eval mode."""
+    """Show (B, 1, H, W) images in a batch, alone, and some of them beside others, in eval mode.
+
+    Always copies of them, for a model may change what it is given.
+    """
     half = len(images) // 2
-    answer = model(images[:half])
-    if not _are_alike(answer, model(images[:half])):
+    answer = model(images[:half].clone())
+    if not _are_alike(answer, model(images[:half].clone())):
         yield _remark("random")
         return
     alone = _answers_alone(model, images[:ALONE])
@@ -194,7 +214,7 @@ def _of_the_image_alone(model: nn.Module, images: Tensor) -> Iterator[tuple[str,
 def _answers_alone(model: nn.Module, images: Tensor) -> Tensor | None:
     """(B, K) logits of (B, 1, H, W) images shown one by one; None where that fails."""
     try:
-        answers = torch.cat([model(image.unsqueeze(0)) for image in images])
+        answers = torch.cat([model(image.unsqueeze(0).clone()) for image in images])
     except Exception:  # whatever a person's own code may raise
         return None
     return answers if answers.ndim == 2 else None

@@ -26,7 +26,7 @@ from typing import Any
 from fashionbench.errors import UsageError
 from fashionbench.global_state import seeded
 
-__all__ = ["beside", "digest_file", "is_own", "locate", "takes", "told"]
+__all__ = ["beside", "digest_file", "is_own", "locate", "of_file", "run_anew", "takes", "told"]
 
 _HERE, _PYTHON = Path(__file__).parent, Path(sysconfig.get_path("stdlib"))
 _PREFIX = "fashionbench_own_"
@@ -84,6 +84,26 @@ def locate(reference: str) -> Callable[..., Any]:
     ]
     there = f"it defines {', '.join(own)}" if own else "it defines no class and no function"
     raise UsageError(f"{home} has no class or function {name!r}; {there}.")
+
+
+@contextmanager
+def run_anew() -> Iterator[None]:
+    """Within, a person's files are run once more, as a new process would; afterwards all is back.
+
+    What using a class has changed in it, or in its file, is not there in between.
+    """
+    loaded, neighbours = _loaded.copy(), _neighbours.copy()
+    modules = {name: part for name, part in sys.modules.items() if name.startswith(_PREFIX)}
+    _loaded.clear()
+    _neighbours.clear()
+    try:
+        yield
+    finally:
+        _loaded.clear()
+        _loaded.update(loaded)
+        _neighbours.clear()
+        _neighbours.update(neighbours)
+        sys.modules.update(modules)
 
 
 def _import(home: str, reference: str) -> ModuleType:
@@ -144,11 +164,11 @@ def beside(reference: str) -> AbstractContextManager[None]:
 
 @contextmanager
 def _beside(folder: Path) -> Iterator[None]:
-    known = _neighbours.setdefault(folder, {})
+    known, names = _neighbours.setdefault(folder, {}), _names_in(folder)
     others = {
         name: module
         for name, module in sys.modules.items()
-        if name.partition(".")[0] in _names_in(folder) and is_own(module) and name != "__main__"
+        if name.partition(".")[0] in names and is_own(module) and name != "__main__"
     }
     for name, module in others.items():
         if not _lies_in(module, folder):
@@ -238,6 +258,12 @@ def _digest_if_there(path: Path) -> str:
 
 def _missing(path: str) -> UsageError:
     return UsageError(f"There is no file {path}; give the source's path, or put it back.")
+
+
+def of_file(thing: Any) -> ModuleType | None:
+    """The module that a person's file was run as, if that is where a class or function is from."""
+    name = str(getattr(thing, "__module__", None))
+    return sys.modules.get(name) if name.startswith(_PREFIX) else None
 
 
 def is_own(thing: Any) -> bool:

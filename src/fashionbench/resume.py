@@ -8,6 +8,7 @@ model.safetensors is the trained model. The test set is never looked at here.
 import io
 import pickle
 import zipfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from fashionbench.devices import describe_device, resolve_device
 from fashionbench.errors import Interrupted, StoreError, UsageError
 from fashionbench.evaluation import calibrate, pixels
 from fashionbench.gate import builder, examine, examine_trained
+from fashionbench.global_state import silent
 from fashionbench.layout import FEW
 from fashionbench.models import build_model, model_entry
 from fashionbench.models.cost import count_parameters
@@ -62,14 +64,16 @@ def train_in_folder(
     state = _load_state(job, folder, resume)
     dataset = load_data(job.dataset, data, source=job.dataset_source)
     classes, images = len(dataset.classes), dataset.train.images
+    examined = examine(job, dataset)
     model = build_model(job.model, job.seed, classes, say, images=images)
     label = model_entry(job.model).label
     for note in dataset.notes:
         say(note)
-    for remark in examine(job, dataset).remarks.values():
+    for remark in examined.remarks.values():
         say(f"{label}: {remark}")
     watch = TensorBoard(folder / "tensorboard", job.recipe) if track else None
-    keeper = _Keeper(job, folder, model, dataset.train, watch)
+    anew = partial(builder(job, dataset), job.seed)
+    keeper = _Keeper(job, folder, model, anew, dataset.train, watch)
     try:
         with explained(job):
             trained = fit(
@@ -81,7 +85,7 @@ def train_in_folder(
                 description=f"{label} seed {job.seed}",
                 resume=state,
                 keep=keeper.keep,
-                anew=partial(builder(job, dataset), job.seed),
+                anew=anew,
             )
     except KeyboardInterrupt:
         finished = keeper.finished or (0 if state is None else state["fit"]["epochs"])
@@ -117,19 +121,32 @@ class _Keeper:
     """Writes all that it takes to go on after each epoch."""
 
     def __init__(
-        self, job: Job, folder: Path, model: nn.Module, data: Split, watch: TensorBoard | None
+        self,
+        job: Job,
+        folder: Path,
+        model: nn.Module,
+        anew: Callable[[], nn.Module],
+        data: Split,
+        watch: TensorBoard | None,
     ) -> None:
         self.job, self.folder, self.model, self.data, self.watch = job, folder, model, data, watch
         self.finished = 0
         """Epochs."""
         self._lost: list[str] = []
-        self._before = plain_state(model) if model_entry(job.model).is_own else None
+        self._before: dict[str, str] | None = None
+        self._counters: set[str] = set()
+        if model_entry(job.model).is_own:
+            self._before = plain_state(model)
+            with silent():
+                anew()
+            after = plain_state(model)
+            self._counters = {name for name in after if after[name] != self._before.get(name)}
 
     def keep(self, state: dict[str, Any]) -> None:
         """Write the state that an epoch ended with."""
         if self._before is not None and not self._lost:
             images = pixels(self.data.images[:FEW].to(next(self.model.parameters()).device))
-            self._lost = lost_by_a_stop(self.model, self._before, images)
+            self._lost = lost_by_a_stop(self.model, self._before, images, self._counters)
             if self._lost:
                 say(f"This run cannot be resumed after a stop, since {_why_lost(self._lost)}")
         buffer = io.BytesIO()

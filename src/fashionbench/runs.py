@@ -53,8 +53,8 @@ def run_job(
     """
     examined = examined or examine(job, dataset)
     build = builder(job, dataset)
-    model = build(job.seed)
     _refuse_changed(job, len(dataset.classes))
+    model = build(job.seed)
     start = _first_weights(job, model)
     description = f"{model_entry(job.model).label} seed {job.seed}"
     with explained(job):
@@ -88,8 +88,8 @@ def run_together(
     """Runs that differ by their seed alone, stacked or `abreast`; records have no training time."""
     examined = examined or examine(jobs[0], dataset)
     build = builder(jobs[0], dataset)
-    models = [build(job.seed) for job in jobs]
     _refuse_changed(jobs[0], len(dataset.classes))
+    models = [build(job.seed) for job in jobs]
     starts = [_first_weights(job, model) for job, model in zip(jobs, models, strict=True)]
     with explained(jobs[0]):
         trained = fit_members(
@@ -145,7 +145,10 @@ def explained(job: Job) -> Iterator[None]:
 
 
 def _refuse_changed(job: Job, classes: int) -> None:
-    """A run is known by the source it was planned with; another's is not kept under its name."""
+    """A run is known by the source it was planned with; another's is not kept under its name.
+
+    Asked before a model is built, which may change what it reads.
+    """
     for name, is_changed in (
         (job.model, identify(job.model, classes)[1] != job.model_source),
         ("the augmentation", identify_changes(job.recipe.augmentation) != job.recipe_source),

@@ -15,12 +15,15 @@ import random
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import suppress
 from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from fashionbench.global_state import silent
 
 __all__ = [
     "constants",
@@ -31,6 +34,7 @@ __all__ = [
     "is_data",
     "is_known",
     "plain_state",
+    "shared_state",
     "structure",
     "summary",
 ]
@@ -75,9 +79,16 @@ def plain_state(model: nn.Module) -> dict[str, str]:
         of_buffers = [(name, module._buffers[name]) for name in module._non_persistent_buffers_set]
         for name, value in [*_attributes(module), *_attached(module), *of_buffers]:
             facts[f"{path}.{name}".lstrip(".")] = write(value)
-        if not _is_of_torch(type(module)):
-            for name, value in _of_class(type(module)):
-                facts[f"{type(module).__qualname__}.{name}"] = write(value)
+    return facts | shared_state(model)
+
+
+def shared_state(model: nn.Module) -> dict[str, str]:
+    """Describe, bit by bit, what a model's classes hold, and global values their methods name."""
+    write, facts = _Writer(exact=True).write, dict[str, str]()
+    for kind in dict.fromkeys(type(module) for module in model.modules()):
+        for name, value in () if _is_of_torch(kind) else _of_class(kind):
+            key = f"{kind.__qualname__}.{name}"  # also of what a base class has under that name
+            facts[key] = f"{facts.get(key, '')} {write(value)}".lstrip()
     return facts
 
 
@@ -324,18 +335,16 @@ def copy_model(model: nn.Module, anew: Callable[[], nn.Module] | None = None) ->
 
     Pruning and the older weight norm keep the weight that they compute as an attribute of its
     layer. deepcopy refuses such a tensor; the copy is given its values, and computes its own anew.
-    A model that holds a lock, a file or the like cannot be copied: then one that `anew` builds is
-    given its tensors. Raises what deepcopy raised where there is no such other.
+    A person's model may hold a lock or a file, which cannot be copied, or functions and hooks that
+    reach for itself, and would from a copy too: so one that `anew` builds is given its tensors
+    instead, where they fit. Raises what deepcopy raises where there is no such other.
     """
-    results = _results(model)
-    try:
-        return copy.deepcopy(model, results)
-    except Exception:  # whatever the objects in it raise
-        if anew is None:
-            raise
-    other = anew()
-    other.load_state_dict(model.state_dict())
-    return other.to(next(model.parameters()).device)
+    if anew is not None and not is_known(model):
+        with suppress(Exception), silent():  # whatever its own code may raise
+            other = anew()
+            other.load_state_dict(model.state_dict())
+            return other.to(next(model.parameters()).device)
+    return copy.deepcopy(model, _results(model))
 
 
 def copy_skeleton(model: nn.Module) -> nn.Module:

@@ -111,13 +111,13 @@ def fit(
     generators are left as they were. After each epoch `keep` is given all that it takes to go
     on, plain values and tensors; given back as `resume`, training ends as if never stopped.
     With `recipe.patience` the weights of the best epoch are restored at the end. `anew` builds
-    another such model, for those that cannot be copied to warm up with.
+    another such model, to warm up with: a copy of a person's may reach for the original.
     """
     device = resolve_device(device) if isinstance(device, str) else device
     keep_freed_memory()
     training, validation = hold_out(data.to(device), recipe.validation_images, recipe.train_images)
     model.to(device)
-    lay_out(model, pixels(training.images[:FEW]))
+    lay_out(model, pixels(training.images[:FEW]), anew)
     updater, step = begin(model, training, recipe)
     result, best = Fit(warm_up_seconds=warm_up(model, training, recipe, anew)), None
     if resume is None and recipe.probe_epochs:

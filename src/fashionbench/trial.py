@@ -48,7 +48,13 @@ def why_not_stackable(build: Build, data: Split, recipe: Recipe) -> str | None:
     device = data.images.device
     few = Split(data.images[: 2 * recipe.batch_size], data.labels[: 2 * recipe.batch_size])
     first, second = (build(seed).to(device) for seed in (0, 1))
-    others = _differing(plain_state(first), plain_state(second))
+    # Buffers are stacked, also those that no file holds.
+    buffers = {name for name, _ in first.named_buffers()}
+    states = [
+        {name: said for name, said in plain_state(model).items() if name not in buffers}
+        for model in (first, second)
+    ]
+    others = _differing(*states)
     if others:
         return f"two of them differ in {others}, which members would share"
     batch = next(iter(epoch_batches(few, recipe, [0, 1], 0)))
@@ -57,7 +63,7 @@ def why_not_stackable(build: Build, data: Split, recipe: Recipe) -> str | None:
         warnings.filterwarnings("error", message="There is a performance drop")
         seed_generators(device, 0)
         try:
-            Stack([first, second], recipe, 1).step(batch)
+            Stack([first, second], recipe, 1).step(batch.clone())  # which it may change
             # Compared in float32: with fewer bits the same sum in another order is another number.
             plain = recipe.override(precision="fp32")
             with _all_bits():
@@ -84,7 +90,7 @@ def _why_not_as_alone(stack: Stack, another: Callable[[], nn.Module], batch: Bat
         return "it draws random numbers also where nothing is trained"
     stack.skeleton.train(training)
     held, generators = plain_state(stack.skeleton), generator_states()
-    losses = stack.differentiate(batch)
+    losses = stack.differentiate(batch.clone())
     libraries = [name for name, state in generator_states().items() if state != generators[name]]
     if libraries:
         return f"it draws from {' and '.join(libraries)}, and members would share what is drawn"
@@ -106,7 +112,7 @@ def _step(model: nn.Module, recipe: Recipe, batch: Batch, *, training: bool) -> 
     """A model's loss; it has the gradients by it then."""
     _, differentiate = passes(model, recipe, 1)
     model.train(training)
-    return differentiate(batch)
+    return differentiate(batch.clone())
 
 
 def _draws(model: nn.Module, recipe: Recipe, batch: Batch, *, training: bool) -> bool:

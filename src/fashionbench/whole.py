@@ -1,7 +1,7 @@
 """Whether the file of a trained network is the whole network: rebuilt from it and asked."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 
 import torch
@@ -11,7 +11,9 @@ from fashionbench.checkpoint import answers_as_recorded, load_facts, rebuild_mod
 from fashionbench.devices import isolated, seed_generators
 from fashionbench.errors import FashionbenchError
 from fashionbench.global_state import silent
-from fashionbench.own_code import told
+from fashionbench.models import is_as_first_asked
+from fashionbench.models.adapter import Adapter
+from fashionbench.own_code import run_anew, told
 from fashionbench.snapshot import copy_model, plain_state
 
 __all__ = ["lost_by_a_stop", "why_unloadable"]
@@ -24,7 +26,7 @@ def why_unloadable(model: nn.Module, path: Path) -> str | None:
     """
     try:
         with silent():
-            rebuilt = rebuild_model(path)
+            rebuilt = _rebuilt(model, path)
         anew = plain_state(rebuilt)  # before it settles on what it is asked
         if answers_as_recorded(rebuilt, load_facts(path)):
             return None
@@ -46,6 +48,15 @@ def why_unloadable(model: nn.Module, path: Path) -> str | None:
     )
 
 
+def _rebuilt(model: nn.Module, path: Path) -> nn.Module:
+    """Rebuild as a new process would: without what training left in classes and in their file."""
+    net = model.net if isinstance(model, Adapter) else model
+    if is_as_first_asked(load_facts(path)["job"]["model"], net):
+        return rebuild_model(path)
+    with run_anew():
+        return rebuild_model(path)
+
+
 def _drawn(problem: str) -> str:
     return (
         f"what is built anew does not take its weights ({problem.rstrip('.')}); let a seed fix "
@@ -53,14 +64,17 @@ def _drawn(problem: str) -> str:
     )
 
 
-def lost_by_a_stop(model: nn.Module, before: Mapping[str, str], images: Tensor) -> list[str]:
+def lost_by_a_stop(
+    model: nn.Module, before: Mapping[str, str], images: Tensor, counters: Set[str] = frozenset()
+) -> list[str]:
     """Name what training has changed that the files of a run do not hold and a step depends on.
 
     `before` is the plain state that the model began with. What it keeps of its last (B, 1, H, W)
-    `images` and computes anew at the next is no such thing.
+    `images` and computes anew at the next is no such thing; nor are `counters`, which change
+    whenever another model is built.
     """
     now = plain_state(model)
-    changed = [name for name in now if now[name] != before.get(name)]
+    changed = [name for name in now if now[name] != before.get(name) and name not in counters]
     return [name for name in changed if _is_read(model, name, images)]
 
 
@@ -81,7 +95,7 @@ def _is_read(model: nn.Module, name: str, images: Tensor) -> bool:
 def _in_training(model: nn.Module, images: Tensor) -> Tensor:
     seed_generators(images.device, 0)
     model.train()
-    answer: Tensor = model(images)
+    answer: Tensor = model(images.clone())  # it may change them
     return answer
 
 

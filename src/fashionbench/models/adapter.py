@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fashionbench.global_state import preserved
-from fashionbench.snapshot import copy_model
 
 __all__ = ["SHAPES", "Adapter", "Interface", "Wrapper", "find_interface", "first_answer"]
 
@@ -78,18 +77,15 @@ def first_answer(answer: Any) -> Any:
     return answer
 
 
-def find_interface(
-    net: nn.Module, anew: Callable[[], nn.Module], images: Tensor
-) -> tuple[Interface, Any]:
+def find_interface(anew: Callable[[], nn.Module], images: Tensor) -> tuple[Interface, Any]:
     """Find the first of SHAPES that a net takes (B, 1, 28, 28) `images` in, and its answer then.
 
-    The net itself is not asked: it may settle sizes or statistics at its first picture. Copies are,
-    or what `anew` builds where it cannot be copied. Raises what was raised at the images as they
-    are, if it takes none of SHAPES.
+    Nets that `anew` builds are asked, and thrown away: they may settle sizes or statistics at their
+    first picture. Raises what was raised at the images as they are, if they take none of SHAPES.
     """
     first: Exception | None = None
     for channels, side in SHAPES:
-        other, shown = _another(net, anew), _shown(images, channels, side)
+        other, shown = anew(), _shown(images, channels, side)
         try:
             with preserved(), torch.no_grad():
                 other.eval()
@@ -101,13 +97,6 @@ def find_interface(
         return Interface(channels, side, several), first_answer(answer)
     assert first is not None
     raise first
-
-
-def _another(net: nn.Module, anew: Callable[[], nn.Module]) -> nn.Module:
-    try:
-        return copy_model(net)
-    except Exception:  # a lock, a file or whatever else it may hold
-        return anew()
 
 
 def _in_training(net: nn.Module, images: Tensor) -> Any:
@@ -124,4 +113,5 @@ def _shown(images: Tensor, channels: int, side: int) -> Tensor:
     """(B, 1, H, W) grey images, enlarged to a side and with their channel repeated."""
     if images.shape[-1] != side:
         images = F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
-    return images if channels == 1 else images.expand(-1, channels, -1, -1)
+    # Memory of their own, for a net may change what it is given.
+    return images if channels == 1 else images.repeat(1, channels, 1, 1)

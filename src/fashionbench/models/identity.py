@@ -7,19 +7,21 @@ from a dict, a file or the environment is seen in what is built from it.
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from fashionbench.errors import UsageError
 from fashionbench.global_state import silent
 from fashionbench.models.build import construct
 from fashionbench.models.table import WEIGHTS, ModelEntry, model_entry, parse_name
-from fashionbench.own_code import beside, digest_file, is_own, locate, takes
+from fashionbench.own_code import beside, digest_file, is_own, locate, of_file, takes
 from fashionbench.own_source import digest, digest_values, global_values
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Source", "identify", "is_unchanged"]
+__all__ = ["Source", "identify", "is_as_first_asked", "is_unchanged"]
 
 
 @dataclass(frozen=True)
@@ -81,17 +83,51 @@ def identify(model: str | Callable[[], "nn.Module"], classes: int = 10) -> tuple
 
 def _identify_own(name: str, reference: str, classes: int) -> Source:
     """Build it twice: what differs from seed to seed, or counts what is built, is no part of it."""
-    from fashionbench.snapshot import constants, structure
+    from fashionbench.snapshot import constants, shared_state, structure
 
     build = locate(reference)
     with beside(reference), silent():  # the modules beside a file are known only there
         text, values = digest(build, reference), global_values(build)
         first, second = (construct(name, seed, classes) for seed in (0, 1))
-        found = [values | structure(first), global_values(build) | structure(second)]
+        shared = shared_state(second)
+        asked = _as_first_asked(build, reference, (values, global_values(build), shared))
+        values, changed, _ = asked
+        found = [values | structure(first), changed | structure(second)]
         if structure(first).keys() == structure(second).keys():
             alike = {f"{key} =": said for key, said in constants(first, second).items()}
             found = [facts | alike for facts in found]
     return Source(text, digest_values(*found).removeprefix("~"))
+
+
+_Values = tuple[dict[str, str], dict[str, str], dict[str, str]]
+"""Global values before and after something was built, and what its classes held then."""
+_first_asked: WeakKeyDictionary[ModuleType, dict[str, _Values]] = WeakKeyDictionary()
+"""By module and reference."""
+
+
+def _as_first_asked(build: Callable[..., Any], reference: str, values: _Values) -> _Values:
+    """Give the values that there were when a person's file had just been run.
+
+    Training may change them, and changes nothing about which model it is.
+    """
+    module = of_file(build)
+    if module is None:
+        return values
+    return _first_asked.setdefault(module, {}).setdefault(reference, values)
+
+
+def is_as_first_asked(name: str, model: "nn.Module") -> bool:
+    """Tell whether a model's classes and its file hold what they held before any was trained.
+
+    If not, a new process would build it otherwise than this one.
+    """
+    from fashionbench.snapshot import shared_state
+
+    reference = parse_name(name)[0]
+    build = locate(reference)
+    module = of_file(build)
+    first = _first_asked.get(module, {}).get(reference) if module else None
+    return first is None or first[1:] == (global_values(build), shared_state(model))
 
 
 def _checked(entry: ModelEntry, usual: ModelEntry, name: str) -> dict[str, Any]:

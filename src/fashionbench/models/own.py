@@ -40,15 +40,25 @@ def fitted(
     if interface is None:
         with silent():  # what is built to be looked at
             _check_switches(anew(), reference)
-            interface = _find(model, anew, reference, classes, _pixels(images))
+            interface = _find(anew, reference, classes, _pixels(images))
         _interfaces[key] = interface
     model = interface.fitted(model)
+    _spread(model)
     if any(nn.parameter.is_lazy(parameter) for parameter in model.parameters()):
         model.eval()
         with torch.no_grad():
             model(_pixels(images))  # sizes are settled before an optimizer asks for them
         model.train()
     return model
+
+
+def _spread(model: nn.Module) -> None:
+    """Give a buffer that `expand` made memory for all its numbers, so that it can be written to."""
+    for module in model.modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            settled = not nn.parameter.is_lazy(buffer) and buffer.layout is torch.strided
+            if settled and 0 in buffer.stride():
+                module._buffers[name] = buffer.clone(memory_format=torch.contiguous_format)
 
 
 def _pixels(images: Tensor | None) -> Tensor:
@@ -84,11 +94,9 @@ def _check_switches(model: nn.Module, reference: str) -> None:
             )
 
 
-def _find(
-    model: nn.Module, anew: Callable[[], nn.Module], reference: str, classes: int, images: Tensor
-) -> Interface:
+def _find(anew: Callable[[], nn.Module], reference: str, classes: int, images: Tensor) -> Interface:
     try:
-        interface, answer = find_interface(model, anew, images)
+        interface, answer = find_interface(anew, images)
     except (Exception, SystemExit) as error:
         raise UsageError(
             f"{reference} takes no 28x28 grey images, nor enlarged or in three channels: "
