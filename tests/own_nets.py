@@ -112,6 +112,33 @@ class LateStart(Plain):
         return super().forward(x.flatten(1) - self.mean)
 
 
+class HookedMaximum(Plain):
+    """A hook keeps a running maximum in what it closes over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        largest = [0.0]
+
+        def keep(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+            if module.training:
+                largest[0] = max(largest[0], float(output.detach().max()))
+            return output / (1 + largest[0])
+
+        self.a.register_forward_hook(keep)
+
+
+class ParameterHead(nn.Module):
+    """The head is a parameter; the only linear layer is the body."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(784, 16)
+        self.head = nn.Parameter(0.1 * torch.randn(10, 16))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.a(x.flatten(1))) @ self.head.T
+
+
 class Memory(Plain):
     """Keeps what it has seen in a list, and answers by it."""
 
@@ -266,6 +293,12 @@ class TwoAnswers(Plain):
     def forward(self, x: Tensor) -> object:
         h = self.hidden(x)
         return (self.b(h), h) if self.training else self.b(h)
+
+
+class FeaturesFirst(Plain):
+    def forward(self, x: Tensor) -> object:
+        h = self.hidden(x)
+        return h, self.b(h)
 
 
 class AlwaysTwo(Plain):

@@ -57,8 +57,8 @@ def trained(file: Path, name: str, small: Dataset, **settings: object) -> tuple[
 REMARKED = {
     "PlainList": {"untrained": "more holds weights"},
     "LooseTensor": {"untrained": "gain holds weights"},
-    "TwoAnswers": {"several answers": "the first is taken"},
-    "AlwaysTwo": {"several answers": "the first is taken"},
+    "TwoAnswers": {"several answers": "the one called logits, or else the first, is taken"},
+    "AlwaysTwo": {"several answers": "the one called logits, or else the first, is taken"},
     "SoftmaxOut": {"squeezed": "return what goes into the softmax"},
     "SigmoidOut": {"squeezed": "return what goes into the sigmoid"},
     "OverTheBatch": {"batch": "look for a softmax"},
@@ -66,9 +66,11 @@ REMARKED = {
     "BatchStatistics": {"batch": "batch statistics in scoring"},
     "Squeezed": {"batch": r"squeeze\(\)"},
     "DropsAlways": {"random": "training=self.training"},
-    "NoiseAlways": {"random": "draws at random in scoring"},
+    "NoiseAlways": {"random": "in it draws at random or keeps"},
     "UnseededArray": {"trained anew": "no seed of this program fixes"},
     "Unseeded": {"trained anew": "no seed of this program fixes"},
+    "Counting": {"shared": r"changes Counting\.steps, which all networks of its kind"},
+    "SharedDict": {"shared": "changes SharedDict.<WARMTH>"},
 }
 RIGHT = [
     *("Plain", "InBuffers", "RandomFeatures", "RandomArray", "DrawnWidth", "Activations", "Tied"),
@@ -90,6 +92,7 @@ REFUSED = {
     "FitsItself": "FitsItself.train is a method of its own",
     "PartFitsItself": "FitsItself.train is a method of its own",
     "TrainOnly": r"with \(4, 20\) in training",
+    "FeaturesFirst": r"several tensors, and the first, \(2, 16\), holds no logits",
 }
 
 

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from fashionbench.own_code import locate
+import pytest
+
+from fashionbench.own_code import beside, locate
 from fashionbench.own_source import digest, digest_values, global_values
 
 
@@ -58,3 +60,39 @@ def test_what_use_changes_is_left_out() -> None:
     steady = digest_values({"a": "1"}, {"a": "1"})
     assert digest_values({"a": "1", "seen": "[]"}, {"a": "1", "seen": "[1]"}) == steady
     assert digest_values({"a": "2"}, {"a": "2"}) != steady
+
+
+BESIDE = "import torch\ndef f(x): return torch.{}(x)\nTABLE = {{'main': f}}\n"
+REACHED = {
+    "a table": "from parts import TABLE\ndef net(x): return TABLE['main'](x)\n",
+    "a table of a module": "import parts\ndef net(x): return parts.TABLE['main'](x)\n",
+    "a search": "import parts\ndef net(x): return getattr(parts, 'f')(x)\n",
+    "an import within": "def net(x):\n    import parts\n    return parts.f(x)\n",
+    "a part imported within": "def net(x):\n    from parts import f\n    return f(x)\n",
+}
+
+
+@pytest.mark.parametrize("way", REACHED)
+def test_code_beside_a_file_is_followed_however_it_is_reached(way: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(REACHED[way])
+    found = []
+    for function in ("relu", "tanh", "relu"):
+        (tmp_path / "parts.py").write_text(BESIDE.format(function))
+        reference = f"{tmp_path}/mine.py:net"
+        net = locate(reference)
+        with beside(reference):
+            found.append((digest(net, reference), global_values(net)))
+    assert found[0] == found[2] != found[1]
+
+
+def test_a_variable_of_the_environment_that_is_asked_for_is_a_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import os\ndef net(x): return x * float(os.environ.get('SCALE_OF_A_TEST', 1))\n"
+    )
+    before = global_values(locate(f"{tmp_path}/mine.py:net"))
+    monkeypatch.setenv("SCALE_OF_A_TEST", "3")
+    assert global_values(locate(f"{tmp_path}/mine.py:net")) != before
+    monkeypatch.setenv("UNRELATED_TO_A_TEST", "3")
+    assert global_values(locate(f"{tmp_path}/mine.py:net")) != before

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import own_nets
 import pytest
 import torch
 import torch.nn.functional as F
@@ -20,7 +21,7 @@ from fashionbench.config import Job
 from fashionbench.errors import UsageError
 from fashionbench.models import build_model, identify
 from fashionbench.models.adapter import Adapter
-from fashionbench.models.weights import fit_weights, read_weights
+from fashionbench.models.weights import fit_weights, load_weights, read_weights
 from fashionbench.recipe import load_recipe
 
 IMAGES = torch.rand(4, 1, 28, 28, generator=torch.Generator().manual_seed(0))
@@ -378,3 +379,21 @@ def test_the_published_tensors_are_all_there_with_their_norms(depth: int) -> Non
         assert loaded[key].shape == kept[key].shape
         assert loaded[key].norm() == kept[key].norm()
     assert len([key for key in loaded if "conv" in key]) == depth - 1
+
+
+def test_where_no_layer_is_the_head_alone_none_is_taken_for_it(tmp_path: Path) -> None:
+    first, second = own_nets.ParameterHead(), own_nets.ParameterHead()
+    torch.save(first.state_dict(), tmp_path / "net.pt")
+    fitted = load_weights(second, str(tmp_path / "net.pt"), "net")
+    assert fitted.head == []
+    assert torch.equal(first.a.weight, second.a.weight)
+    assert "none is new" in str(fitted)
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    model = own_nets.Plain()
+    with torch.no_grad():
+        model.a.weight[0, 0] = torch.nan
+    torch.save(model.state_dict(), tmp_path / "net.pt")
+    with pytest.raises(UsageError, match=r"not finite, in a\.weight"):
+        load_weights(own_nets.Plain(), str(tmp_path / "net.pt"), "net")

@@ -62,6 +62,7 @@ LOST = {
     "LateStart": "ready",
     "Memory": "seen",
     "OwnGenerator": "rng",
+    "HookedMaximum": "a hook <largest>",
 }
 
 

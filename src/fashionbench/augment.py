@@ -251,6 +251,11 @@ def _try(change: Callable[[Tensor, Tensor, float], Tensor], name: str, strength:
             f"{name} answers (4, 1, 28, 28) images with {given}; it must give back as many of the "
             "same size."
         )
+    if answer.dtype != images.dtype:
+        raise UsageError(
+            f"{name} answers with numbers of {answer.dtype}; give back {images.dtype} in [0, 1], "
+            "as the images are."
+        )
     if not answer.isfinite().all():
         raise UsageError(f"{name} answers images in [0, 1] with numbers that are not finite.")
     if not torch.equal(answer, again):

@@ -24,7 +24,7 @@ from fashionbench.models import build_model, model_entry
 from fashionbench.models.adapter import Interface
 from fashionbench.models.cost import flops_per_image
 from fashionbench.own_code import told
-from fashionbench.snapshot import hidden_layers
+from fashionbench.snapshot import hidden_layers, shared_state
 
 __all__ = ["Examination", "Remarks", "builder", "examine", "examine_trained"]
 
@@ -37,8 +37,8 @@ ROUNDING = 1e-3
 ENDS = {"SoftmaxBackward0": "softmax", "SigmoidBackward0": "sigmoid", "TanhBackward0": "tanh"}
 
 REMARKS = {
-    "several answers": "it answers with several tensors; the first is taken for the loss and the "
-    "scores, and the others train nothing.",
+    "several answers": "it answers with several tensors; the one called logits, or else the first, "
+    "is taken for the loss and the scores, and the others train nothing.",
     "untrained": "{} holds weights where torch overlooks them, so they are not trained; use "
     "nn.ModuleList, nn.ModuleDict, nn.ParameterList or nn.Parameter.",
     "late": "it makes {} while it answers, when it is too late to be trained or loaded again; make "
@@ -49,10 +49,12 @@ REMARKS = {
     "that no seed of this program fixes; draw them by torch, numpy.random or random.",
     "squeezed": "it ends in a {0}, and the loss applies a softmax of its own to what comes out, so "
     "that it learns little; return what goes into the {0}.",
+    "shared": "its forward method changes {}, which all networks of its kind in a process share, "
+    "so that a run depends on those before it; keep it in self, as a buffer.",
     "random": "the same image gets another answer at each call, since something in it draws at "
-    "random in scoring too; F.dropout does, for one, without training=self.training.",
+    "random or keeps what it saw in scoring too; F.dropout does, without training=self.training.",
     "batch": "its answer for an image depends on the batch {}; look for a softmax, a mean or a "
-    "norm over dimension 0, for batch statistics in scoring, and for squeeze().",
+    "norm over dimension 0, batch statistics in scoring, an LSTM without batch_first, squeeze().",
 }
 """What is remarked on, by kind; a model's own details come into the braces."""
 
@@ -138,11 +140,15 @@ def _of_the_seed(
     """Compare two models from one seed, and a step of each."""
     tensors = zip(model.state_dict().values(), other.state_dict().values(), strict=False)
     alike = all(one.shape == two.shape and torch.equal(one, two) for one, two in tensors)
-    known = {key for key, _ in model.named_parameters()}
+    known, shared = {key for key, _ in model.named_parameters()}, shared_state(model)
     steps = [_step(each, name, images, labels) for each in (model, other)]
     late = [key for key, _ in model.named_parameters() if key not in known]
+    after = shared_state(model)
+    changed = [name for name in after if after[name] != shared.get(name)]
     if not alike:
         yield _remark("drawn anew")
+    elif changed:
+        yield _remark("shared", ", ".join(changed[:3]))
     elif late:
         yield _remark("late", ", ".join(late[:3]))
     elif not all(_are_alike(one, two) for one, two in zip(*steps, strict=True)):

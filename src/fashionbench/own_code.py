@@ -82,6 +82,11 @@ def locate(reference: str) -> Callable[..., Any]:
         for known, value in vars(module).items()
         if callable(value) and getattr(value, "__module__", None) == module.__name__
     ]
+    if home == "__main__":
+        raise UsageError(
+            f"{name} was defined in a script or a notebook, which is not at hand here; put it into "
+            "a file and train it from there, as file.py:Name."
+        )
     there = f"it defines {', '.join(own)}" if own else "it defines no class and no function"
     raise UsageError(f"{home} has no class or function {name!r}; {there}.")
 
@@ -152,7 +157,10 @@ def _run(home: str, path: Path) -> ModuleType:
         line = f", line {error.lineno}" if error.lineno else ""
         raise UsageError(f"{home}{line}: {error.msg}.") from None
     except (Exception, SystemExit) as error:
-        raise UsageError(f"{home} cannot be run: {told(error)}") from None
+        more = ""
+        if "relative import" in str(error):
+            more = " It is part of a package: name it as package.module:Name."
+        raise UsageError(f"{home} cannot be run: {told(error)}{more}") from None
     return module
 
 

@@ -8,8 +8,11 @@ import ast
 import dis
 import hashlib
 import inspect
+import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -86,11 +89,21 @@ def _everything(thing: Any) -> Iterator[tuple[str, Any]]:
     waiting, seen = [thing], {id(thing)}
     while waiting:
         for name, module, value in _names_in(waiting.pop()):
-            yield f"{module}:{name}", value
-            is_code = isinstance(value, type) or inspect.isfunction(value)
-            if is_code and is_own(value) and id(value) not in seen:
-                seen.add(id(value))
-                waiting.append(value)
+            for part in [value, *_code_within(value)]:
+                is_code = isinstance(part, type) or inspect.isfunction(part)
+                if part is value or is_code:
+                    label = name if part is value else f"{name}.{part.__qualname__}"
+                    yield f"{module}:{label}", part
+                if is_code and is_own(part) and id(part) not in seen:
+                    seen.add(id(part))
+                    waiting.append(part)
+
+
+def _code_within(value: Any) -> list[Any]:
+    """List the classes and functions that a table of them holds, such as a registry."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    return list(value) if isinstance(value, list | tuple) else []
 
 
 def _names_in(thing: Any) -> Iterator[tuple[str, str, Any]]:
@@ -110,6 +123,44 @@ def _names_in(thing: Any) -> Iterator[tuple[str, str, Any]]:
         for space in spaces:
             for name in names & space.keys():
                 yield name, space["__name__"], space[name]
+        yield from _asked_for_in_passing(function, codes, names)
+
+
+def _asked_for_in_passing(
+    function: FunctionType, codes: Sequence[CodeType], names: set[str]
+) -> Iterator[tuple[str, str, Any]]:
+    """Yield what no global name holds: modules imported within, or searched by text; variables."""
+    place = function.__module__
+    steps = [step for code in codes for step in dis.get_instructions(code)]
+    modules = {str(step.argval) for step in steps if step.opname == "IMPORT_NAME"}
+    parts = {str(step.argval) for step in steps if step.opname == "IMPORT_FROM"}
+    modules |= {f"{module}.{part}".lstrip(".") for module in modules for part in parts}
+    if "getattr" in names:
+        globals_of = function.__globals__
+        modules |= {name for name in names if isinstance(globals_of.get(name), ModuleType)}
+    for name in sorted(filter(None, modules)):
+        text = _text_of_module(name, function)
+        if text:
+            yield f"{function.__qualname__} imports {name}", place, text
+    if names & {"environ", "getenv"}:
+        for name in {text for code in codes for text in code.co_consts if isinstance(text, str)}:
+            if name in os.environ:
+                yield f"${name}", place, os.environ[name]
+
+
+def _text_of_module(name: str, function: FunctionType) -> str:
+    """Get the source of a person's module that is known by that name where a function is."""
+    home = str(function.__globals__.get("__file__", ""))
+    package = str(function.__globals__.get("__package__") or "")
+    for known in (name, f"{package}.{name}"):
+        module = sys.modules.get(known)
+        if module is not None and getattr(module, "__file__", None):
+            return _read(Path(str(module.__file__))) if is_own(module) else ""
+    return _read(Path(home).parent.joinpath(*name.split(".")).with_suffix(".py")) if home else ""
+
+
+def _read(file: Path) -> str:
+    return file.read_text("utf-8", "replace") if file.is_file() else ""
 
 
 def _enclosed(function: FunctionType) -> Iterator[tuple[str, str, Any]]:

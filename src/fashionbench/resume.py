@@ -89,9 +89,10 @@ def train_in_folder(
             )
     except KeyboardInterrupt:
         finished = keeper.finished or (0 if state is None else state["fit"]["epochs"])
+        go_on = "They cannot be gone on with." if keeper.lost else f"To go on: {command}"
         raise Interrupted(
             f"Interrupted: {finished} of {job.recipe.epochs} epochs are finished and kept in "
-            f"{folder}. To go on: {command}"
+            f"{folder}. {go_on}"
         ) from None
     facts = {
         "label": label,
@@ -132,7 +133,7 @@ class _Keeper:
         self.job, self.folder, self.model, self.data, self.watch = job, folder, model, data, watch
         self.finished = 0
         """Epochs."""
-        self._lost: list[str] = []
+        self.lost: list[str] = []
         self._before: dict[str, str] | None = None
         self._counters: set[str] = set()
         if model_entry(job.model).is_own:
@@ -144,13 +145,13 @@ class _Keeper:
 
     def keep(self, state: dict[str, Any]) -> None:
         """Write the state that an epoch ended with."""
-        if self._before is not None and not self._lost:
+        if self._before is not None and not self.lost:
             images = pixels(self.data.images[:FEW].to(next(self.model.parameters()).device))
-            self._lost = lost_by_a_stop(self.model, self._before, images, self._counters)
-            if self._lost:
-                say(f"This run cannot be resumed after a stop, since {_why_lost(self._lost)}")
+            self.lost = lost_by_a_stop(self.model, self._before, images, self._counters)
+            if self.lost:
+                say(f"This run cannot be resumed after a stop, since {_why_lost(self.lost)}")
         buffer = io.BytesIO()
-        torch.save({"job": self.job.model_dump(), "lost": self._lost, **state}, buffer)
+        torch.save({"job": self.job.model_dump(), "lost": self.lost, **state}, buffer)
         write_atomically(self.folder / "last.pt", buffer.getvalue())
         so_far = Fit(**state["fit"])
         if so_far.best_epoch(self.job.recipe) == so_far.epochs:
@@ -163,7 +164,7 @@ class _Keeper:
 def _why_lost(names: list[str]) -> str:
     return (
         f"training changes {', '.join(names[:3])}, which is neither a parameter nor a buffer that "
-        f"is saved; use self.register_buffer({names[0].rpartition('.')[2]!r}, ...)."
+        "is saved; keep what it holds in a buffer (self.register_buffer)."
     )
 
 

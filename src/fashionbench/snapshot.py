@@ -79,6 +79,8 @@ def plain_state(model: nn.Module) -> dict[str, str]:
         of_buffers = [(name, module._buffers[name]) for name in module._non_persistent_buffers_set]
         for name, value in [*_attributes(module), *_attached(module), *of_buffers]:
             facts[f"{path}.{name}".lstrip(".")] = write(value)
+        for name, value in _of_hooks(module):
+            facts[f"{path} hook {name}".strip()] = write(value)
     return facts | shared_state(model)
 
 
@@ -110,11 +112,13 @@ def _tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 def _are_equal(one: Tensor, other: Tensor) -> bool:
     lazy = nn.parameter.is_lazy(one) or nn.parameter.is_lazy(other)
-    return not lazy and one.shape == other.shape and torch.equal(one, other)
+    if lazy or one.shape != other.shape or one.layout != other.layout:
+        return False
+    return torch.equal(one.to_dense(), other.to_dense())
 
 
-def _is_of_torch(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] == "torch"
+def _is_of_torch(kind: Any) -> bool:
+    return str(kind.__module__).partition(".")[0] == "torch"
 
 
 def _attributes(module: nn.Module) -> Iterator[tuple[str, Any]]:
@@ -149,19 +153,45 @@ def _computed_by_hooks(module: nn.Module) -> set[str]:
 
 
 def _of_class(kind: type) -> Iterator[tuple[str, Any]]:
-    """Yield a class's own values, and the global ones that its methods name."""
+    """Yield a class's own values, and the outer ones that its methods use."""
+    seen: set[int] = set()
     for base in kind.__mro__:
         if _is_of_torch(base) or base is object:
             continue
         for name, part in vars(base).items():
             function = inspect.unwrap(getattr(part, "__func__", part))
             if isinstance(function, types.FunctionType):
-                space = function.__globals__
-                for used in function.__code__.co_names:
-                    if used in space and is_data(space[used]):
-                        yield f"<{used}>", space[used]
+                yield from _used_by(function, seen)
             elif not name.startswith("__") and is_data(part):
                 yield name, part
+
+
+def _of_hooks(module: nn.Module) -> Iterator[tuple[str, Any]]:
+    """Yield the outer values that a module's hooks use, but for torch's own hooks."""
+    seen: set[int] = set()
+    for hooks in (module._forward_pre_hooks, module._forward_hooks, module._backward_hooks):
+        for hook in hooks.values():
+            function = getattr(hook, "__func__", hook)
+            if isinstance(function, types.FunctionType):
+                yield from _used_by(function, seen)
+
+
+def _used_by(function: types.FunctionType, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    """Yield global values that a function, or one of the same module that it calls, names."""
+    if id(function) in seen or _is_of_torch(function):
+        return
+    seen.add(id(function))
+    space, code = function.__globals__, function.__code__
+    for name in code.co_names:
+        value = space.get(name)
+        if isinstance(value, types.FunctionType) and value.__module__ == function.__module__:
+            yield from _used_by(value, seen)
+        elif name in space and is_data(value):
+            yield f"<{name}>", value
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        with suppress(ValueError):  # a cell that nothing has been put into
+            if is_data(cell.cell_contents) and not isinstance(cell.cell_contents, nn.Module):
+                yield f"<{name}>", cell.cell_contents
 
 
 def is_data(value: Any) -> bool:

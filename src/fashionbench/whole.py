@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from fashionbench.checkpoint import answers_as_recorded, load_facts, rebuild_model
 from fashionbench.devices import isolated, seed_generators
-from fashionbench.errors import FashionbenchError
+from fashionbench.errors import FashionbenchError, StoreError
 from fashionbench.global_state import silent
 from fashionbench.models import is_as_first_asked
 from fashionbench.models.adapter import Adapter
@@ -30,10 +30,16 @@ def why_unloadable(model: nn.Module, path: Path) -> str | None:
         anew = plain_state(rebuilt)  # before it settles on what it is asked
         if answers_as_recorded(rebuilt, load_facts(path)):
             return None
+    except StoreError:  # weights that do not fit
+        return (
+            "what is built anew has other parameters or buffers than the trained network; make all "
+            "of them where it is built, and let a seed fix what is drawn there, by torch, "
+            "numpy.random or random."
+        )
     except FashionbenchError as error:
-        return _drawn(str(error))
+        return f"it cannot be built anew ({str(error).rstrip('.')})."
     except Exception as error:  # whatever a person's own code may raise
-        return _drawn(told(error))
+        return f"it cannot be built anew ({told(error).rstrip('.')})."
     trained = plain_state(model)
     names = [name for name in trained if trained[name] != anew.get(name)]
     if not names:
@@ -44,7 +50,7 @@ def why_unloadable(model: nn.Module, path: Path) -> str | None:
     shown = ", ".join(names[:3])
     return (
         f"its answers depend on {shown}, which is neither a parameter nor a buffer that is saved, "
-        f"so no file holds it; use self.register_buffer({names[0].rpartition('.')[2]!r}, ...)."
+        "so no file holds it; keep what it holds in a buffer (self.register_buffer)."
     )
 
 
@@ -55,13 +61,6 @@ def _rebuilt(model: nn.Module, path: Path) -> nn.Module:
         return rebuild_model(path)
     with run_anew():
         return rebuild_model(path)
-
-
-def _drawn(problem: str) -> str:
-    return (
-        f"what is built anew does not take its weights ({problem.rstrip('.')}); let a seed fix "
-        "what is drawn where it is built, by torch, numpy.random or random."
-    )
 
 
 def lost_by_a_stop(

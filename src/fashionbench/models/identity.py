@@ -7,6 +7,7 @@ from a dict, a file or the environment is seen in what is built from it.
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -74,7 +75,7 @@ def identify(model: str | Callable[[], "nn.Module"], classes: int = 10) -> tuple
         return name, str(source)
     if not callable(model) or "<" in getattr(model, "__qualname__", "<"):
         raise UsageError(
-            f"{model!r} cannot be rebuilt by its name; give a class or a function "
+            f"A {type(model).__name__} cannot be rebuilt by its name; give the class or a function "
             "defined at the top level of a module, without calling it."
         )
     name = f"{model.__module__}:{model.__qualname__}"
@@ -157,6 +158,8 @@ def is_unchanged(name: str, source: Source, classes: int) -> bool:
         if home.endswith(".py") and digest_file(home) != source.own_text:
             return False
         build = locate(entry.reference)
+        while isinstance(build, partial):
+            build = build.func
         gives = build if isinstance(build, type) else _annotated(build)
         is_model = isinstance(gives, type) and issubclass(gives, nn.Module)
         if not is_model and (isinstance(build, type) or not is_own(build)):

@@ -102,6 +102,11 @@ def _find(anew: Callable[[], nn.Module], reference: str, classes: int, images: T
             f"{reference} takes no 28x28 grey images, nor enlarged or in three channels: "
             f"{told(error)}"
         ) from None
+    if interface.answers_several and isinstance(answer, Tensor) and answer.shape[1:] != (classes,):
+        raise UsageError(
+            f"{reference} answers with several tensors, and the first, {tuple(answer.shape)}, "
+            f"holds no logits for {classes} classes; return the logits first, or alone."
+        )
     _check_answer(answer, reference, classes)
     return interface
 

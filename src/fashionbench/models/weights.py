@@ -15,8 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from fashionbench.errors import UsageError
+from fashionbench.global_state import preserved
 from fashionbench.models.adapter import Wrapper
 from fashionbench.order_of_use import last_layer
+from fashionbench.snapshot import copy_model
 
 __all__ = ["Fitted", "digest_weights", "fit_weights", "load_weights", "read_weights"]
 
@@ -65,6 +67,8 @@ class Fitted:
 
     def __str__(self) -> str:
         told = [f"{len(self.taken)} tensors fitted"]
+        if not self.head:
+            told.append("no layer of it is its head alone, so none is new")
         for words, names in (
             ("summed over their channels", self.summed),
             ("new as the head", self.head),
@@ -214,10 +218,27 @@ def _inside(model: nn.Module) -> nn.Module:
 
 
 def _head(model: nn.Module) -> set[str]:
-    """The names, within the net, of the tensors of the linear layer or convolution used last."""
+    """The names, within the net, of the tensors of the layer that gives a number for each class.
+
+    None where the linear layer or convolution that is used last gives something else.
+    """
     layer = last_layer(model, nn.Linear, nn.Conv2d)
+    if layer is not None and not _tells_classes(model, model.get_submodule(layer)):
+        return set()
     name = (layer or "").removeprefix("net.") if isinstance(model, Wrapper) else layer
     return set() if layer is None else {f"{name}.{part}" for part in ("weight", "bias")}
+
+
+def _tells_classes(model: nn.Module, layer: nn.Module) -> bool:
+    width = getattr(layer, "out_features", getattr(layer, "out_channels", None))
+    try:
+        with torch.no_grad(), preserved():
+            asked = copy_model(model)
+            asked.eval()
+            logits = asked(torch.zeros(2, 1, 28, 28))
+    except Exception:  # whatever a person's own code may raise
+        return True
+    return bool(width == logits.shape[1])
 
 
 def _is_grey_version(tensor: Tensor, given: Tensor) -> bool:
@@ -242,6 +263,11 @@ def load_weights(model: nn.Module, path: str, name: str) -> Fitted:
     fitted = fit_weights(model, {key: weights[key] for key in weights if key not in head})
     fitted.head = [key for key in fitted.missing if key in head]
     fitted.missing = [key for key in fitted.missing if key not in head]
+    if broken := [key for key in fitted.taken if not weights[key].isfinite().all()]:
+        raise UsageError(
+            f"The weights {path} hold numbers that are not finite, in {', '.join(broken[:3])}; "
+            "their training diverged, so take others."
+        )
     if not any(weights[key].ndim >= 2 for key in fitted.taken):
         raise UsageError(
             f"No weight of {path} fits {name}. The file has such as "
