@@ -285,3 +285,24 @@ def test_a_layer_that_is_made_too_late_is_remarked_on(small: Dataset) -> None:
     remarks = examine(job_of_class(Late), small).remarks
     assert [*remarks] == ["late"]
     assert "makes more.weight, more.bias while it answers" in remarks["late"]
+
+
+class RandomOnceTrained(InPlace):
+    """Draws in scoring too, but only when it has been trained for a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.steps += self.training
+        return nn.functional.dropout(super().forward(x), training=bool(self.steps > 5))
+
+
+def test_a_model_that_turns_random_in_training_is_not_called_unloadable(
+    tmp_path: Path, small: Dataset
+) -> None:
+    job = job_of_class(RandomOnceTrained)
+    store = RunStore(tmp_path, create=True)
+    assert [*run_job(job, small, CPU, store).remarks] == ["random"]
+    load_model(checkpoint_path(tmp_path, job))
