@@ -173,7 +173,9 @@ def rebuild_model(path: Path) -> nn.Module:
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
-        raise StoreError(f"The weights in {path} do not fit {job.model}: {' '.join(str(error).split())}") from None
+        raise StoreError(
+            f"The weights in {path} do not fit {job.model}: {' '.join(str(error).split())}"
+        ) from None
     model.eval()
     return model
 

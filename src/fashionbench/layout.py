@@ -16,9 +16,7 @@ TOLERANCE = 1e-3
 """Of the largest logit: what other orders of summing may change."""
 
 
-def lay_out(
-    model: nn.Module, images: Tensor, anew: Callable[[], nn.Module] | None = None
-) -> None:
+def lay_out(model: nn.Module, images: Tensor, anew: Callable[[], nn.Module] | None = None) -> None:
     """Put a model into channels_last, which halves the time of a small CNN on a CPU, if it can be.
 
     The network of a person may take its tensors for what they are in memory, as `x.view(-1, 320)`
@@ -32,9 +30,7 @@ def lay_out(
         model.to(memory_format=torch.channels_last)
 
 
-def _answers_alike(
-    model: nn.Module, images: Tensor, anew: Callable[[], nn.Module] | None
-) -> bool:
+def _answers_alike(model: nn.Module, images: Tensor, anew: Callable[[], nn.Module] | None) -> bool:
     try:
         before, after = copy_model(model, anew), copy_model(model, anew)
         with isolated(images.device):

@@ -99,9 +99,10 @@ def run_anew() -> Iterator[None]:
     try:
         yield
     finally:
-        for known, before in ((_loaded, loaded), (_neighbours, neighbours)):
-            known.clear()
-            known.update(before)  # type: ignore[attr-defined]
+        _loaded.clear()
+        _neighbours.clear()
+        _loaded.update(loaded)
+        _neighbours.update(neighbours)
         sys.modules.update(modules)
 
 

@@ -94,9 +94,7 @@ def _check_switches(model: nn.Module, reference: str) -> None:
             )
 
 
-def _find(
-    anew: Callable[[], nn.Module], reference: str, classes: int, images: Tensor
-) -> Interface:
+def _find(anew: Callable[[], nn.Module], reference: str, classes: int, images: Tensor) -> Interface:
     try:
         interface, answer = find_interface(anew, images)
     except (Exception, SystemExit) as error:
