@@ -306,3 +306,15 @@ def test_a_model_that_turns_random_in_training_is_not_called_unloadable(
     store = RunStore(tmp_path, create=True)
     assert [*run_job(job, small, CPU, store).remarks] == ["random"]
     load_model(checkpoint_path(tmp_path, job))
+
+
+class Faint(InPlace):
+    """Draws where no seed reaches, in gradients that are small."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scale = np.random.default_rng().uniform(0.5, 1.5) if self.training else 1.0
+        return 1e-4 * scale * super().forward(x)
+
+
+def test_a_step_is_compared_as_a_part_of_itself(small: Dataset) -> None:
+    assert [*examine(job_of_class(Faint), small).remarks] == ["trained anew"]
