@@ -32,7 +32,7 @@ Build = Callable[[int], nn.Module]
 
 ROUNDING = 1e-3
 """By how much of itself a gradient may change where sums are reordered."""
-LEAST = 0.1
+LEAST = 0.01
 """Of a gradient as a whole: one that is smaller is not looked at as closely."""
 REHEARSED_STEPS, PROBED_STEPS = 5, 20
 """Before the clock, for a recording to be made; and by the clock."""
@@ -152,7 +152,7 @@ def _last(gradient: Tensor | None, like: Tensor) -> Tensor:
 def _is_near(found: Tensor, expected: Tensor, whole: float = LEAST) -> bool:
     """Whether two tensors differ by rounding alone; small ones as a part of the `whole`."""
     found, expected = found.detach().double(), expected.detach().double()
-    return bool((found - expected).norm() <= ROUNDING * (expected.norm() + 1e-3 * whole))
+    return bool((found - expected).norm() <= ROUNDING * (expected.norm() + 1e-2 * whole))
 
 
 def can_go_abreast(model: nn.Module, recipe: Recipe, device: torch.device) -> bool:
