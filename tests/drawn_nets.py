@@ -26,13 +26,15 @@ class Trait:
     init: str = ""
     """Lines of the constructor."""
     says: str = ""
-    """Kinds of what may be said of it, between commas; of it alone, exactly these are."""
+    """Kinds of what may be said of it, between commas; none of a net without a fault."""
     top: str = ""
     """Lines of the module."""
     body: str = ""
     """Lines of the class: its attributes and methods."""
     draws: bool = False
     """Whether torch draws for it in training: then a stack draws other numbers, as it says."""
+    rounds: bool = False
+    """Whether torch's kernel for it rounds up to a thousand times more in channels_last."""
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -133,12 +135,14 @@ TRAITS = (
     Trait(
         "norm over the batch of maps",
         "maps",
+        rounds=True,
         init="self.norm@ = nn.BatchNorm2d(4)",
         forward="x = self.norm@(x)",
     ),
     Trait(
         "norm without numbers of its own",
         "maps",
+        rounds=True,
         init="self.norm@ = nn.BatchNorm2d(4, affine=False)",
         forward="x = self.norm@(x)",
     ),
@@ -159,6 +163,7 @@ TRAITS = (
     Trait(
         "norm that keeps no statistics of maps",
         "maps",
+        rounds=True,
         says="batch",
         init="self.norm@ = nn.BatchNorm2d(4, track_running_stats=False)",
         forward="x = self.norm@(x)",
@@ -178,6 +183,7 @@ TRAITS = (
     Trait(
         "norm over instances",
         "maps",
+        rounds=True,
         init="self.norm@ = nn.InstanceNorm2d(4, affine=True)",
         forward="x = self.norm@(x)",
     ),
@@ -918,6 +924,10 @@ class Net:
     @property
     def draws(self) -> bool:
         return any(row.draws for row in self.rows)
+
+    @property
+    def rounds(self) -> bool:
+        return any(row.rounds for row in self.rows)
 
     @property
     def source(self) -> str:

@@ -16,7 +16,7 @@ from fashionbench.gate import Examination
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-DRAWN = range(len(ROWS), len(ROWS) + 30)
+DRAWN = range(len(ROWS), len(ROWS) + 24)
 MENDED = (
     "a number of the file that grows where it is built",
     "a tensor of the file that no seed reaches",
