@@ -288,3 +288,36 @@ def test_a_layer_that_is_made_too_late_is_remarked_on(small: Dataset) -> None:
     remarks = examine(job_of_class(Late), small).remarks
     assert [*remarks] == ["late"]
     assert "makes more.weight, more.bias while it answers" in remarks["late"]
+
+
+class RandomOnceTrained(InPlace):
+    """Draws in scoring too, but only when it has been trained for a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.steps += self.training
+        return nn.functional.dropout(super().forward(x), training=bool(self.steps > 5))
+
+
+def test_a_model_that_turns_random_in_training_is_not_called_unloadable(
+    tmp_path: Path, small: Dataset
+) -> None:
+    job = job_of_class(RandomOnceTrained)
+    store = RunStore(tmp_path, create=True)
+    assert [*run_job(job, small, CPU, store).remarks] == ["random"]
+    load_model(checkpoint_path(tmp_path, job))
+
+
+class Faint(InPlace):
+    """Draws where no seed reaches, in gradients that are small."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scale = np.random.default_rng().uniform(0.5, 1.5) if self.training else 1.0
+        return 1e-4 * scale * super().forward(x)
+
+
+def test_a_step_is_compared_as_a_part_of_itself(small: Dataset) -> None:
+    assert [*examine(job_of_class(Faint), small).remarks] == ["trained anew"]

@@ -153,9 +153,11 @@ class DrawnBuffer(nn.Sequential):
         return super().forward(images) * self.scales
 
 
-def test_buffers_are_stacked_also_where_no_file_holds_them(few: Split) -> None:
-    def build(seed: int) -> nn.Module:
-        with seeded(seed):
-            return DrawnBuffer()
+def seeded_buffer(seed: int) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return DrawnBuffer()
 
-    assert why_not_stackable(build, few, RECIPE) is None
+
+def test_buffers_are_stacked_also_where_no_file_holds_them(few: Split) -> None:
+    assert why_not_stackable(seeded_buffer, few, RECIPE) is None

@@ -31,6 +31,7 @@ from fashionbench.records import write_atomically
 __all__ = [
     "answers_as_recorded",
     "checkpoint_path",
+    "forget_answers",
     "load_facts",
     "load_model",
     "mark_unloadable",
@@ -108,7 +109,16 @@ def _answers(model: nn.Module, images: Tensor) -> dict[str, Any] | None:
 
 def mark_unloadable(path: Path, reason: str) -> None:
     """Write beside a trained model why it cannot be loaded again."""
-    about = json.dumps(load_facts(path) | {"unloadable": reason}, indent=2)
+    _write_beside(path, {"unloadable": reason})
+
+
+def forget_answers(path: Path) -> None:
+    """Have a trained model that turned out to answer at random be asked for no answers again."""
+    _write_beside(path, {"answers": None})
+
+
+def _write_beside(path: Path, facts: dict[str, Any]) -> None:
+    about = json.dumps(load_facts(path) | facts, indent=2)
     write_atomically(_side_file(path), about.encode())
 
 

@@ -6,7 +6,7 @@ fix it, does it answer an image by that image alone? What cannot be right is ref
 terms; what may be meant is remarked on wherever its scores are shown.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -33,6 +33,9 @@ ALONE = 3
 """Of those, how many are shown alone too."""
 ROUNDING = 1e-3
 """Of the largest logit: by how much an answer may change where sums are reordered."""
+
+SAME = 1e-5
+"""Of a step as a whole: by how much it may change where the same is computed again."""
 
 ENDS = {"SoftmaxBackward0": "softmax", "SigmoidBackward0": "sigmoid", "TanhBackward0": "tanh"}
 
@@ -151,7 +154,7 @@ def _of_the_seed(
         yield _remark("shared", ", ".join(changed[:3]))
     elif late:
         yield _remark("late", ", ".join(late[:3]))
-    elif not all(_are_alike(one, two) for one, two in zip(*steps, strict=True)):
+    elif not _are_same(*steps):
         yield _remark("trained anew")
 
 
@@ -232,6 +235,20 @@ def _are_alike(one: Tensor, other: Tensor) -> bool:
         return False
     largest = ROUNDING * max(1.0, float(one.abs().max()))
     return torch.equal(one, other) or bool(((one - other).abs() <= largest).all())
+
+
+def _are_same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
+    """Whether a step came out as another did that computed the same: as a whole, by most digits.
+
+    Gradients may be so small that one `_are_alike` does not tell them apart.
+    """
+    if [tensor.shape for tensor in one] != [tensor.shape for tensor in other]:
+        return False
+    first, second = (
+        torch.cat([t.double().flatten().nan_to_num() for t in step]) for step in (one, other)
+    )
+    change = (first - second).norm()
+    return torch.equal(first, second) or bool(change <= SAME * first.norm())
 
 
 def _remark(kind: str, detail: str = "") -> tuple[str, str]:

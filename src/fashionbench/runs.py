@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fashionbench.augment import identify_changes
-from fashionbench.checkpoint import checkpoint_path, mark_unloadable, save_model
+from fashionbench.checkpoint import checkpoint_path, forget_answers, mark_unloadable, save_model
 from fashionbench.config import Job
 from fashionbench.data import Dataset
 from fashionbench.devices import describe_device
@@ -156,7 +156,9 @@ def _refuse_changed(job: Job, classes: int) -> None:
         if is_changed:
             raise UsageError(
                 f"The source of {name}, or what it reads, has changed since the comparison began; "
-                "finished runs are kept. Give the command again to train with the new one."
+                "finished runs are kept. Give the command again to train with the new one. If "
+                "nothing was edited, it is another each time that its file is run: let a seed fix "
+                "what it draws there."
             )
 
 
@@ -265,8 +267,9 @@ def _asked(run: _Run, record: RunRecord, dataset: Dataset, folder: Path) -> RunR
         return record
     path = checkpoint_path(folder, run.job, record.device)
     remarks = record.remarks | examine_trained(run.model, dataset.test.images)
-    reason = why_unloadable(run.model, path)
-    if reason is not None:
+    if "random" in remarks:
+        forget_answers(path)  # which no model could give again
+    elif reason := why_unloadable(run.model, path):
         mark_unloadable(path, reason)
         remarks = remarks | {"not loadable": f"it cannot be loaded again: {reason}"}
     one_by_one = None

@@ -32,6 +32,8 @@ Build = Callable[[int], nn.Module]
 
 ROUNDING = 1e-3
 """By how much of itself a gradient may change where sums are reordered."""
+LEAST = 0.01
+"""Of a gradient as a whole: one that is smaller is not looked at as closely."""
 REHEARSED_STEPS, PROBED_STEPS = 5, 20
 """Before the clock, for a recording to be made; and by the clock."""
 
@@ -100,10 +102,15 @@ def _why_not_as_alone(stack: Stack, another: Callable[[], nn.Module], batch: Bat
     alone = another()
     loss = _step(alone, stack.recipe, part, training=training)
     pairs = [(losses[-1], loss)]
-    for name, tensor in alone.named_parameters():
-        pairs.append((_last(stack.parameters[name].grad, tensor), _gradient(tensor)))
     pairs += [(stack.buffers[name][-1], tensor) for name, tensor in alone.named_buffers()]
-    if all(_is_near(found, expected) for found, expected in pairs):
+    gradients = [
+        (_last(stack.parameters[name].grad, tensor), _gradient(tensor))
+        for name, tensor in alone.named_parameters()
+    ]
+    # The gradient of a bias under a norm is rounding alone: small is what is so beside the whole.
+    norms = torch.stack([expected.double().norm() for _, expected in gradients])
+    whole = max(LEAST, float(norms.norm()))
+    if all(_is_near(*pair) for pair in pairs) and all(_is_near(*pair, whole) for pair in gradients):
         return None
     return "a step of one of them in a stack is not what it is alone"
 
@@ -142,10 +149,10 @@ def _last(gradient: Tensor | None, like: Tensor) -> Tensor:
     return torch.zeros_like(like) if gradient is None else gradient[-1]
 
 
-def _is_near(found: Tensor, expected: Tensor) -> bool:
-    """Whether two tensors differ by rounding alone, as a part of the whole."""
+def _is_near(found: Tensor, expected: Tensor, whole: float = LEAST) -> bool:
+    """Whether two tensors differ by rounding alone; small ones as a part of the `whole`."""
     found, expected = found.detach().double(), expected.detach().double()
-    return bool((found - expected).norm() <= ROUNDING * (expected.norm() + 1e-4))
+    return bool((found - expected).norm() <= ROUNDING * (expected.norm() + 1e-2 * whole))
 
 
 def can_go_abreast(model: nn.Module, recipe: Recipe, device: torch.device) -> bool:
