@@ -398,3 +398,14 @@ def test_a_buffer_of_one_number_seen_many_times_can_be_written_to() -> None:
     one, other = (build_model(identify(OneNumber)[0], seed) for seed in (0, 1))
     one.load_state_dict(other.state_dict())
     assert one.scales.tolist() == [0.5] * 10
+
+
+def test_a_project_may_be_moved(tmp_path: Path) -> None:
+    sources = []
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        path = shutil.copy(Path(__file__).parent / "own_nets.py", tmp_path / folder / "mine.py")
+        (tmp_path / folder / "net.json").write_text('{"factor": 1}')
+        names = ("Plain", "SharedDict", "FromFile", "FromEnvironment", "Tied")
+        sources.append([identify(f"{path}:{name}")[1] for name in names])
+    assert sources[0] == sources[1]

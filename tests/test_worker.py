@@ -19,6 +19,7 @@ from fashionbench.data import identify_dataset
 from fashionbench.records import RunStore
 
 OWN_MODELS = """
+import sys
 import fashionbench.runs
 from torch import nn
 
@@ -30,7 +31,8 @@ class Net(nn.Sequential):
 class Saboteur(Net):
     def __init__(self):
         super().__init__()
-        fashionbench.runs.save_model = None  # stands for any fault of the program
+        if sys.argv[0].endswith("worker.py"):
+            fashionbench.runs.save_model = None  # stands for any fault of the program
 """
 
 

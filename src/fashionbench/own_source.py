@@ -41,10 +41,11 @@ def global_values(thing: Any) -> dict[str, str]:
 
     from fashionbench.snapshot import fingerprint, is_data, summary
 
+    there = f"{getattr(thing, '__module__', '')}:"  # whose name says where the file lies
     return {
-        key: summary(value) if isinstance(value, Tensor) else fingerprint(value)
+        key.removeprefix(there): summary(value) if isinstance(value, Tensor) else fingerprint(value)
         for key, value in _everything(thing)
-        if is_data(value)
+        if is_data(value) and not key.endswith(":__file__")
     }
 
 

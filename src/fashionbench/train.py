@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from fashionbench.batches import Batch, batch_loss, epoch_batches, epoch_steps
+from fashionbench.copies import copy_model
 from fashionbench.data import Split, hold_out
 from fashionbench.devices import (
     isolated,
@@ -31,7 +32,6 @@ from fashionbench.progress import progress_bar
 from fashionbench.recipe import Recipe
 from fashionbench.recording import Recording, can_be_recorded
 from fashionbench.seeds import derive_seed
-from fashionbench.snapshot import copy_model
 from fashionbench.transfer import frozen, probe, rate_factors
 
 __all__ = ["Fit", "begin", "fit", "forward_precision", "passes", "useful_threads"]

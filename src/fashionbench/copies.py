@@ -1,0 +1,54 @@
+"""Copies of networks, to be tried and thrown away, also of those that deepcopy refuses."""
+
+import copy
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fashionbench.global_state import silent
+from fashionbench.snapshot import is_known
+
+__all__ = ["copy_model", "copy_skeleton"]
+
+
+def copy_model(model: nn.Module, anew: Callable[[], nn.Module] | None = None) -> nn.Module:
+    """Copy a model whole, also one that holds results of earlier computations.
+
+    Pruning and the older weight norm keep the weight that they compute as an attribute of its
+    layer. deepcopy refuses such a tensor; the copy is given its values, and computes its own anew.
+    A person's model may hold a lock or a file, which cannot be copied, or functions and hooks that
+    reach for itself, and would from a copy too: so one that `anew` builds is given its tensors
+    instead, where they fit. Raises what deepcopy raises where there is no such other.
+    """
+    if anew is not None and not is_known(model):
+        with suppress(Exception), silent():  # whatever its own code may raise
+            other = anew()
+            other.load_state_dict(model.state_dict())
+            return other.to(next(model.parameters()).device)
+    return copy.deepcopy(model, _results(model))
+
+
+def copy_skeleton(model: nn.Module) -> nn.Module:
+    """Copy a model without the values of its parameters and buffers, which lie on no device.
+
+    Layers that share a tensor share it in the copy too, as they would not after `to("meta")`.
+    """
+    empty = _results(model)
+    for tensor in [*model.parameters(), *model.buffers()]:
+        like = torch.empty_like(tensor, device="meta")
+        is_parameter = isinstance(tensor, nn.Parameter)
+        empty[id(tensor)] = nn.Parameter(like, tensor.requires_grad) if is_parameter else like
+    return copy.deepcopy(model, empty)
+
+
+def _results(model: nn.Module) -> dict[int, Any]:
+    """What deepcopy is told of tensors that computations left in attributes: their values alone."""
+    return {
+        id(value): value.detach().clone()
+        for module in model.modules()
+        for value in vars(module).values()
+        if isinstance(value, Tensor) and not value.is_leaf
+    }
