@@ -81,10 +81,21 @@ def test_the_recipe_in_the_documents_is_one(tmp_path: Path) -> None:
     assert load_recipe(str(tmp_path / "mine.toml")).epochs == 12
 
 
-def test_the_readmes_tree_names_every_module(tmp_path: Path) -> None:
+def test_the_readmes_tree_names_every_module() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
-    for module in (ROOT / "src" / "fashionbench").glob("[!_]*.py"):
-        assert module.name in text, module.name
+    block = text.split("src/fashionbench/\n")[1].split("\ntests/")[0]
+    named, folders = set(), {}
+    for line in block.splitlines():
+        depth, name = len(line) - len(line.lstrip()), line.split()[0]
+        folders = {at: folder for at, folder in folders.items() if at < depth}
+        if name.endswith("/"):
+            folders[depth] = name
+        else:
+            named.add("".join(folders.values()) + name)
+    package = ROOT / "src" / "fashionbench"
+    modules = {path.relative_to(package) for path in package.rglob("[!_]*.py")}
+    architectures = {path for path in modules if path.parent.name == "zoo"}
+    assert named == {path.as_posix() for path in modules - architectures}
 
 
 def test_the_readmes_table_is_the_recorded_one() -> None:
