@@ -24,7 +24,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from fashionbench.records import processor
+from fashionbench.core.machine import processor
 
 PROGRAMS = ("loop", "fit")
 

@@ -21,7 +21,7 @@ import sys
 import time
 from pathlib import Path
 
-from fashionbench.records import processor
+from fashionbench.core.machine import processor
 
 CHAIN = (("flip", 0.5), ("shift", 2.0), ("rotate", 10.0), ("erase", 0.5))
 PROGRAMS = ("augment", "dataloader-0", "dataloader-2")

@@ -22,9 +22,9 @@ import torch
 import fashionbench as fb
 from fashionbench.checkpoint import checkpoint_path, save_model
 from fashionbench.comparison import plan
+from fashionbench.core.machine import processor
 from fashionbench.gate import builder, examine, examine_trained
 from fashionbench.models import identify
-from fashionbench.records import processor
 from fashionbench.whole import why_unloadable
 
 NETS = """

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from against_loop import run_loop, unpacked
 
-from fashionbench.records import processor
+from fashionbench.core.machine import processor
 
 PROGRAMS = ("loop", "many")
 

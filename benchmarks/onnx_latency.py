@@ -22,10 +22,10 @@ import numpy as np
 import onnxruntime
 import torch
 
-from fashionbench.evaluation import pixels
+from fashionbench.core.logits import pixels
+from fashionbench.core.machine import processor
 from fashionbench.export import export_model
 from fashionbench.predict import load_predictor
-from fashionbench.records import processor
 
 BATCHES = (1, 32, 1000)
 SECONDS = 1.0

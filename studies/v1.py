@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 import fashionbench as fb
 from fashionbench.checkpoint import checkpoint_path
-from fashionbench.evaluation import infer
+from fashionbench.core.logits import infer
 from fashionbench.stats import difference, summarize
 
 WIDTHS = (10, 32, 128)

@@ -17,9 +17,9 @@ from common import DOCS, arguments, how, percent, table, write_page
 from torch import Tensor
 
 import fashionbench as fb
-from fashionbench.checkpoint import slug
+from fashionbench.core.files import slug
+from fashionbench.core.logits import infer
 from fashionbench.devices import resolve_device
-from fashionbench.evaluation import infer
 from fashionbench.plots import COSTS, draw_pareto
 from fashionbench.result import Result
 

@@ -31,22 +31,23 @@ from test_folders import write_idx
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from fashionbench import launch, own_code, resume, runs
+from fashionbench import launch, resume, runs
 from fashionbench.batches import epoch_batches
 from fashionbench.checkpoint import checkpoint_path, load_facts, load_model
 from fashionbench.comparison import plan
 from fashionbench.config import Job
+from fashionbench.core import own_code
+from fashionbench.core.logits import infer, pixels
+from fashionbench.core.seeds import derive_seed
 from fashionbench.data import Dataset, hold_out, load_data
 from fashionbench.devices import isolated, seed_generators
 from fashionbench.errors import FashionbenchError, Interrupted
-from fashionbench.evaluation import infer, pixels
 from fashionbench.export import FORMATS, export_model
 from fashionbench.gate import builder
 from fashionbench.layout import FEW, lay_out
 from fashionbench.records import RunRecord, RunStore, TestSet
 from fashionbench.resume import train_in_folder
 from fashionbench.runs import run_job, run_together
-from fashionbench.seeds import derive_seed
 
 __all__ = ["Story", "Worker", "small_data", "tell"]
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from fashionbench.checkpoint import checkpoint_path, load_model, save_model, slug
+from fashionbench.checkpoint import checkpoint_path, load_model, save_model
 from fashionbench.config import Job
+from fashionbench.core.files import slug
 from fashionbench.errors import StoreError
 from fashionbench.models import build_model
 from fashionbench.recipe import load_recipe

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from fashionbench.copies import copy_model, copy_skeleton
+from fashionbench.core.copies import copy_model, copy_skeleton
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated")
 

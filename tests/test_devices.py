@@ -8,13 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fashionbench.devices import (
-    free_memory,
-    isolated,
-    resolve_device,
-    seed_generators,
-    synchronize,
-)
+from fashionbench.devices import free_memory, isolated, resolve_device, seed_generators, synchronize
 from fashionbench.errors import UsageError
 
 CPU = torch.device("cpu")

@@ -13,9 +13,10 @@ from fashionbench import gate
 from fashionbench.checkpoint import checkpoint_path, load_model
 from fashionbench.comparison import plan
 from fashionbench.config import Job
+from fashionbench.core.logits import infer
 from fashionbench.data import Dataset, Split
 from fashionbench.errors import StoreError, UsageError
-from fashionbench.evaluation import evaluate, infer
+from fashionbench.evaluation import evaluate
 from fashionbench.gate import builder, examine, examine_trained
 from fashionbench.records import RunRecord, RunStore
 from fashionbench.runs import run_job

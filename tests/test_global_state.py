@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from fashionbench.global_state import generator_states, preserved, seeded, silent
+from fashionbench.core.global_state import generator_states, preserved, seeded, silent
 
 SWITCHES: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
     "default type": (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fashionbench.names import portable_name, printable
+from fashionbench.core.names import portable_name, printable
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ import torch
 from fashionbench.checkpoint import load_model
 from fashionbench.comparison import plan
 from fashionbench.config import Job, Study
+from fashionbench.core.own_code import is_own
 from fashionbench.models import build_model
-from fashionbench.own_code import is_own
 from fashionbench.records import RunStore
 
 BEFORE = json.loads((Path(__file__).parent / "run_before_rooms.json").read_text("utf-8"))

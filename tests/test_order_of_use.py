@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
+from fashionbench.core.order_of_use import by_use, last_layer
 from fashionbench.models import MODELS, build_model
-from fashionbench.order_of_use import by_use, last_layer
 
 
 def test_layers_are_listed_as_a_pass_calls_them() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from fashionbench.core.own_code import beside, locate, run_anew, takes, told
 from fashionbench.errors import UsageError
-from fashionbench.own_code import beside, locate, run_anew, takes, told
 
 
 def test_a_function_of_a_file_and_one_of_a_package_are_found(tmp_path: Path) -> None:

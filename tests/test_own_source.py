@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fashionbench.own_code import beside, locate
-from fashionbench.own_source import digest, digest_values, global_values
+from fashionbench.core.own_code import beside, locate
+from fashionbench.core.own_source import digest, digest_values, global_values
 
 
 def test_the_digest_follows_the_file(tmp_path: Path) -> None:

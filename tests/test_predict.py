@@ -23,9 +23,9 @@ from fashionbench.api import answer_picture
 from fashionbench.checkpoint import checkpoint_path, load_facts
 from fashionbench.comparison import plan
 from fashionbench.config import Job
+from fashionbench.core.logits import infer
 from fashionbench.data import hold_out, load_data
 from fashionbench.errors import StoreError
-from fashionbench.evaluation import infer
 from fashionbench.fashion_mnist import CLASSES
 from fashionbench.gallery import Gallery, Shown
 from fashionbench.predict import (

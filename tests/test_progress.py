@@ -10,7 +10,7 @@ import pytest
 END = b"the end"
 
 PROGRAM = """
-from fashionbench.progress import note, progress_bar
+from fashionbench.core.progress import note, progress_bar
 note("a word about it")
 with progress_bar(total=3, desc="counting", leave=True) as bar:
     bar.update(3)

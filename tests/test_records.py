@@ -1,9 +1,7 @@
 """The store keeps what it is given, and tells what is wrong with it."""
 
-import os
 import re
 import sqlite3
-import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -11,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from factories import make_record, make_result
 
 from fashionbench.errors import StoreError
-from fashionbench.records import RunStore, TestSet, processor, write_atomically
+from fashionbench.records import RunStore, TestSet
 from fashionbench.result import load_result
 
 
@@ -130,41 +127,6 @@ def test_reading_needs_no_permission_to_write(
     assert load_result(tmp_path).document == result.document
     with pytest.raises(StoreError, match="make it writable"):
         RunStore(tmp_path).save_study(result.study, result.command)
-
-
-def test_a_file_is_whole_or_absent(tmp_path: Path) -> None:
-    target = tmp_path / "new" / "file"
-    write_atomically(target, b"first")
-    write_atomically(target, b"second")
-    assert target.read_bytes() == b"second"
-    assert [file.name for file in target.parent.iterdir()] == ["file"]
-    (tmp_path / "blocked").write_text("in the way")
-    with pytest.raises(StoreError, match="cannot be written"):
-        write_atomically(tmp_path / "blocked" / "file", b"third")
-
-
-def test_a_file_is_on_the_disk_before_it_has_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    target, synced = tmp_path / "file", []
-
-    def sync(descriptor: int) -> None:
-        synced.append(os.fstat(descriptor).st_size)
-        assert not target.exists()
-
-    monkeypatch.setattr(os, "fsync", sync)
-    write_atomically(target, b"content")
-    assert synced == [len(b"content")]
-    assert target.exists()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
-def test_the_processor_is_named_with_its_widest_vectors() -> None:
-    names = {"AVX512": "AVX-512", "AVX2": "AVX2"}
-    capability = torch.backends.cpu.get_cpu_capability()
-    if capability not in names:
-        pytest.skip("a processor of another kind")
-    assert processor().endswith(f", {names[capability]}")
 
 
 def test_the_validation_accuracy_is_that_of_the_weights_that_were_tested() -> None:

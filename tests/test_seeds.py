@@ -1,6 +1,6 @@
 """Streams of one seed are independent of each other."""
 
-from fashionbench.seeds import derive_seed
+from fashionbench.core.seeds import derive_seed
 
 
 def test_every_stream_has_a_seed_of_its_own() -> None:

@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fashionbench.copies import copy_model
-from fashionbench.global_state import seeded
-from fashionbench.snapshot import (
+from fashionbench.core.copies import copy_model
+from fashionbench.core.global_state import seeded
+from fashionbench.core.snapshot import (
     constants,
     fingerprint,
     hidden_layers,

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from fashionbench.batches import Batch
+from fashionbench.core.global_state import seeded
 from fashionbench.data import Dataset, Split
-from fashionbench.global_state import seeded
 from fashionbench.models import build_model
 from fashionbench.recipe import load_recipe
 from fashionbench.stack import Stack

@@ -190,8 +190,8 @@ def test_an_export_is_compared_with_the_record_not_with_what_is_rebuilt_alone(
 
 
 def test_what_is_computed_anew_from_the_images_is_not_lost(nets: Path) -> None:
-    from fashionbench.own_code import locate
-    from fashionbench.snapshot import plain_state
+    from fashionbench.core.own_code import locate
+    from fashionbench.core.snapshot import plain_state
 
     images = torch.rand(4, 1, 28, 28)
     model = locate(f"{nets}:Activations")()

@@ -16,11 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fashionbench.changes import AUGMENTATIONS, parse_change
+from fashionbench.core.global_state import seeded
+from fashionbench.core.own_code import beside, locate, told
+from fashionbench.core.own_source import digest, digest_values, global_values
+from fashionbench.core.seeds import derive_seed
 from fashionbench.errors import UsageError
-from fashionbench.global_state import seeded
-from fashionbench.own_code import beside, locate, told
-from fashionbench.own_source import digest, digest_values, global_values
-from fashionbench.seeds import derive_seed
 
 __all__ = ["AFFINE", "MIX", "PIXELWISE", "augment", "draw", "identify_changes", "mix"]
 

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from fashionbench.augment import MIX, augment, draw, mix
 from fashionbench.changes import AUGMENTATIONS, MIXINGS, parse_change
+from fashionbench.core.logits import pixels
+from fashionbench.core.seeds import derive_seed
 from fashionbench.data import Split
-from fashionbench.evaluation import pixels
 from fashionbench.recipe import Recipe
-from fashionbench.seeds import derive_seed
 
 __all__ = ["Batch", "batch_loss", "batch_losses", "epoch_batches", "epoch_order", "epoch_steps"]
 

@@ -5,9 +5,7 @@ as it was; nothing else that a file may name is run.
 """
 
 import base64
-import hashlib
 import json
-import re
 import zlib
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -22,11 +20,11 @@ from safetensors.torch import save as format_tensors
 from torch import Tensor, nn
 
 from fashionbench.config import Job
+from fashionbench.core.files import slug, write_atomically
+from fashionbench.core.logits import infer
 from fashionbench.errors import StoreError
-from fashionbench.evaluation import infer
 from fashionbench.models import Source, build_model, is_unchanged, without_weights
 from fashionbench.models.adapter import Interface
-from fashionbench.records import write_atomically
 
 __all__ = [
     "answers_as_recorded",
@@ -37,7 +35,6 @@ __all__ = [
     "mark_unloadable",
     "rebuild_model",
     "save_model",
-    "slug",
 ]
 
 T = TypeVar("T")
@@ -47,8 +44,6 @@ ANSWERED = 8
 ROUNDING, ROUNDING_ELSEWHERE = 1e-3, 2e-2
 """How far an answer may be off, as a part of the largest logit: of a model trained on the CPU, and
 on an accelerator, whose convolutions round to 10 bits."""
-LONGEST_NAME = 170
-"""Characters; file systems allow 255, and seed, key, suffix and a temporary name come on top."""
 
 
 def checkpoint_path(folder: Path, job: Job, device: str = "cpu") -> Path:
@@ -57,14 +52,6 @@ def checkpoint_path(folder: Path, job: Job, device: str = "cpu") -> Path:
     name = slug(f"{job.model}-{job.recipe.name}-{dataset}")
     where = "" if device == "cpu" else f"-{device}"
     return folder / "checkpoints" / f"{name}-seed{job.seed}-{job.key[:6]}{where}.safetensors"
-
-
-def slug(text: str) -> str:
-    """`text` as part of a file's name, on every system; if long, a digest stands for its end."""
-    name = re.sub(r"[^A-Za-z0-9.=-]+", "-", text)
-    if len(name) <= LONGEST_NAME:
-        return name
-    return f"{name[:LONGEST_NAME]}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def save_model(

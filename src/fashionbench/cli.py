@@ -16,9 +16,9 @@ import typer
 from typer.core import TyperGroup
 
 import fashionbench
+from fashionbench.core.names import printable
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.flags import describe_settings, with_recipe_flags
-from fashionbench.names import printable
 from fashionbench.use import export, predict, serve
 
 __all__ = ["app", "main"]
@@ -284,8 +284,8 @@ def train(
     validation images, where there are any), model.safetensors and curve.csv. The test set is not
     looked at: that is for compare.
     """
-    from fashionbench.checkpoint import slug
     from fashionbench.comparison import plan
+    from fashionbench.core.files import slug
     from fashionbench.resume import train_in_folder
 
     with redirect_stdout(sys.stderr):  # a person's own model may print

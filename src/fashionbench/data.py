@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionbench.core.names import printable
 from fashionbench.errors import DataError, UsageError
 from fashionbench.fashion_mnist import CLASSES, FILES, Arrays, raw_folder, read_fashion_mnist
 from fashionbench.folders import Reading, is_path, open_folder
-from fashionbench.names import printable
 from fashionbench.notes import note_copies, note_faintness
 from fashionbench.picture_reading import Levels
 from fashionbench.silhouettes import SILHOUETTES, draw_silhouettes

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 
 from fashionbench.config import DEVICES
+from fashionbench.core.global_state import preserved, seed_python_and_numpy
 from fashionbench.errors import UsageError
-from fashionbench.global_state import preserved, seed_python_and_numpy
 
 __all__ = [
     "describe_device",

@@ -9,13 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionbench.records import Outcome, RunRecord
-from fashionbench.stats import (
-    Difference,
-    error_of_test_set,
-    expected_sd,
-    summarize,
-    time_ratio,
-)
+from fashionbench.stats import Difference, error_of_test_set, expected_sd, summarize, time_ratio
 from fashionbench.verdict import Verdict
 
 __all__ = ["Entry", "Pair"]

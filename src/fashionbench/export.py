@@ -20,11 +20,12 @@ from torch import Tensor, nn
 
 from fashionbench.checkpoint import load_facts
 from fashionbench.config import Job
+from fashionbench.core.files import write_atomically
+from fashionbench.core.logits import batch_size, infer, pixels
 from fashionbench.data import DATASETS, load_arrays
 from fashionbench.errors import FashionbenchError, StoreError, UsageError
-from fashionbench.evaluation import batch_size, infer, pixels
 from fashionbench.predict import Predictor, load_predictor
-from fashionbench.records import RunRecord, RunStore, write_atomically
+from fashionbench.records import RunRecord, RunStore
 from fashionbench.result import load_result
 from fashionbench.scores import image_losses
 from fashionbench.stats import Summary, summarize

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionbench.core.progress import progress_bar
 from fashionbench.errors import DataError
-from fashionbench.progress import progress_bar
 
 __all__ = ["CLASSES", "FILES", "Arrays", "RawFile", "data_root", "raw_folder", "read_fashion_mnist"]
 

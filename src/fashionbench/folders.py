@@ -17,16 +17,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fashionbench.core.names import portable_name, printable
 from fashionbench.errors import DataError
 from fashionbench.idx import IDX_NAMES, Arrays, find_idx, read_bytes, read_idx, read_idx_split
-from fashionbench.names import portable_name, printable
 from fashionbench.notes import note_changes, note_passed_over, note_strays
-from fashionbench.picture_files import (
-    find_pictures,
-    is_picture,
-    pictures_apart,
-    visible_parts,
-)
+from fashionbench.picture_files import find_pictures, is_picture, pictures_apart, visible_parts
 from fashionbench.picture_reading import (
     Extremes,
     Levels,

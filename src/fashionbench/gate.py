@@ -15,16 +15,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fashionbench.config import Job
+from fashionbench.core.global_state import silent
+from fashionbench.core.logits import pixels
+from fashionbench.core.own_code import told
+from fashionbench.core.snapshot import hidden_layers, shared_state
 from fashionbench.data import Dataset
 from fashionbench.devices import isolated, seed_generators
 from fashionbench.errors import FashionbenchError, UsageError
-from fashionbench.evaluation import pixels
-from fashionbench.global_state import silent
 from fashionbench.models import build_model, model_entry
 from fashionbench.models.adapter import Interface
 from fashionbench.models.cost import flops_per_image
-from fashionbench.own_code import told
-from fashionbench.snapshot import hidden_layers, shared_state
 
 __all__ = ["Examination", "Remarks", "builder", "examine", "examine_trained"]
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from fashionbench.copies import copy_model
+from fashionbench.core.copies import copy_model
+from fashionbench.core.snapshot import is_known
 from fashionbench.devices import isolated
-from fashionbench.snapshot import is_known
 
 __all__ = ["FEW", "lay_out"]
 

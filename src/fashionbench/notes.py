@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionbench.names import printable
+from fashionbench.core.names import printable
 from fashionbench.picture_reading import SIDE, Squeezed
 
 __all__ = ["note_changes", "note_copies", "note_faintness", "note_passed_over", "note_strays"]

@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
+from fashionbench.core.names import portable_name, printable
 from fashionbench.errors import DataError
-from fashionbench.names import portable_name, printable
 
 __all__ = [
     "find_pictures",

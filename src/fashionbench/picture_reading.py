@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionbench.core.names import printable
 from fashionbench.errors import DataError
-from fashionbench.names import printable
 from fashionbench.picture_files import formats
 
 if TYPE_CHECKING:

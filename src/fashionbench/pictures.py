@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from fashionbench import plots
 from fashionbench.changes import AUGMENTATIONS, MIXINGS, parse_change
+from fashionbench.core.files import write_atomically
 from fashionbench.data import dataset_entry, load_arrays
 from fashionbench.errors import UsageError
 from fashionbench.recipe import Recipe
-from fashionbench.records import write_atomically
 from fashionbench.schedules import rate_factor
 
 if TYPE_CHECKING:

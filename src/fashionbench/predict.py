@@ -14,9 +14,9 @@ from torch import nn
 
 from fashionbench.checkpoint import checkpoint_path, load_facts, load_model
 from fashionbench.config import Job
+from fashionbench.core.logits import infer
 from fashionbench.entries import Entry
 from fashionbench.errors import StoreError
-from fashionbench.evaluation import infer
 from fashionbench.fashion_mnist import CLASSES
 from fashionbench.picture_facts import levels_of, warn_of_ground
 from fashionbench.picture_reading import Levels

@@ -6,15 +6,11 @@ drawn from the folder alone.
 """
 
 import json
-import os
-import platform
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,15 +22,7 @@ from fashionbench.config import Job, Study
 from fashionbench.errors import StoreError
 from fashionbench.scores import Scores
 
-__all__ = [
-    "Outcome",
-    "RunRecord",
-    "RunStore",
-    "TestSet",
-    "environment",
-    "processor",
-    "write_atomically",
-]
+__all__ = []
 
 Outcome = Literal["ok", "collapsed", "diverged"]
 """collapsed: one class called for all images; diverged: the loss is no number."""
@@ -305,60 +293,3 @@ def _explain_damage(path: Path, reason: str) -> str:
         f"{path} is damaged ({reason}); move it away and give the command again, "
         "or put back a copy of it."
     )
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write under a temporary name, then rename: no reader ever sees half a file.
-
-    Raises StoreError where the folder cannot be written or the disk is full.
-    """
-    if path.is_dir():
-        raise StoreError(f"{path} is a folder; name a file to write.")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # or a power cut could leave the new name with no content
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise StoreError(
-            f"{path} cannot be written ({error.strerror}). Finished runs are kept; free some "
-            "space or make the folder writable, and give the same command again."
-        ) from None
-
-
-def environment(versions: Mapping[str, str], **hardware: Any) -> dict[str, Any]:
-    """Where a run took place: versions, machine, and what the caller knows of the device."""
-    return {
-        "versions": dict(versions) | {"python": platform.python_version()},
-        "platform": platform.platform(terse=True),
-        "processor": processor(),
-        **hardware,
-    }
-
-
-@cache
-def processor() -> str:
-    """The processor's name and, where the system tells, its widest vectors.
-
-    A virtual machine's name for it is often that of a whole family: "AMD EPYC" with AVX-512 trains
-    a CNN four times as fast as another with AVX2.
-    """
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        lines = []
-    facts = {key.strip(): value for key, _, value in (line.partition(":") for line in lines)}
-    vectors = {"avx512f": "AVX-512", "avx2": "AVX2"}
-    widest = next((vectors[flag] for flag in vectors if flag in facts.get("flags", "").split()), "")
-    name = facts.get("model name", "").strip() or platform.processor() or platform.machine()
-    return f"{name}, {widest}" if widest else name
-
-
-def now() -> str:
-    """The time of day in UTC, to the second, as ISO 8601 writes it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -14,19 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fashionbench import plots
+from fashionbench.core.files import write_atomically
 from fashionbench.errors import UsageError
-from fashionbench.records import TestSet, write_atomically
+from fashionbench.records import TestSet
 from fashionbench.result import Result
-from fashionbench.table import (
-    counted,
-    interval,
-    number,
-    percent,
-    points,
-    seconds_range,
-    si,
-    times,
-)
+from fashionbench.table import counted, interval, number, percent, points, seconds_range, si, times
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,13 +15,7 @@ from fashionbench.config import Study
 from fashionbench.entries import Entry, Pair
 from fashionbench.errors import StoreError
 from fashionbench.records import RunStore, TestSet
-from fashionbench.stats import (
-    Difference,
-    difference,
-    holm,
-    mcnemar,
-    summarize,
-)
+from fashionbench.stats import Difference, difference, holm, mcnemar, summarize
 from fashionbench.verdict import SMALLEST_DIFFERENCE, decide
 from fashionbench.warnings import find_warnings
 

@@ -18,21 +18,23 @@ from torch import nn
 
 from fashionbench.checkpoint import mark_unloadable, save_model
 from fashionbench.config import Job
+from fashionbench.core.files import write_atomically
+from fashionbench.core.global_state import silent
+from fashionbench.core.logits import pixels
+from fashionbench.core.machine import environment
+from fashionbench.core.progress import say
+from fashionbench.core.snapshot import plain_state
 from fashionbench.data import Split, load_data
 from fashionbench.devices import describe_device, resolve_device
 from fashionbench.errors import Interrupted, StoreError, UsageError
-from fashionbench.evaluation import calibrate, pixels
+from fashionbench.evaluation import calibrate
 from fashionbench.gate import builder, examine, examine_trained
-from fashionbench.global_state import silent
 from fashionbench.layout import FEW
 from fashionbench.models import build_model, model_entry
 from fashionbench.models.cost import count_parameters
 from fashionbench.picture_facts import picture_facts
-from fashionbench.progress import say
 from fashionbench.recipe import Recipe, written
-from fashionbench.records import environment, write_atomically
 from fashionbench.runs import explained
-from fashionbench.snapshot import plain_state
 from fashionbench.track import TensorBoard
 from fashionbench.train import Fit, fit
 from fashionbench.whole import lost_by_a_stop, why_unloadable

@@ -18,19 +18,21 @@ from torch import nn
 from fashionbench.augment import identify_changes
 from fashionbench.checkpoint import checkpoint_path, forget_answers, mark_unloadable, save_model
 from fashionbench.config import Job
+from fashionbench.core.logits import infer
+from fashionbench.core.machine import environment, now
+from fashionbench.core.own_code import told
+from fashionbench.core.snapshot import summary
 from fashionbench.data import Dataset
 from fashionbench.devices import describe_device
 from fashionbench.errors import FashionbenchError, UsageError
-from fashionbench.evaluation import accuracy_one_by_one, calibrate, infer
+from fashionbench.evaluation import accuracy_one_by_one, calibrate
 from fashionbench.gate import Examination, builder, examine, examine_trained
 from fashionbench.members import fit_members
 from fashionbench.models import identify, model_entry
 from fashionbench.models.cost import count_parameters
-from fashionbench.own_code import told
 from fashionbench.picture_facts import picture_facts
-from fashionbench.records import Outcome, RunRecord, RunStore, environment, now
+from fashionbench.records import Outcome, RunRecord, RunStore
 from fashionbench.scores import image_losses, score
-from fashionbench.snapshot import summary
 from fashionbench.train import Fit, fit
 from fashionbench.whole import why_unloadable
 

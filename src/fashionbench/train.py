@@ -15,7 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from fashionbench.batches import Batch, batch_loss, epoch_batches, epoch_steps
-from fashionbench.copies import copy_model
+from fashionbench.core.copies import copy_model
+from fashionbench.core.logits import pixels
+from fashionbench.core.progress import progress_bar
+from fashionbench.core.seeds import derive_seed
 from fashionbench.data import Split, hold_out
 from fashionbench.devices import (
     isolated,
@@ -25,13 +28,11 @@ from fashionbench.devices import (
     synchronize,
     threads_at_most,
 )
-from fashionbench.evaluation import evaluate, pixels
+from fashionbench.evaluation import evaluate
 from fashionbench.layout import FEW, lay_out
 from fashionbench.optim import Updater
-from fashionbench.progress import progress_bar
 from fashionbench.recipe import Recipe
 from fashionbench.recording import Recording, can_be_recorded
-from fashionbench.seeds import derive_seed
 from fashionbench.transfer import frozen, probe, rate_factors
 
 __all__ = ["Fit", "begin", "fit", "forward_precision", "passes", "useful_threads"]

@@ -17,14 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from fashionbench.batches import Batch, batch_losses, epoch_order, epoch_steps
+from fashionbench.core.logits import infer
+from fashionbench.core.order_of_use import by_use, last_layer
+from fashionbench.core.seeds import derive_seed
 from fashionbench.data import Split
 from fashionbench.devices import synchronize
 from fashionbench.errors import UsageError
-from fashionbench.evaluation import infer
 from fashionbench.optim import Updater
-from fashionbench.order_of_use import by_use, last_layer
 from fashionbench.recipe import Recipe
-from fashionbench.seeds import derive_seed
 
 __all__ = ["frozen", "probe", "rate_factors", "stages", "treats_layers_apart"]
 

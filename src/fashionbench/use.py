@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fashionbench.core.names import printable
 from fashionbench.errors import DataError, StoreError
-from fashionbench.names import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fashionbench.global_state import preserved
+from fashionbench.core.global_state import preserved
 
 __all__ = ["SHAPES", "Adapter", "Interface", "Wrapper", "find_interface", "first_answer"]
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from fashionbench.core.global_state import seeded
+from fashionbench.core.own_code import beside, locate, takes, told
+from fashionbench.core.seeds import derive_seed
 from fashionbench.errors import FashionbenchError, UsageError
-from fashionbench.global_state import seeded
 from fashionbench.models.table import MODELS, WEIGHTS, ModelEntry, model_entry, parse_name
-from fashionbench.own_code import beside, locate, takes, told
-from fashionbench.seeds import derive_seed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

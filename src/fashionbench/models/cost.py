@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from fashionbench.global_state import preserved
+from fashionbench.core.global_state import preserved
 
 __all__ = ["count_parameters", "flops_per_image"]
 

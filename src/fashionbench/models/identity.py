@@ -12,12 +12,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from fashionbench.core.global_state import silent
+from fashionbench.core.own_code import beside, digest_file, is_own, locate, of_file, takes
+from fashionbench.core.own_source import digest, digest_values, global_values
 from fashionbench.errors import UsageError
-from fashionbench.global_state import silent
 from fashionbench.models.build import construct
 from fashionbench.models.table import WEIGHTS, ModelEntry, model_entry, parse_name
-from fashionbench.own_code import beside, digest_file, is_own, locate, of_file, takes
-from fashionbench.own_source import digest, digest_values, global_values
 
 if TYPE_CHECKING:
     from torch import nn
@@ -84,7 +84,7 @@ def identify(model: str | Callable[[], "nn.Module"], classes: int = 10) -> tuple
 
 def _identify_own(name: str, reference: str, classes: int) -> Source:
     """Build it twice: what differs from seed to seed, or counts what is built, is no part of it."""
-    from fashionbench.snapshot import constants, shared_state, structure
+    from fashionbench.core.snapshot import constants, shared_state, structure
 
     build = locate(reference)
     with beside(reference), silent():  # the modules beside a file are known only there
@@ -122,7 +122,7 @@ def is_as_first_asked(name: str, model: "nn.Module") -> bool:
 
     If not, a new process would build it otherwise than this one.
     """
-    from fashionbench.snapshot import shared_state
+    from fashionbench.core.snapshot import shared_state
 
     reference = parse_name(name)[0]
     build = locate(reference)

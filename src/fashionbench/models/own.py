@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fashionbench.core.global_state import silent
+from fashionbench.core.own_code import told
+from fashionbench.core.snapshot import structure
 from fashionbench.errors import UsageError
-from fashionbench.global_state import silent
 from fashionbench.models.adapter import Interface, find_interface
-from fashionbench.own_code import told
-from fashionbench.snapshot import structure
 
 __all__ = ["fitted"]
 

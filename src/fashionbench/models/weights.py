@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fashionbench.copies import copy_model
+from fashionbench.core.copies import copy_model
+from fashionbench.core.global_state import preserved
+from fashionbench.core.order_of_use import last_layer
 from fashionbench.errors import UsageError
-from fashionbench.global_state import preserved
 from fashionbench.models.adapter import Wrapper
-from fashionbench.order_of_use import last_layer
 
 __all__ = ["Fitted", "digest_weights", "fit_weights", "load_weights", "read_weights"]
 

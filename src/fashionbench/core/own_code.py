@@ -23,12 +23,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from fashionbench.core.global_state import seeded
 from fashionbench.errors import UsageError
-from fashionbench.global_state import seeded
 
 __all__ = ["beside", "digest_file", "is_own", "locate", "of_file", "run_anew", "takes", "told"]
 
-_HERE, _PYTHON = Path(__file__).parent, Path(sysconfig.get_path("stdlib"))
+# The whole package, not this room of it alone.
+_HERE, _PYTHON = Path(__file__).parent.parent, Path(sysconfig.get_path("stdlib"))
 _PREFIX = "fashionbench_own_"
 """Of the name under which a person's file is a module."""
 

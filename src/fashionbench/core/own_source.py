@@ -16,7 +16,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from fashionbench.own_code import digest_file, is_own
+from fashionbench.core.own_code import digest_file, is_own
 
 __all__ = ["digest", "digest_values", "global_values"]
 
@@ -39,7 +39,7 @@ def global_values(thing: Any) -> dict[str, str]:
     """Describe the values of all global names that `thing` needs, wherever they come from."""
     from torch import Tensor
 
-    from fashionbench.snapshot import fingerprint, is_data, summary
+    from fashionbench.core.snapshot import fingerprint, is_data, summary
 
     there = f"{getattr(thing, '__module__', '')}:"  # whose name says where the file lies
     return {

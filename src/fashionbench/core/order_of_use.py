@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from fashionbench.copies import copy_model
-from fashionbench.global_state import preserved
+from fashionbench.core.copies import copy_model
+from fashionbench.core.global_state import preserved
 
 __all__ = ["by_use", "last_layer"]
 

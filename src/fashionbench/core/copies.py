@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fashionbench.global_state import silent
-from fashionbench.snapshot import is_known
+from fashionbench.core.global_state import silent
+from fashionbench.core.snapshot import is_known
 
 __all__ = ["copy_model", "copy_skeleton"]
 

@@ -1,0 +1,1 @@
+"""What every room needs: seeds, files, progress, the machine, a person's own code."""

@@ -1,0 +1,46 @@
+"""Files that are whole or absent, and names that every system takes."""
+
+import hashlib
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from fashionbench.errors import StoreError
+
+__all__ = ["slug", "write_atomically"]
+
+LONGEST_NAME = 170
+"""Characters; file systems allow 255, and seed, key, suffix and a temporary name come on top."""
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write under a temporary name, then rename: no reader ever sees half a file.
+
+    Raises StoreError where the folder cannot be written or the disk is full.
+    """
+    if path.is_dir():
+        raise StoreError(f"{path} is a folder; name a file to write.")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut could leave the new name with no content
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise StoreError(
+            f"{path} cannot be written ({error.strerror}). Finished runs are kept; free some "
+            "space or make the folder writable, and give the same command again."
+        ) from None
+
+
+def slug(text: str) -> str:
+    """`text` as part of a file's name, on every system; if long, a digest stands for its end."""
+    name = re.sub(r"[^A-Za-z0-9.=-]+", "-", text)
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[:LONGEST_NAME]}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"

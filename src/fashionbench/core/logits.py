@@ -1,0 +1,72 @@
+"""A model and images -> logits."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+__all__ = ["batch_size", "infer", "pixels"]
+
+View = Callable[[Tensor], Tensor]
+BATCH = 1000
+"""Images of 28x28 at once, and fewer where a model enlarges them; without gradients, larger
+batches gain nothing on a CPU."""
+
+
+def pixels(images: Tensor) -> Tensor:
+    """(B, H, W) uint8 -> (B, 1, H, W) float32 in [0, 1], as torchvision's ToTensor gives them."""
+    return images.unsqueeze(1).float().div_(255)
+
+
+def _copy(images: Tensor) -> Tensor:
+    return images.clone()  # a model may change what it is given, and there is a next view
+
+
+def _mirror(images: Tensor) -> Tensor:
+    return images.flip(-1)
+
+
+def _shifted(pixels_down: int, mirrored: bool) -> View:
+    def view(images: Tensor) -> Tensor:
+        moved = images.roll((pixels_down, pixels_down), dims=(-2, -1))
+        return _mirror(moved) if mirrored else moved
+
+    return view
+
+
+VIEWS: Mapping[str, Sequence[View]] = {
+    "one": (lambda images: images,),
+    "flip": (_copy, _mirror),
+    "shifts": tuple(_shifted(by, mirrored) for by in (0, 1, -1) for mirrored in (False, True)),
+}
+"""What a model is shown of each image, by the names that recipes use. The border that a shift
+moves to the other side is nearly always black."""
+
+
+def infer(model: nn.Module, images: Tensor, views: str = "one") -> NDArray[np.float32]:
+    """(N, H, W) uint8 images -> (N, K) logits, computed in eval mode on the model's device.
+
+    Of several views of an image the logits are averaged.
+    """
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode():
+        parts = []
+        for batch in images.split(batch_size(model, images)):
+            x = pixels(batch.to(device))
+            seen = [model(view(x)) for view in VIEWS[views]]
+            parts.append(torch.stack(seen).mean(dim=0) if len(seen) > 1 else seen[0])
+        logits: NDArray[Any] = torch.cat(parts).float().cpu().numpy()
+    model.train(was_training)
+    return logits
+
+
+def batch_size(model: nn.Module, images: Tensor) -> int:
+    """As many images as have no more pixels, as the model sees them, than BATCH of 28x28."""
+    seen = getattr(model, "side", 0)  # of an adapter; of a person's own model it may be anything
+    side = max(seen if isinstance(seen, int) else 0, images.shape[-1])
+    return max(1, BATCH * 28**2 // side**2)

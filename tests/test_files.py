@@ -1,0 +1,35 @@
+"""A file is whole or absent, whatever happens while it is written."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fashionbench.core.files import write_atomically
+from fashionbench.errors import StoreError
+
+
+def test_a_file_is_whole_or_absent(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "file"
+    write_atomically(target, b"first")
+    write_atomically(target, b"second")
+    assert target.read_bytes() == b"second"
+    assert [file.name for file in target.parent.iterdir()] == ["file"]
+    (tmp_path / "blocked").write_text("in the way")
+    with pytest.raises(StoreError, match="cannot be written"):
+        write_atomically(tmp_path / "blocked" / "file", b"third")
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, synced = tmp_path / "file", []
+
+    def sync(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_size)
+        assert not target.exists()
+
+    monkeypatch.setattr(os, "fsync", sync)
+    write_atomically(target, b"content")
+    assert synced == [len(b"content")]
+    assert target.exists()
