@@ -35,7 +35,7 @@ from fashionbench import launch, resume, runs
 from fashionbench.batches import epoch_batches
 from fashionbench.checkpoint import checkpoint_path, load_facts, load_model
 from fashionbench.comparison import plan
-from fashionbench.config import Job
+from fashionbench.config.study import Job
 from fashionbench.core import own_code
 from fashionbench.core.logits import infer, pixels
 from fashionbench.core.seeds import derive_seed

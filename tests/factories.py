@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fashionbench.config import Job, Study
-from fashionbench.recipe import load_recipe
+from fashionbench.config.recipe import load_recipe
+from fashionbench.config.study import Job, Study
 from fashionbench.records import RunRecord, RunStore, TestSet
 from fashionbench.result import Result, load_result
 from fashionbench.scores import image_losses, score

@@ -10,12 +10,12 @@ import torch
 from test_runs import jobs
 
 from fashionbench import launch
+from fashionbench.config.recipe import Recipe, load_recipe
 from fashionbench.data import Dataset, Split
 from fashionbench.gate import Examination
 from fashionbench.launch import run_entry
 from fashionbench.members import fit_members
 from fashionbench.models import build_model
-from fashionbench.recipe import Recipe, load_recipe
 from fashionbench.records import RunStore
 from fashionbench.runs import run_job
 from fashionbench.train import Fit, fit

@@ -14,8 +14,8 @@ from torchvision.transforms.v2 import functional as TF
 
 from fashionbench.augment import AFFINE, MIX, PIXELWISE, augment, draw, identify_changes, mix
 from fashionbench.batches import epoch_batches
-from fashionbench.changes import AUGMENTATIONS, MIXINGS, parse_change
 from fashionbench.comparison import plan
+from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_change
 from fashionbench.data import Split
 from fashionbench.errors import UsageError
 

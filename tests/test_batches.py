@@ -13,8 +13,8 @@ from fashionbench.batches import (
     epoch_order,
     epoch_steps,
 )
+from fashionbench.config.recipe import load_recipe
 from fashionbench.data import Split
-from fashionbench.recipe import load_recipe
 
 SEED = load_recipe("seed")
 

@@ -13,7 +13,7 @@ import pytest
 from nbclient import NotebookClient
 from typer.testing import Result
 
-from fashionbench.recipe import load_recipe
+from fashionbench.config.recipe import load_recipe
 
 ROOT = Path(__file__).parent.parent
 

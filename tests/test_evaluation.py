@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from torch import nn
 
+from fashionbench.config.recipe import load_recipe
 from fashionbench.core.logits import infer
 from fashionbench.data import Split, hold_out
 from fashionbench.evaluation import calibrate, evaluate
 from fashionbench.models import build_model
-from fashionbench.recipe import load_recipe
 
 
 def test_dropout_is_off_and_the_mode_is_put_back(few: Split) -> None:

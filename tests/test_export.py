@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from fashionbench.checkpoint import checkpoint_path, load_model, save_model
 from fashionbench.cli import app
-from fashionbench.config import Job
+from fashionbench.config.recipe import load_recipe
+from fashionbench.config.study import Job
 from fashionbench.data import Dataset
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.export import FORMATS, export_model
 from fashionbench.models import identify
-from fashionbench.recipe import load_recipe
 from fashionbench.result import load_result
 
 pytest.importorskip("onnxruntime", reason="needs the extra export")

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from fashionbench.comparison import compare, plan
+from fashionbench.config.recipe import load_recipe
 from fashionbench.data import dataset_entry, describe, identify_dataset, load_arrays, load_data
 from fashionbench.errors import DataError, UsageError
 from fashionbench.export import export_model
 from fashionbench.folders import open_folder
 from fashionbench.pictures import write_augmentations, write_samples
-from fashionbench.recipe import load_recipe
 
 NAMES = (
     "train-images-idx3-ubyte",

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import Field, ValidationError
 
+from fashionbench.config.frozen import Frozen
 from fashionbench.errors import UsageError
-from fashionbench.frozen import Frozen
 
 
 class Order(Frozen):

@@ -12,7 +12,7 @@ from torch import nn
 from fashionbench import gate
 from fashionbench.checkpoint import checkpoint_path, load_model
 from fashionbench.comparison import plan
-from fashionbench.config import Job
+from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
 from fashionbench.data import Dataset, Split
 from fashionbench.errors import StoreError, UsageError

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from fashionbench.config.recipe import load_recipe
 from fashionbench.core.own_code import locate
 from fashionbench.data import Split
 from fashionbench.errors import UsageError
@@ -19,7 +20,6 @@ from fashionbench.models.cost import flops_per_image
 from fashionbench.models.mlp import MLP, FashionMnistModelV0, FashionMnistModelV1
 from fashionbench.models.table import parse_name
 from fashionbench.models.tinyvgg import FashionMNISTModelV2
-from fashionbench.recipe import load_recipe
 from fashionbench.train import fit
 from fashionbench.trial import why_not_stackable
 

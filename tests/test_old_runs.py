@@ -16,7 +16,7 @@ import torch
 
 from fashionbench.checkpoint import load_model
 from fashionbench.comparison import plan
-from fashionbench.config import Job, Study
+from fashionbench.config.study import Job, Study
 from fashionbench.core.own_code import is_own
 from fashionbench.models import build_model
 from fashionbench.records import RunStore

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fashionbench.config.recipe import OPTIMIZERS, Recipe, load_recipe
 from fashionbench.optim import _RULES, Lion, Muon, Updater, build_optimizer
-from fashionbench.recipe import OPTIMIZERS, Recipe, load_recipe
 
 SEED = load_recipe("seed")
 PLAIN = {

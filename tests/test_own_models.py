@@ -16,14 +16,14 @@ from typer.testing import Result
 
 from fashionbench.checkpoint import load_model, save_model
 from fashionbench.comparison import plan
-from fashionbench.config import Job
+from fashionbench.config.recipe import load_recipe
+from fashionbench.config.study import Job
 from fashionbench.core.own_code import locate
 from fashionbench.core.own_source import digest
 from fashionbench.data import Dataset
 from fashionbench.errors import FashionbenchError, StoreError, UsageError
 from fashionbench.models import Source, build_model, identify, model_entry
 from fashionbench.models.adapter import SHAPES, Interface, find_interface
-from fashionbench.recipe import load_recipe
 from fashionbench.records import RunStore
 from fashionbench.runs import run_job
 

@@ -9,10 +9,10 @@ from PIL import Image
 from torch import Tensor
 
 from fashionbench.augment import mix
-from fashionbench.changes import MIXINGS
+from fashionbench.config.augmentations import MIXINGS
+from fashionbench.config.recipe import load_recipe
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.pictures import write_augmentations, write_samples, write_schedule
-from fashionbench.recipe import load_recipe
 
 SEED = load_recipe("seed")
 

@@ -22,7 +22,7 @@ from test_prepare import drawn, photo
 from fashionbench.api import answer_picture
 from fashionbench.checkpoint import checkpoint_path, load_facts
 from fashionbench.comparison import plan
-from fashionbench.config import Job
+from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
 from fashionbench.data import hold_out, load_data
 from fashionbench.errors import StoreError

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from fashionbench.config.recipe import OPTIMIZERS, Recipe, as_toml, load_recipe, recipe_names
 from fashionbench.errors import UsageError
-from fashionbench.recipe import OPTIMIZERS, Recipe, as_toml, load_recipe, recipe_names
 
 SEED = load_recipe("seed")
 

@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fashionbench.batches import Batch, epoch_batches
+from fashionbench.config.recipe import load_recipe
 from fashionbench.data import Split
 from fashionbench.members import fit_members
 from fashionbench.models import build_model
 from fashionbench.optim import Updater
-from fashionbench.recipe import load_recipe
 from fashionbench.recording import EAGER_CALLS, Recording, can_be_recorded
 from fashionbench.train import fit
 

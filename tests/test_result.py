@@ -7,9 +7,9 @@ import pytest
 from factories import make_result
 from scipy import stats as scipy_stats
 
+from fashionbench.config.recipe import load_recipe
 from fashionbench.entries import Entry
 from fashionbench.errors import StoreError
-from fashionbench.recipe import load_recipe
 from fashionbench.records import RunStore
 from fashionbench.report import write_report
 from fashionbench.result import load_result

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fashionbench.checkpoint import load_model
 from fashionbench.comparison import plan
-from fashionbench.config import Job
+from fashionbench.config.study import Job
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.resume import train_in_folder
 

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from fashionbench.checkpoint import checkpoint_path, load_model
 from fashionbench.comparison import plan
-from fashionbench.config import Job
+from fashionbench.config.study import Job
 from fashionbench.data import Dataset
 from fashionbench.errors import UsageError
 from fashionbench.evaluation import evaluate

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from fashionbench.recipe import SCHEDULES, load_recipe
-from fashionbench.schedules import SHAPES, rate_factor
+from fashionbench.config.recipe import SCHEDULES, load_recipe
+from fashionbench.config.schedules import SHAPES, rate_factor
 
 STEPS_AN_EPOCH, EPOCHS = 20, 6
 STEPS = STEPS_AN_EPOCH * EPOCHS

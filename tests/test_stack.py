@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from fashionbench.batches import epoch_batches
+from fashionbench.config.recipe import load_recipe
 from fashionbench.data import Split
 from fashionbench.models import build_model
-from fashionbench.recipe import load_recipe
 from fashionbench.stack import Stack
 
 RECIPE = load_recipe("seed")

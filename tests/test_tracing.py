@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from fashionbench.batches import Batch, epoch_batches
+from fashionbench.config.recipe import load_recipe
 from fashionbench.data import Split
 from fashionbench.members import fit_members
 from fashionbench.models import build_model
 from fashionbench.optim import Updater
-from fashionbench.recipe import load_recipe
 from fashionbench.tracing import Traced, can_be_traced
 
 RECIPE = load_recipe("seed").override(epochs=2, learning_rate=0.02)

@@ -15,11 +15,11 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from fashionbench import train
 from fashionbench.batches import Batch, epoch_order
+from fashionbench.config.recipe import load_recipe
 from fashionbench.data import Split, hold_out
 from fashionbench.evaluation import evaluate
 from fashionbench.members import fit_members
 from fashionbench.models import build_model
-from fashionbench.recipe import load_recipe
 from fashionbench.scores import Scores
 from fashionbench.train import Fit, fit, useful_threads
 

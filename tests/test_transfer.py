@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+from fashionbench.config.recipe import Recipe, load_recipe
 from fashionbench.data import Split
 from fashionbench.errors import UsageError
 from fashionbench.models import build_model
 from fashionbench.models.adapter import Adapter
 from fashionbench.optim import Updater
-from fashionbench.recipe import Recipe, load_recipe
 from fashionbench.train import fit
 from fashionbench.transfer import frozen, probe, rate_factors, stages, treats_layers_apart
 from fashionbench.trial import why_not_stackable

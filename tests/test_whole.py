@@ -12,7 +12,7 @@ import torch
 from fashionbench import resume, whole
 from fashionbench.checkpoint import load_model
 from fashionbench.comparison import plan
-from fashionbench.config import Job
+from fashionbench.config.study import Job
 from fashionbench.data import Dataset
 from fashionbench.errors import Interrupted, StoreError, UsageError
 from fashionbench.export import export_model

@@ -14,7 +14,7 @@ from test_progress import seen_on_a_terminal
 from test_runs import jobs
 
 from fashionbench.comparison import plan
-from fashionbench.config import Job
+from fashionbench.config.study import Job
 from fashionbench.data import identify_dataset
 from fashionbench.records import RunStore
 

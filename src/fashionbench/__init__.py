@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fashionbench.checkpoint import load_model
     from fashionbench.comparison import compare
+    from fashionbench.config.recipe import Recipe, load_recipe
     from fashionbench.data import load_data
     from fashionbench.errors import FashionbenchError
     from fashionbench.evaluation import evaluate
     from fashionbench.models import build_model
-    from fashionbench.recipe import Recipe, load_recipe
     from fashionbench.result import load_result
     from fashionbench.train import fit
 
@@ -29,14 +29,14 @@ __version__ = "0.1.0"
 
 _HOME = {
     "FashionbenchError": "errors",
-    "Recipe": "recipe",
+    "Recipe": "config.recipe",
     "build_model": "models",
     "compare": "comparison",
     "evaluate": "evaluation",
     "fit": "train",
     "load_data": "data",
     "load_model": "checkpoint",
-    "load_recipe": "recipe",
+    "load_recipe": "config.recipe",
     "load_result": "result",
 }
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from fashionbench.batches import Batch
+from fashionbench.config.recipe import Recipe
 from fashionbench.optim import Updater
-from fashionbench.recipe import Recipe
 from fashionbench.recording import Recording
 from fashionbench.train import passes
 

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fashionbench.changes import AUGMENTATIONS, parse_change
+from fashionbench.config.augmentations import AUGMENTATIONS, parse_change
 from fashionbench.core.global_state import seeded
 from fashionbench.core.own_code import beside, locate, told
 from fashionbench.core.own_source import digest, digest_values, global_values

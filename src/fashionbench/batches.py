@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fashionbench.augment import MIX, augment, draw, mix
-from fashionbench.changes import AUGMENTATIONS, MIXINGS, parse_change
+from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_change
+from fashionbench.config.recipe import Recipe
 from fashionbench.core.logits import pixels
 from fashionbench.core.seeds import derive_seed
 from fashionbench.data import Split
-from fashionbench.recipe import Recipe
 
 __all__ = ["Batch", "batch_loss", "batch_losses", "epoch_batches", "epoch_order", "epoch_steps"]
 

@@ -19,7 +19,7 @@ from safetensors.torch import load as parse_tensors
 from safetensors.torch import save as format_tensors
 from torch import Tensor, nn
 
-from fashionbench.config import Job
+from fashionbench.config.study import Job
 from fashionbench.core.files import slug, write_atomically
 from fashionbench.core.logits import infer
 from fashionbench.errors import StoreError

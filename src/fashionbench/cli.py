@@ -220,7 +220,7 @@ def recipes(
     A recipe is a file of settings such as `epochs = 10`, in TOML; its name is the file's. Every
     setting is also a flag of compare and train. The settings and their defaults:
     """
-    from fashionbench.recipe import as_toml, load_recipe, recipe_names
+    from fashionbench.config.recipe import as_toml, load_recipe, recipe_names
 
     if name is None:
         if plot or show:

@@ -10,13 +10,13 @@ from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fashionbench.changes import own_changes
-from fashionbench.config import WAYS, Study, Way
+from fashionbench.config.augmentations import own_changes
+from fashionbench.config.recipe import Recipe, load_recipe, recipe_names
+from fashionbench.config.study import WAYS, Study, Way
 from fashionbench.core.progress import progress_bar, say
 from fashionbench.data import DATASETS, dataset_entry, identify_dataset, load_data
 from fashionbench.errors import Interrupted, UsageError
 from fashionbench.models import MODELS, build_model, identify, model_entry
-from fashionbench.recipe import Recipe, load_recipe, recipe_names
 from fashionbench.records import RunStore, TestSet
 from fashionbench.result import Result, collect
 

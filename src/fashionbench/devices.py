@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from fashionbench.config import DEVICES
+from fashionbench.config.study import DEVICES
 from fashionbench.core.global_state import preserved, seed_python_and_numpy
 from fashionbench.errors import UsageError
 

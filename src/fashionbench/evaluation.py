@@ -3,9 +3,9 @@
 import torch
 from torch import nn
 
+from fashionbench.config.recipe import Recipe, Views
 from fashionbench.core.logits import infer, pixels
 from fashionbench.data import Split, hold_out
-from fashionbench.recipe import Recipe, Views
 from fashionbench.scores import Scores, fit_temperature, score
 
 __all__ = ["accuracy_one_by_one", "calibrate", "evaluate"]

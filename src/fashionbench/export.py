@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fashionbench.checkpoint import load_facts
-from fashionbench.config import Job
+from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
 from fashionbench.core.logits import batch_size, infer, pixels
 from fashionbench.data import DATASETS, load_arrays

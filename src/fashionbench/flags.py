@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
-from fashionbench.recipe import Recipe, as_toml, can_be_absent
+from fashionbench.config.recipe import Recipe, as_toml, can_be_absent
 
 __all__ = ["describe_settings", "with_recipe_flags"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionbench.checkpoint import checkpoint_path, load_facts
-from fashionbench.config import Job
+from fashionbench.config.study import Job
 from fashionbench.errors import FashionbenchError
 from fashionbench.predict import PHOTO_MODEL, Predictor, load_predictor
 from fashionbench.records import RunRecord, RunStore, TestSet

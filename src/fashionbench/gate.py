@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fashionbench.config import Job
+from fashionbench.config.study import Job
 from fashionbench.core.global_state import silent
 from fashionbench.core.logits import pixels
 from fashionbench.core.own_code import told

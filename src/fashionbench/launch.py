@@ -20,12 +20,12 @@ import torch
 from torch import nn
 
 from fashionbench import errors
-from fashionbench.config import Job, Way
+from fashionbench.config.recipe import Recipe
+from fashionbench.config.study import Job, Way
 from fashionbench.core.progress import note
 from fashionbench.data import Dataset, Split
 from fashionbench.gate import Examination, builder
 from fashionbench.models import model_entry
-from fashionbench.recipe import Recipe
 from fashionbench.records import RunStore
 from fashionbench.runs import run_job, run_together
 from fashionbench.train import useful_threads

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from fashionbench.recipe import Recipe
-from fashionbench.schedules import rate_factor
+from fashionbench.config.recipe import Recipe
+from fashionbench.config.schedules import rate_factor
 
 __all__ = ["SGD", "Lion", "Muon", "Updater", "build_optimizer"]
 

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionbench import plots
-from fashionbench.changes import AUGMENTATIONS, MIXINGS, parse_change
+from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_change
+from fashionbench.config.recipe import Recipe
+from fashionbench.config.schedules import rate_factor
 from fashionbench.core.files import write_atomically
 from fashionbench.data import dataset_entry, load_arrays
 from fashionbench.errors import UsageError
-from fashionbench.recipe import Recipe
-from fashionbench.schedules import rate_factor
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

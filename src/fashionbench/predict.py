@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fashionbench.checkpoint import checkpoint_path, load_facts, load_model
-from fashionbench.config import Job
+from fashionbench.config.recipe import Views
+from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
 from fashionbench.entries import Entry
 from fashionbench.errors import StoreError
@@ -21,7 +22,6 @@ from fashionbench.fashion_mnist import CLASSES
 from fashionbench.picture_facts import levels_of, warn_of_ground
 from fashionbench.picture_reading import Levels
 from fashionbench.prepare import Prepared, prepare, squeeze
-from fashionbench.recipe import Views
 from fashionbench.result import load_result
 from fashionbench.scores import log_softmax
 

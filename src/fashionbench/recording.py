@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from fashionbench.batches import Batch
+from fashionbench.config.recipe import Recipe
 from fashionbench.core.snapshot import is_known
 from fashionbench.optim import Updater
-from fashionbench.recipe import Recipe
 from fashionbench.transfer import treats_layers_apart
 
 __all__ = ["Recording", "can_be_recorded", "repeats_itself"]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from fashionbench.config import Job, Study
+from fashionbench.config.study import Job, Study
 from fashionbench.errors import StoreError
 from fashionbench.scores import Scores
 

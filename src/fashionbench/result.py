@@ -11,7 +11,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fashionbench.config import Study
+from fashionbench.config.study import Study
 from fashionbench.entries import Entry, Pair
 from fashionbench.errors import StoreError
 from fashionbench.records import RunStore, TestSet

@@ -17,7 +17,8 @@ import torch
 from torch import nn
 
 from fashionbench.checkpoint import mark_unloadable, save_model
-from fashionbench.config import Job
+from fashionbench.config.recipe import Recipe, written
+from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
 from fashionbench.core.global_state import silent
 from fashionbench.core.logits import pixels
@@ -33,7 +34,6 @@ from fashionbench.layout import FEW
 from fashionbench.models import build_model, model_entry
 from fashionbench.models.cost import count_parameters
 from fashionbench.picture_facts import picture_facts
-from fashionbench.recipe import Recipe, written
 from fashionbench.runs import explained
 from fashionbench.track import TensorBoard
 from fashionbench.train import Fit, fit

@@ -17,7 +17,7 @@ from torch import nn
 
 from fashionbench.augment import identify_changes
 from fashionbench.checkpoint import checkpoint_path, forget_answers, mark_unloadable, save_model
-from fashionbench.config import Job
+from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
 from fashionbench.core.machine import environment, now
 from fashionbench.core.own_code import told

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from fashionbench.batches import Batch, batch_losses
+from fashionbench.config.recipe import Recipe
 from fashionbench.core.copies import copy_skeleton
 from fashionbench.optim import Updater
-from fashionbench.recipe import Recipe
 from fashionbench.recording import Recording, can_be_recorded
 from fashionbench.tracing import Tensors, Traced, can_be_traced
 from fashionbench.train import forward_precision

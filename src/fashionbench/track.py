@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from fashionbench.config.recipe import Recipe
+from fashionbench.config.schedules import rate_factor
 from fashionbench.errors import UsageError
-from fashionbench.recipe import Recipe
-from fashionbench.schedules import rate_factor
 from fashionbench.train import Fit
 
 __all__ = ["TensorBoard"]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from fashionbench.batches import Batch, batch_loss, epoch_batches, epoch_steps
+from fashionbench.config.recipe import Recipe
 from fashionbench.core.copies import copy_model
 from fashionbench.core.logits import pixels
 from fashionbench.core.progress import progress_bar
@@ -31,7 +32,6 @@ from fashionbench.devices import (
 from fashionbench.evaluation import evaluate
 from fashionbench.layout import FEW, lay_out
 from fashionbench.optim import Updater
-from fashionbench.recipe import Recipe
 from fashionbench.recording import Recording, can_be_recorded
 from fashionbench.transfer import frozen, probe, rate_factors
 

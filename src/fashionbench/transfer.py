@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from fashionbench.batches import Batch, batch_losses, epoch_order, epoch_steps
+from fashionbench.config.recipe import Recipe
 from fashionbench.core.logits import infer
 from fashionbench.core.order_of_use import by_use, last_layer
 from fashionbench.core.seeds import derive_seed
@@ -24,7 +25,6 @@ from fashionbench.data import Split
 from fashionbench.devices import synchronize
 from fashionbench.errors import UsageError
 from fashionbench.optim import Updater
-from fashionbench.recipe import Recipe
 
 __all__ = ["frozen", "probe", "rate_factors", "stages", "treats_layers_apart"]
 

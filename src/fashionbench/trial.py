@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from fashionbench.abreast import Abreast
 from fashionbench.batches import Batch, epoch_batches
+from fashionbench.config.recipe import Recipe
 from fashionbench.core.global_state import generator_states
 from fashionbench.core.logits import pixels
 from fashionbench.core.snapshot import plain_state
 from fashionbench.data import Split
 from fashionbench.devices import free_memory, isolated, seed_generators, synchronize
 from fashionbench.layout import FEW, lay_out
-from fashionbench.recipe import Recipe
 from fashionbench.recording import repeats_itself
 from fashionbench.stack import Stack
 from fashionbench.train import begin, passes

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from fashionbench.config import Study
+from fashionbench.config.study import Study
 from fashionbench.entries import Entry, Pair
 from fashionbench.records import RunRecord
 

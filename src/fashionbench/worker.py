@@ -15,7 +15,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 
-from fashionbench.config import Job
+from fashionbench.config.study import Job
 from fashionbench.errors import FashionbenchError
 
 __all__ = ["main"]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from fashionbench.config import Job, Study
+from fashionbench.config.recipe import load_recipe
+from fashionbench.config.study import Job, Study
 from fashionbench.errors import UsageError
-from fashionbench.recipe import load_recipe
 
 SEED = load_recipe("seed")
 

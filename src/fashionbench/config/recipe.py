@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from fashionbench.changes import AUGMENTATIONS, MIXINGS, Change, parse_change
+from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, Change, parse_change
+from fashionbench.config.frozen import Frozen
 from fashionbench.errors import UsageError
-from fashionbench.frozen import Frozen
 
 __all__ = [
     "OPTIMIZERS",
@@ -277,7 +277,7 @@ def written(value: Any) -> str:
 
 def recipe_names() -> list[str]:
     """The shipped recipes, `seed` first."""
-    folder = files("fashionbench") / "recipes"
+    folder = files("fashionbench.config") / "recipes"
     names = [entry.name.removesuffix(".toml") for entry in folder.iterdir()]
     return sorted(names, key=lambda name: (name != "seed", name))
 
@@ -294,7 +294,9 @@ def load_recipe(name: str) -> Recipe:
             f"There is no recipe {name!r}; there are {', '.join(recipe_names())}, and paths of "
             ".toml files. Single settings are changed by flags such as --epochs 5."
         )
-    return _parse_recipe(files("fashionbench") / "recipes" / f"{name}.toml", name, f"recipe {name}")
+    return _parse_recipe(
+        files("fashionbench.config") / "recipes" / f"{name}.toml", name, f"recipe {name}"
+    )
 
 
 def _parse_recipe(file: Traversable, name: str, where: str) -> Recipe:

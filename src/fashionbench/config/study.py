@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator
 
-from fashionbench.frozen import Frozen
-from fashionbench.recipe import Recipe
+from fashionbench.config.frozen import Frozen
+from fashionbench.config.recipe import Recipe
 
 __all__ = ["DEVICES", "WAYS", "Device", "Job", "Study", "Way"]
 

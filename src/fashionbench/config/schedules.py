@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 
-from fashionbench.recipe import Recipe
+from fashionbench.config.recipe import Recipe
 
 __all__ = ["SHAPES", "rate_factor"]
 

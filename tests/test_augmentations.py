@@ -2,7 +2,7 @@
 
 import pytest
 
-from fashionbench.changes import AUGMENTATIONS, MIXINGS, parse_change
+from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_change
 
 
 @pytest.mark.parametrize("table", [AUGMENTATIONS, MIXINGS])

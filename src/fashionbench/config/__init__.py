@@ -1,0 +1,1 @@
+"""What can be asked, validated: recipes, jobs, studies. No torch in here."""
