@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import scipy
 
-from fashionbench.stats import difference
+from fashionbench.stats.difference import difference
 
 IMAGES, GAIN, DRAWS = 1000, 0.03, 500
 

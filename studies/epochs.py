@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import fashionbench as fb
 from fashionbench.entries import Entry
-from fashionbench.stats import summarize
+from fashionbench.stats.difference import summarize
 
 SEEDS = {"v0": 20, "mlp": 20, "v2": 5}
 PATIENCE = 5

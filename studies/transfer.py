@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 import fashionbench as fb
 from fashionbench.errors import UsageError
-from fashionbench.stats import difference
+from fashionbench.stats.difference import difference
 
 RECORD = DOCS / "results" / "transfer.json"
 

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 import fashionbench as fb
 from fashionbench.checkpoint import checkpoint_path
 from fashionbench.core.logits import infer
-from fashionbench.stats import difference, summarize
+from fashionbench.stats.difference import difference, summarize
 
 WIDTHS = (10, 32, 128)
 DEAD = 0.9

@@ -8,7 +8,7 @@ from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job, Study
 from fashionbench.records import RunRecord, RunStore, TestSet
 from fashionbench.result import Result, load_result
-from fashionbench.scores import image_losses, score
+from fashionbench.stats.metrics import image_losses, score
 
 CLASSES = (*(f"class {letter}" for letter in "abcdefghi"), "<j> & co")
 LABELS = np.repeat(np.arange(10), 20)

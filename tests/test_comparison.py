@@ -22,7 +22,7 @@ from fashionbench.errors import DataError, UsageError
 from fashionbench.records import RunStore
 from fashionbench.result import Result
 from fashionbench.runs import run_job
-from fashionbench.scores import score
+from fashionbench.stats.metrics import score
 
 OPTIONS = {"dataset": "silhouettes", "device": "cpu", "epochs": 1}
 

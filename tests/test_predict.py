@@ -41,7 +41,7 @@ from fashionbench.predict import (
 from fashionbench.prepare import load_picture, prepare
 from fashionbench.result import load_result
 from fashionbench.resume import train_in_folder
-from fashionbench.scores import score
+from fashionbench.stats.metrics import score
 
 
 def test_a_prediction_is_what_the_model_says_of_the_prepared_picture(run_folder: Path) -> None:

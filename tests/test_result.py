@@ -13,7 +13,7 @@ from fashionbench.errors import StoreError
 from fashionbench.records import RunStore
 from fashionbench.report import write_report
 from fashionbench.result import load_result
-from fashionbench.stats import confidence_sequence, difference, holm, seeds_needed
+from fashionbench.stats.difference import confidence_sequence, difference, holm, seeds_needed
 from fashionbench.table import text_table
 
 

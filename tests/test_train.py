@@ -20,7 +20,7 @@ from fashionbench.data import Split, hold_out
 from fashionbench.evaluation import evaluate
 from fashionbench.members import fit_members
 from fashionbench.models import build_model
-from fashionbench.scores import Scores
+from fashionbench.stats.metrics import Scores
 from fashionbench.train import Fit, fit, useful_threads
 
 SEED_RECIPE = load_recipe("seed")

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from fashionbench.stats import Difference, seeds_needed
-from fashionbench.verdict import decide
+from fashionbench.stats.difference import Difference, seeds_needed
+from fashionbench.stats.verdict import decide
 
 FOUND = Difference(
     difference=0.02,

@@ -9,8 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionbench.records import Outcome, RunRecord
-from fashionbench.stats import Difference, error_of_test_set, expected_sd, summarize, time_ratio
-from fashionbench.verdict import Verdict
+from fashionbench.stats.difference import (
+    Difference,
+    error_of_test_set,
+    expected_sd,
+    summarize,
+    time_ratio,
+)
+from fashionbench.stats.verdict import Verdict
 
 __all__ = ["Entry", "Pair"]
 

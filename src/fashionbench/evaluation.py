@@ -6,7 +6,7 @@ from torch import nn
 from fashionbench.config.recipe import Recipe, Views
 from fashionbench.core.logits import infer, pixels
 from fashionbench.data import Split, hold_out
-from fashionbench.scores import Scores, fit_temperature, score
+from fashionbench.stats.metrics import Scores, fit_temperature, score
 
 __all__ = ["accuracy_one_by_one", "calibrate", "evaluate"]
 

@@ -27,8 +27,8 @@ from fashionbench.errors import FashionbenchError, StoreError, UsageError
 from fashionbench.predict import Predictor, load_predictor
 from fashionbench.records import RunRecord, RunStore
 from fashionbench.result import load_result
-from fashionbench.scores import image_losses
-from fashionbench.stats import Summary, summarize
+from fashionbench.stats.difference import Summary, summarize
+from fashionbench.stats.metrics import image_losses
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram

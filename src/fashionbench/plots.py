@@ -19,7 +19,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from fashionbench.records import RunRecord, TestSet
-from fashionbench.stats import summarize
+from fashionbench.stats.difference import summarize
 
 __all__ = [
     "COSTS",

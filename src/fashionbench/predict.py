@@ -23,7 +23,7 @@ from fashionbench.picture_facts import levels_of, warn_of_ground
 from fashionbench.picture_reading import Levels
 from fashionbench.prepare import Prepared, prepare, squeeze
 from fashionbench.result import load_result
-from fashionbench.scores import log_softmax
+from fashionbench.stats.metrics import log_softmax
 
 if TYPE_CHECKING:
     from PIL.Image import Image

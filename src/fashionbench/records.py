@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from fashionbench.config.study import Job, Study
 from fashionbench.errors import StoreError
-from fashionbench.scores import Scores
+from fashionbench.stats.metrics import Scores
 
 __all__ = []
 

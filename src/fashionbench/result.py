@@ -15,8 +15,8 @@ from fashionbench.config.study import Study
 from fashionbench.entries import Entry, Pair
 from fashionbench.errors import StoreError
 from fashionbench.records import RunStore, TestSet
-from fashionbench.stats import Difference, difference, holm, mcnemar, summarize
-from fashionbench.verdict import SMALLEST_DIFFERENCE, decide
+from fashionbench.stats.difference import Difference, difference, holm, mcnemar, summarize
+from fashionbench.stats.verdict import SMALLEST_DIFFERENCE, decide
 from fashionbench.warnings import find_warnings
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ from fashionbench.models import identify, model_entry
 from fashionbench.models.cost import count_parameters
 from fashionbench.picture_facts import picture_facts
 from fashionbench.records import Outcome, RunRecord, RunStore
-from fashionbench.scores import image_losses, score
+from fashionbench.stats.metrics import image_losses, score
 from fashionbench.train import Fit, fit
 from fashionbench.whole import why_unloadable
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from fashionbench.stats import (
+from fashionbench.stats.difference import (
     anytime_p_value,
     confidence_sequence,
     difference,
@@ -22,7 +22,7 @@ from fashionbench.stats import (
     summarize,
     time_ratio,
 )
-from fashionbench.verdict import decide
+from fashionbench.stats.verdict import decide
 
 RNG = np.random.default_rng(0)
 

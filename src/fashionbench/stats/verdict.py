@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from fashionbench.stats import CONFIDENCE, Difference, seeds_needed
+from fashionbench.stats.difference import CONFIDENCE, Difference, seeds_needed
 
 __all__ = ["SMALLEST_DIFFERENCE", "Verdict", "decide"]
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torchmetrics import functional as metrics
 
-from fashionbench.scores import CALIBRATION_BINS, fit_temperature, image_losses, score
+from fashionbench.stats.metrics import CALIBRATION_BINS, fit_temperature, image_losses, score
 
 # 1,003 images: no multiple of any batch size, and one class that is never predicted.
 RNG = np.random.default_rng(0)

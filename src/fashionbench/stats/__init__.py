@@ -1,0 +1,1 @@
+"""Metrics, intervals, tests and verdicts on plain arrays. No torch in here."""
