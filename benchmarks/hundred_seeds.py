@@ -24,8 +24,8 @@ import fashionbench as fb
 from fashionbench.comparison import plan
 from fashionbench.devices import describe_device, resolve_device
 from fashionbench.launch import run_entry
-from fashionbench.records import RunStore
 from fashionbench.runs import run_job
+from fashionbench.store.run_store import RunStore
 
 
 def run_one(name, data, device, folder):

@@ -38,7 +38,7 @@ def run_many(name, root, seeds):
     from fashionbench.comparison import plan
     from fashionbench.devices import resolve_device
     from fashionbench.launch import run_entry
-    from fashionbench.records import RunStore
+    from fashionbench.store.run_store import RunStore
 
     data, device = fb.load_data(root=root), resolve_device("auto")
     torch.optim.SGD([torch.zeros(1)], lr=0.1)  # brings torch's own late imports before the clock

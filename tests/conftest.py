@@ -19,9 +19,10 @@ from typer.testing import CliRunner, Result
 from fashionbench.cli import app
 from fashionbench.comparison import plan
 from fashionbench.data import Dataset, Split, load_data
-from fashionbench.records import RunStore, TestSet
 from fashionbench.resume import train_in_folder
 from fashionbench.runs import run_job
+from fashionbench.store.records import TestSet
+from fashionbench.store.run_store import RunStore
 
 # What a shell starts in its background ignores Ctrl-C, and so would the programs of the tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -45,9 +45,10 @@ from fashionbench.errors import FashionbenchError, Interrupted
 from fashionbench.export import FORMATS, export_model
 from fashionbench.gate import builder
 from fashionbench.layout import FEW, lay_out
-from fashionbench.records import RunRecord, RunStore, TestSet
 from fashionbench.resume import train_in_folder
 from fashionbench.runs import run_job, run_together
+from fashionbench.store.records import RunRecord, TestSet
+from fashionbench.store.run_store import RunStore
 
 __all__ = ["Story", "Worker", "small_data", "tell"]
 

@@ -6,9 +6,10 @@ import numpy as np
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job, Study
-from fashionbench.records import RunRecord, RunStore, TestSet
 from fashionbench.result import Result, load_result
 from fashionbench.stats.metrics import image_losses, score
+from fashionbench.store.records import RunRecord, TestSet
+from fashionbench.store.run_store import RunStore
 
 CLASSES = (*(f"class {letter}" for letter in "abcdefghi"), "<j> & co")
 LABELS = np.repeat(np.arange(10), 20)

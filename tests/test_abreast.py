@@ -16,8 +16,8 @@ from fashionbench.gate import Examination
 from fashionbench.launch import run_entry
 from fashionbench.members import fit_members
 from fashionbench.models import build_model
-from fashionbench.records import RunStore
 from fashionbench.runs import run_job
+from fashionbench.store.run_store import RunStore
 from fashionbench.train import Fit, fit
 from fashionbench.trial import can_go_abreast
 

@@ -19,10 +19,10 @@ from torch import nn
 import fashionbench as fb
 from fashionbench.comparison import plan, run_study
 from fashionbench.errors import DataError, UsageError
-from fashionbench.records import RunStore
 from fashionbench.result import Result
 from fashionbench.runs import run_job
 from fashionbench.stats.metrics import score
+from fashionbench.store.run_store import RunStore
 
 OPTIONS = {"dataset": "silhouettes", "device": "cpu", "epochs": 1}
 

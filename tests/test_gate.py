@@ -18,8 +18,9 @@ from fashionbench.data import Dataset, Split
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.evaluation import evaluate
 from fashionbench.gate import builder, examine, examine_trained
-from fashionbench.records import RunRecord, RunStore
 from fashionbench.runs import run_job
+from fashionbench.store.records import RunRecord
+from fashionbench.store.run_store import RunStore
 from fashionbench.trial import why_not_stackable
 
 # Torch would have the older weight norm forgotten; people still use it.

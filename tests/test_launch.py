@@ -14,8 +14,8 @@ from fashionbench.errors import DataError, FashionbenchError
 from fashionbench.gate import Examination
 from fashionbench.launch import choose, run_entry, run_in_processes
 from fashionbench.models import build_model
-from fashionbench.records import RunStore
 from fashionbench.runs import run_job
+from fashionbench.store.run_store import RunStore
 
 pytestmark = pytest.mark.usefixtures("two_threads")
 

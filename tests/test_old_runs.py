@@ -19,7 +19,7 @@ from fashionbench.comparison import plan
 from fashionbench.config.study import Job, Study
 from fashionbench.core.own_code import is_own
 from fashionbench.models import build_model
-from fashionbench.records import RunStore
+from fashionbench.store.run_store import RunStore
 
 BEFORE = json.loads((Path(__file__).parent / "run_before_rooms.json").read_text("utf-8"))
 

@@ -24,8 +24,8 @@ from fashionbench.data import Dataset
 from fashionbench.errors import FashionbenchError, StoreError, UsageError
 from fashionbench.models import Source, build_model, identify, model_entry
 from fashionbench.models.adapter import SHAPES, Interface, find_interface
-from fashionbench.records import RunStore
 from fashionbench.runs import run_job
+from fashionbench.store.run_store import RunStore
 
 NET = """
 from torch import nn

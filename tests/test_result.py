@@ -10,10 +10,10 @@ from scipy import stats as scipy_stats
 from fashionbench.config.recipe import load_recipe
 from fashionbench.entries import Entry
 from fashionbench.errors import StoreError
-from fashionbench.records import RunStore
 from fashionbench.report import write_report
 from fashionbench.result import load_result
 from fashionbench.stats.difference import confidence_sequence, difference, holm, seeds_needed
+from fashionbench.store.run_store import RunStore
 from fashionbench.table import text_table
 
 

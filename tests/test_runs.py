@@ -12,8 +12,8 @@ from fashionbench.config.study import Job
 from fashionbench.data import Dataset
 from fashionbench.errors import UsageError
 from fashionbench.evaluation import evaluate
-from fashionbench.records import RunStore
 from fashionbench.runs import run_job, run_together
+from fashionbench.store.run_store import RunStore
 
 CPU = torch.device("cpu")
 

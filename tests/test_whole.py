@@ -16,9 +16,10 @@ from fashionbench.config.study import Job
 from fashionbench.data import Dataset
 from fashionbench.errors import Interrupted, StoreError, UsageError
 from fashionbench.export import export_model
-from fashionbench.records import RunStore, TestSet
 from fashionbench.resume import train_in_folder
 from fashionbench.runs import run_job
+from fashionbench.store.records import TestSet
+from fashionbench.store.run_store import RunStore
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated")
 QUICK = {"dataset": "silhouettes", "epochs": 3, "train_images": 200}

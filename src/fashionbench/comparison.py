@@ -17,8 +17,9 @@ from fashionbench.core.progress import progress_bar, say
 from fashionbench.data import DATASETS, dataset_entry, identify_dataset, load_data
 from fashionbench.errors import Interrupted, UsageError
 from fashionbench.models import MODELS, build_model, identify, model_entry
-from fashionbench.records import RunStore, TestSet
 from fashionbench.result import Result, collect
+from fashionbench.store.records import TestSet
+from fashionbench.store.run_store import RunStore
 
 if TYPE_CHECKING:
     from torch import nn

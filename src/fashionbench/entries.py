@@ -8,7 +8,6 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionbench.records import Outcome, RunRecord
 from fashionbench.stats.difference import (
     Difference,
     error_of_test_set,
@@ -17,6 +16,7 @@ from fashionbench.stats.difference import (
     time_ratio,
 )
 from fashionbench.stats.verdict import Verdict
+from fashionbench.store.records import Outcome, RunRecord
 
 __all__ = ["Entry", "Pair"]
 

@@ -25,10 +25,11 @@ from fashionbench.core.logits import batch_size, infer, pixels
 from fashionbench.data import DATASETS, load_arrays
 from fashionbench.errors import FashionbenchError, StoreError, UsageError
 from fashionbench.predict import Predictor, load_predictor
-from fashionbench.records import RunRecord, RunStore
 from fashionbench.result import load_result
 from fashionbench.stats.difference import Summary, summarize
 from fashionbench.stats.metrics import image_losses
+from fashionbench.store.records import RunRecord
+from fashionbench.store.run_store import RunStore
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram

@@ -11,8 +11,9 @@ from fashionbench.checkpoint import checkpoint_path, load_facts
 from fashionbench.config.study import Job
 from fashionbench.errors import FashionbenchError
 from fashionbench.predict import PHOTO_MODEL, Predictor, load_predictor
-from fashionbench.records import RunRecord, RunStore, TestSet
 from fashionbench.result import load_result
+from fashionbench.store.records import RunRecord, TestSet
+from fashionbench.store.run_store import RunStore
 
 __all__ = ["Gallery", "Shown", "load_gallery"]
 

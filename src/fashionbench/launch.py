@@ -26,8 +26,8 @@ from fashionbench.core.progress import note
 from fashionbench.data import Dataset, Split
 from fashionbench.gate import Examination, builder
 from fashionbench.models import model_entry
-from fashionbench.records import RunStore
 from fashionbench.runs import run_job, run_together
+from fashionbench.store.run_store import RunStore
 from fashionbench.train import useful_threads
 from fashionbench.trial import Build, can_go_abreast, gain, members_that_fit, why_not_stackable
 

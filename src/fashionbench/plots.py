@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from fashionbench.records import RunRecord, TestSet
 from fashionbench.stats.difference import summarize
+from fashionbench.store.records import RunRecord, TestSet
 
 __all__ = [
     "COSTS",

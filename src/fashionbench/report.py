@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fashionbench import plots
 from fashionbench.core.files import write_atomically
 from fashionbench.errors import UsageError
-from fashionbench.records import TestSet
 from fashionbench.result import Result
+from fashionbench.store.records import TestSet
 from fashionbench.table import counted, interval, number, percent, points, seconds_range, si, times
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from fashionbench.config.study import Study
 from fashionbench.entries import Entry, Pair
 from fashionbench.errors import StoreError
-from fashionbench.records import RunStore, TestSet
 from fashionbench.stats.difference import Difference, difference, holm, mcnemar, summarize
 from fashionbench.stats.verdict import SMALLEST_DIFFERENCE, decide
+from fashionbench.store.records import TestSet
+from fashionbench.store.run_store import RunStore
 from fashionbench.warnings import find_warnings
 
 if TYPE_CHECKING:

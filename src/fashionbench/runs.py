@@ -31,8 +31,9 @@ from fashionbench.members import fit_members
 from fashionbench.models import identify, model_entry
 from fashionbench.models.cost import count_parameters
 from fashionbench.picture_facts import picture_facts
-from fashionbench.records import Outcome, RunRecord, RunStore
 from fashionbench.stats.metrics import image_losses, score
+from fashionbench.store.records import Outcome, RunRecord
+from fashionbench.store.run_store import RunStore
 from fashionbench.train import Fit, fit
 from fashionbench.whole import why_unloadable
 

@@ -36,8 +36,8 @@ def main() -> None:
 
     from fashionbench.data import Dataset, load_data
     from fashionbench.gate import Examination
-    from fashionbench.records import RunStore
     from fashionbench.runs import run_job
+    from fashionbench.store.run_store import RunStore
 
     torch.set_num_threads(setting["threads"])
     examined = Examination(**setting["examined"])

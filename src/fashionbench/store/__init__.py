@@ -1,0 +1,1 @@
+"""The run folder: one record a run. No torch in here."""

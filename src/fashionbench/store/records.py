@@ -1,0 +1,77 @@
+"""What is kept: of a run all that a comparison needs to know, of a data set its test images."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionbench.config.study import Job
+from fashionbench.stats.metrics import Scores
+
+__all__ = ["Outcome", "RunRecord", "TestSet"]
+
+Outcome = Literal["ok", "collapsed", "diverged"]
+"""collapsed: one class called for all images; diverged: the loss is no number."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One finished run, with all that a comparison needs to know of it. N test images."""
+
+    job: Job
+    label: str
+    device: str
+    outcome: Outcome
+    epochs: int
+    """Epochs run; fewer than asked for where training diverged or stopped early."""
+    parameters: int
+    flops_per_image: int | None
+    """None where they cannot be counted."""
+    train_seconds: float | None
+    """Wall clock of the training loop; None where the run was not alone on its device."""
+    other_seconds: dict[str, float]
+    """Beside the training loop: warm_up, validation, test."""
+    curve: list[tuple[float, float]]
+    """Training loss: epochs passed, mean loss of the batches since the point before."""
+    validation_curve: list[tuple[int, float, float]]
+    """Epoch, validation loss, validation accuracy; empty where none are held out."""
+    scores: Scores
+    dead_classes: list[int]
+    """Classes that the run never predicts on the test set."""
+    environment: dict[str, Any]
+    recorded_at: str
+    best_epoch: int | None
+    """The epoch whose weights were restored and tested; None where they are the last one's."""
+    predicted: NDArray[np.uint8]
+    """(N,) the predicted class of each test image."""
+    losses: NDArray[np.float32]
+    """(N,) the cross-entropy of each test image, in nats."""
+    first_weights: str = ""
+    """Runs that have this in common begin with the same weights; "" where that is not known."""
+    remarks: dict[str, str] = field(default_factory=dict)
+    """What a reader must know of the model, by kind; a sentence each, without its subject."""
+    accuracy_one_by_one: float | None = None
+    """Of test images shown one at a time, where an answer depends on those beside an image."""
+    dataset_notes: list[str] = field(default_factory=list)
+    """What a reader must know of the data set's pictures, a sentence each."""
+
+    @property
+    def validation_accuracy(self) -> float | None:
+        """Of the weights that were tested; None where no images are held out."""
+        if not self.validation_curve:
+            return None
+        return self.validation_curve[(self.best_epoch or self.epochs) - 1][2]
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """The test images as a report needs them: (N, H, W) uint8 and (N,) uint8 labels."""
+
+    __test__ = False  # not a class of tests, whatever pytest makes of its name
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
