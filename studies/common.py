@@ -19,7 +19,7 @@ import torch
 from matplotlib.figure import Figure
 
 import fashionbench as fb
-from fashionbench.data import Dataset
+from fashionbench.data.datasets import Dataset
 from fashionbench.devices import describe_device
 from fashionbench.members import fit_members
 from fashionbench.table import counted

@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 
 import fashionbench as fb
 from fashionbench.config.recipe import OPTIMIZERS
-from fashionbench.data import Dataset
+from fashionbench.data.datasets import Dataset
 
 GRID = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 KINDS: dict[str, dict[str, Any]] = {

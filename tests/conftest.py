@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 from fashionbench.cli import app
 from fashionbench.comparison import plan
-from fashionbench.data import Dataset, Split, load_data
+from fashionbench.data.datasets import Dataset, Split, load_data
 from fashionbench.resume import train_in_folder
 from fashionbench.runs import run_job
 from fashionbench.store.records import TestSet

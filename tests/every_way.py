@@ -39,7 +39,7 @@ from fashionbench.config.study import Job
 from fashionbench.core import own_code
 from fashionbench.core.logits import infer, pixels
 from fashionbench.core.seeds import derive_seed
-from fashionbench.data import Dataset, hold_out, load_data
+from fashionbench.data.datasets import Dataset, hold_out, load_data
 from fashionbench.devices import isolated, seed_generators
 from fashionbench.errors import FashionbenchError, Interrupted
 from fashionbench.export import FORMATS, export_model

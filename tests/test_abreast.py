@@ -11,7 +11,7 @@ from test_runs import jobs
 
 from fashionbench import launch
 from fashionbench.config.recipe import Recipe, load_recipe
-from fashionbench.data import Dataset, Split
+from fashionbench.data.datasets import Dataset, Split
 from fashionbench.gate import Examination
 from fashionbench.launch import run_entry
 from fashionbench.members import fit_members

@@ -16,7 +16,7 @@ from fashionbench.augment import AFFINE, MIX, PIXELWISE, augment, draw, identify
 from fashionbench.batches import epoch_batches
 from fashionbench.comparison import plan
 from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_change
-from fashionbench.data import Split
+from fashionbench.data.datasets import Split
 from fashionbench.errors import UsageError
 
 HEIGHT, WIDTH = 28, 28

@@ -14,7 +14,7 @@ from fashionbench.batches import (
     epoch_steps,
 )
 from fashionbench.config.recipe import load_recipe
-from fashionbench.data import Split
+from fashionbench.data.datasets import Split
 
 SEED = load_recipe("seed")
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.core.logits import infer
-from fashionbench.data import Split, hold_out
+from fashionbench.data.datasets import Split, hold_out
 from fashionbench.evaluation import calibrate, evaluate
 from fashionbench.models import build_model
 

@@ -16,7 +16,7 @@ from fashionbench.checkpoint import checkpoint_path, load_model, save_model
 from fashionbench.cli import app
 from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job
-from fashionbench.data import Dataset
+from fashionbench.data.datasets import Dataset
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.export import FORMATS, export_model
 from fashionbench.models import identify

@@ -17,10 +17,10 @@ import pytest
 import torch
 import torchvision
 
-from fashionbench import fashion_mnist
-from fashionbench.data import load_arrays, load_data
+from fashionbench.data import fashion_mnist
+from fashionbench.data.datasets import load_arrays, load_data
+from fashionbench.data.fashion_mnist import RawFile
 from fashionbench.errors import DataError
-from fashionbench.fashion_mnist import RawFile
 
 MIRRORS = fashion_mnist.MIRRORS
 NAMES = [file.name for split in fashion_mnist.FILES.values() for file in split]

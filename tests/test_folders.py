@@ -12,10 +12,16 @@ from PIL import Image
 
 from fashionbench.comparison import compare, plan
 from fashionbench.config.recipe import load_recipe
-from fashionbench.data import dataset_entry, describe, identify_dataset, load_arrays, load_data
+from fashionbench.data.datasets import (
+    dataset_entry,
+    describe,
+    identify_dataset,
+    load_arrays,
+    load_data,
+)
+from fashionbench.data.folders import open_folder
 from fashionbench.errors import DataError, UsageError
 from fashionbench.export import export_model
-from fashionbench.folders import open_folder
 from fashionbench.pictures import write_augmentations, write_samples
 
 NAMES = (

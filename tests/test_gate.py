@@ -14,7 +14,7 @@ from fashionbench.checkpoint import checkpoint_path, load_model
 from fashionbench.comparison import plan
 from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
-from fashionbench.data import Dataset, Split
+from fashionbench.data.datasets import Dataset, Split
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.evaluation import evaluate
 from fashionbench.gate import builder, examine, examine_trained

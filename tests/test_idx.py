@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fashionbench.data import load_data
+from fashionbench.data.datasets import load_data
+from fashionbench.data.folders import open_folder
+from fashionbench.data.idx import find_idx, read_idx
 from fashionbench.errors import DataError
-from fashionbench.folders import open_folder
-from fashionbench.idx import find_idx, read_idx
 
 LABELS = {"train": np.arange(24) % 3, "test": np.arange(12) % 3}
 

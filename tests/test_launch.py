@@ -9,7 +9,7 @@ from test_runs import CPU, jobs
 from test_trial import Asking
 
 from fashionbench import launch
-from fashionbench.data import Dataset
+from fashionbench.data.datasets import Dataset
 from fashionbench.errors import DataError, FashionbenchError
 from fashionbench.gate import Examination
 from fashionbench.launch import choose, run_entry, run_in_processes

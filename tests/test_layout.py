@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from fashionbench.config.recipe import load_recipe
-from fashionbench.data import Split
+from fashionbench.data.datasets import Split
 from fashionbench.layout import lay_out
 from fashionbench.models import build_model
 from fashionbench.train import fit

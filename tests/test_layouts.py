@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 from test_folders import some_arrays, write_idx
 
-from fashionbench.data import describe, identify_dataset, load_arrays, load_data
+from fashionbench.data.datasets import describe, identify_dataset, load_arrays, load_data
+from fashionbench.data.folders import open_folder
 from fashionbench.errors import DataError
-from fashionbench.folders import open_folder
 
 RNG = np.random.default_rng(0)
 

@@ -6,7 +6,7 @@ from torch import nn
 from torchvision.transforms.functional import to_tensor
 
 from fashionbench.core.logits import infer, pixels
-from fashionbench.data import Split
+from fashionbench.data.datasets import Split
 from fashionbench.models import build_model
 from fashionbench.models.adapter import Adapter
 

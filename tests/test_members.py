@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from fashionbench.config.recipe import OPTIMIZERS, load_recipe
-from fashionbench.data import Dataset, Split
+from fashionbench.data.datasets import Dataset, Split
 from fashionbench.evaluation import evaluate
 from fashionbench.members import fit_members
 from fashionbench.models import build_model

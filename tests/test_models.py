@@ -11,7 +11,7 @@ from torch import nn
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.core.own_code import locate
-from fashionbench.data import Split
+from fashionbench.data.datasets import Split
 from fashionbench.errors import UsageError
 from fashionbench.evaluation import evaluate
 from fashionbench.models import MODELS, build_model, identify, model_entry

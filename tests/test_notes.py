@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fashionbench.notes import (
+from fashionbench.data.notes import (
     note_changes,
     note_copies,
     note_faintness,
     note_passed_over,
     note_strays,
 )
-from fashionbench.picture_reading import Squeezed
+from fashionbench.data.picture_reading import Squeezed
 
 
 def seen(*kinds: tuple[int, int, bool]) -> list[Squeezed]:

@@ -20,7 +20,7 @@ from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job
 from fashionbench.core.own_code import locate
 from fashionbench.core.own_source import digest
-from fashionbench.data import Dataset
+from fashionbench.data.datasets import Dataset
 from fashionbench.errors import FashionbenchError, StoreError, UsageError
 from fashionbench.models import Source, build_model, identify, model_entry
 from fashionbench.models.adapter import SHAPES, Interface, find_interface

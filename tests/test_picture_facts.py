@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from fashionbench.data import Dataset
-from fashionbench.picture_facts import grounds_of, levels_of, picture_facts, warn_of_ground
+from fashionbench.data.datasets import Dataset
+from fashionbench.data.picture_facts import grounds_of, levels_of, picture_facts, warn_of_ground
 
 RNG = np.random.default_rng(0)
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fashionbench.data.picture_files import find_pictures, is_picture
+from fashionbench.data.picture_reading import NoPicture, load_picture
 from fashionbench.errors import DataError
-from fashionbench.picture_files import find_pictures, is_picture
-from fashionbench.picture_reading import NoPicture, load_picture
 
 RAMP = np.tile(np.linspace(10, 240, 40).astype(np.uint8), (30, 1))
 """40 wide, 30 high."""

@@ -10,8 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from fashionbench.errors import DataError
-from fashionbench.picture_reading import (
+from fashionbench.data.picture_reading import (
     Extremes,
     TooLarge,
     common_levels,
@@ -19,6 +18,7 @@ from fashionbench.picture_reading import (
     load_picture,
     squeezed,
 )
+from fashionbench.errors import DataError
 
 RAMP = np.tile(np.linspace(10, 240, 40).astype(np.uint8), (30, 1))
 """40 wide, 30 high."""

@@ -24,9 +24,9 @@ from fashionbench.checkpoint import checkpoint_path, load_facts
 from fashionbench.comparison import plan
 from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
-from fashionbench.data import hold_out, load_data
+from fashionbench.data.datasets import hold_out, load_data
+from fashionbench.data.fashion_mnist import CLASSES
 from fashionbench.errors import StoreError
-from fashionbench.fashion_mnist import CLASSES
 from fashionbench.gallery import Gallery, Shown
 from fashionbench.predict import (
     PHOTO_MODEL,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
 import fashionbench as fb
-from fashionbench.data import Split
+from fashionbench.data.datasets import Split
 from fashionbench.errors import DataError
 from fashionbench.prepare import find_item, load_picture, prepare
 

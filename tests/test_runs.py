@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from fashionbench.checkpoint import checkpoint_path, load_model
 from fashionbench.comparison import plan
 from fashionbench.config.study import Job
-from fashionbench.data import Dataset
+from fashionbench.data.datasets import Dataset
 from fashionbench.errors import UsageError
 from fashionbench.evaluation import evaluate
 from fashionbench.runs import run_job, run_together

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fashionbench.data import DATASETS
-from fashionbench.silhouettes import SILHOUETTES, draw_silhouettes
+from fashionbench.data.datasets import DATASETS
+from fashionbench.data.silhouettes import SILHOUETTES, draw_silhouettes
 
 Splits = dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]]
 
@@ -44,7 +44,7 @@ def test_no_image_comes_twice(splits: Splits) -> None:
 
 def test_another_process_draws_the_same_bytes(splits: Splits) -> None:
     program = (
-        "import hashlib, numpy; from fashionbench.silhouettes import draw_silhouettes\n"
+        "import hashlib, numpy; from fashionbench.data.silhouettes import draw_silhouettes\n"
         "numpy.random.seed(5)\n"
         "parts = [a.tobytes() for split in draw_silhouettes() for a in split]\n"
         "print(hashlib.sha256(b''.join(parts)).hexdigest())"

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from fashionbench.batches import Batch, epoch_batches
 from fashionbench.config.recipe import load_recipe
-from fashionbench.data import Split
+from fashionbench.data.datasets import Split
 from fashionbench.members import fit_members
 from fashionbench.models import build_model
 from fashionbench.optim import Updater

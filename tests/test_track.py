@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fashionbench.config.recipe import load_recipe
-from fashionbench.data import Split
+from fashionbench.data.datasets import Split
 from fashionbench.models import build_model
 from fashionbench.track import TensorBoard
 from fashionbench.train import Fit, fit

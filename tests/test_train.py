@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from fashionbench import train
 from fashionbench.batches import Batch, epoch_order
 from fashionbench.config.recipe import load_recipe
-from fashionbench.data import Split, hold_out
+from fashionbench.data.datasets import Split, hold_out
 from fashionbench.evaluation import evaluate
 from fashionbench.members import fit_members
 from fashionbench.models import build_model
@@ -286,7 +286,7 @@ def test_plain_training_does_not_load_torchs_compiler() -> None:
     """It takes a second, and torch's own SGD loads it."""
     program = (
         "import sys, fashionbench as fb; "
-        "from fashionbench.data import Split; train = fb.load_data('silhouettes').train; "
+        "from fashionbench.data.datasets import Split; train = fb.load_data('silhouettes').train; "
         "few = Split(train.images[:64], train.labels[:64]); recipe = fb.load_recipe('seed'); "
         "fb.fit(fb.build_model('v0'), few, recipe, device='cpu'); "
         "print('torch._dynamo' in sys.modules)"

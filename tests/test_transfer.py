@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from fashionbench.config.recipe import Recipe, load_recipe
-from fashionbench.data import Split
+from fashionbench.data.datasets import Split
 from fashionbench.errors import UsageError
 from fashionbench.models import build_model
 from fashionbench.models.adapter import Adapter

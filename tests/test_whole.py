@@ -13,7 +13,7 @@ from fashionbench import resume, whole
 from fashionbench.checkpoint import load_model
 from fashionbench.comparison import plan
 from fashionbench.config.study import Job
-from fashionbench.data import Dataset
+from fashionbench.data.datasets import Dataset
 from fashionbench.errors import Interrupted, StoreError, UsageError
 from fashionbench.export import export_model
 from fashionbench.resume import train_in_folder

@@ -15,7 +15,7 @@ from test_runs import jobs
 
 from fashionbench.comparison import plan
 from fashionbench.config.study import Job
-from fashionbench.data import identify_dataset
+from fashionbench.data.datasets import identify_dataset
 from fashionbench.store.run_store import RunStore
 
 OWN_MODELS = """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fashionbench.checkpoint import load_model
     from fashionbench.comparison import compare
     from fashionbench.config.recipe import Recipe, load_recipe
-    from fashionbench.data import load_data
+    from fashionbench.data.datasets import load_data
     from fashionbench.errors import FashionbenchError
     from fashionbench.evaluation import evaluate
     from fashionbench.models import build_model
@@ -34,7 +34,7 @@ _HOME = {
     "compare": "comparison",
     "evaluate": "evaluation",
     "fit": "train",
-    "load_data": "data",
+    "load_data": "data.datasets",
     "load_model": "checkpoint",
     "load_recipe": "config.recipe",
     "load_result": "result",

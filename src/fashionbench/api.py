@@ -9,10 +9,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import fashionbench
+from fashionbench.data.picture_reading import NoPicture, TooLarge, load_picture
 from fashionbench.errors import FashionbenchError
 from fashionbench.explain import occlusion_map
 from fashionbench.gallery import Gallery
-from fashionbench.picture_reading import NoPicture, TooLarge, load_picture
 from fashionbench.prepare import Prepared
 
 __all__ = [

@@ -18,7 +18,7 @@ from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_chan
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.logits import pixels
 from fashionbench.core.seeds import derive_seed
-from fashionbench.data import Split
+from fashionbench.data.datasets import Split
 
 __all__ = ["Batch", "batch_loss", "batch_losses", "epoch_batches", "epoch_order", "epoch_steps"]
 

@@ -330,7 +330,7 @@ def data(
     """Fetch the data if it is absent, verify it, describe it, and draw a sheet of samples."""
     from dataclasses import asdict
 
-    from fashionbench.data import describe
+    from fashionbench.data.datasets import describe
     from fashionbench.pictures import write_samples
 
     summary = describe(dataset, data)

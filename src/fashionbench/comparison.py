@@ -14,7 +14,7 @@ from fashionbench.config.augmentations import own_changes
 from fashionbench.config.recipe import Recipe, load_recipe, recipe_names
 from fashionbench.config.study import WAYS, Study, Way
 from fashionbench.core.progress import progress_bar, say
-from fashionbench.data import DATASETS, dataset_entry, identify_dataset, load_data
+from fashionbench.data.datasets import DATASETS, dataset_entry, identify_dataset, load_data
 from fashionbench.errors import Interrupted, UsageError
 from fashionbench.models import MODELS, build_model, identify, model_entry
 from fashionbench.result import Result, collect

@@ -22,7 +22,7 @@ from fashionbench.checkpoint import load_facts
 from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
 from fashionbench.core.logits import batch_size, infer, pixels
-from fashionbench.data import DATASETS, load_arrays
+from fashionbench.data.datasets import DATASETS, load_arrays
 from fashionbench.errors import FashionbenchError, StoreError, UsageError
 from fashionbench.predict import Predictor, load_predictor
 from fashionbench.result import load_result

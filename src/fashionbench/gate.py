@@ -19,7 +19,7 @@ from fashionbench.core.global_state import silent
 from fashionbench.core.logits import pixels
 from fashionbench.core.own_code import told
 from fashionbench.core.snapshot import hidden_layers, shared_state
-from fashionbench.data import Dataset
+from fashionbench.data.datasets import Dataset
 from fashionbench.devices import isolated, seed_generators
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.models import build_model, model_entry

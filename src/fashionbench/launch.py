@@ -23,7 +23,7 @@ from fashionbench import errors
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.study import Job, Way
 from fashionbench.core.progress import note
-from fashionbench.data import Dataset, Split
+from fashionbench.data.datasets import Dataset, Split
 from fashionbench.gate import Examination, builder
 from fashionbench.models import model_entry
 from fashionbench.runs import run_job, run_together

@@ -18,7 +18,7 @@ from fashionbench.batches import epoch_batches, epoch_steps
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.progress import progress_bar
 from fashionbench.core.seeds import derive_seed
-from fashionbench.data import Split, hold_out
+from fashionbench.data.datasets import Split, hold_out
 from fashionbench.devices import isolated, keep_freed_memory, resolve_device, seed_generators
 from fashionbench.stack import Stack
 from fashionbench.train import Fit

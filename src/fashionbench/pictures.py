@@ -13,7 +13,7 @@ from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_chan
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.schedules import rate_factor
 from fashionbench.core.files import write_atomically
-from fashionbench.data import dataset_entry, load_arrays
+from fashionbench.data.datasets import dataset_entry, load_arrays
 from fashionbench.errors import UsageError
 
 if TYPE_CHECKING:

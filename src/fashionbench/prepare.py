@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionbench.data.picture_reading import SIDE, load_picture, to_square
 from fashionbench.errors import DataError
-from fashionbench.picture_reading import SIDE, load_picture, to_square
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -25,7 +25,8 @@ from fashionbench.core.logits import pixels
 from fashionbench.core.machine import environment
 from fashionbench.core.progress import say
 from fashionbench.core.snapshot import plain_state
-from fashionbench.data import Split, load_data
+from fashionbench.data.datasets import Split, load_data
+from fashionbench.data.picture_facts import picture_facts
 from fashionbench.devices import describe_device, resolve_device
 from fashionbench.errors import Interrupted, StoreError, UsageError
 from fashionbench.evaluation import calibrate
@@ -33,7 +34,6 @@ from fashionbench.gate import builder, examine, examine_trained
 from fashionbench.layout import FEW
 from fashionbench.models import build_model, model_entry
 from fashionbench.models.cost import count_parameters
-from fashionbench.picture_facts import picture_facts
 from fashionbench.runs import explained
 from fashionbench.track import TensorBoard
 from fashionbench.train import Fit, fit

@@ -22,7 +22,8 @@ from fashionbench.core.logits import infer
 from fashionbench.core.machine import environment, now
 from fashionbench.core.own_code import told
 from fashionbench.core.snapshot import summary
-from fashionbench.data import Dataset
+from fashionbench.data.datasets import Dataset
+from fashionbench.data.picture_facts import picture_facts
 from fashionbench.devices import describe_device
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.evaluation import accuracy_one_by_one, calibrate
@@ -30,7 +31,6 @@ from fashionbench.gate import Examination, builder, examine, examine_trained
 from fashionbench.members import fit_members
 from fashionbench.models import identify, model_entry
 from fashionbench.models.cost import count_parameters
-from fashionbench.picture_facts import picture_facts
 from fashionbench.stats.metrics import image_losses, score
 from fashionbench.store.records import Outcome, RunRecord
 from fashionbench.store.run_store import RunStore

@@ -20,7 +20,7 @@ from fashionbench.core.copies import copy_model
 from fashionbench.core.logits import pixels
 from fashionbench.core.progress import progress_bar
 from fashionbench.core.seeds import derive_seed
-from fashionbench.data import Split, hold_out
+from fashionbench.data.datasets import Split, hold_out
 from fashionbench.devices import (
     isolated,
     keep_freed_memory,

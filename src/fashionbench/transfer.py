@@ -21,7 +21,7 @@ from fashionbench.config.recipe import Recipe
 from fashionbench.core.logits import infer
 from fashionbench.core.order_of_use import by_use, last_layer
 from fashionbench.core.seeds import derive_seed
-from fashionbench.data import Split
+from fashionbench.data.datasets import Split
 from fashionbench.devices import synchronize
 from fashionbench.errors import UsageError
 from fashionbench.optim import Updater

@@ -17,7 +17,7 @@ from fashionbench.config.recipe import Recipe
 from fashionbench.core.global_state import generator_states
 from fashionbench.core.logits import pixels
 from fashionbench.core.snapshot import plain_state
-from fashionbench.data import Split
+from fashionbench.data.datasets import Split
 from fashionbench.devices import free_memory, isolated, seed_generators, synchronize
 from fashionbench.layout import FEW, lay_out
 from fashionbench.recording import repeats_itself

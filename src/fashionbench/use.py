@@ -95,7 +95,7 @@ def _answers(
 
 
 def _answer(predictor: "Predictor", name: str, folder: Path | None) -> _Answer:
-    from fashionbench.picture_reading import load_picture
+    from fashionbench.data.picture_reading import load_picture
 
     levels = predictor.levels
     try:
@@ -124,8 +124,8 @@ def _pictures(name: str, notes: list[str]) -> list[str]:
 
     What is passed over is told, and added to `notes`.
     """
-    from fashionbench.notes import note_passed_over
-    from fashionbench.picture_files import find_pictures
+    from fashionbench.data.notes import note_passed_over
+    from fashionbench.data.picture_files import find_pictures
 
     path = Path(name)
     try:
@@ -147,7 +147,7 @@ def _pictures(name: str, notes: list[str]) -> list[str]:
 
 def _matching(pattern: str) -> tuple[list[Path], list[Path]]:
     """The pictures, each once, that a pattern means by themselves or by their folders; the rest."""
-    from fashionbench.picture_files import find_pictures, is_housekeeping, pictures_apart
+    from fashionbench.data.picture_files import find_pictures, is_housekeeping, pictures_apart
 
     asked = Path(pattern).parts
     names = glob.glob(pattern, recursive=True)  # noqa: PTH207 - a pattern may be absolute

@@ -34,7 +34,7 @@ def main() -> None:
 
     import torch
 
-    from fashionbench.data import Dataset, load_data
+    from fashionbench.data.datasets import Dataset, load_data
     from fashionbench.gate import Examination
     from fashionbench.runs import run_job
     from fashionbench.store.run_store import RunStore

@@ -11,8 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fashionbench import data
-from fashionbench.data import Dataset, Split, describe, hold_out, load_arrays, load_data
+from fashionbench.data import datasets
+from fashionbench.data.datasets import Dataset, Split, describe, hold_out, load_arrays, load_data
 from fashionbench.errors import UsageError
 
 
@@ -30,9 +30,9 @@ def test_an_unknown_name_is_answered_with_the_known(function) -> None:
         function("mnist")
 
 
-@pytest.mark.parametrize("name", data.DATASETS)
+@pytest.mark.parametrize("name", datasets.DATASETS)
 def test_an_entry_bears_its_key_and_ten_names(name: str) -> None:
-    entry = data.DATASETS[name]
+    entry = datasets.DATASETS[name]
     assert entry.name == name
     assert len(set(entry.classes)) == 10
 
@@ -47,7 +47,7 @@ def test_silhouettes_are_described_without_files(silhouettes: Dataset) -> None:
 
 def test_importing_and_describing_need_no_torch() -> None:
     program = (
-        "import sys, fashionbench.data as data\n"
+        "import sys, fashionbench.data.datasets as data\n"
         "assert not {'torch', 'pooch', 'requests'} & set(sys.modules)\n"
         "data.describe('silhouettes')\n"
         "assert 'torch' not in sys.modules"

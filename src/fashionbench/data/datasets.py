@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionbench.core.names import printable
+from fashionbench.data.fashion_mnist import CLASSES, FILES, Arrays, raw_folder, read_fashion_mnist
+from fashionbench.data.folders import Reading, is_path, open_folder
+from fashionbench.data.notes import note_copies, note_faintness
+from fashionbench.data.picture_reading import Levels
+from fashionbench.data.silhouettes import SILHOUETTES, draw_silhouettes
 from fashionbench.errors import DataError, UsageError
-from fashionbench.fashion_mnist import CLASSES, FILES, Arrays, raw_folder, read_fashion_mnist
-from fashionbench.folders import Reading, is_path, open_folder
-from fashionbench.notes import note_copies, note_faintness
-from fashionbench.picture_reading import Levels
-from fashionbench.silhouettes import SILHOUETTES, draw_silhouettes
 
 if TYPE_CHECKING:
     import torch

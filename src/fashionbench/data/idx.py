@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionbench.data.picture_files import visible_parts
 from fashionbench.errors import DataError
-from fashionbench.picture_files import visible_parts
 
 __all__ = ["IDX_NAMES", "Arrays", "find_idx", "read_bytes", "read_idx", "read_idx_split"]
 

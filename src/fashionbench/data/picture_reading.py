@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionbench.core.names import printable
+from fashionbench.data.picture_files import formats
 from fashionbench.errors import DataError
-from fashionbench.picture_files import formats
 
 if TYPE_CHECKING:
     from PIL.Image import Image

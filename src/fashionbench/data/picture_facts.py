@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionbench.picture_reading import Levels
+from fashionbench.data.picture_reading import Levels
 
 __all__ = ["grounds_of", "levels_of", "picture_facts", "warn_of_ground"]
 

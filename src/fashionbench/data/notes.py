@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionbench.core.names import printable
-from fashionbench.picture_reading import SIDE, Squeezed
+from fashionbench.data.picture_reading import SIDE, Squeezed
 
 __all__ = ["note_changes", "note_copies", "note_faintness", "note_passed_over", "note_strays"]
 

@@ -1,0 +1,1 @@
+"""The data sets: Fashion-MNIST, a person's own folder, drawn silhouettes; reading pictures."""
