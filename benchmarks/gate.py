@@ -20,11 +20,11 @@ from pathlib import Path
 import torch
 
 import fashionbench as fb
-from fashionbench.checkpoint import checkpoint_path, save_model
 from fashionbench.comparison import plan
 from fashionbench.core.machine import processor
 from fashionbench.gate import builder, examine, examine_trained
-from fashionbench.models import identify
+from fashionbench.models.checkpoint import checkpoint_path, save_model
+from fashionbench.models.identity import identify
 from fashionbench.whole import why_unloadable
 
 NETS = """

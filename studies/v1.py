@@ -16,8 +16,8 @@ from common import arguments, how, table, write_page
 from matplotlib.figure import Figure
 
 import fashionbench as fb
-from fashionbench.checkpoint import checkpoint_path
 from fashionbench.core.logits import infer
+from fashionbench.models.checkpoint import checkpoint_path
 from fashionbench.stats.difference import difference, summarize
 
 WIDTHS = (10, 32, 128)

@@ -33,7 +33,6 @@ from tqdm import tqdm
 
 from fashionbench import launch, resume, runs
 from fashionbench.batches import epoch_batches
-from fashionbench.checkpoint import checkpoint_path, load_facts, load_model
 from fashionbench.comparison import plan
 from fashionbench.config.study import Job
 from fashionbench.core import own_code
@@ -45,6 +44,7 @@ from fashionbench.errors import FashionbenchError, Interrupted
 from fashionbench.export import FORMATS, export_model
 from fashionbench.gate import builder
 from fashionbench.layout import FEW, lay_out
+from fashionbench.models.checkpoint import checkpoint_path, load_facts, load_model
 from fashionbench.resume import train_in_folder
 from fashionbench.runs import run_job, run_together
 from fashionbench.store.records import RunRecord, TestSet

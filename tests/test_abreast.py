@@ -15,7 +15,7 @@ from fashionbench.data.datasets import Dataset, Split
 from fashionbench.gate import Examination
 from fashionbench.launch import run_entry
 from fashionbench.members import fit_members
-from fashionbench.models import build_model
+from fashionbench.models.build import build_model
 from fashionbench.runs import run_job
 from fashionbench.store.run_store import RunStore
 from fashionbench.train import Fit, fit

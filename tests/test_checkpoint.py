@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from fashionbench.checkpoint import checkpoint_path, load_model, save_model
 from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job
 from fashionbench.core.files import slug
 from fashionbench.errors import StoreError
-from fashionbench.models import build_model
+from fashionbench.models.build import build_model
+from fashionbench.models.checkpoint import checkpoint_path, load_model, save_model
 
 JOB = Job(model="v2", recipe=load_recipe("seed"), seed=0, dataset="silhouettes")
 

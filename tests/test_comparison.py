@@ -133,7 +133,7 @@ def test_an_edited_model_is_another_model(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "edited_net.py").write_text(source)
     from edited_net import Net
 
-    from fashionbench.models import identify
+    from fashionbench.models.identity import identify
 
     before = identify(Net)
     (tmp_path / "edited_net.py").write_text(source.replace("784, 10)", "784, 10, bias=False)"))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from fashionbench.models import build_model
+from fashionbench.models.build import build_model
 from fashionbench.models.cost import count_parameters, flops_per_image
 
 

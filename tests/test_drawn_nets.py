@@ -85,7 +85,7 @@ SWITCHES: dict[str, tuple[str, Any, str, str]] = {
         "loaded: not in the record",
     ),
     "whether it answers as recorded": (
-        "fashionbench.checkpoint.answers_as_recorded",
+        "fashionbench.models.checkpoint.answers_as_recorded",
         lambda *_: True,
         "a counter of steps",
         "loaded",
@@ -132,7 +132,7 @@ def test_each_check_is_what_finds_something(
     net = net_of(name)
     assert not story_of(net, tmp_path / "on", data).faults
     monkeypatch.setattr(switch, instead)
-    if switch == "fashionbench.checkpoint.answers_as_recorded":
+    if switch == "fashionbench.models.checkpoint.answers_as_recorded":
         monkeypatch.setattr("fashionbench.whole.answers_as_recorded", instead)
     faults = story_of(net, tmp_path / "off", data).faults
     assert any(fault.startswith(way) for fault in faults), faults

@@ -8,7 +8,7 @@ from fashionbench.config.recipe import load_recipe
 from fashionbench.core.logits import infer
 from fashionbench.data.datasets import Split, hold_out
 from fashionbench.evaluation import calibrate, evaluate
-from fashionbench.models import build_model
+from fashionbench.models.build import build_model
 
 
 def test_dropout_is_off_and_the_mode_is_put_back(few: Split) -> None:

@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fashionbench.checkpoint import checkpoint_path, load_model, save_model
 from fashionbench.cli import app
 from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job
 from fashionbench.data.datasets import Dataset
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.export import FORMATS, export_model
-from fashionbench.models import identify
+from fashionbench.models.checkpoint import checkpoint_path, load_model, save_model
+from fashionbench.models.identity import identify
 from fashionbench.result import load_result
 
 pytest.importorskip("onnxruntime", reason="needs the extra export")

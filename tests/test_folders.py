@@ -126,7 +126,7 @@ def test_a_changed_data_set_never_mixes_with_runs_before(tmp_path: Path) -> None
 
 
 def test_it_is_compared_with_as_many_classes_as_it_has(tmp_path: Path) -> None:
-    from fashionbench.checkpoint import load_model
+    from fashionbench.models.checkpoint import load_model
 
     arrays, out = some_arrays(), tmp_path / "runs"
     folder = str(write_idx(tmp_path / "mine", arrays))

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from fashionbench.api import answer_json, answer_picture
-from fashionbench.checkpoint import checkpoint_path
 from fashionbench.errors import StoreError
 from fashionbench.gallery import load_gallery
+from fashionbench.models.checkpoint import checkpoint_path
 from fashionbench.predict import PHOTO_MODEL
 from fashionbench.result import load_result
 

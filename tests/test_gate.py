@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from fashionbench import gate
-from fashionbench.checkpoint import checkpoint_path, load_model
 from fashionbench.comparison import plan
 from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
@@ -18,6 +17,7 @@ from fashionbench.data.datasets import Dataset, Split
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.evaluation import evaluate
 from fashionbench.gate import builder, examine, examine_trained
+from fashionbench.models.checkpoint import checkpoint_path, load_model
 from fashionbench.runs import run_job
 from fashionbench.store.records import RunRecord
 from fashionbench.store.run_store import RunStore

@@ -13,7 +13,7 @@ from fashionbench.data.datasets import Dataset
 from fashionbench.errors import DataError, FashionbenchError
 from fashionbench.gate import Examination
 from fashionbench.launch import choose, run_entry, run_in_processes
-from fashionbench.models import build_model
+from fashionbench.models.build import build_model
 from fashionbench.runs import run_job
 from fashionbench.store.run_store import RunStore
 

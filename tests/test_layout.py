@@ -10,7 +10,7 @@ from torch import nn
 from fashionbench.config.recipe import load_recipe
 from fashionbench.data.datasets import Split
 from fashionbench.layout import lay_out
-from fashionbench.models import build_model
+from fashionbench.models.build import build_model
 from fashionbench.train import fit
 
 IMAGES = torch.rand(4, 1, 28, 28)

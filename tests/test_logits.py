@@ -7,8 +7,8 @@ from torchvision.transforms.functional import to_tensor
 
 from fashionbench.core.logits import infer, pixels
 from fashionbench.data.datasets import Split
-from fashionbench.models import build_model
 from fashionbench.models.adapter import Adapter
+from fashionbench.models.build import build_model
 
 
 def test_pixels_are_those_of_torchvisions_to_tensor(few: Split) -> None:

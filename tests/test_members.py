@@ -11,7 +11,7 @@ from fashionbench.config.recipe import OPTIMIZERS, load_recipe
 from fashionbench.data.datasets import Dataset, Split
 from fashionbench.evaluation import evaluate
 from fashionbench.members import fit_members
-from fashionbench.models import build_model
+from fashionbench.models.build import build_model
 from fashionbench.train import fit
 from fashionbench.trial import why_not_stackable
 

@@ -14,12 +14,13 @@ from fashionbench.core.own_code import locate
 from fashionbench.data.datasets import Split
 from fashionbench.errors import UsageError
 from fashionbench.evaluation import evaluate
-from fashionbench.models import MODELS, build_model, identify, model_entry
 from fashionbench.models.adapter import Adapter
+from fashionbench.models.build import build_model
 from fashionbench.models.cost import flops_per_image
-from fashionbench.models.mlp import MLP, FashionMnistModelV0, FashionMnistModelV1
-from fashionbench.models.table import parse_name
-from fashionbench.models.tinyvgg import FashionMNISTModelV2
+from fashionbench.models.identity import identify
+from fashionbench.models.table import MODELS, model_entry, parse_name
+from fashionbench.models.zoo.mlp import MLP, FashionMnistModelV0, FashionMnistModelV1
+from fashionbench.models.zoo.tinyvgg import FashionMNISTModelV2
 from fashionbench.train import fit
 from fashionbench.trial import why_not_stackable
 

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import torch
 
-from fashionbench.checkpoint import load_model
 from fashionbench.comparison import plan
 from fashionbench.config.study import Job, Study
 from fashionbench.core.own_code import is_own
-from fashionbench.models import build_model
+from fashionbench.models.build import build_model
+from fashionbench.models.checkpoint import load_model
 from fashionbench.store.run_store import RunStore
 
 BEFORE = json.loads((Path(__file__).parent / "run_before_rooms.json").read_text("utf-8"))

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from fashionbench.core.order_of_use import by_use, last_layer
-from fashionbench.models import MODELS, build_model
+from fashionbench.models.build import build_model
+from fashionbench.models.table import MODELS
 
 
 def test_layers_are_listed_as_a_pass_calls_them() -> None:

@@ -14,7 +14,6 @@ import torch
 from torch import nn
 from typer.testing import Result
 
-from fashionbench.checkpoint import load_model, save_model
 from fashionbench.comparison import plan
 from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job
@@ -22,8 +21,11 @@ from fashionbench.core.own_code import locate
 from fashionbench.core.own_source import digest
 from fashionbench.data.datasets import Dataset
 from fashionbench.errors import FashionbenchError, StoreError, UsageError
-from fashionbench.models import Source, build_model, identify, model_entry
 from fashionbench.models.adapter import SHAPES, Interface, find_interface
+from fashionbench.models.build import build_model
+from fashionbench.models.checkpoint import load_model, save_model
+from fashionbench.models.identity import Source, identify
+from fashionbench.models.table import model_entry
 from fashionbench.runs import run_job
 from fashionbench.store.run_store import RunStore
 
@@ -217,7 +219,9 @@ def test_an_edited_part_in_another_file_makes_another_model(
     digests = []
     for text in (BLOCKS, BLOCKS.replace(before, after), BLOCKS):
         write(tmp_path, text, "blocks.py")
-        program = f"from fashionbench.models import identify; print(identify({reference!r})[1])"
+        program = (
+            f"from fashionbench.models.identity import identify; print(identify({reference!r})[1])"
+        )
         answer = subprocess.run(
             [sys.executable, "-B", "-c", program], cwd=tmp_path, capture_output=True, text=True
         )
@@ -355,7 +359,9 @@ def test_the_identity_holds_no_bit_of_a_weight_and_no_seed(tmp_path: Path) -> No
 
 def test_an_identity_is_the_same_in_every_process(tmp_path: Path) -> None:
     path = shutil.copy(Path(__file__).parent / "own_nets.py", tmp_path / "mine.py")
-    program = f"from fashionbench.models import identify; print(identify('{path}:Tied')[1])"
+    program = (
+        f"from fashionbench.models.identity import identify; print(identify('{path}:Tied')[1])"
+    )
     for variables in ({}, {"PYTHONHASHSEED": "1", "ATEN_CPU_CAPABILITY": "default"}):
         answer = subprocess.run(
             [sys.executable, "-c", program],

@@ -20,7 +20,6 @@ from PIL import Image
 from test_prepare import drawn, photo
 
 from fashionbench.api import answer_picture
-from fashionbench.checkpoint import checkpoint_path, load_facts
 from fashionbench.comparison import plan
 from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
@@ -28,6 +27,7 @@ from fashionbench.data.datasets import hold_out, load_data
 from fashionbench.data.fashion_mnist import CLASSES
 from fashionbench.errors import StoreError
 from fashionbench.gallery import Gallery, Shown
+from fashionbench.models.checkpoint import checkpoint_path, load_facts
 from fashionbench.predict import (
     PHOTO_MODEL,
     PHOTO_OFFSETS,

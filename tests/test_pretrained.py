@@ -8,8 +8,10 @@ import torch
 from torch import nn
 
 from fashionbench.errors import DataError, UsageError
-from fashionbench.models import build_model, identify, model_entry
+from fashionbench.models.build import build_model
+from fashionbench.models.identity import identify
 from fashionbench.models.pretrained import Backbone
+from fashionbench.models.table import model_entry
 
 IMAGES = torch.rand(2, 1, 28, 28, generator=torch.Generator().manual_seed(0))
 TIMM, TORCHVISION = "timm/test_resnet.r160_in1k", "torchvision/squeezenet1_1"

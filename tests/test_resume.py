@@ -14,10 +14,10 @@ import torch
 from conftest import run_cli
 from torch import Tensor
 
-from fashionbench.checkpoint import load_model
 from fashionbench.comparison import plan
 from fashionbench.config.study import Job
 from fashionbench.errors import StoreError, UsageError
+from fashionbench.models.checkpoint import load_model
 from fashionbench.resume import train_in_folder
 
 EPOCHS = 12

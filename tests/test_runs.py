@@ -6,12 +6,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from fashionbench.checkpoint import checkpoint_path, load_model
 from fashionbench.comparison import plan
 from fashionbench.config.study import Job
 from fashionbench.data.datasets import Dataset
 from fashionbench.errors import UsageError
 from fashionbench.evaluation import evaluate
+from fashionbench.models.checkpoint import checkpoint_path, load_model
 from fashionbench.runs import run_job, run_together
 from fashionbench.store.run_store import RunStore
 

@@ -8,7 +8,7 @@ import torch
 from fashionbench.batches import epoch_batches
 from fashionbench.config.recipe import load_recipe
 from fashionbench.data.datasets import Split
-from fashionbench.models import build_model
+from fashionbench.models.build import build_model
 from fashionbench.stack import Stack
 
 RECIPE = load_recipe("seed")

@@ -10,7 +10,7 @@ from fashionbench.batches import Batch, epoch_batches
 from fashionbench.config.recipe import load_recipe
 from fashionbench.data.datasets import Split
 from fashionbench.members import fit_members
-from fashionbench.models import build_model
+from fashionbench.models.build import build_model
 from fashionbench.optim import Updater
 from fashionbench.tracing import Traced, can_be_traced
 

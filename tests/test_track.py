@@ -6,7 +6,7 @@ import pytest
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.data.datasets import Split
-from fashionbench.models import build_model
+from fashionbench.models.build import build_model
 from fashionbench.track import TensorBoard
 from fashionbench.train import Fit, fit
 

@@ -19,7 +19,7 @@ from fashionbench.config.recipe import load_recipe
 from fashionbench.data.datasets import Split, hold_out
 from fashionbench.evaluation import evaluate
 from fashionbench.members import fit_members
-from fashionbench.models import build_model
+from fashionbench.models.build import build_model
 from fashionbench.stats.metrics import Scores
 from fashionbench.train import Fit, fit, useful_threads
 

@@ -10,8 +10,8 @@ from torch import nn
 from fashionbench.config.recipe import Recipe, load_recipe
 from fashionbench.data.datasets import Split
 from fashionbench.errors import UsageError
-from fashionbench.models import build_model
 from fashionbench.models.adapter import Adapter
+from fashionbench.models.build import build_model
 from fashionbench.optim import Updater
 from fashionbench.train import fit
 from fashionbench.transfer import frozen, probe, rate_factors, stages, treats_layers_apart

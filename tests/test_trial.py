@@ -13,7 +13,7 @@ from fashionbench.batches import Batch
 from fashionbench.config.recipe import load_recipe
 from fashionbench.core.global_state import seeded
 from fashionbench.data.datasets import Dataset, Split
-from fashionbench.models import build_model
+from fashionbench.models.build import build_model
 from fashionbench.stack import Stack
 from fashionbench.trial import gain, members_that_fit, why_not_stackable
 

@@ -15,13 +15,14 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from fashionbench.checkpoint import load_model, save_model
 from fashionbench.comparison import plan
 from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job
 from fashionbench.errors import UsageError
-from fashionbench.models import build_model, identify
 from fashionbench.models.adapter import Adapter
+from fashionbench.models.build import build_model
+from fashionbench.models.checkpoint import load_model, save_model
+from fashionbench.models.identity import identify
 from fashionbench.models.weights import fit_weights, load_weights, read_weights
 
 IMAGES = torch.rand(4, 1, 28, 28, generator=torch.Generator().manual_seed(0))

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from fashionbench import resume, whole
-from fashionbench.checkpoint import load_model
 from fashionbench.comparison import plan
 from fashionbench.config.study import Job
 from fashionbench.data.datasets import Dataset
 from fashionbench.errors import Interrupted, StoreError, UsageError
 from fashionbench.export import export_model
+from fashionbench.models.checkpoint import load_model
 from fashionbench.resume import train_in_folder
 from fashionbench.runs import run_job
 from fashionbench.store.records import TestSet
@@ -183,7 +183,7 @@ def test_an_export_is_compared_with_the_record_not_with_what_is_rebuilt_alone(
     nets: Path, tmp_path: Path, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fashionbench.runs.why_unloadable", lambda *_: None)
-    monkeypatch.setattr("fashionbench.checkpoint.answers_as_recorded", lambda *_: True)
+    monkeypatch.setattr("fashionbench.models.checkpoint.answers_as_recorded", lambda *_: True)
     store = recorded(nets, "RunningMean", silhouettes, tmp_path / "runs")
     with pytest.raises(StoreError, match="does not answer as was recorded"):
         export_model(store.folder, "torch-export", tmp_path / "net.pt2")

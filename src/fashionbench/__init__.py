@@ -15,13 +15,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fashionbench.checkpoint import load_model
     from fashionbench.comparison import compare
     from fashionbench.config.recipe import Recipe, load_recipe
     from fashionbench.data.datasets import load_data
     from fashionbench.errors import FashionbenchError
     from fashionbench.evaluation import evaluate
-    from fashionbench.models import build_model
+    from fashionbench.models.build import build_model
+    from fashionbench.models.checkpoint import load_model
     from fashionbench.result import load_result
     from fashionbench.train import fit
 
@@ -30,12 +30,12 @@ __version__ = "0.1.0"
 _HOME = {
     "FashionbenchError": "errors",
     "Recipe": "config.recipe",
-    "build_model": "models",
+    "build_model": "models.build",
     "compare": "comparison",
     "evaluate": "evaluation",
     "fit": "train",
     "load_data": "data.datasets",
-    "load_model": "checkpoint",
+    "load_model": "models.checkpoint",
     "load_recipe": "config.recipe",
     "load_result": "result",
 }

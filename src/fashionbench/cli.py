@@ -176,8 +176,9 @@ def models(as_json: JsonOption = False) -> None:
     """List the models: name, parameters, FLOPs per image, and what each is."""
     import torch
 
-    from fashionbench.models import MODELS, build_model
+    from fashionbench.models.build import build_model
     from fashionbench.models.cost import count_parameters, flops_per_image
+    from fashionbench.models.table import MODELS
 
     rows = []
     for name, entry in MODELS.items():

@@ -16,7 +16,9 @@ from fashionbench.config.study import WAYS, Study, Way
 from fashionbench.core.progress import progress_bar, say
 from fashionbench.data.datasets import DATASETS, dataset_entry, identify_dataset, load_data
 from fashionbench.errors import Interrupted, UsageError
-from fashionbench.models import MODELS, build_model, identify, model_entry
+from fashionbench.models.build import build_model
+from fashionbench.models.identity import identify
+from fashionbench.models.table import MODELS, model_entry
 from fashionbench.result import Result, collect
 from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore

@@ -18,12 +18,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fashionbench.checkpoint import load_facts
 from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
 from fashionbench.core.logits import batch_size, infer, pixels
 from fashionbench.data.datasets import DATASETS, load_arrays
 from fashionbench.errors import FashionbenchError, StoreError, UsageError
+from fashionbench.models.checkpoint import load_facts
 from fashionbench.predict import Predictor, load_predictor
 from fashionbench.result import load_result
 from fashionbench.stats.difference import Summary, summarize

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionbench.checkpoint import checkpoint_path, load_facts
 from fashionbench.config.study import Job
 from fashionbench.errors import FashionbenchError
+from fashionbench.models.checkpoint import checkpoint_path, load_facts
 from fashionbench.predict import PHOTO_MODEL, Predictor, load_predictor
 from fashionbench.result import load_result
 from fashionbench.store.records import RunRecord, TestSet

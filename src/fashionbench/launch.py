@@ -25,7 +25,7 @@ from fashionbench.config.study import Job, Way
 from fashionbench.core.progress import note
 from fashionbench.data.datasets import Dataset, Split
 from fashionbench.gate import Examination, builder
-from fashionbench.models import model_entry
+from fashionbench.models.table import model_entry
 from fashionbench.runs import run_job, run_together
 from fashionbench.store.run_store import RunStore
 from fashionbench.train import useful_threads

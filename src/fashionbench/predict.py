@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fashionbench.checkpoint import checkpoint_path, load_facts, load_model
 from fashionbench.config.recipe import Views
 from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
@@ -21,6 +20,7 @@ from fashionbench.data.picture_facts import levels_of, warn_of_ground
 from fashionbench.data.picture_reading import Levels
 from fashionbench.entries import Entry
 from fashionbench.errors import StoreError
+from fashionbench.models.checkpoint import checkpoint_path, load_facts, load_model
 from fashionbench.prepare import Prepared, prepare, squeeze
 from fashionbench.result import load_result
 from fashionbench.stats.metrics import log_softmax

@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from fashionbench.checkpoint import mark_unloadable, save_model
 from fashionbench.config.recipe import Recipe, written
 from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
@@ -32,8 +31,10 @@ from fashionbench.errors import Interrupted, StoreError, UsageError
 from fashionbench.evaluation import calibrate
 from fashionbench.gate import builder, examine, examine_trained
 from fashionbench.layout import FEW
-from fashionbench.models import build_model, model_entry
+from fashionbench.models.build import build_model
+from fashionbench.models.checkpoint import mark_unloadable, save_model
 from fashionbench.models.cost import count_parameters
+from fashionbench.models.table import model_entry
 from fashionbench.runs import explained
 from fashionbench.track import TensorBoard
 from fashionbench.train import Fit, fit

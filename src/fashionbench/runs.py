@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fashionbench.augment import identify_changes
-from fashionbench.checkpoint import checkpoint_path, forget_answers, mark_unloadable, save_model
 from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
 from fashionbench.core.machine import environment, now
@@ -29,8 +28,15 @@ from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.evaluation import accuracy_one_by_one, calibrate
 from fashionbench.gate import Examination, builder, examine, examine_trained
 from fashionbench.members import fit_members
-from fashionbench.models import identify, model_entry
+from fashionbench.models.checkpoint import (
+    checkpoint_path,
+    forget_answers,
+    mark_unloadable,
+    save_model,
+)
 from fashionbench.models.cost import count_parameters
+from fashionbench.models.identity import identify
+from fashionbench.models.table import model_entry
 from fashionbench.stats.metrics import image_losses, score
 from fashionbench.store.records import Outcome, RunRecord
 from fashionbench.store.run_store import RunStore

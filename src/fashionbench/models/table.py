@@ -47,7 +47,7 @@ _IMAGE: dict[str, Any] = {"input_shape": 1, "hidden_units": 10, "output_shape": 
 
 
 def _own(place: str, description: str, title: str = "", **settings: Any) -> ModelEntry:
-    return ModelEntry(f"fashionbench.models.{place}", settings, description, title)
+    return ModelEntry(f"fashionbench.models.zoo.{place}", settings, description, title)
 
 
 MODELS = {

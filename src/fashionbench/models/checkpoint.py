@@ -23,8 +23,10 @@ from fashionbench.config.study import Job
 from fashionbench.core.files import slug, write_atomically
 from fashionbench.core.logits import infer
 from fashionbench.errors import StoreError
-from fashionbench.models import Source, build_model, is_unchanged, without_weights
 from fashionbench.models.adapter import Interface
+from fashionbench.models.build import build_model
+from fashionbench.models.identity import Source, is_unchanged
+from fashionbench.models.table import without_weights
 
 __all__ = [
     "answers_as_recorded",
