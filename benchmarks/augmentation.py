@@ -32,7 +32,7 @@ def run_augment(images):
     """Ours: one epoch."""
     import torch
 
-    from fashionbench.augment import augment, draw
+    from fashionbench.training.augment import augment, draw
 
     order = torch.randperm(len(images))
     u = draw(CHAIN, len(images), seed=0, epoch=1).index_select(0, order)
@@ -81,7 +81,7 @@ def measure(program, images):
     import torch
     import torchvision
 
-    from fashionbench.devices import keep_freed_memory
+    from fashionbench.training.devices import keep_freed_memory
 
     keep_freed_memory()  # as `fit` does
 

@@ -22,10 +22,10 @@ from against_loop import run_loop, unpacked
 
 import fashionbench as fb
 from fashionbench.comparison import plan
-from fashionbench.devices import describe_device, resolve_device
 from fashionbench.launch import run_entry
 from fashionbench.runs import run_job
 from fashionbench.store.run_store import RunStore
+from fashionbench.training.devices import describe_device, resolve_device
 
 
 def run_one(name, data, device, folder):

@@ -36,9 +36,9 @@ def run_many(name, root, seeds):
 
     import fashionbench as fb
     from fashionbench.comparison import plan
-    from fashionbench.devices import resolve_device
     from fashionbench.launch import run_entry
     from fashionbench.store.run_store import RunStore
+    from fashionbench.training.devices import resolve_device
 
     data, device = fb.load_data(root=root), resolve_device("auto")
     torch.optim.SGD([torch.zeros(1)], lr=0.1)  # brings torch's own late imports before the clock

@@ -20,10 +20,10 @@ from matplotlib.figure import Figure
 
 import fashionbench as fb
 from fashionbench.data.datasets import Dataset
-from fashionbench.devices import describe_device
-from fashionbench.members import fit_members
 from fashionbench.table import counted
-from fashionbench.trial import why_not_stackable
+from fashionbench.training.devices import describe_device
+from fashionbench.training.many_seeds.members import fit_members
+from fashionbench.training.many_seeds.trial import why_not_stackable
 
 DOCS = Path(__file__).parent.parent / "docs"
 VALIDATION_IMAGES = 5000

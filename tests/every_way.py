@@ -32,23 +32,23 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from fashionbench import launch, resume, runs
-from fashionbench.batches import epoch_batches
 from fashionbench.comparison import plan
 from fashionbench.config.study import Job
 from fashionbench.core import own_code
 from fashionbench.core.logits import infer, pixels
 from fashionbench.core.seeds import derive_seed
 from fashionbench.data.datasets import Dataset, hold_out, load_data
-from fashionbench.devices import isolated, seed_generators
 from fashionbench.errors import FashionbenchError, Interrupted
 from fashionbench.export import FORMATS, export_model
 from fashionbench.gate import builder
-from fashionbench.layout import FEW, lay_out
 from fashionbench.models.checkpoint import checkpoint_path, load_facts, load_model
 from fashionbench.resume import train_in_folder
 from fashionbench.runs import run_job, run_together
 from fashionbench.store.records import RunRecord, TestSet
 from fashionbench.store.run_store import RunStore
+from fashionbench.training.batches import epoch_batches
+from fashionbench.training.devices import isolated, seed_generators
+from fashionbench.training.layout import FEW, lay_out
 
 __all__ = ["Story", "Worker", "small_data", "tell"]
 

@@ -12,12 +12,20 @@ from scipy import stats
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
-from fashionbench.augment import AFFINE, MIX, PIXELWISE, augment, draw, identify_changes, mix
-from fashionbench.batches import epoch_batches
 from fashionbench.comparison import plan
 from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_change
 from fashionbench.data.datasets import Split
 from fashionbench.errors import UsageError
+from fashionbench.training.augment import (
+    AFFINE,
+    MIX,
+    PIXELWISE,
+    augment,
+    draw,
+    identify_changes,
+    mix,
+)
+from fashionbench.training.batches import epoch_batches
 
 HEIGHT, WIDTH = 28, 28
 

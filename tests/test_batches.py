@@ -4,8 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fashionbench import batches
-from fashionbench.batches import (
+from fashionbench.config.recipe import load_recipe
+from fashionbench.data.datasets import Split
+from fashionbench.training import batches
+from fashionbench.training.batches import (
     Batch,
     batch_loss,
     batch_losses,
@@ -13,8 +15,6 @@ from fashionbench.batches import (
     epoch_order,
     epoch_steps,
 )
-from fashionbench.config.recipe import load_recipe
-from fashionbench.data.datasets import Split
 
 SEED = load_recipe("seed")
 

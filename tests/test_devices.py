@@ -8,8 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from fashionbench.devices import free_memory, isolated, resolve_device, seed_generators, synchronize
 from fashionbench.errors import UsageError
+from fashionbench.training.devices import (
+    free_memory,
+    isolated,
+    resolve_device,
+    seed_generators,
+    synchronize,
+)
 
 CPU = torch.device("cpu")
 
@@ -33,7 +39,7 @@ def test_an_absent_device_is_refused() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
 def test_malloc_is_left_to_a_person_who_set_it() -> None:
-    program = "from fashionbench.devices import keep_freed_memory as k; print(k())"
+    program = "from fashionbench.training.devices import keep_freed_memory as k; print(k())"
     answer = subprocess.run(
         [sys.executable, "-c", program],
         env=os.environ | {"MALLOC_TRIM_THRESHOLD_": "131072"},

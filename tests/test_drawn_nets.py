@@ -97,7 +97,7 @@ SWITCHES: dict[str, tuple[str, Any, str, str]] = {
         "stacked",
     ),
     "a step in a stack and one alone": (
-        "fashionbench.trial._is_near",
+        "fashionbench.training.many_seeds.trial._is_near",
         lambda *_: True,
         "a running mean in a buffer that is replaced",
         "stacked",
@@ -115,7 +115,7 @@ SWITCHES: dict[str, tuple[str, Any, str, str]] = {
         "exported",
     ),
     "whether a layout changes the answers": (
-        "fashionbench.layout._answers_alike",
+        "fashionbench.training.layout._answers_alike",
         lambda *_: True,
         "memory as it lies",
         "not loadable",

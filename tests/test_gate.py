@@ -15,13 +15,13 @@ from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
 from fashionbench.data.datasets import Dataset, Split
 from fashionbench.errors import StoreError, UsageError
-from fashionbench.evaluation import evaluate
 from fashionbench.gate import builder, examine, examine_trained
 from fashionbench.models.checkpoint import checkpoint_path, load_model
 from fashionbench.runs import run_job
 from fashionbench.store.records import RunRecord
 from fashionbench.store.run_store import RunStore
-from fashionbench.trial import why_not_stackable
+from fashionbench.training.evaluation import evaluate
+from fashionbench.training.many_seeds.trial import why_not_stackable
 
 # Torch would have the older weight norm forgotten; people still use it.
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated")

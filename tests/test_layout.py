@@ -9,9 +9,9 @@ from torch import nn
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.data.datasets import Split
-from fashionbench.layout import lay_out
 from fashionbench.models.build import build_model
-from fashionbench.train import fit
+from fashionbench.training.layout import lay_out
+from fashionbench.training.loop import fit
 
 IMAGES = torch.rand(4, 1, 28, 28)
 

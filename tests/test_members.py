@@ -9,11 +9,11 @@ from torch import nn
 
 from fashionbench.config.recipe import OPTIMIZERS, load_recipe
 from fashionbench.data.datasets import Dataset, Split
-from fashionbench.evaluation import evaluate
-from fashionbench.members import fit_members
 from fashionbench.models.build import build_model
-from fashionbench.train import fit
-from fashionbench.trial import why_not_stackable
+from fashionbench.training.evaluation import evaluate
+from fashionbench.training.loop import fit
+from fashionbench.training.many_seeds.members import fit_members
+from fashionbench.training.many_seeds.trial import why_not_stackable
 
 RECIPE = load_recipe("seed").override(epochs=2)
 SEEDS = (0, 1, 7)

@@ -13,7 +13,6 @@ from fashionbench.config.recipe import load_recipe
 from fashionbench.core.own_code import locate
 from fashionbench.data.datasets import Split
 from fashionbench.errors import UsageError
-from fashionbench.evaluation import evaluate
 from fashionbench.models.adapter import Adapter
 from fashionbench.models.build import build_model
 from fashionbench.models.cost import flops_per_image
@@ -21,8 +20,9 @@ from fashionbench.models.identity import identify
 from fashionbench.models.table import MODELS, model_entry, parse_name
 from fashionbench.models.zoo.mlp import MLP, FashionMnistModelV0, FashionMnistModelV1
 from fashionbench.models.zoo.tinyvgg import FashionMNISTModelV2
-from fashionbench.train import fit
-from fashionbench.trial import why_not_stackable
+from fashionbench.training.evaluation import evaluate
+from fashionbench.training.loop import fit
+from fashionbench.training.many_seeds.trial import why_not_stackable
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 from torch import Tensor
 
-from fashionbench.augment import mix
 from fashionbench.config.augmentations import MIXINGS
 from fashionbench.config.recipe import load_recipe
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.pictures import write_augmentations, write_samples, write_schedule
+from fashionbench.training.augment import mix
 
 SEED = load_recipe("seed")
 
@@ -41,7 +41,7 @@ def test_images_are_mixed_as_strongly_as_in_training(
         strengths.append(strength)
         return mix(name, images, others, uniform, strength)
 
-    monkeypatch.setattr("fashionbench.augment.mix", watched)
+    monkeypatch.setattr("fashionbench.training.augment.mix", watched)
     for mixing in ("mixup:0.3", "mixup"):
         write_augmentations(
             SEED.override(mixing=mixing), "silhouettes", None, tmp_path / "changes.png"

@@ -10,10 +10,10 @@ from fashionbench.comparison import plan
 from fashionbench.config.study import Job
 from fashionbench.data.datasets import Dataset
 from fashionbench.errors import UsageError
-from fashionbench.evaluation import evaluate
 from fashionbench.models.checkpoint import checkpoint_path, load_model
 from fashionbench.runs import run_job, run_together
 from fashionbench.store.run_store import RunStore
+from fashionbench.training.evaluation import evaluate
 
 CPU = torch.device("cpu")
 

@@ -5,11 +5,11 @@ from itertools import chain
 import pytest
 import torch
 
-from fashionbench.batches import epoch_batches
 from fashionbench.config.recipe import load_recipe
 from fashionbench.data.datasets import Split
 from fashionbench.models.build import build_model
-from fashionbench.stack import Stack
+from fashionbench.training.batches import epoch_batches
+from fashionbench.training.many_seeds.stack import Stack
 
 RECIPE = load_recipe("seed")
 

@@ -8,7 +8,7 @@ from fashionbench.config.recipe import load_recipe
 from fashionbench.data.datasets import Split
 from fashionbench.models.build import build_model
 from fashionbench.track import TensorBoard
-from fashionbench.train import Fit, fit
+from fashionbench.training.loop import Fit, fit
 
 
 def test_events_hold_losses_accuracy_and_rate_of_each_epoch(tmp_path: Path, few: Split) -> None:

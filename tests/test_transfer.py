@@ -12,10 +12,10 @@ from fashionbench.data.datasets import Split
 from fashionbench.errors import UsageError
 from fashionbench.models.adapter import Adapter
 from fashionbench.models.build import build_model
-from fashionbench.optim import Updater
-from fashionbench.train import fit
-from fashionbench.transfer import frozen, probe, rate_factors, stages, treats_layers_apart
-from fashionbench.trial import why_not_stackable
+from fashionbench.training.loop import fit
+from fashionbench.training.many_seeds.trial import why_not_stackable
+from fashionbench.training.optimizers import Updater
+from fashionbench.training.transfer import frozen, probe, rate_factors, stages, treats_layers_apart
 
 PLAIN = load_recipe("seed").override(epochs=1)
 NET = "resnet20:width=4"
@@ -114,7 +114,7 @@ def test_a_probe_is_training_of_a_net_whose_rest_is_frozen(few: Split) -> None:
 def test_fit_probes_before_the_first_epoch_and_counts_its_time(
     few: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fashionbench import train
+    from fashionbench.training import loop
 
     seen = []
 
@@ -122,7 +122,7 @@ def test_fit_probes_before_the_first_epoch_and_counts_its_time(
         seen.append((len(training), recipe.probe_epochs, seed))
         return 1000.0
 
-    monkeypatch.setattr(train, "probe", probed)
+    monkeypatch.setattr(loop, "probe", probed)
     recipe = PLAIN.override(probe_epochs=1, validation_images=100)
     result = fit(build_model("v0"), few, recipe, seed=4, device="cpu")
     assert 1000 < result.train_seconds < 1100

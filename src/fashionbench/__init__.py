@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from fashionbench.config.recipe import Recipe, load_recipe
     from fashionbench.data.datasets import load_data
     from fashionbench.errors import FashionbenchError
-    from fashionbench.evaluation import evaluate
     from fashionbench.models.build import build_model
     from fashionbench.models.checkpoint import load_model
     from fashionbench.result import load_result
-    from fashionbench.train import fit
+    from fashionbench.training.evaluation import evaluate
+    from fashionbench.training.loop import fit
 
 __version__ = "0.1.0"
 
@@ -32,8 +32,8 @@ _HOME = {
     "Recipe": "config.recipe",
     "build_model": "models.build",
     "compare": "comparison",
-    "evaluate": "evaluation",
-    "fit": "train",
+    "evaluate": "training.evaluation",
+    "fit": "training.loop",
     "load_data": "data.datasets",
     "load_model": "models.checkpoint",
     "load_recipe": "config.recipe",

@@ -177,7 +177,7 @@ def _named_apart(
 def _identify_changes(recipe: Recipe) -> str:
     if not own_changes(recipe.augmentation):
         return ""
-    from fashionbench.augment import identify_changes  # brings torch
+    from fashionbench.training.augment import identify_changes  # brings torch
 
     return identify_changes(recipe.augmentation)
 
@@ -256,9 +256,9 @@ def _add_seeds(result: Result) -> Study | None:
 def _run_all(runs: int, study: Study, store: RunStore, data: Path | str | None, way: Way) -> None:
     # torch is imported only when there is something to run: rendering finished
     # runs again must not wait for it.
-    from fashionbench.devices import resolve_device
     from fashionbench.gate import examine
     from fashionbench.launch import run_entry
+    from fashionbench.training.devices import resolve_device
 
     # A model that cannot be had was told when its job was planned; weights are told of here.
     classes = len(dataset_entry(study.dataset).classes)

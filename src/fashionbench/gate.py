@@ -20,12 +20,12 @@ from fashionbench.core.logits import pixels
 from fashionbench.core.own_code import told
 from fashionbench.core.snapshot import hidden_layers, shared_state
 from fashionbench.data.datasets import Dataset
-from fashionbench.devices import isolated, seed_generators
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.models.adapter import Interface
 from fashionbench.models.build import build_model
 from fashionbench.models.cost import flops_per_image
 from fashionbench.models.table import model_entry
+from fashionbench.training.devices import isolated, seed_generators
 
 __all__ = ["Examination", "Remarks", "builder", "examine", "examine_trained"]
 

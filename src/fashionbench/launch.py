@@ -28,8 +28,14 @@ from fashionbench.gate import Examination, builder
 from fashionbench.models.table import model_entry
 from fashionbench.runs import run_job, run_together
 from fashionbench.store.run_store import RunStore
-from fashionbench.train import useful_threads
-from fashionbench.trial import Build, can_go_abreast, gain, members_that_fit, why_not_stackable
+from fashionbench.training.loop import useful_threads
+from fashionbench.training.many_seeds.trial import (
+    Build,
+    can_go_abreast,
+    gain,
+    members_that_fit,
+    why_not_stackable,
+)
 
 __all__ = ["choose", "run_entry"]
 

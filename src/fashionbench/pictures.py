@@ -45,7 +45,7 @@ def write_augmentations(recipe: Recipe, name: str, root: Path | None, target: Pa
 
     Raises UsageError for a recipe that leaves images as they are or has a change that is no good.
     """
-    from fashionbench.augment import identify_changes
+    from fashionbench.training.augment import identify_changes
 
     identify_changes(recipe.augmentation)
     chain = [parse_change(text, AUGMENTATIONS) for text in recipe.augmentation]
@@ -82,7 +82,7 @@ def _changed(image: NDArray[np.uint8], chain: Sequence[tuple[str, float]]) -> ND
     """(H, W) -> (1 + DRAWS, H, W): the image, then other draws of it."""
     import torch
 
-    from fashionbench.augment import augment, draw
+    from fashionbench.training.augment import augment, draw
 
     copies = torch.tensor(image).expand(DRAWS, 1, *image.shape).float() / 255
     changed = augment(copies, draw(chain, DRAWS, seed=0, epoch=0), chain)
@@ -93,7 +93,7 @@ def _mixed(images: NDArray[np.uint8], mixing: str) -> NDArray[np.uint8]:
     """(N, H, W) -> the first image, then each mixed with the next."""
     import torch
 
-    from fashionbench.augment import mix
+    from fashionbench.training.augment import mix
 
     x = torch.tensor(images).unsqueeze(1).float() / 255
     uniform = torch.rand(len(x), 3, generator=torch.Generator().manual_seed(0))

@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fashionbench.augment import identify_changes
 from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
 from fashionbench.core.machine import environment, now
@@ -23,11 +22,8 @@ from fashionbench.core.own_code import told
 from fashionbench.core.snapshot import summary
 from fashionbench.data.datasets import Dataset
 from fashionbench.data.picture_facts import picture_facts
-from fashionbench.devices import describe_device
 from fashionbench.errors import FashionbenchError, UsageError
-from fashionbench.evaluation import accuracy_one_by_one, calibrate
 from fashionbench.gate import Examination, builder, examine, examine_trained
-from fashionbench.members import fit_members
 from fashionbench.models.checkpoint import (
     checkpoint_path,
     forget_answers,
@@ -40,7 +36,11 @@ from fashionbench.models.table import model_entry
 from fashionbench.stats.metrics import image_losses, score
 from fashionbench.store.records import Outcome, RunRecord
 from fashionbench.store.run_store import RunStore
-from fashionbench.train import Fit, fit
+from fashionbench.training.augment import identify_changes
+from fashionbench.training.devices import describe_device
+from fashionbench.training.evaluation import accuracy_one_by_one, calibrate
+from fashionbench.training.loop import Fit, fit
+from fashionbench.training.many_seeds.members import fit_members
 from fashionbench.whole import why_unloadable
 
 __all__ = ["explained", "run_job", "run_together"]

@@ -5,7 +5,7 @@ from pathlib import Path
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.schedules import rate_factor
 from fashionbench.errors import UsageError
-from fashionbench.train import Fit
+from fashionbench.training.loop import Fit
 
 __all__ = ["TensorBoard"]
 

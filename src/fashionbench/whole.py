@@ -11,11 +11,11 @@ from fashionbench.core.copies import copy_model
 from fashionbench.core.global_state import silent
 from fashionbench.core.own_code import run_anew, told
 from fashionbench.core.snapshot import plain_state
-from fashionbench.devices import isolated, seed_generators
 from fashionbench.errors import FashionbenchError, StoreError
 from fashionbench.models.adapter import Adapter
 from fashionbench.models.checkpoint import answers_as_recorded, load_facts, rebuild_model
 from fashionbench.models.identity import is_as_first_asked
+from fashionbench.training.devices import isolated, seed_generators
 
 __all__ = ["lost_by_a_stop", "why_unloadable"]
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from fashionbench.batches import Batch
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.snapshot import is_known
-from fashionbench.optim import Updater
-from fashionbench.transfer import treats_layers_apart
+from fashionbench.training.batches import Batch
+from fashionbench.training.optimizers import Updater
+from fashionbench.training.transfer import treats_layers_apart
 
 __all__ = ["Recording", "can_be_recorded", "repeats_itself"]
 

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from fashionbench.batches import Batch, batch_losses
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.copies import copy_skeleton
-from fashionbench.optim import Updater
-from fashionbench.recording import Recording, can_be_recorded
-from fashionbench.tracing import Tensors, Traced, can_be_traced
-from fashionbench.train import forward_precision
+from fashionbench.training.batches import Batch, batch_losses
+from fashionbench.training.cuda_graph import Recording, can_be_recorded
+from fashionbench.training.loop import forward_precision
+from fashionbench.training.many_seeds.traced import Tensors, Traced, can_be_traced
+from fashionbench.training.optimizers import Updater
 
 __all__ = ["Stack"]
 

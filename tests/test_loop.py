@@ -13,15 +13,15 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from fashionbench import train
-from fashionbench.batches import Batch, epoch_order
 from fashionbench.config.recipe import load_recipe
 from fashionbench.data.datasets import Split, hold_out
-from fashionbench.evaluation import evaluate
-from fashionbench.members import fit_members
 from fashionbench.models.build import build_model
 from fashionbench.stats.metrics import Scores
-from fashionbench.train import Fit, fit, useful_threads
+from fashionbench.training import loop
+from fashionbench.training.batches import Batch, epoch_order
+from fashionbench.training.evaluation import evaluate
+from fashionbench.training.loop import Fit, fit, useful_threads
+from fashionbench.training.many_seeds.members import fit_members
 
 SEED_RECIPE = load_recipe("seed")
 SMALL = ("v0", "v1", "v2", "mlp", "lenet")
@@ -123,7 +123,7 @@ def test_a_point_of_the_curve_is_the_mean_of_its_batches() -> None:
 def test_the_clock_runs_for_training_alone(few: Split, monkeypatch: pytest.MonkeyPatch) -> None:
     """An epoch's batches take a second here, a look at the validation images 100."""
     now = [0.0]
-    batches, score = train.epoch_batches, train.evaluate
+    batches, score = loop.epoch_batches, loop.evaluate
 
     def slow_batches(*given: Any) -> Iterator[Batch]:
         now[0] += 1
@@ -137,10 +137,10 @@ def test_the_clock_runs_for_training_alone(few: Split, monkeypatch: pytest.Monke
         now[0] += 1000
         return 1000.0
 
-    monkeypatch.setattr(train, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-    monkeypatch.setattr(train, "epoch_batches", slow_batches)
-    monkeypatch.setattr(train, "evaluate", slow_score)
-    monkeypatch.setattr(train, "warm_up", slow_start)
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(loop, "epoch_batches", slow_batches)
+    monkeypatch.setattr(loop, "evaluate", slow_score)
+    monkeypatch.setattr(loop, "warm_up", slow_start)
     recipe = SEED_RECIPE.override(epochs=2, validation_images=100)
     run = fit(build_model("v0"), few, recipe, device="cpu")
     assert (run.train_seconds, run.validation_seconds, run.warm_up_seconds) == (2, 200, 1000)

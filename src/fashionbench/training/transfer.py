@@ -16,15 +16,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fashionbench.batches import Batch, batch_losses, epoch_order, epoch_steps
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.logits import infer
 from fashionbench.core.order_of_use import by_use, last_layer
 from fashionbench.core.seeds import derive_seed
 from fashionbench.data.datasets import Split
-from fashionbench.devices import synchronize
 from fashionbench.errors import UsageError
-from fashionbench.optim import Updater
+from fashionbench.training.batches import Batch, batch_losses, epoch_order, epoch_steps
+from fashionbench.training.devices import synchronize
+from fashionbench.training.optimizers import Updater
 
 __all__ = ["frozen", "probe", "rate_factors", "stages", "treats_layers_apart"]
 

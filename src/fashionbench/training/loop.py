@@ -14,14 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fashionbench.batches import Batch, batch_loss, epoch_batches, epoch_steps
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.copies import copy_model
 from fashionbench.core.logits import pixels
 from fashionbench.core.progress import progress_bar
 from fashionbench.core.seeds import derive_seed
 from fashionbench.data.datasets import Split, hold_out
-from fashionbench.devices import (
+from fashionbench.training.batches import Batch, batch_loss, epoch_batches, epoch_steps
+from fashionbench.training.cuda_graph import Recording, can_be_recorded
+from fashionbench.training.devices import (
     isolated,
     keep_freed_memory,
     resolve_device,
@@ -29,11 +30,10 @@ from fashionbench.devices import (
     synchronize,
     threads_at_most,
 )
-from fashionbench.evaluation import evaluate
-from fashionbench.layout import FEW, lay_out
-from fashionbench.optim import Updater
-from fashionbench.recording import Recording, can_be_recorded
-from fashionbench.transfer import frozen, probe, rate_factors
+from fashionbench.training.evaluation import evaluate
+from fashionbench.training.layout import FEW, lay_out
+from fashionbench.training.optimizers import Updater
+from fashionbench.training.transfer import frozen, probe, rate_factors
 
 __all__ = ["Fit", "begin", "fit", "forward_precision", "passes", "useful_threads"]
 

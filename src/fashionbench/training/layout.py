@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from fashionbench.core.copies import copy_model
 from fashionbench.core.snapshot import is_known
-from fashionbench.devices import isolated
+from fashionbench.training.devices import isolated
 
 __all__ = ["FEW", "lay_out"]
 

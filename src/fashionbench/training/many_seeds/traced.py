@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from fashionbench.batches import Batch
-from fashionbench.devices import isolated
-from fashionbench.optim import Updater
-from fashionbench.recording import repeats_itself
+from fashionbench.training.batches import Batch
+from fashionbench.training.cuda_graph import repeats_itself
+from fashionbench.training.devices import isolated
+from fashionbench.training.optimizers import Updater
 
 __all__ = ["Tensors", "Traced", "can_be_traced"]
 

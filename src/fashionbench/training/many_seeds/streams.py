@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from fashionbench.batches import Batch
 from fashionbench.config.recipe import Recipe
-from fashionbench.optim import Updater
-from fashionbench.recording import Recording
-from fashionbench.train import passes
+from fashionbench.training.batches import Batch
+from fashionbench.training.cuda_graph import Recording
+from fashionbench.training.loop import passes
+from fashionbench.training.optimizers import Updater
 
 __all__ = ["Abreast"]
 

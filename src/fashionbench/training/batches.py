@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fashionbench.augment import MIX, augment, draw, mix
 from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_change
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.logits import pixels
 from fashionbench.core.seeds import derive_seed
 from fashionbench.data.datasets import Split
+from fashionbench.training.augment import MIX, augment, draw, mix
 
 __all__ = ["Batch", "batch_loss", "batch_losses", "epoch_batches", "epoch_order", "epoch_steps"]
 

@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fashionbench.batches import Batch, epoch_batches
 from fashionbench.config.recipe import load_recipe
 from fashionbench.data.datasets import Split
-from fashionbench.members import fit_members
 from fashionbench.models.build import build_model
-from fashionbench.optim import Updater
-from fashionbench.recording import EAGER_CALLS, Recording, can_be_recorded
-from fashionbench.train import fit
+from fashionbench.training.batches import Batch, epoch_batches
+from fashionbench.training.cuda_graph import EAGER_CALLS, Recording, can_be_recorded
+from fashionbench.training.loop import fit
+from fashionbench.training.many_seeds.members import fit_members
+from fashionbench.training.optimizers import Updater
 
 RECIPE = load_recipe("seed").override(momentum=0.9, schedule="cosine", gradient_clip=0.5)
 
@@ -123,8 +123,10 @@ def test_on_cuda_a_recorded_run_ends_where_an_eager_one_ends(
     models, members = [build_model(name, seed=0) for _ in range(2)], []
     for recorded, model in zip((True, False), models, strict=True):
         if not recorded:
-            monkeypatch.setattr("fashionbench.train.can_be_recorded", lambda *_: False)
-            monkeypatch.setattr("fashionbench.stack.can_be_recorded", lambda *_: False)
+            monkeypatch.setattr("fashionbench.training.loop.can_be_recorded", lambda *_: False)
+            monkeypatch.setattr(
+                "fashionbench.training.many_seeds.stack.can_be_recorded", lambda *_: False
+            )
         fit(model, few, recipe, seed=0, device="cuda")
         members.append([build_model(name, seed) for seed in (0, 1)])
         fit_members(members[-1], few, recipe, (0, 1), device="cuda")

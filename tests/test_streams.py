@@ -14,12 +14,12 @@ from fashionbench.config.recipe import Recipe, load_recipe
 from fashionbench.data.datasets import Dataset, Split
 from fashionbench.gate import Examination
 from fashionbench.launch import run_entry
-from fashionbench.members import fit_members
 from fashionbench.models.build import build_model
 from fashionbench.runs import run_job
 from fashionbench.store.run_store import RunStore
-from fashionbench.train import Fit, fit
-from fashionbench.trial import can_go_abreast
+from fashionbench.training.loop import Fit, fit
+from fashionbench.training.many_seeds.members import fit_members
+from fashionbench.training.many_seeds.trial import can_go_abreast
 
 SEEDS = (0, 1, 7)
 RECIPE = load_recipe("seed").override(epochs=2)
@@ -62,7 +62,9 @@ def streams(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "Stream", Stream)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: Stream.current)
     monkeypatch.setattr(torch.cuda, "stream", on)
-    monkeypatch.setattr("fashionbench.abreast.Recording", lambda compute, parameters: compute)
+    monkeypatch.setattr(
+        "fashionbench.training.many_seeds.streams.Recording", lambda compute, parameters: compute
+    )
 
 
 def both_ways(

@@ -1,4 +1,4 @@
-"""The loop of train.py for many seeds at once: M models of one kind, stacked and trained together.
+"""The training loop for many seeds at once: M models of one kind, stacked and trained together.
 
 A small model leaves most of a machine idle; M of them in one batched product do not. Each
 member has its own first weights, order of images and augmentation, and ends where `fit` would
@@ -13,15 +13,20 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from fashionbench.abreast import Abreast
-from fashionbench.batches import epoch_batches, epoch_steps
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.progress import progress_bar
 from fashionbench.core.seeds import derive_seed
 from fashionbench.data.datasets import Split, hold_out
-from fashionbench.devices import isolated, keep_freed_memory, resolve_device, seed_generators
-from fashionbench.stack import Stack
-from fashionbench.train import Fit
+from fashionbench.training.batches import epoch_batches, epoch_steps
+from fashionbench.training.devices import (
+    isolated,
+    keep_freed_memory,
+    resolve_device,
+    seed_generators,
+)
+from fashionbench.training.loop import Fit
+from fashionbench.training.many_seeds.stack import Stack
+from fashionbench.training.many_seeds.streams import Abreast
 
 __all__ = ["fit_members"]
 

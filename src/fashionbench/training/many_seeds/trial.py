@@ -11,19 +11,19 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
-from fashionbench.abreast import Abreast
-from fashionbench.batches import Batch, epoch_batches
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.global_state import generator_states
 from fashionbench.core.logits import pixels
 from fashionbench.core.snapshot import plain_state
 from fashionbench.data.datasets import Split
-from fashionbench.devices import free_memory, isolated, seed_generators, synchronize
-from fashionbench.layout import FEW, lay_out
-from fashionbench.recording import repeats_itself
-from fashionbench.stack import Stack
-from fashionbench.train import begin, passes
-from fashionbench.transfer import treats_layers_apart
+from fashionbench.training.batches import Batch, epoch_batches
+from fashionbench.training.cuda_graph import repeats_itself
+from fashionbench.training.devices import free_memory, isolated, seed_generators, synchronize
+from fashionbench.training.layout import FEW, lay_out
+from fashionbench.training.loop import begin, passes
+from fashionbench.training.many_seeds.stack import Stack
+from fashionbench.training.many_seeds.streams import Abreast
+from fashionbench.training.transfer import treats_layers_apart
 
 __all__ = ["Build", "can_go_abreast", "gain", "members_that_fit", "why_not_stackable"]
 

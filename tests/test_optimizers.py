@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fashionbench.config.recipe import OPTIMIZERS, Recipe, load_recipe
-from fashionbench.optim import _RULES, Lion, Muon, Updater, build_optimizer
+from fashionbench.training.optimizers import _RULES, Lion, Muon, Updater, build_optimizer
 
 SEED = load_recipe("seed")
 PLAIN = {

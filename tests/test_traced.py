@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fashionbench.batches import Batch, epoch_batches
 from fashionbench.config.recipe import load_recipe
 from fashionbench.data.datasets import Split
-from fashionbench.members import fit_members
 from fashionbench.models.build import build_model
-from fashionbench.optim import Updater
-from fashionbench.tracing import Traced, can_be_traced
+from fashionbench.training.batches import Batch, epoch_batches
+from fashionbench.training.many_seeds.members import fit_members
+from fashionbench.training.many_seeds.traced import Traced, can_be_traced
+from fashionbench.training.optimizers import Updater
 
 RECIPE = load_recipe("seed").override(epochs=2, learning_rate=0.02)
 
@@ -34,7 +34,7 @@ def test_a_traced_run_ends_where_an_eager_one_ends(
     recipe = RECIPE.override(**settings)
     traced, eager = ([build_model(name, seed) for seed in (0, 1)] for _ in range(2))
     first = fit_members(traced, few, recipe, (0, 1), device="cpu")
-    monkeypatch.setattr("fashionbench.stack.can_be_traced", lambda *_: False)
+    monkeypatch.setattr("fashionbench.training.many_seeds.stack.can_be_traced", lambda *_: False)
     second = fit_members(eager, few, recipe, (0, 1), device="cpu")
     assert [fit.curve for fit in first] == [
         [pytest.approx(point, rel=1e-5) for point in fit.curve] for fit in second
