@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 import fashionbench as fb
 from fashionbench.data.datasets import Dataset
-from fashionbench.table import counted
+from fashionbench.report.terminal import counted
 from fashionbench.training.devices import describe_device
 from fashionbench.training.many_seeds.members import fit_members
 from fashionbench.training.many_seeds.trial import why_not_stackable

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import fashionbench as fb
-from fashionbench.entries import Entry
+from fashionbench.report.entries import Entry
 from fashionbench.stats.difference import summarize
 
 SEEDS = {"v0": 20, "mlp": 20, "v2": 5}

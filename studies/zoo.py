@@ -19,8 +19,8 @@ from torch import Tensor
 import fashionbench as fb
 from fashionbench.core.files import slug
 from fashionbench.core.logits import infer
-from fashionbench.plots import COSTS, draw_pareto
-from fashionbench.result import Result
+from fashionbench.report.plots import COSTS, draw_pareto
+from fashionbench.report.result import Result
 from fashionbench.training.devices import resolve_device
 
 RECORD = DOCS / "results" / "zoo.json"

@@ -6,7 +6,7 @@ import numpy as np
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job, Study
-from fashionbench.result import Result, load_result
+from fashionbench.report.result import Result, load_result
 from fashionbench.stats.metrics import image_losses, score
 from fashionbench.store.records import RunRecord, TestSet
 from fashionbench.store.run_store import RunStore

@@ -16,7 +16,7 @@ SOURCES = sorted((ROOT / "src" / "fashionbench").rglob("*.py"))
     [
         ("fashionbench", {"torch", "numpy", "pydantic", "matplotlib", "typer"}),
         ("fashionbench.cli", {"torch", "numpy", "matplotlib", "scipy"}),
-        ("fashionbench.report", {"torch", "scipy.stats"}),
+        ("fashionbench.report.page", {"torch", "scipy.stats"}),
         ("fashionbench.comparison", {"torch", "scipy.stats"}),
     ],
 )

@@ -19,7 +19,7 @@ from torch import nn
 import fashionbench as fb
 from fashionbench.comparison import plan, run_study
 from fashionbench.errors import DataError, UsageError
-from fashionbench.result import Result
+from fashionbench.report.result import Result
 from fashionbench.runs import run_job
 from fashionbench.stats.metrics import score
 from fashionbench.store.run_store import RunStore

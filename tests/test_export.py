@@ -20,7 +20,7 @@ from fashionbench.errors import StoreError, UsageError
 from fashionbench.export import FORMATS, export_model
 from fashionbench.models.checkpoint import checkpoint_path, load_model, save_model
 from fashionbench.models.identity import identify
-from fashionbench.result import load_result
+from fashionbench.report.result import load_result
 
 pytest.importorskip("onnxruntime", reason="needs the extra export")
 

@@ -13,7 +13,7 @@ from fashionbench.errors import StoreError
 from fashionbench.gallery import load_gallery
 from fashionbench.models.checkpoint import checkpoint_path
 from fashionbench.predict import PHOTO_MODEL
-from fashionbench.result import load_result
+from fashionbench.report.result import load_result
 
 
 def test_the_best_comes_first_and_every_entry_is_shown(run_folder: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 from factories import CLASSES, IMAGES, LABELS, make_result
 from matplotlib.figure import Figure
 
-from fashionbench.plots import (
+from fashionbench.report.page import FIGURES, draw_figure
+from fashionbench.report.plots import (
     COSTS,
     draw_pareto,
     plot_confusion,
@@ -17,8 +18,7 @@ from fashionbench.plots import (
     plot_samples,
     plot_time,
 )
-from fashionbench.report import FIGURES, draw_figure
-from fashionbench.result import Result
+from fashionbench.report.result import Result
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ from fashionbench.predict import (
     newest_run_folder,
 )
 from fashionbench.prepare import load_picture, prepare
-from fashionbench.result import load_result
+from fashionbench.report.result import load_result
 from fashionbench.resume import train_in_folder
 from fashionbench.stats.metrics import score
 

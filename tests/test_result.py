@@ -8,13 +8,13 @@ from factories import make_result
 from scipy import stats as scipy_stats
 
 from fashionbench.config.recipe import load_recipe
-from fashionbench.entries import Entry
 from fashionbench.errors import StoreError
-from fashionbench.report import write_report
-from fashionbench.result import load_result
+from fashionbench.report.entries import Entry
+from fashionbench.report.page import write_report
+from fashionbench.report.result import load_result
+from fashionbench.report.terminal import text_table
 from fashionbench.stats.difference import confidence_sequence, difference, holm, seeds_needed
 from fashionbench.store.run_store import RunStore
-from fashionbench.table import text_table
 
 
 def test_pairs_are_all_pairs_and_their_differences_those_of_the_means(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from factories import make_result
 
-from fashionbench.report import write_report
-from fashionbench.result import Result
-from fashionbench.table import pair_table, text_table
+from fashionbench.report.page import write_report
+from fashionbench.report.result import Result
+from fashionbench.report.terminal import pair_table, text_table
 
 
 def changed(result: Result, model: str, **facts: object) -> Result:

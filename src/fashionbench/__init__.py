@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fashionbench.errors import FashionbenchError
     from fashionbench.models.build import build_model
     from fashionbench.models.checkpoint import load_model
-    from fashionbench.result import load_result
+    from fashionbench.report.result import load_result
     from fashionbench.training.evaluation import evaluate
     from fashionbench.training.loop import fit
 
@@ -37,7 +37,7 @@ _HOME = {
     "load_data": "data.datasets",
     "load_model": "models.checkpoint",
     "load_recipe": "config.recipe",
-    "load_result": "result",
+    "load_result": "report.result",
 }
 
 __all__ = [

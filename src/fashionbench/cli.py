@@ -163,8 +163,8 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Render the report of a run folder's last comparison again, without training."""
-    from fashionbench.report import write_report
-    from fashionbench.result import load_result
+    from fashionbench.report.page import write_report
+    from fashionbench.report.result import load_result
 
     result = load_result(run_dir)
     write_report(result)
@@ -370,7 +370,7 @@ def _show(result: Any, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    from fashionbench.table import pair_table, text_table
+    from fashionbench.report.terminal import pair_table, text_table
 
     console = Console(highlight=False, markup=False, emoji=False)  # names are as they are
     console.print(text_table(result))

@@ -19,7 +19,7 @@ from fashionbench.errors import Interrupted, UsageError
 from fashionbench.models.build import build_model
 from fashionbench.models.identity import identify
 from fashionbench.models.table import MODELS, model_entry
-from fashionbench.result import Result, collect
+from fashionbench.report.result import Result, collect
 from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore
 
@@ -200,7 +200,7 @@ def run_study(
             break
         study = wider
     if not result.is_reported:
-        from fashionbench.report import write_report
+        from fashionbench.report.page import write_report
 
         write_report(result)
     return result

@@ -25,7 +25,7 @@ from fashionbench.data.datasets import DATASETS, load_arrays
 from fashionbench.errors import FashionbenchError, StoreError, UsageError
 from fashionbench.models.checkpoint import load_facts
 from fashionbench.predict import Predictor, load_predictor
-from fashionbench.result import load_result
+from fashionbench.report.result import load_result
 from fashionbench.stats.difference import Summary, summarize
 from fashionbench.stats.metrics import image_losses
 from fashionbench.store.records import RunRecord

@@ -11,7 +11,7 @@ from fashionbench.config.study import Job
 from fashionbench.errors import FashionbenchError
 from fashionbench.models.checkpoint import checkpoint_path, load_facts
 from fashionbench.predict import PHOTO_MODEL, Predictor, load_predictor
-from fashionbench.result import load_result
+from fashionbench.report.result import load_result
 from fashionbench.store.records import RunRecord, TestSet
 from fashionbench.store.run_store import RunStore
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionbench import plots
 from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_change
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.schedules import rate_factor
 from fashionbench.core.files import write_atomically
 from fashionbench.data.datasets import dataset_entry, load_arrays
 from fashionbench.errors import UsageError
+from fashionbench.report import plots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -18,11 +18,11 @@ from fashionbench.core.logits import infer
 from fashionbench.data.fashion_mnist import CLASSES
 from fashionbench.data.picture_facts import levels_of, warn_of_ground
 from fashionbench.data.picture_reading import Levels
-from fashionbench.entries import Entry
 from fashionbench.errors import StoreError
 from fashionbench.models.checkpoint import checkpoint_path, load_facts, load_model
 from fashionbench.prepare import Prepared, prepare, squeeze
-from fashionbench.result import load_result
+from fashionbench.report.entries import Entry
+from fashionbench.report.result import load_result
 from fashionbench.stats.metrics import log_softmax
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 from factories import make_result
 from rich.console import Console
 
-from fashionbench.result import Result
-from fashionbench.table import (
+from fashionbench.report.result import Result
+from fashionbench.report.terminal import (
     MANY_PAIRS,
     interval,
     pair_table,

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fashionbench.config.study import Study
-from fashionbench.entries import Entry, Pair
 from fashionbench.errors import StoreError
+from fashionbench.report.entries import Entry, Pair
+from fashionbench.report.warnings import find_warnings
 from fashionbench.stats.difference import Difference, difference, holm, mcnemar, summarize
 from fashionbench.stats.verdict import SMALLEST_DIFFERENCE, decide
 from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore
-from fashionbench.warnings import find_warnings
 
 if TYPE_CHECKING:
     import pandas
@@ -151,8 +151,8 @@ class Result:
         )
 
     def figure(self, name: str) -> "Figure":
-        """One of the report's plots by its name: see `fashionbench.report.FIGURES`."""
-        from fashionbench.report import draw_figure
+        """One of the report's plots by its name: see `fashionbench.report.page.FIGURES`."""
+        from fashionbench.report.page import draw_figure
 
         return draw_figure(self, name)
 
@@ -175,7 +175,7 @@ class Result:
         return "\n".join([f"Comparison in {self.folder}", *rows])
 
     def _repr_html_(self) -> str:
-        from fashionbench.report import notebook_html
+        from fashionbench.report.page import notebook_html
 
         return notebook_html(self)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
-from fashionbench.result import Result
+from fashionbench.report.result import Result
 
 if TYPE_CHECKING:
     from rich.table import Table

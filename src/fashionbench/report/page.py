@@ -13,12 +13,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fashionbench import plots
 from fashionbench.core.files import write_atomically
 from fashionbench.errors import UsageError
-from fashionbench.result import Result
+from fashionbench.report import plots
+from fashionbench.report.result import Result
+from fashionbench.report.terminal import (
+    counted,
+    interval,
+    number,
+    percent,
+    points,
+    seconds_range,
+    si,
+    times,
+)
 from fashionbench.store.records import TestSet
-from fashionbench.table import counted, interval, number, percent, points, seconds_range, si, times
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -199,7 +208,7 @@ def _render(template: str, result: Result, **values: Any) -> str:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("fashionbench"),
+        loader=jinja2.PackageLoader("fashionbench.report"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

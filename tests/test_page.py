@@ -11,8 +11,8 @@ import pytest
 from factories import make_result
 
 from fashionbench.errors import UsageError
-from fashionbench.report import FIGURES, draw_figure, notebook_html, write_report
-from fashionbench.result import Result
+from fashionbench.report.page import FIGURES, draw_figure, notebook_html, write_report
+from fashionbench.report.result import Result
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from fashionbench.config.study import Study
-from fashionbench.entries import Entry, Pair
+from fashionbench.report.entries import Entry, Pair
 from fashionbench.store.records import RunRecord
 
 __all__ = ["find_warnings"]
