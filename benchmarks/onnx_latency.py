@@ -24,8 +24,8 @@ import torch
 
 from fashionbench.core.logits import pixels
 from fashionbench.core.machine import processor
-from fashionbench.export import export_model
-from fashionbench.predict import load_predictor
+from fashionbench.inference.export import export_model
+from fashionbench.inference.predictor import load_predictor
 
 BATCHES = (1, 32, 1000)
 SECONDS = 1.0

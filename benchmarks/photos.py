@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 
-from fashionbench.predict import TINY, load_predictor
-from fashionbench.prepare import load_picture, prepare
+from fashionbench.inference.photos import load_picture, prepare
+from fashionbench.inference.predictor import TINY, load_predictor
 
 KINDS = {
     "t-shirt": ["T-shirt/top"],

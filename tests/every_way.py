@@ -39,8 +39,8 @@ from fashionbench.core.logits import infer, pixels
 from fashionbench.core.seeds import derive_seed
 from fashionbench.data.datasets import Dataset, hold_out, load_data
 from fashionbench.errors import FashionbenchError, Interrupted
-from fashionbench.export import FORMATS, export_model
 from fashionbench.gate import builder
+from fashionbench.inference.export import FORMATS, export_model
 from fashionbench.models.checkpoint import checkpoint_path, load_facts, load_model
 from fashionbench.resume import train_in_folder
 from fashionbench.runs import run_job, run_together

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from test_prepare import drawn
+from test_photos import drawn
 
 from fashionbench import api
 from fashionbench.gallery import Gallery, load_gallery
-from fashionbench.prepare import prepare
+from fashionbench.inference.photos import prepare
 
 
 @pytest.fixture(scope="module")

@@ -109,7 +109,7 @@ SWITCHES: dict[str, tuple[str, Any, str, str]] = {
         "resumed",
     ),
     "whether an export answers alike": (
-        "fashionbench.export._compare",
+        "fashionbench.inference.export._compare",
         lambda *_: 0.0,
         "otherwise once it is exported",
         "exported",

@@ -21,7 +21,7 @@ from fashionbench.data.datasets import (
 )
 from fashionbench.data.folders import open_folder
 from fashionbench.errors import DataError, UsageError
-from fashionbench.export import export_model
+from fashionbench.inference.export import export_model
 from fashionbench.pictures import write_augmentations, write_samples
 
 NAMES = (

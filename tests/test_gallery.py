@@ -11,8 +11,8 @@ from PIL import Image
 from fashionbench.api import answer_json, answer_picture
 from fashionbench.errors import StoreError
 from fashionbench.gallery import load_gallery
+from fashionbench.inference.predictor import PHOTO_MODEL
 from fashionbench.models.checkpoint import checkpoint_path
-from fashionbench.predict import PHOTO_MODEL
 from fashionbench.report.result import load_result
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_prepare import drawn
+from test_photos import drawn
 from typer.testing import CliRunner, Result
 
 from fashionbench.cli import app

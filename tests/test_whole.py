@@ -14,7 +14,7 @@ from fashionbench.comparison import plan
 from fashionbench.config.study import Job
 from fashionbench.data.datasets import Dataset
 from fashionbench.errors import Interrupted, StoreError, UsageError
-from fashionbench.export import export_model
+from fashionbench.inference.export import export_model
 from fashionbench.models.checkpoint import load_model
 from fashionbench.resume import train_in_folder
 from fashionbench.runs import run_job

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from fashionbench.config.study import Job
 from fashionbench.errors import FashionbenchError
+from fashionbench.inference.predictor import PHOTO_MODEL, Predictor, load_predictor
 from fashionbench.models.checkpoint import checkpoint_path, load_facts
-from fashionbench.predict import PHOTO_MODEL, Predictor, load_predictor
 from fashionbench.report.result import load_result
 from fashionbench.store.records import RunRecord, TestSet
 from fashionbench.store.run_store import RunStore

@@ -19,7 +19,7 @@ from fashionbench.errors import DataError, StoreError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fashionbench.predict import Prediction, Predictor
+    from fashionbench.inference.predictor import Prediction, Predictor
 
 __all__ = ["export", "predict", "serve"]
 
@@ -53,7 +53,7 @@ def predict(
     A picture shows one item, on whatever ground. One that cannot be read is named on
     standard error; the others are still classified, and the exit code is 1.
     """
-    from fashionbench.predict import PHOTO_MODEL, load_predictor
+    from fashionbench.inference.predictor import PHOTO_MODEL, load_predictor
 
     with redirect_stdout(sys.stderr):  # a person's own model may print
         predictor = load_predictor(model)
@@ -182,7 +182,7 @@ def _write_prepared(prediction: "Prediction", name: str, folder: Path) -> Path:
 
 
 def _document(predictor: "Predictor", answers: list[_Answer], notes: list[str]) -> dict[str, Any]:
-    from fashionbench.predict import SURE
+    from fashionbench.inference.predictor import SURE
 
     return {
         "model": predictor.label,
@@ -272,7 +272,7 @@ def export(
     ] = None,
 ) -> None:
     """Write a trained model for other programs, checked, with a model card beside it."""
-    from fashionbench.export import export_model
+    from fashionbench.inference.export import export_model
 
     made = export_model(where, to, out, with_preprocessing=with_preprocessing, data=data)
     typer.echo(str(made))

@@ -19,8 +19,8 @@ from fashionbench.data.fashion_mnist import CLASSES
 from fashionbench.data.picture_facts import levels_of, warn_of_ground
 from fashionbench.data.picture_reading import Levels
 from fashionbench.errors import StoreError
+from fashionbench.inference.photos import Prepared, prepare, squeeze
 from fashionbench.models.checkpoint import checkpoint_path, load_facts, load_model
-from fashionbench.prepare import Prepared, prepare, squeeze
 from fashionbench.report.entries import Entry
 from fashionbench.report.result import load_result
 from fashionbench.stats.metrics import log_softmax

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fashionbench.explain import occlusion_map
-from fashionbench.predict import Predictor
+from fashionbench.inference.occlusion import occlusion_map
+from fashionbench.inference.predictor import Predictor
 
 
 class Corner(nn.Module):

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_prepare import drawn, photo
+from test_photos import drawn, photo
 
 from fashionbench.api import answer_picture
 from fashionbench.comparison import plan
@@ -27,8 +27,8 @@ from fashionbench.data.datasets import hold_out, load_data
 from fashionbench.data.fashion_mnist import CLASSES
 from fashionbench.errors import StoreError
 from fashionbench.gallery import Gallery, Shown
-from fashionbench.models.checkpoint import checkpoint_path, load_facts
-from fashionbench.predict import (
+from fashionbench.inference.photos import load_picture, prepare
+from fashionbench.inference.predictor import (
     PHOTO_MODEL,
     PHOTO_OFFSETS,
     PHOTO_TEMPERATURE,
@@ -38,7 +38,7 @@ from fashionbench.predict import (
     load_predictor,
     newest_run_folder,
 )
-from fashionbench.prepare import load_picture, prepare
+from fashionbench.models.checkpoint import checkpoint_path, load_facts
 from fashionbench.report.result import load_result
 from fashionbench.resume import train_in_folder
 from fashionbench.stats.metrics import score

@@ -6,7 +6,7 @@ The method is that of Zeiler and Fergus 2013, arXiv 1311.2901.
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionbench.predict import Predictor
+from fashionbench.inference.predictor import Predictor
 
 __all__ = ["occlusion_map"]
 

@@ -23,8 +23,8 @@ from fashionbench.core.files import write_atomically
 from fashionbench.core.logits import batch_size, infer, pixels
 from fashionbench.data.datasets import DATASETS, load_arrays
 from fashionbench.errors import FashionbenchError, StoreError, UsageError
+from fashionbench.inference.predictor import Predictor, load_predictor
 from fashionbench.models.checkpoint import load_facts
-from fashionbench.predict import Predictor, load_predictor
 from fashionbench.report.result import load_result
 from fashionbench.stats.difference import Summary, summarize
 from fashionbench.stats.metrics import image_losses
@@ -291,7 +291,7 @@ def _card(made: Export, to: str, about: dict[str, str], predictor: Predictor, jo
     store = _store_of(predictor.path)
     kept = store and store.load_test_set(job.test_set)
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("fashionbench"),
+        loader=jinja2.PackageLoader("fashionbench.inference"),
         autoescape=False,  # this is Markdown
         keep_trailing_newline=True,
         trim_blocks=True,

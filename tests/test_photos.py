@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageOps
 import fashionbench as fb
 from fashionbench.data.datasets import Split
 from fashionbench.errors import DataError
-from fashionbench.prepare import find_item, load_picture, prepare
+from fashionbench.inference.photos import find_item, load_picture, prepare
 
 SHIRT = [(30, 40), (60, 30), (100, 30), (130, 40), (150, 80), (125, 90), (120, 75), (120, 170)]
 OUTLINE = [*SHIRT, *((160 - x, y) for x, y in reversed(SHIRT))]
