@@ -20,12 +20,12 @@ from pathlib import Path
 import torch
 
 import fashionbench as fb
-from fashionbench.comparison import plan
 from fashionbench.core.machine import processor
-from fashionbench.gate import builder, examine, examine_trained
+from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.gate import builder, examine, examine_trained
+from fashionbench.experiments.whole import why_unloadable
 from fashionbench.models.checkpoint import checkpoint_path, save_model
 from fashionbench.models.identity import identify
-from fashionbench.whole import why_unloadable
 
 NETS = """
 from torch import nn

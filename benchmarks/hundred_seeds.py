@@ -21,9 +21,9 @@ import torch
 from against_loop import run_loop, unpacked
 
 import fashionbench as fb
-from fashionbench.comparison import plan
-from fashionbench.launch import run_entry
-from fashionbench.runs import run_job
+from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.launch import run_entry
+from fashionbench.experiments.run import run_job
 from fashionbench.store.run_store import RunStore
 from fashionbench.training.devices import describe_device, resolve_device
 

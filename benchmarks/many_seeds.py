@@ -35,8 +35,8 @@ def run_many(name, root, seeds):
     import torch
 
     import fashionbench as fb
-    from fashionbench.comparison import plan
-    from fashionbench.launch import run_entry
+    from fashionbench.experiments.comparison import plan
+    from fashionbench.experiments.launch import run_entry
     from fashionbench.store.run_store import RunStore
     from fashionbench.training.devices import resolve_device
 

@@ -17,10 +17,10 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from fashionbench.cli import app
-from fashionbench.comparison import plan
 from fashionbench.data.datasets import Dataset, Split, load_data
-from fashionbench.resume import train_in_folder
-from fashionbench.runs import run_job
+from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.resume import train_in_folder
+from fashionbench.experiments.run import run_job
 from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore
 

@@ -31,19 +31,19 @@ from test_folders import write_idx
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from fashionbench import launch, resume, runs
-from fashionbench.comparison import plan
 from fashionbench.config.study import Job
 from fashionbench.core import own_code
 from fashionbench.core.logits import infer, pixels
 from fashionbench.core.seeds import derive_seed
 from fashionbench.data.datasets import Dataset, hold_out, load_data
 from fashionbench.errors import FashionbenchError, Interrupted
-from fashionbench.gate import builder
+from fashionbench.experiments import launch, resume, run
+from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.gate import builder
+from fashionbench.experiments.resume import train_in_folder
+from fashionbench.experiments.run import run_job, run_together
 from fashionbench.inference.export import FORMATS, export_model
 from fashionbench.models.checkpoint import checkpoint_path, load_facts, load_model
-from fashionbench.resume import train_in_folder
-from fashionbench.runs import run_job, run_together
 from fashionbench.store.records import RunRecord, TestSet
 from fashionbench.store.run_store import RunStore
 from fashionbench.training.batches import epoch_batches
@@ -194,7 +194,7 @@ def _run_all(story: Story, path: Path, data: Path, worker: Worker | None, onnx: 
         _as_a_new_process()
         study = plan([f"{path}:Net"], ["seed"], 2, dataset=str(data), device="cpu", **SETTINGS)
         (jobs,) = study.entries()
-        examined = runs.examine(jobs[0], dataset)
+        examined = run.examine(jobs[0], dataset)
         if worker is not None:
             worker.begin(jobs[1])
             begun = True

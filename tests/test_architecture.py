@@ -17,7 +17,7 @@ SOURCES = sorted((ROOT / "src" / "fashionbench").rglob("*.py"))
         ("fashionbench", {"torch", "numpy", "pydantic", "matplotlib", "typer"}),
         ("fashionbench.cli", {"torch", "numpy", "matplotlib", "scipy"}),
         ("fashionbench.report.page", {"torch", "scipy.stats"}),
-        ("fashionbench.comparison", {"torch", "scipy.stats"}),
+        ("fashionbench.experiments.comparison", {"torch", "scipy.stats"}),
     ],
 )
 def test_importing_a_module_loads_nothing_heavy(module: str, unwanted: set[str]) -> None:

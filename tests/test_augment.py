@@ -12,10 +12,10 @@ from scipy import stats
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
-from fashionbench.comparison import plan
 from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_change
 from fashionbench.data.datasets import Split
 from fashionbench.errors import UsageError
+from fashionbench.experiments.comparison import plan
 from fashionbench.training.augment import (
     AFFINE,
     MIX,

@@ -17,10 +17,10 @@ from test_folders import some_arrays, write_idx
 from torch import nn
 
 import fashionbench as fb
-from fashionbench.comparison import plan, run_study
 from fashionbench.errors import DataError, UsageError
+from fashionbench.experiments.comparison import plan, run_study
+from fashionbench.experiments.run import run_job
 from fashionbench.report.result import Result
-from fashionbench.runs import run_job
 from fashionbench.stats.metrics import score
 from fashionbench.store.run_store import RunStore
 
@@ -67,7 +67,7 @@ def test_finished_runs_are_not_run_again(result: Result, monkeypatch: pytest.Mon
     def never(*_: object, **__: object) -> None:
         raise AssertionError("a finished run was run again")
 
-    monkeypatch.setattr("fashionbench.launch.run_entry", never)
+    monkeypatch.setattr("fashionbench.experiments.launch.run_entry", never)
     again = fb.compare(["v0", "mlp"], seeds=2, out=result.folder, **OPTIONS)
     assert again.document == result.document
     with pytest.raises(AssertionError):

@@ -12,7 +12,7 @@ import pytest
 from drawn_nets import ROWS, Net, draw_net, net_of
 from every_way import Story, Worker, small_data, tell
 
-from fashionbench.gate import Examination
+from fashionbench.experiments.gate import Examination
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -67,19 +67,19 @@ def nothing(*_: Any, **__: Any) -> None:
 
 SWITCHES: dict[str, tuple[str, Any, str, str]] = {
     "what is asked before training": (
-        "fashionbench.runs.examine",
+        "fashionbench.experiments.run.examine",
         lambda *_: Examination(),
         "a generator that no seed reaches in training",
         "by hand",
     ),
     "what is asked after training": (
-        "fashionbench.runs.examine_trained",
+        "fashionbench.experiments.run.examine_trained",
         lambda *_: {},
         "random once it is trained",
         "by hand",
     ),
     "whether a file is the whole model": (
-        "fashionbench.runs.why_unloadable",
+        "fashionbench.experiments.run.why_unloadable",
         nothing,
         "a running mean as a tensor",
         "loaded: not in the record",
@@ -91,7 +91,7 @@ SWITCHES: dict[str, tuple[str, Any, str, str]] = {
         "loaded",
     ),
     "whether it can be stacked": (
-        "fashionbench.launch.why_not_stackable",
+        "fashionbench.experiments.launch.why_not_stackable",
         nothing,
         "a plain tensor that is drawn",
         "stacked",
@@ -103,7 +103,7 @@ SWITCHES: dict[str, tuple[str, Any, str, str]] = {
         "stacked",
     ),
     "what a stop would lose": (
-        "fashionbench.resume.lost_by_a_stop",
+        "fashionbench.experiments.resume.lost_by_a_stop",
         lambda *_: [],
         "a counter of steps, read in training",
         "resumed",
@@ -133,7 +133,7 @@ def test_each_check_is_what_finds_something(
     assert not story_of(net, tmp_path / "on", data).faults
     monkeypatch.setattr(switch, instead)
     if switch == "fashionbench.models.checkpoint.answers_as_recorded":
-        monkeypatch.setattr("fashionbench.whole.answers_as_recorded", instead)
+        monkeypatch.setattr("fashionbench.experiments.whole.answers_as_recorded", instead)
     faults = story_of(net, tmp_path / "off", data).faults
     assert any(fault.startswith(way) for fault in faults), faults
 

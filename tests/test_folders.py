@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashionbench.comparison import compare, plan
 from fashionbench.config.recipe import load_recipe
 from fashionbench.data.datasets import (
     dataset_entry,
@@ -21,6 +20,7 @@ from fashionbench.data.datasets import (
 )
 from fashionbench.data.folders import open_folder
 from fashionbench.errors import DataError, UsageError
+from fashionbench.experiments.comparison import compare, plan
 from fashionbench.inference.export import export_model
 from fashionbench.pictures import write_augmentations, write_samples
 

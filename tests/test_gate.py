@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from fashionbench import gate
-from fashionbench.comparison import plan
 from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
 from fashionbench.data.datasets import Dataset, Split
 from fashionbench.errors import StoreError, UsageError
-from fashionbench.gate import builder, examine, examine_trained
+from fashionbench.experiments import gate
+from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.gate import builder, examine, examine_trained
+from fashionbench.experiments.run import run_job
 from fashionbench.models.checkpoint import checkpoint_path, load_model
-from fashionbench.runs import run_job
 from fashionbench.store.records import RunRecord
 from fashionbench.store.run_store import RunStore
 from fashionbench.training.evaluation import evaluate

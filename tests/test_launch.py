@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_runs import CPU, jobs
+from test_run import CPU, jobs
 from test_trial import Asking
 
-from fashionbench import launch
 from fashionbench.data.datasets import Dataset
 from fashionbench.errors import DataError, FashionbenchError
-from fashionbench.gate import Examination
-from fashionbench.launch import choose, run_entry, run_in_processes
+from fashionbench.experiments import launch
+from fashionbench.experiments.gate import Examination
+from fashionbench.experiments.launch import choose, run_entry, run_in_processes
+from fashionbench.experiments.run import run_job
 from fashionbench.models.build import build_model
-from fashionbench.runs import run_job
 from fashionbench.store.run_store import RunStore
 
 pytestmark = pytest.mark.usefixtures("two_threads")

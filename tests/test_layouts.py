@@ -137,7 +137,7 @@ def test_pictures_of_any_format_and_in_folders_of_a_class_are_used(tmp_path: Pat
 def test_what_is_passed_over_is_told_everywhere(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from fashionbench.comparison import compare
+    from fashionbench.experiments.comparison import compare
 
     folder = tmp_path / "mine"
     fill(folder, "a", "b", count=10)
@@ -327,7 +327,7 @@ def test_two_forms_of_one_class_are_refused(tmp_path: Path) -> None:
 
 
 def test_names_of_any_bytes_do_no_harm(tmp_path: Path) -> None:
-    from fashionbench.comparison import compare
+    from fashionbench.experiments.comparison import compare
 
     folder = tmp_path / os.fsdecode(b"m\xeene")
     try:

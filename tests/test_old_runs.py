@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import torch
 
-from fashionbench.comparison import plan
 from fashionbench.config.study import Job, Study
 from fashionbench.core.own_code import is_own
+from fashionbench.experiments.comparison import plan
 from fashionbench.models.build import build_model
 from fashionbench.models.checkpoint import load_model
 from fashionbench.store.run_store import RunStore

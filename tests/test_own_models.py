@@ -14,19 +14,19 @@ import torch
 from torch import nn
 from typer.testing import Result
 
-from fashionbench.comparison import plan
 from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job
 from fashionbench.core.own_code import locate
 from fashionbench.core.own_source import digest
 from fashionbench.data.datasets import Dataset
 from fashionbench.errors import FashionbenchError, StoreError, UsageError
+from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.run import run_job
 from fashionbench.models.adapter import SHAPES, Interface, find_interface
 from fashionbench.models.build import build_model
 from fashionbench.models.checkpoint import load_model, save_model
 from fashionbench.models.identity import Source, identify
 from fashionbench.models.table import model_entry
-from fashionbench.runs import run_job
 from fashionbench.store.run_store import RunStore
 
 NET = """

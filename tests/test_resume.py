@@ -14,11 +14,11 @@ import torch
 from conftest import run_cli
 from torch import Tensor
 
-from fashionbench.comparison import plan
 from fashionbench.config.study import Job
 from fashionbench.errors import StoreError, UsageError
+from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.resume import train_in_folder
 from fashionbench.models.checkpoint import load_model
-from fashionbench.resume import train_in_folder
 
 EPOCHS = 12
 """Enough for a signal to come in the middle also on a machine that is busy otherwise."""

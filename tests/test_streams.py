@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_runs import jobs
+from test_run import jobs
 
-from fashionbench import launch
 from fashionbench.config.recipe import Recipe, load_recipe
 from fashionbench.data.datasets import Dataset, Split
-from fashionbench.gate import Examination
-from fashionbench.launch import run_entry
+from fashionbench.experiments import launch
+from fashionbench.experiments.gate import Examination
+from fashionbench.experiments.launch import run_entry
+from fashionbench.experiments.run import run_job
 from fashionbench.models.build import build_model
-from fashionbench.runs import run_job
 from fashionbench.store.run_store import RunStore
 from fashionbench.training.loop import Fit, fit
 from fashionbench.training.many_seeds.members import fit_members

@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from fashionbench.comparison import plan
 from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job
 from fashionbench.errors import UsageError
+from fashionbench.experiments.comparison import plan
 from fashionbench.models.adapter import Adapter
 from fashionbench.models.build import build_model
 from fashionbench.models.checkpoint import load_model, save_model

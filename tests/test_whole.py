@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from fashionbench import resume, whole
-from fashionbench.comparison import plan
 from fashionbench.config.study import Job
 from fashionbench.data.datasets import Dataset
 from fashionbench.errors import Interrupted, StoreError, UsageError
+from fashionbench.experiments import resume, whole
+from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.resume import train_in_folder
+from fashionbench.experiments.run import run_job
 from fashionbench.inference.export import export_model
 from fashionbench.models.checkpoint import load_model
-from fashionbench.resume import train_in_folder
-from fashionbench.runs import run_job
 from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore
 
@@ -34,7 +34,7 @@ def nets(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def drawn_once(silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """The data set is not drawn anew for each run."""
-    monkeypatch.setattr("fashionbench.resume.load_data", lambda *_, **__: silhouettes)
+    monkeypatch.setattr("fashionbench.experiments.resume.load_data", lambda *_, **__: silhouettes)
 
 
 def job_of(file: Path, name: str) -> Job:
@@ -101,7 +101,7 @@ def test_a_run_whose_state_no_file_holds_is_not_resumed(
 def test_without_the_check_a_resumed_run_would_silently_differ(
     nets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fashionbench.resume.lost_by_a_stop", lambda *_: [])
+    monkeypatch.setattr("fashionbench.experiments.resume.lost_by_a_stop", lambda *_: [])
     job = job_of(nets, "Scale")
     train_in_folder(job, tmp_path / "whole", device="cpu")
     stop_after_one_epoch(job, tmp_path / "stopped", monkeypatch)
@@ -182,7 +182,7 @@ def test_what_no_file_holds_is_not_exported(
 def test_an_export_is_compared_with_the_record_not_with_what_is_rebuilt_alone(
     nets: Path, tmp_path: Path, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fashionbench.runs.why_unloadable", lambda *_: None)
+    monkeypatch.setattr("fashionbench.experiments.run.why_unloadable", lambda *_: None)
     monkeypatch.setattr("fashionbench.models.checkpoint.answers_as_recorded", lambda *_: True)
     store = recorded(nets, "RunningMean", silhouettes, tmp_path / "runs")
     with pytest.raises(StoreError, match="does not answer as was recorded"):

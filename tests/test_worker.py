@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from test_folders import some_arrays, write_idx
 from test_progress import seen_on_a_terminal
-from test_runs import jobs
+from test_run import jobs
 
-from fashionbench.comparison import plan
 from fashionbench.config.study import Job
 from fashionbench.data.datasets import identify_dataset
+from fashionbench.experiments.comparison import plan
 from fashionbench.store.run_store import RunStore
 
 OWN_MODELS = """
 import sys
-import fashionbench.runs
+import fashionbench.experiments.run
 from torch import nn
 
 class Net(nn.Sequential):
@@ -32,7 +32,7 @@ class Saboteur(Net):
     def __init__(self):
         super().__init__()
         if sys.argv[0].endswith("worker.py"):
-            fashionbench.runs.save_model = None  # stands for any fault of the program
+            fashionbench.experiments.run.save_model = None  # stands for any fault of the program
 """
 
 
@@ -41,7 +41,7 @@ class Worker(subprocess.Popen[str]):
 
     def __init__(self, folder: Path, **options: Any) -> None:
         self.store = RunStore(folder, create=True)
-        arguments = [sys.executable, "-m", "fashionbench.worker"]
+        arguments = [sys.executable, "-m", "fashionbench.experiments.worker"]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         super().__init__(arguments, text=True, **pipes | options)
         known = {"flops": 5, "remarks": {}}

@@ -15,10 +15,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fashionbench.comparison import compare
     from fashionbench.config.recipe import Recipe, load_recipe
     from fashionbench.data.datasets import load_data
     from fashionbench.errors import FashionbenchError
+    from fashionbench.experiments.comparison import compare
     from fashionbench.models.build import build_model
     from fashionbench.models.checkpoint import load_model
     from fashionbench.report.result import load_result
@@ -31,7 +31,7 @@ _HOME = {
     "FashionbenchError": "errors",
     "Recipe": "config.recipe",
     "build_model": "models.build",
-    "compare": "comparison",
+    "compare": "experiments.comparison",
     "evaluate": "training.evaluation",
     "fit": "training.loop",
     "load_data": "data.datasets",

@@ -136,7 +136,7 @@ def compare(
     Finished runs stay in the run folder: stopped and given again, the same command
     goes on where it was. Writes report.html, report.md, results.csv and results.json.
     """
-    from fashionbench.comparison import choose_way, default_folder, plan, run_study
+    from fashionbench.experiments.comparison import choose_way, default_folder, plan, run_study
 
     way = choose_way(jobs)
     with redirect_stdout(sys.stderr):  # a person's own model may print
@@ -285,9 +285,9 @@ def train(
     validation images, where there are any), model.safetensors and curve.csv. The test set is not
     looked at: that is for compare.
     """
-    from fashionbench.comparison import plan
     from fashionbench.core.files import slug
-    from fashionbench.resume import train_in_folder
+    from fashionbench.experiments.comparison import plan
+    from fashionbench.experiments.resume import train_in_folder
 
     with redirect_stdout(sys.stderr):  # a person's own model may print
         study = plan(

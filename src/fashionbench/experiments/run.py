@@ -23,7 +23,8 @@ from fashionbench.core.snapshot import summary
 from fashionbench.data.datasets import Dataset
 from fashionbench.data.picture_facts import picture_facts
 from fashionbench.errors import FashionbenchError, UsageError
-from fashionbench.gate import Examination, builder, examine, examine_trained
+from fashionbench.experiments.gate import Examination, builder, examine, examine_trained
+from fashionbench.experiments.whole import why_unloadable
 from fashionbench.models.checkpoint import (
     checkpoint_path,
     forget_answers,
@@ -41,7 +42,6 @@ from fashionbench.training.devices import describe_device
 from fashionbench.training.evaluation import accuracy_one_by_one, calibrate
 from fashionbench.training.loop import Fit, fit
 from fashionbench.training.many_seeds.members import fit_members
-from fashionbench.whole import why_unloadable
 
 __all__ = ["explained", "run_job", "run_together"]
 

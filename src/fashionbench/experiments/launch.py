@@ -24,9 +24,9 @@ from fashionbench.config.recipe import Recipe
 from fashionbench.config.study import Job, Way
 from fashionbench.core.progress import note
 from fashionbench.data.datasets import Dataset, Split
-from fashionbench.gate import Examination, builder
+from fashionbench.experiments.gate import Examination, builder
+from fashionbench.experiments.run import run_job, run_together
 from fashionbench.models.table import model_entry
-from fashionbench.runs import run_job, run_together
 from fashionbench.store.run_store import RunStore
 from fashionbench.training.loop import useful_threads
 from fashionbench.training.many_seeds.trial import (
@@ -200,7 +200,7 @@ def run_in_processes(
 
 def _start_worker() -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "fashionbench.worker"],
+        [sys.executable, "-m", "fashionbench.experiments.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -6,12 +6,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from fashionbench.comparison import plan
 from fashionbench.config.study import Job
 from fashionbench.data.datasets import Dataset
 from fashionbench.errors import UsageError
+from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.run import run_job, run_together
 from fashionbench.models.checkpoint import checkpoint_path, load_model
-from fashionbench.runs import run_job, run_together
 from fashionbench.store.run_store import RunStore
 from fashionbench.training.evaluation import evaluate
 
@@ -51,7 +51,7 @@ def test_the_record_is_written_after_the_weights(
     def crash(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fashionbench.runs.save_model", crash)
+    monkeypatch.setattr("fashionbench.experiments.run.save_model", crash)
     with pytest.raises(KeyboardInterrupt):
         run_job(job, silhouettes, torch.device("cpu"), store)
     assert store.load_run(job) is None

@@ -6,8 +6,8 @@ import pytest
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.data.datasets import Split
+from fashionbench.experiments.tensorboard import TensorBoard
 from fashionbench.models.build import build_model
-from fashionbench.track import TensorBoard
 from fashionbench.training.loop import Fit, fit
 
 

@@ -35,8 +35,8 @@ def main() -> None:
     import torch
 
     from fashionbench.data.datasets import Dataset, load_data
-    from fashionbench.gate import Examination
-    from fashionbench.runs import run_job
+    from fashionbench.experiments.gate import Examination
+    from fashionbench.experiments.run import run_job
     from fashionbench.store.run_store import RunStore
 
     torch.set_num_threads(setting["threads"])

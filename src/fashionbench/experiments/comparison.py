@@ -256,8 +256,8 @@ def _add_seeds(result: Result) -> Study | None:
 def _run_all(runs: int, study: Study, store: RunStore, data: Path | str | None, way: Way) -> None:
     # torch is imported only when there is something to run: rendering finished
     # runs again must not wait for it.
-    from fashionbench.gate import examine
-    from fashionbench.launch import run_entry
+    from fashionbench.experiments.gate import examine
+    from fashionbench.experiments.launch import run_entry
     from fashionbench.training.devices import resolve_device
 
     # A model that cannot be had was told when its job was planned; weights are told of here.

@@ -27,18 +27,18 @@ from fashionbench.core.snapshot import plain_state
 from fashionbench.data.datasets import Split, load_data
 from fashionbench.data.picture_facts import picture_facts
 from fashionbench.errors import Interrupted, StoreError, UsageError
-from fashionbench.gate import builder, examine, examine_trained
+from fashionbench.experiments.gate import builder, examine, examine_trained
+from fashionbench.experiments.run import explained
+from fashionbench.experiments.tensorboard import TensorBoard
+from fashionbench.experiments.whole import lost_by_a_stop, why_unloadable
 from fashionbench.models.build import build_model
 from fashionbench.models.checkpoint import mark_unloadable, save_model
 from fashionbench.models.cost import count_parameters
 from fashionbench.models.table import model_entry
-from fashionbench.runs import explained
-from fashionbench.track import TensorBoard
 from fashionbench.training.devices import describe_device, resolve_device
 from fashionbench.training.evaluation import calibrate
 from fashionbench.training.layout import FEW
 from fashionbench.training.loop import Fit, fit
-from fashionbench.whole import lost_by_a_stop, why_unloadable
 
 __all__ = ["train_in_folder"]
 
