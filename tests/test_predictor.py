@@ -19,7 +19,6 @@ import torch
 from PIL import Image
 from test_photos import drawn, photo
 
-from fashionbench.api import answer_picture
 from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
 from fashionbench.data.datasets import hold_out, load_data
@@ -27,7 +26,6 @@ from fashionbench.data.fashion_mnist import CLASSES
 from fashionbench.errors import StoreError
 from fashionbench.experiments.comparison import plan
 from fashionbench.experiments.resume import train_in_folder
-from fashionbench.gallery import Gallery, Shown
 from fashionbench.inference.photos import load_picture, prepare
 from fashionbench.inference.predictor import (
     PHOTO_MODEL,
@@ -41,6 +39,8 @@ from fashionbench.inference.predictor import (
 )
 from fashionbench.models.checkpoint import checkpoint_path, load_facts
 from fashionbench.report.result import load_result
+from fashionbench.serve.answers import answer_picture
+from fashionbench.serve.served_models import Gallery, Shown
 from fashionbench.stats.metrics import score
 
 

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_api import BLANK, SHIRT
+from test_answers import BLANK, SHIRT
 
-from fashionbench import api
 from fashionbench.errors import UsageError
-from fashionbench.gallery import Gallery, load_gallery
-from fashionbench.serve import MOST_BYTES, build_app, run_server
+from fashionbench.serve import answers
+from fashionbench.serve.app import MOST_BYTES, build_app, run_server
+from fashionbench.serve.served_models import Gallery, load_gallery
 
 pytest.importorskip("fastapi", reason="needs the extra serve")
 from fastapi.testclient import TestClient
@@ -44,7 +44,7 @@ def client(gallery: Gallery) -> TestClient:
 def test_a_file_and_json_are_answered_alike(client: TestClient, gallery: Gallery) -> None:
     form = client.post("/predict", files={"picture": ("shirt.png", SHIRT)})
     assert form.status_code == 200
-    assert form.json() == json.loads(api.answer_picture(gallery, SHIRT).model_dump_json())
+    assert form.json() == json.loads(answers.answer_picture(gallery, SHIRT).model_dump_json())
     pixels = client.post("/predict", json={"pixels": form.json()["prepared"]})
     assert pixels.json()["answers"] == form.json()["answers"]
 
@@ -154,13 +154,13 @@ def test_one_question_does_not_hold_up_another(
     gallery: Gallery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both = threading.Barrier(2, timeout=20)
-    answer = api.answer_picture
+    answer = answers.answer_picture
 
-    def slow(gallery: Gallery, content: bytes) -> api.Answers:
+    def slow(gallery: Gallery, content: bytes) -> answers.Answers:
         both.wait()  # nobody passes unless two are here at once
         return answer(gallery, content)
 
-    monkeypatch.setattr(api, "answer_picture", slow)
+    monkeypatch.setattr(answers, "answer_picture", slow)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     with (
         TestClient(build_app(gallery), base_url="http://127.0.0.1") as client,
@@ -227,7 +227,7 @@ def page(browser: Any, address: str) -> Iterator[Any]:
 def test_a_picture_is_chosen_and_every_model_answers(page: Any, gallery: Gallery) -> None:
     page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": SHIRT})
     page.wait_for_selector("#answer:not([hidden])")
-    expected = api.answer_picture(gallery, SHIRT).answers
+    expected = answers.answer_picture(gallery, SHIRT).answers
     assert expected[0].label in page.inner_text("#verdict")
     assert page.locator("#bars li").count() == 10
     cards = page.locator("#cards .card")

@@ -290,6 +290,6 @@ def serve(
     port: Annotated[int, typer.Option(help="0 takes any that is free", min=0, max=65535)] = 8000,
 ) -> None:
     """Open a page on this machine that classifies pictures, and shows why."""
-    from fashionbench.serve import run_server
+    from fashionbench.serve.app import run_server
 
     run_server(where, host, port)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import fashionbench
-from fashionbench import api
 from fashionbench.errors import UsageError
-from fashionbench.gallery import Gallery, load_gallery
+from fashionbench.serve import answers
+from fashionbench.serve.served_models import Gallery, load_gallery
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request, Response
@@ -136,13 +136,13 @@ def _add_guards(app: "FastAPI", local: bool) -> None:
             response.headers.setdefault(name, value)
         return response
 
-    @app.exception_handler(api.Refusal)
-    async def refuse(_: "Request", error: api.Refusal) -> JSONResponse:
+    @app.exception_handler(answers.Refusal)
+    async def refuse(_: "Request", error: answers.Refusal) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, error.status)
 
     @app.exception_handler(RequestValidationError)
     async def refuse_invalid(_: "Request", error: RequestValidationError) -> JSONResponse:
-        return JSONResponse({"detail": api.sentence(error.errors()[0])}, 422)
+        return JSONResponse({"detail": answers.sentence(error.errors()[0])}, 422)
 
 
 def _add_pages(app: "FastAPI", gallery: Gallery) -> None:
@@ -151,7 +151,7 @@ def _add_pages(app: "FastAPI", gallery: Gallery) -> None:
     def page(content: bytes, kind: str) -> Callable[[], Response]:
         return lambda: Response(content, media_type=kind)
 
-    folder = files("fashionbench") / "web"
+    folder = files("fashionbench.serve") / "web"
     for address, (name, kind) in WEB.items():
         content = (folder / name).read_bytes()
         app.get(address, include_in_schema=False)(page(content, kind))
@@ -159,7 +159,7 @@ def _add_pages(app: "FastAPI", gallery: Gallery) -> None:
     @app.get("/report", include_in_schema=False)
     def report() -> Response:
         if gallery.report is None:
-            raise api.Refusal(404, "There is no report beside these models.")
+            raise answers.Refusal(404, "There is no report beside these models.")
         headers = {"Content-Security-Policy": REPORT_POLICY}
         return Response(gallery.report.read_bytes(), media_type="text/html", headers=headers)
 
@@ -175,14 +175,16 @@ def _add_models(app: "FastAPI", gallery: Gallery) -> None:
         return {"status": "ok"}
 
     @app.get("/models")
-    def models() -> api.About:
+    def models() -> answers.About:
         """What is served."""
-        return api.about(gallery, len(disagreements))
+        return answers.about(gallery, len(disagreements))
 
-    @app.get("/disagreements", responses={422: {"model": api.Problem}})
-    def disagree(start: Annotated[int, Query(ge=0, le=1_000_000)] = 0) -> list[api.TestImage]:
+    @app.get("/disagreements", responses={422: {"model": answers.Problem}})
+    def disagree(start: Annotated[int, Query(ge=0, le=1_000_000)] = 0) -> list[answers.TestImage]:
         """Test images that the models call differently, from `start` on, a few at a time."""
-        return [api.test_image(gallery, index) for index in disagreements[start:][:PAGE].tolist()]
+        return [
+            answers.test_image(gallery, index) for index in disagreements[start:][:PAGE].tolist()
+        ]
 
 
 def _add_questions(app: "FastAPI", gallery: Gallery) -> None:
@@ -192,20 +194,22 @@ def _add_questions(app: "FastAPI", gallery: Gallery) -> None:
     # Pictures are large once unpacked: as many at once as there are cores, the others wait.
     at_once = CapacityLimiter(os.cpu_count() or 1)
 
-    @app.post("/predict", **_documented({FORM: _form(), JSON: api.Question.model_json_schema()}))
-    async def predict(request: Request) -> api.Answers:
+    @app.post(
+        "/predict", **_documented({FORM: _form(), JSON: answers.Question.model_json_schema()})
+    )
+    async def predict(request: Request) -> answers.Answers:
         """What every model makes of a picture: a file, or JSON with one of two fields."""
         kind, body = await _limited_body(request, (FORM, JSON))
         if kind == JSON:
-            return await to_thread.run_sync(api.answer_json, gallery, body, limiter=at_once)
+            return await to_thread.run_sync(answers.answer_json, gallery, body, limiter=at_once)
         picture = await _picture_of_form(request, body)
-        return await to_thread.run_sync(api.answer_picture, gallery, picture, limiter=at_once)
+        return await to_thread.run_sync(answers.answer_picture, gallery, picture, limiter=at_once)
 
-    @app.post("/why", **_documented({JSON: api.WhyQuestion.model_json_schema()}))
-    async def why(request: Request) -> api.Why:
+    @app.post("/why", **_documented({JSON: answers.WhyQuestion.model_json_schema()}))
+    async def why(request: Request) -> answers.Why:
         """Which pixels of a prepared image speak for a class, by covering them in turn."""
         _, body = await _limited_body(request, (JSON,))
-        return await to_thread.run_sync(api.answer_why, gallery, body, limiter=at_once)
+        return await to_thread.run_sync(answers.answer_why, gallery, body, limiter=at_once)
 
 
 def _form() -> dict[str, Any]:
@@ -218,7 +222,7 @@ def _documented(schemas: dict[str, dict[str, Any]]) -> dict[str, Any]:
     content = {kind: {"schema": schema} for kind, schema in schemas.items()}
     return {
         "openapi_extra": {"requestBody": {"required": True, "content": content}},
-        "responses": {status: {"model": api.Problem} for status in (400, 413, 415, 422)},
+        "responses": {status: {"model": answers.Problem} for status in (400, 413, 415, 422)},
     }
 
 
@@ -226,12 +230,12 @@ async def _limited_body(request: "Request", kinds: tuple[str, ...]) -> tuple[str
     """The body's kind and its bytes. Raises Refusal for another kind, or too many."""
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind not in kinds:
-        raise api.Refusal(415, f"The body must be {' or '.join(kinds)}.")
+        raise answers.Refusal(415, f"The body must be {' or '.join(kinds)}.")
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > MOST_BYTES:
-            raise api.Refusal(413, f"That is more than {MOST_BYTES // 1_000_000} MB.")
+            raise answers.Refusal(413, f"That is more than {MOST_BYTES // 1_000_000} MB.")
     return kind, bytes(body)
 
 
@@ -249,13 +253,13 @@ async def _picture_of_form(request: "Request", body: bytes) -> bytes:
     try:
         form = await InMemory(request.headers, once(), max_files=1, max_fields=1).parse()
     except (MultiPartException, KeyError, ValueError, LookupError):
-        raise api.Refusal(
+        raise answers.Refusal(
             400, "The form cannot be read; it has one part, a file `picture`."
         ) from None
     picture = form.get("picture")
     try:
         if not isinstance(picture, UploadFile):
-            raise api.Refusal(422, "The form has no file `picture`.")
+            raise answers.Refusal(422, "The form has no file `picture`.")
         return await picture.read()
     finally:
         await form.close()

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from test_photos import drawn
 
-from fashionbench import api
-from fashionbench.gallery import Gallery, load_gallery
 from fashionbench.inference.photos import prepare
+from fashionbench.serve import answers
+from fashionbench.serve.served_models import Gallery, load_gallery
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ BLANK = [[0] * 28] * 28
 
 
 def test_every_model_answers_and_chances_add_up(gallery: Gallery) -> None:
-    found = api.answer_picture(gallery, SHIRT)
+    found = answers.answer_picture(gallery, SHIRT)
     prepared = prepare(Image.open(io.BytesIO(SHIRT))).image
     assert np.array_equal(found.prepared, prepared)
     assert [answer.name for answer in found.answers] == [shown.name for shown in gallery.models]
@@ -48,12 +48,12 @@ def test_every_model_answers_and_chances_add_up(gallery: Gallery) -> None:
 
 def test_a_picture_in_json_is_the_same_picture(gallery: Gallery) -> None:
     body = json.dumps({"picture": base64.b64encode(SHIRT).decode()}).encode()
-    assert api.answer_json(gallery, body) == api.answer_picture(gallery, SHIRT)
+    assert answers.answer_json(gallery, body) == answers.answer_picture(gallery, SHIRT)
 
 
 def test_why_has_a_number_for_each_pixel(gallery: Gallery) -> None:
     body = json.dumps({"pixels": BLANK, "model": 1, "class_index": 9}).encode()
-    assert np.array(api.answer_why(gallery, body).importance).shape == (28, 28)
+    assert np.array(answers.answer_why(gallery, body).importance).shape == (28, 28)
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_why_has_a_number_for_each_pixel(gallery: Gallery) -> None:
 def test_what_is_no_question_is_refused(
     body: bytes, status: int, says: str, gallery: Gallery
 ) -> None:
-    with pytest.raises(api.Refusal, match=says) as refusal:
-        api.answer_json(gallery, body)
+    with pytest.raises(answers.Refusal, match=says) as refusal:
+        answers.answer_json(gallery, body)
     assert refusal.value.status == status
 
 
@@ -81,8 +81,8 @@ def test_why_asks_for_models_and_classes_that_there_are(
     wrong: dict[str, int], gallery: Gallery
 ) -> None:
     body = json.dumps({"pixels": BLANK, "model": 0, "class_index": 0} | wrong).encode()
-    with pytest.raises(api.Refusal, match="the first is 0") as refusal:
-        api.answer_why(gallery, body)
+    with pytest.raises(answers.Refusal, match="the first is 0") as refusal:
+        answers.answer_why(gallery, body)
     assert refusal.value.status == 422
 
 
@@ -92,8 +92,8 @@ def test_a_small_file_that_unpacks_to_a_huge_picture_is_refused(
 ) -> None:
     bomb = png(Image.new("1", (side, side)))
     assert len(bomb) < 100_000
-    with pytest.raises(api.Refusal, match="million pixels") as refusal:
-        api.answer_picture(gallery, bomb)
+    with pytest.raises(answers.Refusal, match="million pixels") as refusal:
+        answers.answer_picture(gallery, bomb)
     assert refusal.value.status == 413
 
 
@@ -101,13 +101,13 @@ def test_a_photo_of_108_megapixels_and_every_format_are_taken(gallery: Gallery) 
     file = io.BytesIO()
     large = drawn((40,) * 3, (255,) * 3).convert("L").resize((9_600, 12_000))
     large.save(file, "JPEG", quality=50)
-    found = api.answer_picture(gallery, file.getvalue())
-    small = api.answer_picture(gallery, SHIRT)
+    found = answers.answer_picture(gallery, file.getvalue())
+    small = answers.answer_picture(gallery, SHIRT)
     assert np.abs(np.subtract(found.prepared, small.prepared)).mean() < 5
     for kind in ("AVIF", "TIFF", "PPM", "ICO"):
         file = io.BytesIO()
         drawn((40,) * 3, (255,) * 3).save(file, kind)
-        assert api.answer_picture(gallery, file.getvalue()).answers
+        assert answers.answer_picture(gallery, file.getvalue()).answers
 
 
 def test_ink_on_paper_is_told_in_a_field(ink_reader: Path) -> None:
@@ -115,9 +115,9 @@ def test_ink_on_paper_is_told_in_a_field(ink_reader: Path) -> None:
     for ground, told in ((250, 1), (3, 0)):
         picture = Image.new("L", (50, 50), ground)
         picture.paste(255 - ground, (20, 10, 25, 40))
-        assert len(api.answer_picture(gallery, png(picture)).warnings) == told
+        assert len(answers.answer_picture(gallery, png(picture)).warnings) == told
         pixels = {"pixels": np.asarray(picture.resize((28, 28))).tolist()}
-        assert len(api.answer_json(gallery, json.dumps(pixels).encode()).warnings) == told
+        assert len(answers.answer_json(gallery, json.dumps(pixels).encode()).warnings) == told
 
 
 @settings(
@@ -135,8 +135,8 @@ def test_no_damaged_file_is_more_than_refused(
     for place, value in changes:
         content[place] = value
     try:
-        found = api.answer_picture(gallery, bytes(content[:cut]) + tail)
-    except api.Refusal as refusal:
+        found = answers.answer_picture(gallery, bytes(content[:cut]) + tail)
+    except answers.Refusal as refusal:
         told = (refusal.status in (413, 415, 422), str(refusal)[-1])
     else:
         told = (len(found.answers) == len(gallery.models), ".")

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashionbench.api import answer_json, answer_picture
 from fashionbench.errors import StoreError
-from fashionbench.gallery import load_gallery
 from fashionbench.inference.predictor import PHOTO_MODEL
 from fashionbench.models.checkpoint import checkpoint_path
 from fashionbench.report.result import load_result
+from fashionbench.serve.answers import answer_json, answer_picture
+from fashionbench.serve.served_models import load_gallery
 
 
 def test_the_best_comes_first_and_every_entry_is_shown(run_folder: Path) -> None:
@@ -34,7 +34,7 @@ def test_the_model_made_for_photos_comes_last_where_its_classes_are_the_runs(
     path = checkpoint_path(run_folder, load_result(run_folder).entries[0].runs[0].job)
     for file in path.parent.glob(f"{path.stem}.*"):
         shutil.copy(file, tmp_path)
-    monkeypatch.setattr("fashionbench.gallery.PHOTO_MODEL", tmp_path / path.name)
+    monkeypatch.setattr("fashionbench.serve.served_models.PHOTO_MODEL", tmp_path / path.name)
     gallery = load_gallery(run_folder)
     assert [shown.name for shown in gallery.models][2:] == ["photo"]
     assert gallery.for_photos == 2

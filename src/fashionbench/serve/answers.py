@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 import fashionbench
 from fashionbench.data.picture_reading import NoPicture, TooLarge, load_picture
 from fashionbench.errors import FashionbenchError
-from fashionbench.gallery import Gallery
 from fashionbench.inference.occlusion import occlusion_map
 from fashionbench.inference.photos import Prepared
+from fashionbench.serve.served_models import Gallery
 
 __all__ = [
     "About",

@@ -1,0 +1,1 @@
+"""The page: an HTTP application, its questions and answers as JSON, its HTML."""
