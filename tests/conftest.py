@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from fashionbench.cli import app
+from fashionbench.cli.app import app
 from fashionbench.data.datasets import Dataset, Split, load_data
 from fashionbench.experiments.comparison import plan
 from fashionbench.experiments.resume import train_in_folder

@@ -15,7 +15,7 @@ SOURCES = sorted((ROOT / "src" / "fashionbench").rglob("*.py"))
     ("module", "unwanted"),
     [
         ("fashionbench", {"torch", "numpy", "pydantic", "matplotlib", "typer"}),
-        ("fashionbench.cli", {"torch", "numpy", "matplotlib", "scipy"}),
+        ("fashionbench.cli.app", {"torch", "numpy", "matplotlib", "scipy"}),
         ("fashionbench.report.page", {"torch", "scipy.stats"}),
         ("fashionbench.experiments.comparison", {"torch", "scipy.stats"}),
     ],

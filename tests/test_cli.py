@@ -17,7 +17,7 @@ from PIL import Image
 from typer.testing import Result
 
 import fashionbench
-from fashionbench.cli import _names
+from fashionbench.cli.app import _names
 
 QUICK = ("--dataset", "silhouettes", "--device", "cpu", "--epochs", "1")
 
@@ -61,7 +61,7 @@ def test_report_renders_the_same_bytes_again(finished: Path) -> None:
 def test_finished_runs_need_no_torch(finished: Path) -> None:
     program = (
         "import sys; sys.argv = ['fashionbench', 'report', 'runs/silhouettes']\n"
-        "from fashionbench.cli import app\n"
+        "from fashionbench.cli.app import app\n"
         "app(standalone_mode=False)\n"
         "assert 'torch' not in sys.modules"
     )

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fashionbench.cli import app
+from fashionbench.cli.app import app
 from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job
 from fashionbench.data.datasets import Dataset

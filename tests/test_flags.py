@@ -3,8 +3,8 @@
 import typer
 from typer.testing import CliRunner
 
+from fashionbench.cli.flags import describe_settings, with_recipe_flags
 from fashionbench.config.recipe import Recipe
-from fashionbench.flags import describe_settings, with_recipe_flags
 
 app = typer.Typer()
 given: dict[str, str | None] = {}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fashionbench.cli.previews import write_augmentations, write_samples
 from fashionbench.config.recipe import load_recipe
 from fashionbench.data.datasets import (
     dataset_entry,
@@ -22,7 +23,6 @@ from fashionbench.data.folders import open_folder
 from fashionbench.errors import DataError, UsageError
 from fashionbench.experiments.comparison import compare, plan
 from fashionbench.inference.export import export_model
-from fashionbench.pictures import write_augmentations, write_samples
 
 NAMES = (
     "train-images-idx3-ubyte",

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from torch import Tensor
 
+from fashionbench.cli.previews import write_augmentations, write_samples, write_schedule
 from fashionbench.config.augmentations import MIXINGS
 from fashionbench.config.recipe import load_recipe
 from fashionbench.errors import StoreError, UsageError
-from fashionbench.pictures import write_augmentations, write_samples, write_schedule
 from fashionbench.training.augment import mix
 
 SEED = load_recipe("seed")

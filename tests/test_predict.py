@@ -12,7 +12,7 @@ from PIL import Image
 from test_photos import drawn
 from typer.testing import CliRunner, Result
 
-from fashionbench.cli import app
+from fashionbench.cli.app import app
 
 Call = Callable[..., Result]
 

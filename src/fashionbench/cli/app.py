@@ -16,10 +16,10 @@ import typer
 from typer.core import TyperGroup
 
 import fashionbench
+from fashionbench.cli.flags import describe_settings, with_recipe_flags
+from fashionbench.cli.predict import export, predict, serve
 from fashionbench.core.names import printable
 from fashionbench.errors import FashionbenchError, UsageError
-from fashionbench.flags import describe_settings, with_recipe_flags
-from fashionbench.use import export, predict, serve
 
 __all__ = ["app", "main"]
 
@@ -234,7 +234,7 @@ def recipes(
             as_json,
         )
         return
-    from fashionbench.pictures import write_augmentations, write_schedule
+    from fashionbench.cli.previews import write_augmentations, write_schedule
 
     recipe = load_recipe(name)
     pictures = {}
@@ -331,8 +331,8 @@ def data(
     """Fetch the data if it is absent, verify it, describe it, and draw a sheet of samples."""
     from dataclasses import asdict
 
+    from fashionbench.cli.previews import write_samples
     from fashionbench.data.datasets import describe
-    from fashionbench.pictures import write_samples
 
     summary = describe(dataset, data)
     write_samples(dataset, data, samples)
