@@ -77,7 +77,7 @@ def ask(reference, data, rounds):
 
         def before_it_is_kept():
             examine_trained(model, data.test.images)
-            assert why_unloadable(model, path) is None
+            assert why_unloadable(model, path, data.test.images) is None
 
         questions = {
             "identity": lambda: identify(reference),

@@ -115,7 +115,7 @@ def train_in_folder(
     remarks = examine_trained(model, images) if is_own and not trained.diverged else {}
     save_model(model, path, job, facts, None if "random" in remarks else images)
     write_atomically(folder / "curve.csv", _csv(trained).encode())
-    if is_own and (reason := why_unloadable(model, path)):
+    if is_own and (reason := why_unloadable(model, path, images)):
         mark_unloadable(path, reason)
         say(f"{label} cannot be loaded again: {reason}")
     return _summary(job, trained, folder, on)

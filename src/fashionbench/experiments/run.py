@@ -278,7 +278,7 @@ def _asked(run: _Run, record: RunRecord, dataset: Dataset, folder: Path) -> RunR
     remarks = record.remarks | examine_trained(run.model, dataset.test.images)
     if "random" in remarks:
         forget_answers(path)  # which no model could give again
-    elif reason := why_unloadable(run.model, path):
+    elif reason := why_unloadable(run.model, path, dataset.test.images):
         mark_unloadable(path, reason)
         remarks = remarks | {"not loadable": f"it cannot be loaded again: {reason}"}
     one_by_one = None

@@ -3,12 +3,15 @@
 import math
 from collections.abc import Mapping, Set
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fashionbench.core.copies import copy_model
 from fashionbench.core.global_state import silent
+from fashionbench.core.logits import infer
 from fashionbench.core.own_code import run_anew, told
 from fashionbench.core.snapshot import plain_state
 from fashionbench.errors import FashionbenchError, StoreError
@@ -19,17 +22,22 @@ from fashionbench.training.devices import isolated, seed_generators
 
 __all__ = ["lost_by_a_stop", "why_unloadable"]
 
+ASKED = 200
+"""Images to which a rebuilt model must answer as the trained one."""
 
-def why_unloadable(model: nn.Module, path: Path) -> str | None:
+
+def why_unloadable(model: nn.Module, path: Path, images: Tensor) -> str | None:
     """Give the reason why a trained model cannot be had again from its file, with the remedy.
 
-    None if what is rebuilt from the file answers as the trained model does.
+    None if what is rebuilt from the file answers as the trained model does: to what the file says
+    that it was asked, and to some (N, 28, 28) uint8 `images`.
     """
     try:
         with silent():
             rebuilt = _rebuilt(model, path)
         anew = plain_state(rebuilt)  # before it settles on what it is asked
-        if answers_as_recorded(rebuilt, load_facts(path)):
+        facts = load_facts(path)
+        if answers_as_recorded(rebuilt, facts) and _answer_alike(model, rebuilt, images, facts):
             return None
     except StoreError:  # weights that do not fit
         return (
@@ -53,6 +61,17 @@ def why_unloadable(model: nn.Module, path: Path) -> str | None:
         f"its answers depend on {shown}, which is neither a parameter nor a buffer that is saved, "
         "so no file holds it; keep what it holds in a buffer (self.register_buffer)."
     )
+
+
+def _answer_alike(
+    model: nn.Module, rebuilt: nn.Module, images: Tensor, facts: Mapping[str, Any]
+) -> bool:
+    """Ask both; a file without answers is that of a model which gives others at every call."""
+    if not facts.get("answers"):
+        return True
+    expected, found = (infer(each, images[:ASKED]) for each in (model, rebuilt))
+    largest = facts["answers"]["tolerance"] * max(1.0, float(np.abs(expected).max()))
+    return bool(np.abs(found - expected).max() <= largest)
 
 
 def _rebuilt(model: nn.Module, path: Path) -> nn.Module:
