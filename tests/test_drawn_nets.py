@@ -134,6 +134,7 @@ def test_each_check_is_what_finds_something(
     monkeypatch.setattr(switch, instead)
     if switch == "fashionbench.models.checkpoint.answers_as_recorded":
         monkeypatch.setattr("fashionbench.experiments.whole.answers_as_recorded", instead)
+        monkeypatch.setattr("fashionbench.experiments.whole._answer_alike", instead)
     faults = story_of(net, tmp_path / "off", data).faults
     assert any(fault.startswith(way) for fault in faults), faults
 
