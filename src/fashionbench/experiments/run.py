@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -255,13 +256,19 @@ def _recorded(run: _Run, dataset: Dataset, folder: Path, examined: Examination) 
         "parameters": record.parameters,
         "test_accuracy": record.scores.accuracy,
         "temperature": run.test.temperature,
-        "pictures": picture_facts(dataset.train.images.cpu().numpy(), dataset.levels),
+        "pictures": _pictures(dataset),
         "environment": record.environment,
     }
     path = checkpoint_path(folder, job, device.type)
     images = None if "random" in record.remarks else dataset.test.images
     save_model(model, path, job, facts, images)
     return record
+
+
+@lru_cache(maxsize=1)
+def _pictures(dataset: Dataset) -> dict[str, Any]:
+    """Sum up the training images once for all runs on them: they may lie on an accelerator."""
+    return picture_facts(dataset.train.images.cpu().numpy(), dataset.levels)
 
 
 def _outcome(trained: Fit, logits: NDArray[np.float32], called: set[int]) -> Outcome:
