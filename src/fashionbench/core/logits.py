@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-__all__ = ["batch_size", "infer", "pixels"]
+__all__ = ["are_alike", "batch_size", "infer", "pixels"]
 
 View = Callable[[Tensor], Tensor]
 BATCH = 1000
@@ -63,6 +63,17 @@ def infer(model: nn.Module, images: Tensor, views: str = "one") -> NDArray[np.fl
         logits: NDArray[Any] = torch.cat(parts).float().cpu().numpy()
     model.train(was_training)
     return logits
+
+
+def are_alike(found: Any, expected: Any, tolerance: float) -> bool:
+    """Tell whether two arrays, or tensors, differ by at most a part of the largest number expected.
+
+    Where all that is expected is below 1 it is that part of 1.
+    """
+    if found.shape != expected.shape:
+        return False
+    largest = tolerance * max(1.0, float(abs(expected).max()))
+    return bool(abs(found - expected).max() <= largest)
 
 
 def batch_size(model: nn.Module, images: Tensor) -> int:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from fashionbench.config.study import Job
 from fashionbench.core.global_state import silent
-from fashionbench.core.logits import pixels
+from fashionbench.core.logits import are_alike, pixels
 from fashionbench.core.own_code import told
 from fashionbench.core.snapshot import hidden_layers, shared_state
 from fashionbench.data.datasets import Dataset
@@ -232,10 +232,7 @@ def _answers_alone(model: nn.Module, images: Tensor) -> Tensor | None:
 
 def _are_alike(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors are the same but for rounding; a number that is none is like itself."""
-    if one.shape != other.shape:
-        return False
-    largest = ROUNDING * max(1.0, float(one.abs().max()))
-    return torch.equal(one, other) or bool(((one - other).abs() <= largest).all())
+    return torch.equal(one, other) or are_alike(other, one, ROUNDING)
 
 
 def _are_same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:

@@ -5,13 +5,12 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fashionbench.core.copies import copy_model
 from fashionbench.core.global_state import silent
-from fashionbench.core.logits import infer
+from fashionbench.core.logits import are_alike, infer
 from fashionbench.core.own_code import run_anew, told
 from fashionbench.core.snapshot import plain_state
 from fashionbench.errors import FashionbenchError, StoreError
@@ -33,10 +32,10 @@ def why_unloadable(model: nn.Module, path: Path, images: Tensor) -> str | None:
     that it was asked, and to some (N, 28, 28) uint8 `images`.
     """
     try:
-        with silent():
-            rebuilt = _rebuilt(model, path)
-        anew = plain_state(rebuilt)  # before it settles on what it is asked
         facts = load_facts(path)
+        with silent():
+            rebuilt = _rebuilt(model, path, facts)
+        anew = plain_state(rebuilt)  # before it settles on what it is asked
         if answers_as_recorded(rebuilt, facts) and _answer_alike(model, rebuilt, images, facts):
             return None
     except StoreError:  # weights that do not fit
@@ -70,17 +69,16 @@ def _answer_alike(
     if not facts.get("answers"):
         return True
     expected, found = (infer(each, images[:ASKED]) for each in (model, rebuilt))
-    largest = facts["answers"]["tolerance"] * max(1.0, float(np.abs(expected).max()))
-    return bool(np.abs(found - expected).max() <= largest)
+    return are_alike(found, expected, facts["answers"]["tolerance"])
 
 
-def _rebuilt(model: nn.Module, path: Path) -> nn.Module:
+def _rebuilt(model: nn.Module, path: Path, facts: dict[str, Any]) -> nn.Module:
     """Rebuild as a new process would: without what training left in classes and in their file."""
     net = model.net if isinstance(model, Adapter) else model
-    if is_as_first_asked(load_facts(path)["job"]["model"], net):
-        return rebuild_model(path)
+    if is_as_first_asked(facts["job"]["model"], net):
+        return rebuild_model(path, facts)
     with run_anew():
-        return rebuild_model(path)
+        return rebuild_model(path, facts)
 
 
 def lost_by_a_stop(

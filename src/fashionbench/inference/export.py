@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
-from fashionbench.core.logits import batch_size, infer, pixels
+from fashionbench.core.logits import are_alike, batch_size, infer, pixels
 from fashionbench.data.datasets import DATASETS, load_arrays
 from fashionbench.errors import FashionbenchError, StoreError, UsageError
 from fashionbench.inference.predictor import Predictor, load_predictor
@@ -256,7 +256,7 @@ FORMATS = {
 def _compare(found: NDArray[Any], expected: NDArray[Any], label: str) -> float:
     """The largest difference of a logit. Raises StoreError if that is more than rounding."""
     largest = float(np.abs(found - expected).max())
-    if not largest <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
+    if not are_alike(found, expected, TOLERANCE):
         raise StoreError(
             f"The exported {label} does not answer as the original (its logits differ by "
             f"{largest:.2g}), so nothing was written; try another --to."

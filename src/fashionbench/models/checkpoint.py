@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from fashionbench.config.study import Job
 from fashionbench.core.files import slug, write_atomically
-from fashionbench.core.logits import infer
+from fashionbench.core.logits import are_alike, infer
 from fashionbench.errors import StoreError
 from fashionbench.models.adapter import Interface
 from fashionbench.models.build import build_model
@@ -139,7 +139,7 @@ def load_model(path: Path | str) -> nn.Module:
             f"The source of {job.model}, or what it reads, has changed since {path} was written; "
             "train again."
         )
-    model = rebuild_model(path)
+    model = rebuild_model(path, facts)
     if not answers_as_recorded(model, facts):
         raise StoreError(
             f"{path} cannot be loaded: the model that is rebuilt from it answers otherwise than "
@@ -150,13 +150,13 @@ def load_model(path: Path | str) -> nn.Module:
     return model
 
 
-def rebuild_model(path: Path) -> nn.Module:
+def rebuild_model(path: Path, facts: dict[str, Any]) -> nn.Module:
     """Build the model of a checkpoint, from the run's own seed, and give it the file's weights.
 
+    `facts` are what stands beside the file.
     For a file that was written just now: whether the source is still the same is not looked at,
     nor what the model answers. Raises StoreError for weights that do not fit.
     """
-    facts = load_facts(path)
     job, interface, classes = _read_pair(path, lambda: _how_to_build(facts))
     weights = _read_pair(path, lambda: parse_tensors(path.read_bytes()))
     name = without_weights(job.model)  # a file that it began with is no longer needed
@@ -188,9 +188,7 @@ def answers_as_recorded(model: nn.Module, facts: dict[str, Any]) -> bool:
     expected = np.array(recorded["logits"])
     content = zlib.decompress(base64.b64decode(recorded["images"]))
     images = np.frombuffer(content, np.uint8).reshape(len(expected), 28, 28)
-    found = infer(model, torch.tensor(images))
-    largest = recorded["tolerance"] * max(1.0, float(np.abs(expected).max()))
-    return found.shape == expected.shape and bool(np.abs(found - expected).max() <= largest)
+    return are_alike(infer(model, torch.tensor(images)), expected, recorded["tolerance"])
 
 
 def _side_file(path: Path) -> Path:

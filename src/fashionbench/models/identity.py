@@ -93,11 +93,11 @@ def _identify_own(name: str, reference: str, classes: int) -> Source:
         shared = shared_state(second)
         asked = _as_first_asked(build, reference, (values, global_values(build), shared))
         values, changed, _ = asked
-        found = [values | structure(first), changed | structure(second)]
-        if structure(first).keys() == structure(second).keys():
-            alike = {f"{key} =": said for key, said in constants(first, second).items()}
-            found = [facts | alike for facts in found]
-    return Source(text, digest_values(*found).removeprefix("~"))
+        one, other = structure(first), structure(second)
+        alike = constants(first, second) if one.keys() == other.keys() else {}
+        equal = {f"{key} =": said for key, said in alike.items()}
+    found = digest_values(values | one | equal, changed | other | equal)
+    return Source(text, found.removeprefix("~"))
 
 
 _Values = tuple[dict[str, str], dict[str, str], dict[str, str]]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fashionbench.core.copies import copy_model
+from fashionbench.core.logits import are_alike
 from fashionbench.core.snapshot import is_known
 from fashionbench.training.devices import isolated
 
@@ -39,8 +40,7 @@ def _answers_alike(model: nn.Module, images: Tensor, anew: Callable[[], nn.Modul
             expected, found = (_answer(other, images) for other in (before, after))
     except Exception:  # whatever a person's own code may raise
         return False
-    largest = TOLERANCE * max(1.0, float(expected.abs().max()))
-    return bool((found - expected).abs().max() <= largest)
+    return are_alike(found, expected, TOLERANCE)
 
 
 def _answer(model: nn.Module, images: Tensor) -> Tensor:
