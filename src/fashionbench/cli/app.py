@@ -124,10 +124,7 @@ def compare(
     parallel: Annotated[
         str, typer.Option(help="how seeds run together: auto, stacked, processes or serial")
     ] = "auto",
-    jobs: Annotated[
-        str | None,
-        typer.Option(metavar="N", help="the most processes at once", show_default="one a thread"),
-    ] = None,
+    jobs: Annotated[str | None, typer.Option(metavar="N", help="at most N processes")] = None,
     out: Annotated[
         Path | None, typer.Option(help="run folder", show_default="runs/DATASET")
     ] = None,
