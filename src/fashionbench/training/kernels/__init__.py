@@ -1,0 +1,1 @@
+"""Small networks trained by one C function: images in, gradients out."""

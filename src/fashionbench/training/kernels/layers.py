@@ -1,0 +1,247 @@
+"""A model -> the row of layers that it is, as the C function takes them; None where it is none.
+
+The model's forward pass is traced (torch.fx), so it does not matter how it is written down:
+Sequentials within Sequentials, or a line a layer with torch.nn.functional.
+"""
+
+import math
+import operator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import fx, nn
+
+__all__ = ["CONVOLUTION", "MATRIX", "MEAN", "Layer", "find_layers"]
+
+CONVOLUTION, MEAN, MATRIX = range(3)
+"""Kinds of layers, in the order of the C source."""
+MOST_CHANNELS = 64
+LARGEST_KERNEL = 7
+LARGEST_MATRIX = 2**18
+"""Numbers of a matrix above which torch's products are faster."""
+
+
+@dataclass
+class Layer:
+    """A convolution, a mean over all places or a matrix, with what follows it."""
+
+    kind: int
+    inputs: int
+    outputs: int
+    height: int
+    width: int
+    kernel: int = 1
+    stride: int = 1
+    padding: int = 0
+    module: nn.Conv2d | nn.Linear | None = None
+    norm: nn.BatchNorm2d | None = None
+    relu: bool = False
+    pool: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, rows and columns of its output."""
+        if self.kind != CONVOLUTION:
+            return self.outputs, 1, 1
+        height, width = (
+            (side + 2 * self.padding - self.kernel) // self.stride + 1
+            for side in (self.height, self.width)
+        )
+        return (self.outputs, height // 2, width // 2) if self.pool else (self.outputs, height, width)
+
+
+class _NotInARow(Exception):
+    """The model is something else than a row of the layers that are known here."""
+
+
+def find_layers(model: nn.Module, height: int, width: int) -> list[Layer] | None:
+    """Read a model for (B, 1, height, width) images as a row of layers; None where it is none.
+
+    What is found is what the forward pass says in the mode that the model is in. Nothing that a
+    person attached to it (hooks, parametrizations, tensors used twice) may be overlooked, so each
+    of these makes it none.
+    """
+    if any(module.__dict__.get(hooks) for module in model.modules() for hooks in _HOOKS):
+        return None
+    try:
+        row = _Row((1, height, width))
+        row.read(model, fx.symbolic_trace(model).graph)
+    except Exception:  # whatever a person's own code may raise, given no images to compute with
+        return None
+    used = [id(p) for layer in row.layers for m in (layer.module, layer.norm) if m is not None
+            for p in m.parameters()]
+    return row.layers if row.is_whole and len(set(used)) == len(used) else None
+
+
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_pre_hooks",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+)
+
+
+@dataclass
+class _Row:
+    """The layers read so far, and the shape of what they give."""
+
+    shape: tuple[int, ...]
+    layers: list[Layer] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        return bool(self.layers) and len(self.shape) == 1 and self.layers[-1].kind == MATRIX
+
+    def read(self, model: nn.Module, graph: fx.Graph) -> None:
+        """Take in a graph's nodes; each computes on the one before, or on numbers alone."""
+        images, *nodes, output = graph.nodes
+        last = images
+        numbers: set[fx.Node] = set()
+        for node in nodes:
+            if _is_about_sizes(node):
+                numbers.add(node)
+                continue
+            if node.args[0] is not last or not numbers.issuperset(node.all_input_nodes[1:]):
+                raise _NotInARow
+            self._add(model, node)
+            last = node
+        if output.args[0] is not last:
+            raise _NotInARow
+
+    def _add(self, model: nn.Module, node: fx.Node) -> None:
+        if node.op == "call_module":
+            self._add_module(model.get_submodule(str(node.target)))
+            return
+        arguments = [*node.args[1:]]
+        match node.target:
+            case torch.relu | F.relu | "relu" | "relu_" | torch.relu_:
+                self._relu()
+            case torch.flatten | "flatten":
+                self._flatten(*arguments, **node.kwargs)
+            case "view" | "reshape" | torch.reshape:
+                self._reshape(*arguments)
+            case F.max_pool2d | torch.max_pool2d:
+                self._add_module(nn.MaxPool2d(*arguments, **node.kwargs))
+            case F.adaptive_avg_pool2d:
+                self._add_module(nn.AdaptiveAvgPool2d(*arguments, **node.kwargs))
+            case _:
+                raise _NotInARow
+
+    def _add_module(self, module: nn.Module) -> None:
+        kind: Any = type(module)
+        if kind is nn.Conv2d:
+            self._convolve(module)
+        elif kind is nn.Linear:
+            self._multiply(module)
+        elif kind is nn.BatchNorm2d:
+            self._normalize(module)
+        elif kind is nn.ReLU:
+            self._relu()
+        elif kind is nn.MaxPool2d:
+            self._pool(module)
+        elif kind is nn.AdaptiveAvgPool2d:
+            self._average(module)
+        elif kind is nn.Flatten:
+            self._flatten(module.start_dim, module.end_dim)
+        elif not (kind is nn.Identity or (kind in (nn.Dropout, nn.Dropout2d) and module.p == 0)):
+            raise _NotInARow
+
+    def _convolve(self, module: nn.Conv2d) -> None:
+        channels, height, width = self.shape
+        (kernel, across), (stride, along) = module.kernel_size, module.stride
+        known = (
+            module.groups == 1
+            and module.dilation == (1, 1)
+            and module.padding_mode == "zeros"
+            and isinstance(module.padding, tuple)
+            and len(set(module.padding)) == 1
+            and kernel == across <= LARGEST_KERNEL
+            and stride == along <= 2
+            and max(module.in_channels, module.out_channels) <= MOST_CHANNELS
+            and module.in_channels == channels
+        )
+        if not known:
+            raise _NotInARow
+        padding = int(module.padding[0])
+        layer = Layer(
+            CONVOLUTION, channels, module.out_channels, height, width, kernel, stride, padding, module
+        )
+        self._append(layer)
+
+    def _multiply(self, module: nn.Linear) -> None:
+        if self.shape != (module.in_features,) or module.weight.numel() > LARGEST_MATRIX:
+            raise _NotInARow
+        layer = Layer(MATRIX, module.in_features, module.out_features, 1, 1, module=module)
+        self._append(layer)
+        self.shape = self.shape[:1]
+
+    def _average(self, module: nn.AdaptiveAvgPool2d) -> None:
+        channels, height, width = self.shape
+        if module.output_size not in (1, (1, 1)):
+            raise _NotInARow
+        self._append(Layer(MEAN, channels, channels, height, width))
+
+    def _append(self, layer: Layer) -> None:
+        self.layers.append(layer)
+        self.shape = layer.shape
+        if min(self.shape) < 1:
+            raise _NotInARow
+
+    def _last(self, kind: int) -> Layer:
+        """The layer that something follows, before which there must be one of a kind."""
+        if not self.layers or self.layers[-1].kind != kind:
+            raise _NotInARow
+        return self.layers[-1]
+
+    def _normalize(self, module: nn.BatchNorm2d) -> None:
+        layer = self._last(CONVOLUTION)
+        plain = layer.norm is None and not layer.relu and not layer.pool
+        usual = module.affine and module.track_running_stats and module.momentum is not None
+        if not (plain and usual and module.num_features == layer.outputs):
+            raise _NotInARow
+        layer.norm = module
+
+    def _relu(self) -> None:
+        if not self.layers or self.layers[-1].kind == MEAN:
+            raise _NotInARow
+        self.layers[-1].relu = True  # once more changes nothing, nor does pooling in between
+
+    def _pool(self, module: nn.MaxPool2d) -> None:
+        layer = self._last(CONVOLUTION)
+        usual = module.kernel_size in (2, (2, 2)) and module.stride in (2, (2, 2))
+        plain = module.padding in (0, (0, 0)) and module.dilation in (1, (1, 1))
+        if layer.pool or len(self.shape) != 3 or not (usual and plain) or module.ceil_mode:
+            raise _NotInARow
+        layer.pool = True
+        self.shape = layer.shape
+        if min(self.shape) < 1:
+            raise _NotInARow
+
+    def _flatten(self, start_dim: int = 0, end_dim: int = -1) -> None:
+        if start_dim != 1 or end_dim not in (-1, len(self.shape)):
+            raise _NotInARow
+        self.shape = (math.prod(self.shape),)
+
+    def _reshape(self, *sizes: Any) -> None:
+        """Only (B, features), however B and the features are written."""
+        first, last = sizes[0] if len(sizes) == 1 else sizes
+        features = math.prod(self.shape)
+        if not (isinstance(first, fx.Node) and last in (-1, features)) and (first, last) != (
+            -1,
+            features,
+        ):
+            raise _NotInARow
+        self.shape = (features,)
+
+
+def _is_about_sizes(node: fx.Node) -> bool:
+    """Tell whether a node asks for a tensor's sizes, or for one of them."""
+    if node.op == "call_method":
+        return node.target == "size"
+    if node.op == "call_function":
+        return node.target is operator.getitem or (
+            node.target is getattr and node.args[1] == "shape"
+        )
+    return False
