@@ -50,7 +50,7 @@ def study(model: str, flags: Any) -> dict[str, Any]:
     recipes = [recipe_of(model, kind, flags.epochs) for kind in KINDS]
     folder = flags.out / model
     result = fb.compare([model], recipes, flags.seeds, data=flags.data, out=folder)
-    document = result.document
+    document = result.document.model_dump()
     gains = {
         pair.second.recipe: {
             "mean": -pair.found.difference,

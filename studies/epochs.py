@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import fashionbench as fb
 from fashionbench.report.entries import Entry
-from fashionbench.stats.difference import summarize
+from fashionbench.stats.intervals import summarize
 
 SEEDS = {"v0": 20, "mlp": 20, "v2": 5}
 PATIENCE = 5
@@ -32,7 +32,7 @@ def study(model: str, epochs: int, data: Path | None, out: Path) -> dict[str, An
     result = fb.compare([model], recipes, SEEDS[model], data=data, out=out / model)
     first, second = result.entries
     (pair,) = result.pairs
-    document = result.document
+    document = result.document.model_dump()
     losses, accuracies = curves(first)
     return {
         "model": model,

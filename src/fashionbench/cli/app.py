@@ -163,8 +163,8 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Render the report of a run folder's last comparison again, without training."""
+    from fashionbench.experiments.result import load_result
     from fashionbench.report.page import write_report
-    from fashionbench.report.result import load_result
 
     result = load_result(run_dir)
     write_report(result)

@@ -16,10 +16,10 @@ from fashionbench.config.study import WAYS, Study, Way
 from fashionbench.core.progress import progress_bar, say
 from fashionbench.data.datasets import DATASETS, dataset_entry, identify_dataset, load_data
 from fashionbench.errors import Interrupted, UsageError
+from fashionbench.experiments.result import Result
 from fashionbench.models.build import build_model
 from fashionbench.models.identity import identify
 from fashionbench.models.table import MODELS, model_entry
-from fashionbench.report.result import Result, collect
 from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore
 
@@ -194,7 +194,7 @@ def run_study(
     store = RunStore(folder, create=True)
     while True:
         _run_missing(study, store, data, command, way)
-        result = collect(store, study, command)
+        result = Result.collect(store, study, command)
         wider = _add_seeds(result)
         if wider is None:
             break

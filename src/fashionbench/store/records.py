@@ -30,22 +30,22 @@ class RunRecord:
     """None where they cannot be counted."""
     train_seconds: float | None
     """Wall clock of the training loop; None where the run was not alone on its device."""
-    other_seconds: dict[str, float]
+    other_seconds: dict[str, float] = field(repr=False)
     """Beside the training loop: warm_up, validation, test."""
-    curve: list[tuple[float, float]]
+    curve: list[tuple[float, float]] = field(repr=False)
     """Training loss: epochs passed, mean loss of the batches since the point before."""
-    validation_curve: list[tuple[int, float, float]]
+    validation_curve: list[tuple[int, float, float]] = field(repr=False)
     """Epoch, validation loss, validation accuracy; empty where none are held out."""
     scores: Scores
     dead_classes: list[int]
     """Classes that the run never predicts on the test set."""
-    environment: dict[str, Any]
+    environment: dict[str, Any] = field(repr=False)
     recorded_at: str
     best_epoch: int | None
     """The epoch whose weights were restored and tested; None where they are the last one's."""
-    predicted: NDArray[np.uint8]
+    predicted: NDArray[np.uint8] = field(repr=False)
     """(N,) the predicted class of each test image."""
-    losses: NDArray[np.float32]
+    losses: NDArray[np.float32] = field(repr=False)
     """(N,) the cross-entropy of each test image, in nats."""
     first_weights: str = ""
     """Runs that have this in common begin with the same weights; "" where that is not known."""
@@ -73,5 +73,5 @@ class TestSet:
     name: str
     title: str
     classes: tuple[str, ...]
-    images: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
+    images: NDArray[np.uint8] = field(repr=False)
+    labels: NDArray[np.uint8] = field(repr=False)
