@@ -15,7 +15,7 @@ from test_run import jobs
 
 from fashionbench.config.study import Job
 from fashionbench.data.datasets import identify_dataset
-from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.planning import plan
 from fashionbench.store.run_store import RunStore
 
 OWN_MODELS = """
