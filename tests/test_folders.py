@@ -23,7 +23,7 @@ from fashionbench.errors import DataError, UsageError
 from fashionbench.experiments.comparison import compare, plan
 from fashionbench.inference.export import export_model
 
-QUICK = {"epochs": 1, "batch_size": 8, "device": "cpu", "jobs": "serial"}
+QUICK = {"epochs": 1, "batch_size": 8, "device": "cpu", "parallel": "serial"}
 
 
 def write_pictures(folder: Path, names: tuple[str, ...], count: int) -> None:

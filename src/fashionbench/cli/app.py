@@ -121,10 +121,10 @@ def compare(
     dataset: DatasetOption = "fashion-mnist",
     data: DataOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
-    jobs: Annotated[
-        str,
-        typer.Option(help="how seeds run together: auto, stacked, processes or serial"),
+    parallel: Annotated[
+        str, typer.Option(help="how seeds run together: auto, stacked, processes or serial")
     ] = "auto",
+    jobs: Annotated[str | None, typer.Option(metavar="N", help="at most N processes")] = None,
     out: Annotated[
         Path | None, typer.Option(help="run folder", show_default="runs/DATASET")
     ] = None,
@@ -136,9 +136,10 @@ def compare(
     Finished runs stay in the run folder: stopped and given again, the same command
     goes on where it was. Writes report.html, report.md, results.csv and results.json.
     """
-    from fashionbench.experiments.comparison import choose_way, default_folder, plan, run_study
+    from fashionbench.config.study import Execution
+    from fashionbench.experiments.comparison import default_folder, plan, run_study
 
-    way = choose_way(jobs)
+    execution = Execution.checked({"parallel": parallel, "jobs": jobs}, "compare")
     with redirect_stdout(sys.stderr):  # a person's own model may print
         study = plan(
             _names(models),
@@ -153,7 +154,7 @@ def compare(
         )
         words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]
         command = shlex.join(["fashionbench", *words])
-        result = run_study(study, out or default_folder(dataset), data, command, way)
+        result = run_study(study, out or default_folder(dataset), data, command, execution)
     _show(result, as_json)
 
 
