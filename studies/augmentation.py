@@ -42,7 +42,7 @@ def recipe_of(model: str, kind: str, epochs: int) -> fb.Recipe:
         weight_decay=5e-4,
         **KINDS[kind],
     )
-    return recipe.model_copy(update={"name": kind})
+    return recipe.renamed(kind)
 
 
 def study(model: str, flags: Any) -> dict[str, Any]:

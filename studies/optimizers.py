@@ -72,7 +72,7 @@ class Tuning:
 
 def recipe_of(kind: str, rate: float) -> fb.Recipe:
     recipe = fb.load_recipe("seed").override(**KINDS[kind], learning_rate=rate)
-    return recipe.model_copy(update={"name": kind})
+    return recipe.renamed(kind)
 
 
 def study(model: str, tuning: Tuning, data: Path | None, out: Path) -> dict[str, Any]:

@@ -41,8 +41,11 @@ def recipes(images: int) -> tuple[fb.Recipe, fb.Recipe]:
         unfreeze_every=max(1, epochs // (4 * STAGES)),
         precision="bf16",
     )
-    scratch = {"probe_epochs": 0, "unfreeze_every": None, "layer_decay": 1.0, "name": "scratch"}
-    return transfer.model_copy(update=scratch), transfer.model_copy(update={"name": "transfer"})
+    scratch = {"probe_epochs": 0, "unfreeze_every": None, "layer_decay": 1.0}
+    return (
+        transfer.model_copy(update=scratch).renamed("scratch"),
+        transfer.renamed("transfer"),
+    )
 
 
 def study(model: str, images: int, flags: Any) -> dict[str, Any]:

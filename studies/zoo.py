@@ -92,7 +92,7 @@ def recipe_of(model: str, epochs: int, device: str) -> fb.Recipe:
         "precision": "bf16" if device == "cuda" else "fp32",
     }
     recipe = fb.load_recipe("seed").override(**settings | OWN.get(model, {}))
-    return recipe.model_copy(update={"name": "zoo"})
+    return recipe.renamed("zoo")
 
 
 def figures(result: Result) -> dict[str, Any]:

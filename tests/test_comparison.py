@@ -251,7 +251,7 @@ def test_recipes_of_one_name_are_told_apart_and_equal_ones_refused(tmp_path: Pat
         path.write_text(f"momentum = {momentum}\n")
     a, b, c = map(str, paths)
     study = plan(["v0"], [a, b, "seed"], 1, dataset="silhouettes", epochs=1)
-    names = [recipe.name for recipe in study.recipes]
+    names = [recipe.label for recipe in study.recipes]
     assert names == [f"{tmp_path}/a/mine epochs=1", f"{tmp_path}/b/mine epochs=1", "seed epochs=1"]
     with pytest.raises(UsageError, match=r"b/mine and .*c/mine train in the same way; name one"):
         plan(["v0"], [b, c], 1, dataset="silhouettes")
@@ -259,7 +259,7 @@ def test_recipes_of_one_name_are_told_apart_and_equal_ones_refused(tmp_path: Pat
 
 def test_two_recipes_of_one_name_are_refused() -> None:
     seed = fb.load_recipe("seed")
-    longer = seed.override(epochs=5).model_copy(update={"name": "seed"})
+    longer = seed.override(epochs=5).renamed("seed")
     with pytest.raises(UsageError, match="Two recipes are called seed"):
         plan(["v0"], [seed, longer], 1, dataset="silhouettes")
 

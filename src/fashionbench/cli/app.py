@@ -249,7 +249,7 @@ def recipes(
     if as_json:
         typer.echo(json.dumps(recipe.model_dump() | pictures, indent=2, default=str))
         return
-    for key, value in recipe.model_dump().items():
+    for key, value in recipe.model_dump(exclude={"overrides"}).items():
         if value is not None:
             typer.echo(as_toml(key, value))
     for kind, path in pictures.items():
@@ -304,7 +304,7 @@ def train(
         command = shlex.join(["fashionbench", *map(printable, sys.argv[1:])])
         summary = train_in_folder(
             job,
-            out or Path("runs") / slug(f"{model}-{job.recipe.name}-{dataset}-seed{seed}"),
+            out or Path("runs") / slug(f"{model}-{job.recipe.label}-{dataset}-seed{seed}"),
             data,
             device=device,
             resume=resume,

@@ -48,7 +48,7 @@ class Job(Frozen):
         """A hash of everything that can change the result; names and descriptions cannot."""
         facts = self.model_copy(
             update={
-                "recipe": self.recipe.model_copy(update={"name": "", "description": ""}),
+                "recipe": self.recipe.unnamed,
                 # The content says all that matters of a folder, wherever it lies.
                 "dataset": "" if self.dataset_source else self.dataset,
             }

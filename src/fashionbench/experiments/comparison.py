@@ -111,7 +111,7 @@ def plan(
         models = [f"{identify(model, classes)[0]}:weights={weights}" for model in models]
     named = [identify(model, classes) for model in models]
     loaded = [load_recipe(recipe) if isinstance(recipe, str) else recipe for recipe in recipes]
-    chosen = _named_apart([recipe.override(**settings) for recipe in loaded], loaded, recipes)
+    chosen = _named_apart([recipe.override(**settings) for recipe in loaded], recipes)
     study = Study.checked(
         {
             "models": [name for name, _ in named],
@@ -140,29 +140,27 @@ def plan(
     return study
 
 
-def _named_apart(
-    chosen: Sequence[Recipe], loaded: Sequence[Recipe], asked: Sequence[str | Recipe]
-) -> list[Recipe]:
+def _named_apart(chosen: Sequence[Recipe], asked: Sequence[str | Recipe]) -> list[Recipe]:
     """Recipes of files with one name, or a shipped one's, are called by their paths.
 
     Of equal ones none is taken.
     """
-    names, found = [recipe.name for recipe in chosen], dict[Recipe, str]()
+    labels, found = [recipe.label for recipe in chosen], dict[Recipe, str]()
     rows = []
-    for recipe, before, given in zip(chosen, loaded, asked, strict=True):
-        if isinstance(given, str) and given != before.name:  # a file
-            changed, shipped = recipe.name.removeprefix(before.name), before.name in recipe_names()
-            if shipped or names.count(recipe.name) > 1:
+    for recipe, given in zip(chosen, asked, strict=True):
+        if isinstance(given, str) and given != recipe.name:  # a file
+            shipped = recipe.name in recipe_names()
+            if shipped or labels.count(recipe.label) > 1:
                 path = given if shipped else given.removesuffix(".toml")
-                recipe = recipe.model_copy(update={"name": path + changed})
-        same = recipe.model_copy(update={"name": "", "description": ""})
+                recipe = recipe.model_copy(update={"name": path})
+        same = recipe.unnamed
         if same in found:
             raise UsageError(
-                f"The recipes {found[same]} and {recipe.name} train in the same way; name one."
+                f"The recipes {found[same]} and {recipe.label} train in the same way; name one."
             )
-        if recipe.name in found.values():
-            raise UsageError(f"Two recipes are called {recipe.name}; give one another name.")
-        found[same] = recipe.name
+        if recipe.label in found.values():
+            raise UsageError(f"Two recipes are called {recipe.label}; give one another name.")
+        found[same] = recipe.label
         rows.append(recipe)
     return rows
 
