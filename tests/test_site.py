@@ -1,6 +1,7 @@
 """The site shows all pages and the whole public interface; every link leads somewhere."""
 
 import re
+import runpy
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,3 +54,18 @@ def test_the_python_page_explains_every_setting_of_a_recipe() -> None:
     for name, field in Recipe.model_fields.items():
         default = "" if field.is_required() else f"`{field.default!r}`"
         assert f"| `{name}` | {default} | {field.description} |" in text
+
+
+def test_the_picture_of_the_rooms_is_drawn_from_the_imports_as_they_are() -> None:
+    drawing = runpy.run_path(str(ROOT / "docs" / "rooms.py"))
+    assert drawing["PICTURE"].read_text("utf-8") == drawing["draw_rooms"](), (
+        "The rooms or their imports have changed: run python docs/rooms.py."
+    )
+
+
+def test_every_file_named_in_the_architecture_exists() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    package = ROOT / "src" / "fashionbench"
+    files = re.findall(r"`((?:\w+/)+\w+\.\w+)`", text)
+    assert files
+    assert [file for file in files if not (package / file).exists()] == []
