@@ -121,9 +121,7 @@ def compare(
     dataset: DatasetOption = "fashion-mnist",
     data: DataOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
-    parallel: Annotated[
-        str, typer.Option(help="how seeds run together: auto, stacked, processes or serial")
-    ] = "auto",
+    parallel: Annotated[str, typer.Option(help="auto, stacked, processes or serial")] = "auto",
     jobs: Annotated[str | None, typer.Option(metavar="N", help="at most N processes")] = None,
     out: Annotated[
         Path | None, typer.Option(help="run folder", show_default="runs/DATASET")
