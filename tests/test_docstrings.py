@@ -28,9 +28,7 @@ def test_the_examples_run_one_after_another(
     assert told == []
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in NAMES if inspect.isfunction(getattr(fb, name))]
-)
+@pytest.mark.parametrize("name", [name for name in NAMES if inspect.isfunction(getattr(fb, name))])
 def test_every_public_function_has_an_example(name: str) -> None:
     docstring = inspect.getdoc(getattr(fb, name)) or ""
     assert doctest.DocTestParser().get_examples(docstring)
