@@ -25,9 +25,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from drawn_nets import Net, draw_net
+from factories import write_idx
 from numpy.typing import NDArray
 from safetensors.torch import load_file
-from test_folders import write_idx
 from torch import Tensor, nn
 from tqdm import tqdm
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_folders import some_arrays, write_idx
+from factories import some_arrays, write_idx
 from torch import nn
 
 import fashionbench as fb

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from factories import drawn, photo
 from PIL import Image
-from test_photos import drawn, photo
 
 from fashionbench.config.study import Job
 from fashionbench.core.logits import infer

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import run_cli
+from factories import run_cli
 from torch import Tensor
 
 from fashionbench.config.study import Job
