@@ -11,7 +11,7 @@ DOCUMENTS := README.md CHANGELOG.md CONTRIBUTING.md docs examples findings studi
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help compare test check docs format environment lock clean
+.PHONY: help compare test quick check docs format environment lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +21,9 @@ compare: environment ## compare the three models and write the report; flags in 
 
 test: check docs ## everything that must hold: the checks, the documents, the tests
 	$(BIN)/pytest --numprocesses auto --dist loadfile
+
+quick: check ## the checks, and the tests that together take less than a minute on two cores
+	$(BIN)/pytest --numprocesses auto --dist loadfile -m "not slow"
 
 check: environment ## style, types and layers, without the tests
 	$(BIN)/ruff check

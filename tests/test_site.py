@@ -63,9 +63,9 @@ def test_the_picture_of_the_rooms_is_drawn_from_the_imports_as_they_are() -> Non
     )
 
 
-def test_every_file_named_in_the_architecture_exists() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_every_file_named_exists(page: str) -> None:
     package = ROOT / "src" / "fashionbench"
-    files = re.findall(r"`((?:\w+/)+\w+\.\w+)`", text)
+    files = re.findall(r"`((?:\w+/)+(?:\w+\.\w+)?)`", (ROOT / page).read_text("utf-8"))
     assert files
     assert [file for file in files if not (package / file).exists()] == []

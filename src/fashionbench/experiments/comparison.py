@@ -58,6 +58,11 @@ def compare(
 
     Raises UsageError, DataError or StoreError for what cannot be done, and
     Interrupted after Ctrl-C.
+
+    Examples:
+        >>> result = fb.compare(["v0", "mlp"], seeds=2, dataset="silhouettes", epochs=1)
+        >>> [entry.label for entry in result.entries]
+        ['FashionMnistModelV0', 'MLP']
     """
     execution = Execution.checked({"parallel": parallel, "jobs": jobs}, "comparison")
     study = plan(
