@@ -85,5 +85,8 @@ def load_result(folder: Path | str) -> Result:
     """Load the last comparison of a run folder, as far as its runs are finished.
 
     Raises StoreError if the folder holds none, or none of its runs is finished.
+
+    Examples:
+        >>> result = fb.load_result("runs/silhouettes")
     """
     return Result.load(Path(folder))

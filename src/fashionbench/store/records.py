@@ -15,7 +15,7 @@ Outcome = Literal["ok", "collapsed", "diverged"]
 """collapsed: one class called for all images; diverged: the loss is no number."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunRecord:
     """One finished run, with all that a comparison needs to know of it. N test images."""
 
@@ -30,22 +30,22 @@ class RunRecord:
     """None where they cannot be counted."""
     train_seconds: float | None
     """Wall clock of the training loop; None where the run was not alone on its device."""
-    other_seconds: dict[str, float] = field(repr=False)
+    other_seconds: dict[str, float]
     """Beside the training loop: warm_up, validation, test."""
-    curve: list[tuple[float, float]] = field(repr=False)
+    curve: list[tuple[float, float]]
     """Training loss: epochs passed, mean loss of the batches since the point before."""
-    validation_curve: list[tuple[int, float, float]] = field(repr=False)
+    validation_curve: list[tuple[int, float, float]]
     """Epoch, validation loss, validation accuracy; empty where none are held out."""
     scores: Scores
     dead_classes: list[int]
     """Classes that the run never predicts on the test set."""
-    environment: dict[str, Any] = field(repr=False)
+    environment: dict[str, Any]
     recorded_at: str
     best_epoch: int | None
     """The epoch whose weights were restored and tested; None where they are the last one's."""
-    predicted: NDArray[np.uint8] = field(repr=False)
+    predicted: NDArray[np.uint8]
     """(N,) the predicted class of each test image."""
-    losses: NDArray[np.float32] = field(repr=False)
+    losses: NDArray[np.float32]
     """(N,) the cross-entropy of each test image, in nats."""
     first_weights: str = ""
     """Runs that have this in common begin with the same weights; "" where that is not known."""
@@ -55,6 +55,11 @@ class RunRecord:
     """Of test images shown one at a time, where an answer depends on those beside an image."""
     dataset_notes: list[str] = field(default_factory=list)
     """What a reader must know of the data set's pictures, a sentence each."""
+
+    def __repr__(self) -> str:
+        job = self.job
+        about = f"{job.model!r}, recipe={job.recipe.label!r}, seed={job.seed}"
+        return f"RunRecord({about}, accuracy={self.scores.accuracy:.4f}, outcome={self.outcome!r})"
 
     @property
     def validation_accuracy(self) -> float | None:
