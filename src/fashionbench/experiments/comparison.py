@@ -6,6 +6,7 @@ processes that share a run folder take turns.
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,15 +108,16 @@ def plan(
     if not models or not recipes:
         raise UsageError("There is nothing to compare; name at least one model and one recipe.")
     classes = len(dataset_entry(dataset).classes)
-    if weights is not None:
-        models = [f"{identify(model, classes)[0]}:weights={weights}" for model in models]
     named = [identify(model, classes) for model in models]
+    if weights is not None:
+        given = (replace(spec, weights=spec.weights or str(weights)) for spec, _ in named)
+        named = [identify(spec, classes) for spec in given]
     loaded = [load_recipe(recipe) if isinstance(recipe, str) else recipe for recipe in recipes]
     chosen = _named_apart([recipe.override(**settings) for recipe in loaded], recipes)
     study = Study.checked(
         {
-            "models": [name for name, _ in named],
-            "model_sources": [source for _, source in named],
+            "models": [str(spec) for spec, _ in named],
+            "model_sources": [str(source) for _, source in named],
             "recipes": chosen,
             "recipe_sources": [_identify_changes(recipe) for recipe in chosen],
             "seeds": tuple(seeds),
@@ -286,7 +288,7 @@ def _run_all(
             waiting.append((missing, examine(missing[0], dataset), timed))
     for (job, *_), examined, _ in waiting:
         for remark in examined.remarks.values():
-            say(f"{model_entry(job.model).label}: {remark}")
+            say(f"{model_entry(job.spec).label}: {remark}")
     with progress_bar(total=runs, unit="run", desc="compare") as bar:
         for jobs, examined, timed in waiting:
             run_entry(

@@ -86,7 +86,7 @@ def examine(job: Job, dataset: Dataset) -> Examination:
     build = partial(builder(job, dataset), job.seed)
     with silent():
         model = build()
-        if not model_entry(job.model).is_own:
+        if not model_entry(job.spec).is_own:
             return Examination(flops_per_image(model))
         _check_parameters(model, job.model)
         images = pixels(dataset.train.images[: 2 * IMAGES]).cpu()
