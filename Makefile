@@ -9,7 +9,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help compare test check format environment lock clean
+.PHONY: help compare test check format commands environment lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,10 @@ check: environment ## style, types and layers, without the tests
 format: environment ## put the code into the house's format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+commands: environment ## write docs/commands.md from the help of the commands
+	$(BIN)/typer fashionbench.cli.app utils docs --name fashionbench --title Commands \
+	  --output docs/commands.md
 
 environment: .venv/installed ## create or update .venv, if anything has changed
 

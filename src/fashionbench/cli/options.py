@@ -62,6 +62,10 @@ class Command(TyperCommand):
         """Return the parameters, with nothing in the place of a flag's value."""
         return without_flag_types(super().get_params(ctx))
 
+    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - typer's signature
+        """Return the first line of the help, whole."""
+        return (self.help or "").splitlines()[0]
+
 
 def without_flag_types(parameters: list[Any]) -> list[Any]:
     """Blank the type that the help would show after flags such as --json, and return all."""
