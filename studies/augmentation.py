@@ -42,14 +42,14 @@ def recipe_of(model: str, kind: str, epochs: int) -> fb.Recipe:
         weight_decay=5e-4,
         **KINDS[kind],
     )
-    return recipe.model_copy(update={"name": kind})
+    return recipe.renamed(kind)
 
 
 def study(model: str, flags: Any) -> dict[str, Any]:
     """The figures of one model: each kind, and its difference from the images as they are."""
     recipes = [recipe_of(model, kind, flags.epochs) for kind in KINDS]
     folder = flags.out / model
-    result = fb.compare([model], recipes, flags.seeds, data=flags.data, out=folder)
+    result = fb.compare([model], recipes, flags.seeds, data_dir=flags.data, out=folder)
     document = result.document
     gains = {
         pair.second.recipe: {

@@ -28,8 +28,8 @@ def study(model: str, epochs: int, data: Path | None, out: Path) -> dict[str, An
     seed = fb.load_recipe("seed")
     whole = seed.override(epochs=epochs, validation_images=VALIDATION_IMAGES)
     stopped = whole.override(patience=PATIENCE)
-    recipes = [whole.model_copy(update={"name": "whole"}), stopped]
-    result = fb.compare([model], recipes, SEEDS[model], data=data, out=out / model)
+    recipes = [whole.renamed("whole"), stopped]
+    result = fb.compare([model], recipes, SEEDS[model], data_dir=data, out=out / model)
     first, second = result.entries
     (pair,) = result.pairs
     document = result.document

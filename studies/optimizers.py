@@ -72,14 +72,14 @@ class Tuning:
 
 def recipe_of(kind: str, rate: float) -> fb.Recipe:
     recipe = fb.load_recipe("seed").override(**KINDS[kind], learning_rate=rate)
-    return recipe.model_copy(update={"name": kind})
+    return recipe.renamed(kind)
 
 
 def study(model: str, tuning: Tuning, data: Path | None, out: Path) -> dict[str, Any]:
     """Tune each optimizer and compare them: the figures of one model."""
     rates = {kind: tuning.best_rate(model, kind) for kind in KINDS}
     recipes = [recipe_of(kind, rate) for kind, rate in rates.items()]
-    result = fb.compare([model], recipes, seeds=SEEDS[model], data=data, out=out / model)
+    result = fb.compare([model], recipes, seeds=SEEDS[model], data_dir=data, out=out / model)
     entries = {entry.recipe: entry for entry in result.entries}
     best = max(entries, key=lambda kind: np.mean(entries[kind].accuracies))
     words = {}

@@ -41,8 +41,11 @@ def recipes(images: int) -> tuple[fb.Recipe, fb.Recipe]:
         unfreeze_every=max(1, epochs // (4 * STAGES)),
         precision="bf16",
     )
-    scratch = {"probe_epochs": 0, "unfreeze_every": None, "layer_decay": 1.0, "name": "scratch"}
-    return transfer.model_copy(update=scratch), transfer.model_copy(update={"name": "transfer"})
+    scratch = {"probe_epochs": 0, "unfreeze_every": None, "layer_decay": 1.0}
+    return (
+        transfer.model_copy(update=scratch).renamed("scratch"),
+        transfer.renamed("transfer"),
+    )
 
 
 def study(model: str, images: int, flags: Any) -> dict[str, Any]:
@@ -52,7 +55,7 @@ def study(model: str, images: int, flags: Any) -> dict[str, Any]:
         raise UsageError(f"{flags.weights} holds no {model}-*.th; name its folder with --weights.")
     names = (f"{model}:{GREY}", f"{model}:{GREY}:weights={found[0]}")
     results = [
-        fb.compare([name], [recipe], flags.seeds, data=flags.data, out=flags.out / recipe.name)
+        fb.compare([name], [recipe], flags.seeds, data_dir=flags.data, out=flags.out / recipe.name)
         for name, recipe in zip(names, recipes(images), strict=True)
     ]
     documents = [result.document for result in results]

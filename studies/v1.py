@@ -28,7 +28,7 @@ DEAD = 0.9
 def study(width: int, seeds: int, data: Path | None, out: Path) -> dict[str, Any]:
     """The figures of one width."""
     models = [f"{name}:hidden_units={width}" for name in ("v1", "mlp")]
-    result = fb.compare(models, seeds=seeds, data=data, out=out, jobs="stacked")
+    result = fb.compare(models, seeds=seeds, data_dir=data, out=out, parallel="stacked")
     v1, mlp = result.entries
     images, labels = fb.load_data(root=data).test.images, result.test_set.labels
     zero = [

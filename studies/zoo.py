@@ -92,7 +92,7 @@ def recipe_of(model: str, epochs: int, device: str) -> fb.Recipe:
         "precision": "bf16" if device == "cuda" else "fp32",
     }
     recipe = fb.load_recipe("seed").override(**settings | OWN.get(model, {}))
-    return recipe.model_copy(update={"name": "zoo"})
+    return recipe.renamed("zoo")
 
 
 def figures(result: Result) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def main() -> None:
     for model in flags.models.split(",") if flags.models else epochs:
         recipe, folder = recipe_of(model, epochs[model], device), flags.out / slug(model)
         compared = fb.compare(
-            [model], [recipe], flags.seeds, device=device, data=flags.data, out=folder
+            [model], [recipe], flags.seeds, device=device, data_dir=flags.data, out=folder
         )
         found[model, device] = figures(compared)
     images = fb.load_data(root=flags.data).test.images

@@ -104,7 +104,8 @@ def test_what_is_finished_outlives_a_blow_and_the_rerun_completes(
 ) -> None:
     # Forty epochs last long enough for a blow in the middle: one takes some 30 ms.
     arguments = ["compare", "--models", "v0,v1", "--seeds", "2", *QUICK[:-1], "40"]
-    arguments += ["--jobs", "serial"]  # stacked runs round otherwise, and which are is up to time
+    # Stacked runs round otherwise, and which are stacked depends on time.
+    arguments += ["--parallel", "serial"]
     (tmp_path / "whole").mkdir()
     process = subprocess.Popen(
         [sys.executable, "-m", "fashionbench", *arguments],

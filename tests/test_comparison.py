@@ -147,7 +147,7 @@ def test_an_edited_model_is_another_model(tmp_path: Path, monkeypatch: pytest.Mo
 def test_real_data_gives_the_published_accuracy(real_data: Path, tmp_path: Path) -> None:
     # One epoch of V0 already passes 75 %; above 84 % it would be too good to be true
     # for a linear model after one epoch.
-    result = fb.compare(["v0"], seeds=1, data=real_data, device="cpu", epochs=1, out=tmp_path)
+    result = fb.compare(["v0"], seeds=1, data_dir=real_data, device="cpu", epochs=1, out=tmp_path)
     run = result.entries[0].runs[0]
     assert 0.75 < run.scores.accuracy < 0.845
     assert (
@@ -198,7 +198,7 @@ def test_the_second_in_a_folder_waits_and_goes_on_where_the_first_was_killed(
         return subprocess.Popen(
             [
                 *(sys.executable, "-m", "fashionbench", "compare", "--models", "v0"),
-                *("--seeds", "7", "--jobs", "processes", "--out", str(tmp_path), *flags),
+                *("--seeds", "7", "--parallel", "processes", "--out", str(tmp_path), *flags),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -251,7 +251,7 @@ def test_recipes_of_one_name_are_told_apart_and_equal_ones_refused(tmp_path: Pat
         path.write_text(f"momentum = {momentum}\n")
     a, b, c = map(str, paths)
     study = plan(["v0"], [a, b, "seed"], 1, dataset="silhouettes", epochs=1)
-    names = [recipe.name for recipe in study.recipes]
+    names = [recipe.label for recipe in study.recipes]
     assert names == [f"{tmp_path}/a/mine epochs=1", f"{tmp_path}/b/mine epochs=1", "seed epochs=1"]
     with pytest.raises(UsageError, match=r"b/mine and .*c/mine train in the same way; name one"):
         plan(["v0"], [b, c], 1, dataset="silhouettes")
@@ -259,7 +259,7 @@ def test_recipes_of_one_name_are_told_apart_and_equal_ones_refused(tmp_path: Pat
 
 def test_two_recipes_of_one_name_are_refused() -> None:
     seed = fb.load_recipe("seed")
-    longer = seed.override(epochs=5).model_copy(update={"name": "seed"})
+    longer = seed.override(epochs=5).renamed("seed")
     with pytest.raises(UsageError, match="Two recipes are called seed"):
         plan(["v0"], [seed, longer], 1, dataset="silhouettes")
 

@@ -30,7 +30,7 @@ NAMES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-QUICK = {"epochs": 1, "batch_size": 8, "device": "cpu", "jobs": "serial"}
+QUICK = {"epochs": 1, "batch_size": 8, "device": "cpu", "parallel": "serial"}
 
 
 def write_idx(folder: Path, arrays: list[np.ndarray], *, packed: bool = False) -> Path:

@@ -45,7 +45,7 @@ class Worker(subprocess.Popen[str]):
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         super().__init__(arguments, text=True, **pipes | options)
         known = {"flops": 5, "remarks": {}}
-        about = {"data": None, "threads": 1, "path": sys.path, "examined": known}
+        about = {"data_dir": None, "threads": 1, "path": sys.path, "examined": known}
         self.tell({"folder": str(folder)} | about)
 
     def __exit__(self, *error: Any) -> None:

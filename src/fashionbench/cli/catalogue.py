@@ -109,7 +109,7 @@ def recipes(
     if as_json:
         typer.echo(json.dumps(recipe.model_dump() | pictures, indent=2, default=str))
         return
-    for key, value in recipe.model_dump().items():
+    for key, value in recipe.model_dump(exclude={"overrides"}).items():
         if value is not None:
             typer.echo(as_toml(key, value))
     for kind, path in pictures.items():

@@ -71,12 +71,15 @@ def compare(
     dataset: DatasetOption = "fashion-mnist",
     data_dir: DataOption = None,
     device: DeviceOption = "auto",
-    jobs: Annotated[
+    parallel: Annotated[
         str,
         typer.Option(
             metavar="NAME", help="how seeds run together: auto, stacked, processes or serial"
         ),
     ] = "auto",
+    jobs: Annotated[
+        str | None, typer.Option(metavar="NUMBER", help="use at most this many processes")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -91,9 +94,10 @@ def compare(
     Finished runs are kept in the run folder. If it is stopped, run the same command again and
     it continues. At the end it writes report.html, report.md, results.csv and results.json there.
     """
-    from fashionbench.experiments.comparison import choose_way, default_folder, plan, run_study
+    from fashionbench.config.study import Execution
+    from fashionbench.experiments.comparison import default_folder, plan, run_study
 
-    way = choose_way(jobs)
+    execution = Execution.checked({"parallel": parallel, "jobs": jobs}, "compare")
     with redirect_stdout(sys.stderr):  # a person's own model may print
         study = plan(
             split_names(models),
@@ -108,7 +112,7 @@ def compare(
         )
         words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]
         command = shlex.join(["fashionbench", *words])
-        result = run_study(study, out or default_folder(dataset), data_dir, command, way)
+        result = run_study(study, out or default_folder(dataset), data_dir, command, execution)
     print_result(result, as_json)
 
 

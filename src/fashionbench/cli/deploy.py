@@ -21,7 +21,9 @@ app = typer.Typer()
 )
 def export(
     model: TrainedModel,
-    to: Annotated[str, typer.Option(metavar="NAME", help="onnx or torch-export")] = "onnx",
+    to: Annotated[
+        str, typer.Option(metavar="onnx|torch-export", help="the format of the file")
+    ] = "onnx",
     out: Annotated[
         Path | None,
         typer.Option(

@@ -56,15 +56,20 @@ TrainedModel = Annotated[Path, typer.Argument(metavar="MODEL", help=TRAINED_MODE
 
 
 class Command(TyperCommand):
-    """A command whose help shows no type after a flag that takes no value."""
+    """A command whose help wraps at the terminal's width, and has no type after a mere flag."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        paragraphs = (self.help or "").split("\n\n")
+        self.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters, with nothing in the place of a flag's value."""
         return without_flag_types(super().get_params(ctx))
 
     def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - typer's signature
-        """Return the first line of the help, whole."""
-        return (self.help or "").splitlines()[0]
+        """Return the first sentence of the help, whole."""
+        return (self.help or "").partition("\n")[0]
 
 
 def without_flag_types(parameters: list[Any]) -> list[Any]:

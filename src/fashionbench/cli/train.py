@@ -50,7 +50,9 @@ def train(
     ] = False,
     track: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="tensorboard: also write its events into the folder"),
+        typer.Option(
+            metavar="tensorboard", help="also write the curve for TensorBoard into the folder"
+        ),
     ] = None,
     dataset: DatasetOption = "fashion-mnist",
     data_dir: DataOption = None,
@@ -91,7 +93,7 @@ def train(
         command = shlex.join(["fashionbench", *map(printable, sys.argv[1:])])
         summary = train_in_folder(
             job,
-            out or Path("runs") / slug(f"{model}-{job.recipe.name}-{dataset}-seed{seed}"),
+            out or Path("runs") / slug(f"{model}-{job.recipe.label}-{dataset}-seed{seed}"),
             data_dir,
             device=device,
             resume=resume,

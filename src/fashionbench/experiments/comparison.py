@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fashionbench.config.augmentations import own_changes
 from fashionbench.config.recipe import Recipe, load_recipe, recipe_names
-from fashionbench.config.study import WAYS, Study, Way
+from fashionbench.config.study import Execution, Study
 from fashionbench.core.progress import progress_bar, say
 from fashionbench.data.datasets import DATASETS, dataset_entry, identify_dataset, load_data
 from fashionbench.errors import Interrupted, UsageError
@@ -38,30 +38,32 @@ def compare(
     *,
     weights: Path | str | None = None,
     dataset: str = "fashion-mnist",
-    data: Path | str | None = None,
+    data_dir: Path | str | None = None,
     device: str = "auto",
     out: Path | str | None = None,
     until: float | None = None,
     max_seeds: int = 100,
-    jobs: str = "auto",
+    parallel: str = "auto",
+    jobs: int | None = None,
     **settings: Any,
 ) -> Result:
     """Train every model with every recipe from every seed, and compare them on the test set.
 
     Models are keys of the table or classes and functions of your own that take no
     arguments. `seeds` is a number of seeds or the seeds themselves, `weights` a
-    file that all of them begin with (`NAME:weights=FILE` is for one alone), `data` the
+    file that all of them begin with (`NAME:weights=FILE` is for one alone), `data_dir` the
     root of the data set's files, `out` the run folder (default runs/DATASET); finished
     runs found there are not run again. `settings` replace single settings of the
     recipes, such as epochs=5. With `until`, a difference of accuracies such as 0.002,
     seeds are added until every pair is decided or a difference that large is excluded,
-    up to `max_seeds`. `jobs` says how seeds are run together: "stacked", in "processes",
-    "serial" (one after another), or what suits the model. Writes the report into the
-    run folder.
+    up to `max_seeds`. `parallel` says how seeds run together: "stacked", in "processes" (at most
+    `jobs` of them at once), "serial" (one after another), or "auto", whatever suits the model.
+    Writes the report into the run folder.
 
     Raises UsageError, DataError or StoreError for what cannot be done, and
     Interrupted after Ctrl-C.
     """
+    execution = Execution.checked({"parallel": parallel, "jobs": jobs}, "comparison")
     study = plan(
         models,
         recipes,
@@ -73,17 +75,8 @@ def compare(
         max_seeds=max_seeds,
         **settings,
     )
-    return run_study(
-        study, Path(out or default_folder(dataset)), data, "the same call", choose_way(jobs)
-    )
-
-
-def choose_way(name: str) -> Way:
-    """The way of running jobs that `name` means. Raises UsageError if there is no such way."""
-    for way in WAYS:
-        if way == name:
-            return way
-    raise UsageError(f"Jobs cannot be run {name!r}; the ways are {', '.join(WAYS)}.")
+    folder = Path(out or default_folder(dataset))
+    return run_study(study, folder, data_dir, "the same call", execution)
 
 
 def default_folder(dataset: str) -> Path:
@@ -118,7 +111,7 @@ def plan(
         models = [f"{identify(model, classes)[0]}:weights={weights}" for model in models]
     named = [identify(model, classes) for model in models]
     loaded = [load_recipe(recipe) if isinstance(recipe, str) else recipe for recipe in recipes]
-    chosen = _named_apart([recipe.override(**settings) for recipe in loaded], loaded, recipes)
+    chosen = _named_apart([recipe.override(**settings) for recipe in loaded], recipes)
     study = Study.checked(
         {
             "models": [name for name, _ in named],
@@ -147,29 +140,27 @@ def plan(
     return study
 
 
-def _named_apart(
-    chosen: Sequence[Recipe], loaded: Sequence[Recipe], asked: Sequence[str | Recipe]
-) -> list[Recipe]:
+def _named_apart(chosen: Sequence[Recipe], asked: Sequence[str | Recipe]) -> list[Recipe]:
     """Recipes of files with one name, or a shipped one's, are called by their paths.
 
     Of equal ones none is taken.
     """
-    names, found = [recipe.name for recipe in chosen], dict[Recipe, str]()
+    labels, found = [recipe.label for recipe in chosen], dict[Recipe, str]()
     rows = []
-    for recipe, before, given in zip(chosen, loaded, asked, strict=True):
-        if isinstance(given, str) and given != before.name:  # a file
-            changed, shipped = recipe.name.removeprefix(before.name), before.name in recipe_names()
-            if shipped or names.count(recipe.name) > 1:
+    for recipe, given in zip(chosen, asked, strict=True):
+        if isinstance(given, str) and given != recipe.name:  # a file
+            shipped = recipe.name in recipe_names()
+            if shipped or labels.count(recipe.label) > 1:
                 path = given if shipped else given.removesuffix(".toml")
-                recipe = recipe.model_copy(update={"name": path + changed})
-        same = recipe.model_copy(update={"name": "", "description": ""})
+                recipe = recipe.model_copy(update={"name": path})
+        same = recipe.unnamed
         if same in found:
             raise UsageError(
-                f"The recipes {found[same]} and {recipe.name} train in the same way; name one."
+                f"The recipes {found[same]} and {recipe.label} train in the same way; name one."
             )
-        if recipe.name in found.values():
-            raise UsageError(f"Two recipes are called {recipe.name}; give one another name.")
-        found[same] = recipe.name
+        if recipe.label in found.values():
+            raise UsageError(f"Two recipes are called {recipe.label}; give one another name.")
+        found[same] = recipe.label
         rows.append(recipe)
     return rows
 
@@ -183,17 +174,19 @@ def _identify_changes(recipe: Recipe) -> str:
 
 
 def run_study(
-    study: Study, folder: Path, data: Path | str | None, command: str, way: Way = "auto"
+    study: Study,
+    folder: Path,
+    data_dir: Path | str | None,
+    command: str,
+    execution: Execution | None = None,
 ) -> Result:
     """Run the jobs of `study` that `folder` does not hold yet, and write its report.
 
-    `command` is what a person types to ask for the same again, `way` how seeds are run
-    together: it changes no result by more than rounding, but for models with dropout, which
-    draw for all that are stacked together.
+    `command` is what a person types to ask for the same again.
     """
     store = RunStore(folder, create=True)
     while True:
-        _run_missing(study, store, data, command, way)
+        _run_missing(study, store, data_dir, command, execution or Execution())
         result = collect(store, study, command)
         wider = _add_seeds(result)
         if wider is None:
@@ -207,7 +200,11 @@ def run_study(
 
 
 def _run_missing(
-    study: Study, store: RunStore, data: Path | str | None, command: str, way: Way
+    study: Study,
+    store: RunStore,
+    data_dir: Path | str | None,
+    command: str,
+    execution: Execution,
 ) -> None:
     jobs = [job for entry in study.entries() for job in entry]
 
@@ -219,7 +216,7 @@ def _run_missing(
         return
     try:
         with _take_turn(store.folder):
-            _run_all(len(jobs) - finished(), study, store, data, way)
+            _run_all(len(jobs) - finished(), study, store, data_dir, execution)
     except KeyboardInterrupt:
         raise Interrupted(
             f"Interrupted: {finished()} of {len(jobs)} runs are finished and kept in "
@@ -253,7 +250,9 @@ def _add_seeds(result: Result) -> Study | None:
     return None if seeds == study.seeds else study.model_copy(update={"seeds": seeds})
 
 
-def _run_all(runs: int, study: Study, store: RunStore, data: Path | str | None, way: Way) -> None:
+def _run_all(
+    runs: int, study: Study, store: RunStore, data_dir: Path | str | None, execution: Execution
+) -> None:
     # torch is imported only when there is something to run: rendering finished
     # runs again must not wait for it.
     from fashionbench.experiments.gate import examine
@@ -266,7 +265,7 @@ def _run_all(runs: int, study: Study, store: RunStore, data: Path | str | None, 
         if model not in MODELS:
             build_model(model, classes=classes, tell=say)
     device = resolve_device(study.device)
-    dataset = load_data(study.dataset, data, source=study.dataset_source)
+    dataset = load_data(study.dataset, data_dir, source=study.dataset_source)
     for note in dataset.notes:
         say(f"! {note}")
     store.save_test_set(
@@ -291,5 +290,13 @@ def _run_all(runs: int, study: Study, store: RunStore, data: Path | str | None, 
     with progress_bar(total=runs, unit="run", desc="compare") as bar:
         for jobs, examined, timed in waiting:
             run_entry(
-                jobs, dataset, data, device, store, way, examined, timed=timed, done=bar.update
+                jobs,
+                dataset,
+                data_dir,
+                device,
+                store,
+                execution,
+                examined,
+                timed=timed,
+                done=bar.update,
             )

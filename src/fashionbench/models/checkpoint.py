@@ -51,7 +51,7 @@ on an accelerator, whose convolutions round to 10 bits."""
 def checkpoint_path(folder: Path, job: Job, device: str = "cpu") -> Path:
     """Where the weights of a job's run on a device lie in its run folder."""
     dataset = Path(job.dataset).name if job.dataset_source else job.dataset
-    name = slug(f"{job.model}-{job.recipe.name}-{dataset}")
+    name = slug(f"{job.model}-{job.recipe.label}-{dataset}")
     where = "" if device == "cpu" else f"-{device}"
     return folder / "checkpoints" / f"{name}-seed{job.seed}-{job.key[:6]}{where}.safetensors"
 
