@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import run_cli
+from factories import run_cli
 from PIL import Image
 from typer.testing import Result
 

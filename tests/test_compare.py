@@ -11,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import run_cli
-from factories import make_result
+from factories import make_result, run_cli
 from typer.testing import Result
 
 QUICK = ("--dataset", "silhouettes", "--device", "cpu", "--epochs", "1")

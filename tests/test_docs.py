@@ -1,5 +1,6 @@
 """What the documents and examples say is run."""
 
+import importlib
 import json
 import re
 import subprocess
@@ -194,6 +195,27 @@ def test_the_readme_repeats_the_recorded_speeds() -> None:
     assert f"with {many['v0']['seeds']} and {many['v2']['seeds']} seeds" in readme
     on_gpu = json.loads((ROOT / "benchmarks" / "hundred_seeds.json").read_text("utf-8"))
     assert f"take {on_gpu['all_seconds']:.0f} seconds in all" in readme
+
+
+@pytest.mark.parametrize(
+    ("page", "script", "key", "more"),
+    [
+        ("augmentation", "augmentation", "models", (10,)),
+        ("epochs", "epochs", "models", ()),
+        ("optimizers", "optimizers", "models", ()),
+        ("transfer", "transfer", "rows", ()),
+        ("v1-study", "v1", "widths", ()),
+        ("zoo", "zoo", "models", ()),
+    ],
+)
+def test_a_studys_page_is_what_it_writes_of_its_record(
+    page: str, script: str, key: str, more: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "studies")
+    monkeypatch.setattr(sys, "argv", [f"studies/{script}.py"])
+    recorded = json.loads((ROOT / "docs" / "results" / f"{page}.json").read_text("utf-8"))
+    written = importlib.import_module(script).page(recorded[key], *more)
+    assert written == (ROOT / "docs" / f"{page}.md").read_text("utf-8")
 
 
 def test_the_v1_study_says_what_its_figures_say() -> None:

@@ -95,7 +95,8 @@ def compare(
     it continues. At the end it writes report.html, report.md, results.csv and results.json there.
     """
     from fashionbench.config.study import Execution
-    from fashionbench.experiments.comparison import default_folder, plan, run_study
+    from fashionbench.experiments.comparison import run_study
+    from fashionbench.experiments.planning import default_folder, plan
 
     execution = Execution.checked({"parallel": parallel, "jobs": jobs}, "compare")
     with redirect_stdout(sys.stderr):  # a person's own model may print

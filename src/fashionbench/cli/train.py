@@ -76,7 +76,7 @@ def train(
     is not used: that is for compare.
     """
     from fashionbench.core.files import slug
-    from fashionbench.experiments.comparison import plan
+    from fashionbench.experiments.planning import plan
     from fashionbench.experiments.resume import train_in_folder
 
     with redirect_stdout(sys.stderr):  # a person's own model may print

@@ -324,6 +324,11 @@ def load_recipe(name: str) -> Recipe:
     """Read a shipped recipe by its name, or one's own by the path of its .toml file.
 
     Raises UsageError for one that is not there or says something that is not allowed.
+
+    Examples:
+        >>> recipe = fb.load_recipe("seed").override(epochs=1)
+        >>> recipe.epochs
+        1
     """
     if name.endswith(".toml"):
         return _parse_recipe(Path(name), Path(name).stem, f"recipe {name}")

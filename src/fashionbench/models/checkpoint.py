@@ -127,6 +127,11 @@ def load_model(path: Path | str) -> nn.Module:
     Raises StoreError if a file is absent or damaged, the model's source has changed, or what is
     rebuilt answers otherwise than the trained model did; UsageError if the source is absent or no
     model.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> path = next(Path("runs").rglob("*.safetensors"))
+        >>> model = fb.load_model(path)
     """
     path = Path(path)
     facts = load_facts(path)

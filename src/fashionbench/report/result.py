@@ -201,6 +201,9 @@ def load_result(folder: Path | str) -> Result:
     """The last comparison of a run folder, as far as its runs are finished.
 
     Raises StoreError if the folder holds none, or none of its runs is finished.
+
+    Examples:
+        >>> result = fb.load_result("runs/silhouettes")
     """
     store = RunStore(Path(folder))
     study, command = store.load_study()
