@@ -83,6 +83,18 @@ def test_the_flags_of_the_documents_exist(document: str, call_cli: Callable[...,
             assert flag in helps[command], (command, flag)
 
 
+def test_the_page_of_commands_is_what_the_help_says() -> None:
+    words = ["fashionbench.cli.app", "utils", "docs", "--name", "fashionbench"]
+    answer = subprocess.run(
+        [sys.executable, "-m", "typer", *words, "--title", "Commands"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    page = (ROOT / "docs" / "commands.md").read_text("utf-8")
+    assert page.strip() == answer.stdout.strip(), "`make commands` writes the page anew"
+
+
 def test_the_recipe_in_the_documents_is_one(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "own.md").read_text("utf-8")
     (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
