@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_run import CPU, jobs
-from test_trial import Asking
+from factories import CPU, Asking, jobs
 
 from fashionbench.config.study import Execution
 from fashionbench.data.datasets import Dataset

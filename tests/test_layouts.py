@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from factories import some_arrays, write_idx
 from PIL import Image
-from test_folders import some_arrays, write_idx
 
 from fashionbench.data.datasets import describe, identify_dataset, load_arrays, load_data
 from fashionbench.data.folders import open_folder

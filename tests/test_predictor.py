@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from factories import drawn, photo
 from PIL import Image
-from test_photos import drawn, photo
 
 from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
 from fashionbench.data.datasets import hold_out, load_data
 from fashionbench.data.fashion_mnist import CLASSES
 from fashionbench.errors import StoreError
-from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.planning import plan
+from fashionbench.experiments.result import load_result
 from fashionbench.experiments.resume import train_in_folder
 from fashionbench.inference.photos import load_picture, prepare
 from fashionbench.inference.predictor import (
@@ -38,7 +39,6 @@ from fashionbench.inference.predictor import (
     newest_run_folder,
 )
 from fashionbench.models.checkpoint import checkpoint_path, load_facts
-from fashionbench.report.result import load_result
 from fashionbench.serve.answers import answer_picture
 from fashionbench.serve.served_models import Gallery, Shown
 from fashionbench.stats.metrics import score

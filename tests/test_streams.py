@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_run import jobs
+from factories import jobs
 
 from fashionbench.config.recipe import Recipe, load_recipe
 from fashionbench.data.datasets import Dataset, Split

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_folders import some_arrays, write_idx
-from test_progress import seen_on_a_terminal
-from test_run import jobs
+from factories import jobs, seen_on_a_terminal, some_arrays, write_idx
 
 from fashionbench.config.study import Job
 from fashionbench.data.datasets import identify_dataset
-from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.planning import plan
 from fashionbench.store.run_store import RunStore
 
 OWN_MODELS = """

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from fashionbench.config.recipe import Recipe, written
+from fashionbench.config.recipe import SETTINGS, Recipe, written
 from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
 from fashionbench.core.global_state import silent
@@ -69,7 +69,7 @@ def train_in_folder(
     classes, images = len(dataset.classes), dataset.train.images
     examined = examine(job, dataset)
     model = build_model(job.model, job.seed, classes, say, images=images)
-    label = model_entry(job.model).label
+    label = model_entry(job.spec).label
     for note in dataset.notes:
         say(note)
     for remark in examined.remarks.values():
@@ -111,7 +111,7 @@ def train_in_folder(
         ),
     }
     path = folder / "model.safetensors"
-    is_own = model_entry(job.model).is_own
+    is_own = model_entry(job.spec).is_own
     remarks = examine_trained(model, images) if is_own and not trained.diverged else {}
     save_model(model, path, job, facts, None if "random" in remarks else images)
     write_atomically(folder / "curve.csv", _csv(trained).encode())
@@ -139,7 +139,7 @@ class _Keeper:
         self.lost: list[str] = []
         self._before: dict[str, str] | None = None
         self._counters: set[str] = set()
-        if model_entry(job.model).is_own:
+        if model_entry(job.spec).is_own:
             self._before = plain_state(model)
             with silent():
                 anew()
@@ -174,7 +174,7 @@ def _why_lost(names: list[str]) -> str:
 def _summary(job: Job, trained: Fit, folder: Path, device: torch.device) -> dict[str, Any]:
     return {
         "model": job.model,
-        "recipe": job.recipe.name,
+        "recipe": job.recipe.label,
         "seed": job.seed,
         "device": device.type,
         "epochs": trained.epochs,
@@ -230,11 +230,11 @@ def _load_state(job: Job, folder: Path, resume: bool) -> dict[str, Any] | None:
     if before.key != job.key:
         others = [
             f"{key} {written(value)}, not {written(asked)}"
-            for key, value in before.recipe
-            if key not in ("name", "description") and value != (asked := getattr(job.recipe, key))
+            for key in SETTINGS
+            if (value := getattr(before.recipe, key)) != (asked := getattr(job.recipe, key))
         ]
         raise UsageError(
-            f"{folder} holds a run of {before.model} with recipe {before.recipe.name!r} and seed "
+            f"{folder} holds a run of {before.model} with recipe {before.recipe.label!r} and seed "
             f"{before.seed}, begun with {'; '.join(others) or 'other settings'}; give the same, or "
             "choose another --out."
         )

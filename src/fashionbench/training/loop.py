@@ -113,6 +113,11 @@ def fit(
     on, plain values and tensors; given back as `resume`, training ends as if never stopped.
     With `recipe.patience` the weights of the best epoch are restored at the end. `anew` builds
     another such model, to warm up with: a copy of a person's may reach for the original.
+
+    Examples:
+        >>> history = fb.fit(model, data.train, recipe, seed=0)
+        >>> history.epochs
+        1
     """
     device = resolve_device(device) if isinstance(device, str) else device
     keep_freed_memory()
