@@ -100,12 +100,12 @@ def _reason(error: Exception) -> str:
 
 def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
     pointer, number = ctypes.c_void_p, ctypes.c_int
-    library.network_new.argtypes = [pointer, number, number, number]
-    library.network_new.restype = pointer
-    library.network_free.argtypes = [pointer]
-    library.network_free.restype = None
-    library.network_answer.argtypes = [pointer, pointer, pointer, number, pointer]
-    library.network_answer.restype = None
-    library.network_step.argtypes = [*[pointer] * 4, number, *[pointer] * 3, ctypes.c_float]
-    library.network_step.restype = ctypes.c_double
+    library.team_new.argtypes = [pointer, *[number] * 4]
+    library.team_new.restype = pointer
+    library.team_free.argtypes = [pointer]
+    library.team_free.restype = None
+    library.team_answer.argtypes = [pointer, pointer, pointer, number, pointer]
+    library.team_answer.restype = None
+    library.team_step.argtypes = [*[pointer] * 4, number, *[pointer] * 3, ctypes.c_float, pointer]
+    library.team_step.restype = None
     return library

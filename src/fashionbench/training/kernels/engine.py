@@ -1,134 +1,183 @@
-"""The C function as a model's two passes: a batch in, its mean loss and gradients out."""
+"""The C function as a model's two passes: a batch in, mean loss and gradients out.
+
+Of many models at once it computes each as it would alone: to the bit, on however many threads.
+"""
 
 import ctypes
-import logging
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from fashionbench.training.kernels.compiler import load_library
-from fashionbench.training.kernels.layers import Layer, find_layers
+from fashionbench.training.batch import Batch
+from fashionbench.training.kernels.layers import Layer
 
-__all__ = ["Engine", "build_engine"]
+__all__ = ["Engine"]
 
 VALUES = 6
-"""Of a layer: weight, bias, gamma, beta, running mean, running variance; four have gradients."""
-log = logging.getLogger(__name__)
+"""Tensors of a layer: weight, bias, gamma, beta, running mean, running variance."""
 
 
 class _Shape(ctypes.Structure):
     """What the C source calls Shape."""
 
     _fields_ = [
-        *((name, ctypes.c_int32) for name in (
-            "kind", "inputs", "outputs", "height", "width", "kernel", "stride", "padding",
-            "bias", "norm", "relu", "pool",
-        )),
+        ("kind", ctypes.c_int32),
+        ("inputs", ctypes.c_int32),
+        ("outputs", ctypes.c_int32),
+        ("height", ctypes.c_int32),
+        ("width", ctypes.c_int32),
+        ("kernel", ctypes.c_int32),
+        ("stride", ctypes.c_int32),
+        ("padding", ctypes.c_int32),
+        ("bias", ctypes.c_int32),
+        ("norm", ctypes.c_int32),
+        ("relu", ctypes.c_int32),
+        ("pool", ctypes.c_int32),
         ("epsilon", ctypes.c_float),
         ("momentum", ctypes.c_float),
     ]
 
 
 class Engine:
-    """A model's passes in C, in its own parameters: what changes them changes the model.
+    """The passes of M models of one kind, in their own parameters and buffers.
 
-    `images` is the most that a call is given. Memory is taken once, here, and given back with the
-    object; the threads are its own.
+    `layers` are those of one of them, and `stacked` gives for each of its tensors that of all,
+    whose first dimension is M; a model alone has its own. A call is given at most `images` of each
+    member. Threads and memory are taken here and given back with the object. Raises MemoryError
+    where there is too little.
     """
 
     def __init__(
-        self, library: ctypes.CDLL, layers: Sequence[Layer], threads: int, images: int
+        self,
+        library: ctypes.CDLL,
+        layers: Sequence[Layer],
+        *,
+        threads: int,
+        images: int,
+        members: int = 1,
+        stacked: Callable[[Tensor], Tensor] = lambda tensor: tensor,
     ) -> None:
+        self.members = members
         self._library = library
         shapes = (_Shape * len(layers))(*map(_shape, layers))
-        self._network = library.network_new(shapes, len(layers), threads, images)
-        if not self._network:
-            raise MemoryError
-        weakref.finalize(self, library.network_free, self._network)
-        tensors = list(enumerate(tensor for layer in layers for tensor in _tensors(layer)))
-        self._tensors = [(index, tensor) for index, tensor in tensors if tensor is not None]
-        self._parameters = [row for row in self._tensors if isinstance(row[1], nn.Parameter)]
-        self._values = (ctypes.c_void_p * len(tensors))()
-        self._gradients = (ctypes.c_void_p * len(tensors))()
+        self._team = library.team_new(shapes, len(layers), members, threads, images)
+        if not self._team:
+            raise MemoryError(f"a network's step on {threads} threads")
+        weakref.finalize(self, library.team_free, self._team)
+        found = [tensor for layer in layers for tensor in _tensors(layer)]
+        tensors = [(place, stacked(tensor)) for place, tensor in enumerate(found) if tensor is not None]
+        parameters = [row for row in tensors if isinstance(row[1], nn.Parameter) or row[1].requires_grad]
+        self._parameters = [tensor for _, tensor in parameters]
+        self._values = _Pointers(members, len(found), tensors)
+        self._gradients = _Pointers(members, len(found), parameters)
         self._counters = [
-            layer.norm.num_batches_tracked for layer in layers if layer.norm is not None
+            stacked(layer.norm.num_batches_tracked)
+            for layer in layers
+            if layer.norm is not None and layer.norm.num_batches_tracked is not None
         ]
-        self.classes = layers[-1].outputs
+        self._classes = layers[-1].outputs
 
-    def differentiate(
-        self,
-        images: Tensor,
-        labels: Tensor,
-        partners: Tensor | None = None,
-        shares: Tensor | None = None,
-        label_smoothing: float = 0,
-    ) -> Tensor:
-        """Return the mean loss of (B, 1, H, W) images and put its gradients in place."""
-        self._point_at_values()
-        for index, parameter in self._parameters:
-            self._gradients[index] = _gradient(parameter)
-        loss = self._library.network_step(
-            self._network,
-            self._values,
-            self._gradients,
-            images.data_ptr(),
-            len(images),
-            labels.data_ptr(),
-            _pointer(partners),
-            _pointer(shares),
+    def differentiate(self, batch: Batch, label_smoothing: float = 0) -> Tensor:
+        """Return the (M,) mean losses of a batch and put their gradients in place.
+
+        The batch holds the images of one member after another. A model alone has one loss ().
+        """
+        losses = torch.empty((self.members,) if self.members > 1 else ())
+        self._library.team_step(
+            self._team,
+            self._values.of_tensors(),
+            self._gradients.of(map(_gradient, self._parameters)),
+            batch.images.data_ptr(),
+            len(batch.images) // self.members,
+            batch.labels.data_ptr(),
+            None if batch.partners is None else batch.partners.data_ptr(),
+            None if batch.shares is None else batch.shares.data_ptr(),
             label_smoothing,
+            losses.data_ptr(),
         )
         for counter in self._counters:
             counter.add_(1)
-        return torch.tensor(loss, dtype=torch.float32)
+        return losses
 
     def answer(self, images: Tensor) -> Tensor:
-        """(B, 1, H, W) -> (B, K) logits, as the model gives them in eval mode."""
-        self._point_at_values()
-        logits = torch.empty(len(images), self.classes)
-        self._library.network_answer(
-            self._network, self._values, images.data_ptr(), len(images), logits.data_ptr()
+        """(B, 1, H, W) pixels -> (M, B, K) logits of the models in eval mode."""
+        logits = torch.empty(self.members, len(images), self._classes)
+        self._library.team_answer(
+            self._team,
+            self._values.of_tensors(),
+            images.data_ptr(),
+            len(images),
+            logits.data_ptr(),
         )
         return logits
 
-    def _point_at_values(self) -> None:
-        """Weights move in memory, as when their running mean takes their place."""
-        for index, tensor in self._tensors:
-            self._values[index] = tensor.data_ptr()
+
+class _Pointers:
+    """Where the tensors of all members lie: (M, places) pointers, NULL where there is none."""
+
+    def __init__(self, members: int, places: int, tensors: Sequence[tuple[int, Tensor]]) -> None:
+        self._members, self._places = members, places
+        self._tensors = [tensor for _, tensor in tensors]
+        self._rows = [
+            (place, tensor.stride(0) * tensor.element_size() if members > 1 else 0)
+            for place, tensor in tensors
+        ]
+        self._pointers = (ctypes.c_void_p * (members * places))()
+        self._bases: list[int | None] = []
+
+    def of_tensors(self) -> Any:
+        """Where they lie now: weights move, as when their running mean takes their place."""
+        return self.of([tensor.data_ptr() for tensor in self._tensors])
+
+    def of(self, bases: Any) -> Any:
+        """Where they lie if the first member's lie there."""
+        bases = [*bases]
+        if bases != self._bases:
+            self._bases = bases
+            for (place, step), base in zip(self._rows, bases, strict=True):
+                for member in range(self._members):
+                    self._pointers[member * self._places + place] = (
+                        None if base is None else base + member * step
+                    )
+        return self._pointers
 
 
 def _shape(layer: Layer) -> _Shape:
-    norm = layer.norm
+    module, norm = layer.module, layer.norm
     return _Shape(
-        layer.kind, layer.inputs, layer.outputs, layer.height, layer.width,
-        layer.kernel, layer.stride, layer.padding,
-        layer.module is not None and layer.module.bias is not None,
-        norm is not None, layer.relu, layer.pool,
-        0 if norm is None else norm.eps,
-        0 if norm is None else norm.momentum,
+        kind=layer.kind,
+        inputs=layer.inputs,
+        outputs=layer.outputs,
+        height=layer.height,
+        width=layer.width,
+        kernel=layer.kernel,
+        stride=layer.stride,
+        padding=layer.padding,
+        bias=module is not None and module.bias is not None,
+        norm=norm is not None,
+        relu=layer.relu,
+        pool=layer.pool,
+        epsilon=0 if norm is None else norm.eps,
+        momentum=0 if norm is None or norm.momentum is None else norm.momentum,
     )
 
 
 def _tensors(layer: Layer) -> list[Tensor | None]:
     module, norm = layer.module, layer.norm
-    return [
-        *((None, None) if module is None else (module.weight, module.bias)),
-        *((None,) * 4 if norm is None
-          else (norm.weight, norm.bias, norm.running_mean, norm.running_var)),
-    ]
+    of_module = [None, None] if module is None else [module.weight, module.bias]
+    if norm is None:
+        return [*of_module, None, None, None, None]
+    return [*of_module, norm.weight, norm.bias, norm.running_mean, norm.running_var]
 
 
-def _gradient(parameter: nn.Parameter) -> int | None:
+def _gradient(parameter: Tensor) -> int | None:
+    """Where a parameter's gradient is to be written; nowhere if it is frozen."""
     if not parameter.requires_grad:
         parameter.grad = None
         return None
     if parameter.grad is None:
         parameter.grad = torch.empty_like(parameter)
     return parameter.grad.data_ptr()
-
-
-def _pointer(tensor: Tensor | None) -> int | None:
-    return None if tensor is None else tensor.data_ptr()

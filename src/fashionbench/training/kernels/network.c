@@ -70,31 +70,42 @@ typedef struct {
   double *means;               /* (outputs, 2) of the gradient, and of its product with z */
 } Layer;
 
-typedef struct Network Network;
+typedef struct Team Team;
+
+/* One model, and the step of it that is computed. */
 typedef struct {
-  Network *network;
+  Layer *layers;
+  int count; /* of layers */
+  long parameters, packed_size, block_size, scratch, logits;
+  float *packed, *sums; /* (groups, parameters) */
+  double *losses;       /* (batch) */
+  long *ends;           /* of the arrays within a block */
+  int arrays;
+  Team *team;
+  char **blocks; /* memory of one block after another, or of one a thread */
+  const float *images, *shares;
+  const int64_t *labels, *partners;
+  float smoothing, *answers;
+  float *const *values, *const *gradients;
+  int images_count, blocks_count, groups_count, training;
+  int back, from; /* the phase: see run_block */
+} Network;
+
+typedef struct {
+  Team *team;
   int index;
   pthread_t thread;
 } Worker;
 
-struct Network {
-  Layer *layers;
-  int count, threads, batch; /* layers, threads, most images of a batch */
-  long parameters, packed_size, block_size, scratch, logits;
-  float *packed, *sums; /* (groups, parameters) */
+/* Networks of one shape, and the threads that compute them: one network by all threads, which
+   share its blocks, or several by a thread each. */
+struct Team {
+  Network *networks;
+  int members, threads;
+  int kept; /* blocks that a network's step keeps: all for a normalization, else one */
   char **blocks;
-  long *ends; /* of the arrays within a block */
-  int arrays;
-  int blocks_kept; /* all of a batch, or one a thread */
-  /* the step that is computed */
-  const float *images, *shares;
-  const int64_t *labels, *partners;
-  float smoothing, *answers;
-  double *losses; /* (batch) */
-  float *const *values;
-  int images_count, blocks_count, groups_count, training;
-  int back, from; /* the phase: see run_block */
-  /* its threads */
+  void (*task)(Team *, int thread);
+  atomic_int next; /* network that no thread has taken */
   Worker *workers;
   pthread_mutex_t mutex;
   pthread_cond_t wake;
@@ -484,7 +495,7 @@ static void measure_back(const Layer *layer, char *block, int b) {
   }
 }
 
-static void combine_back(const Network *net, int i, float *const *gradients) {
+static void combine_back(const Network *net, int i) {
   const Layer *layer = net->layers + i;
   double count = (double)net->images_count * layer->rows * layer->columns;
   for (int c = 0; c < layer->is.outputs; c++) {
@@ -493,8 +504,9 @@ static void combine_back(const Network *net, int i, float *const *gradients) {
       sum += layer->sums[(b * layer->is.outputs + c) * 2];
       products += layer->sums[(b * layer->is.outputs + c) * 2 + 1];
     }
-    if (gradients[i * VALUES + BETA]) gradients[i * VALUES + BETA][c] = (float)sum;
-    if (gradients[i * VALUES + GAMMA]) gradients[i * VALUES + GAMMA][c] = (float)products;
+    float *const *gradients = net->gradients + i * VALUES;
+    if (gradients[BETA]) gradients[BETA][c] = (float)sum;
+    if (gradients[GAMMA]) gradients[GAMMA][c] = (float)products;
     layer->means[2 * c] = sum / count;
     layer->means[2 * c + 1] = products / count;
   }
@@ -807,46 +819,65 @@ static unsigned flush_denormals(void) { return 0; }
 static void restore_denormals(unsigned before) { (void)before; }
 #endif
 
-static void run_share(Network *net, int thread) {
+/* Waits for work for as long as Python takes between two steps, and then asleep. */
+static void *serve(void *argument) {
+  Worker *worker = argument;
+  Team *team = worker->team;
+  for (int seen = 0;;) {
+    for (int i = 0; i < 20000 && atomic_load(&team->turn) == seen; i++) sched_yield();
+    pthread_mutex_lock(&team->mutex);
+    while (atomic_load(&team->turn) == seen) pthread_cond_wait(&team->wake, &team->mutex);
+    pthread_mutex_unlock(&team->mutex);
+    seen++;
+    if (team->over) return NULL;
+    unsigned before = flush_denormals();
+    team->task(team, worker->index);
+    restore_denormals(before);
+    atomic_fetch_sub(&team->busy, 1);
+  }
+}
+
+static void wake(Team *team) {
+  pthread_mutex_lock(&team->mutex);
+  atomic_fetch_add(&team->turn, 1);
+  pthread_cond_broadcast(&team->wake);
+  pthread_mutex_unlock(&team->mutex);
+}
+
+/* Have all threads do a task, this one too, and wait until the last of them is done. */
+static void run_all(Team *team, void (*task)(Team *, int)) {
+  team->task = task;
+  atomic_store(&team->next, 0);
+  atomic_store(&team->busy, team->threads - 1);
+  if (team->threads > 1) wake(team);
   unsigned before = flush_denormals();
-  for (int g = thread; g < net->groups_count; g += net->threads) {
+  task(team, 0);
+  restore_denormals(before);
+  while (atomic_load(&team->busy)) sched_yield();
+}
+
+/* Every so-many-th group of a phase's blocks. */
+static void run_groups(Network *net, int thread, int threads) {
+  for (int g = thread; g < net->groups_count; g += threads) {
     float *group = net->sums + g * net->parameters;
     if (net->training && net->from < 0 && !net->back)
       memset(group, 0, sizeof(float) * net->parameters);
     int first = (int)((long)g * net->blocks_count / net->groups_count);
     int end = (int)((long)(g + 1) * net->blocks_count / net->groups_count);
     for (int b = first; b < end; b++)
-      run_block(net, b, net->blocks[net->blocks_kept > net->threads ? b : thread], group);
-  }
-  restore_denormals(before);
-}
-
-/* Waits for work for as long as Python takes between two steps, and then asleep. */
-static void *serve(void *argument) {
-  Worker *worker = argument;
-  Network *net = worker->network;
-  for (int seen = 0;;) {
-    for (int i = 0; i < 20000 && atomic_load(&net->turn) == seen; i++) sched_yield();
-    pthread_mutex_lock(&net->mutex);
-    while (atomic_load(&net->turn) == seen) pthread_cond_wait(&net->wake, &net->mutex);
-    pthread_mutex_unlock(&net->mutex);
-    seen++;
-    if (net->over) return NULL;
-    run_share(net, worker->index);
-    atomic_fetch_sub(&net->busy, 1);
+      run_block(net, b, net->blocks[net->team->kept > 1 ? b : thread], group);
   }
 }
 
-static void run(Network *net) {
-  if (net->threads > 1) {
-    atomic_store(&net->busy, net->threads - 1);
-    pthread_mutex_lock(&net->mutex);
-    atomic_fetch_add(&net->turn, 1);
-    pthread_cond_broadcast(&net->wake);
-    pthread_mutex_unlock(&net->mutex);
-  }
-  run_share(net, 0);
-  while (atomic_load(&net->busy)) sched_yield();
+static void share_groups(Team *team, int thread) {
+  run_groups(team->networks, thread, team->threads);
+}
+
+static void run_phase(Network *net) {
+  if (net->team->members == 1)
+    run_all(net->team, share_groups);
+  else
+    run_groups(net, 0, 1); /* by the thread that has this network */
 }
 
 /* ---- what Python calls ------------------------------------------------------------------------ */
@@ -898,7 +929,7 @@ static long reserve(Network *net, long bytes) {
 
 static long larger(long a, long b) { return a > b ? a : b; }
 
-static void lay_out(Network *net, int i, const Shape *is) {
+static void lay_out(Network *net, int i, const Shape *is, int blocks) {
   Layer *layer = net->layers + i;
   long outputs = is->outputs;
   int kernel = is->kernel, border = is->padding;
@@ -933,21 +964,16 @@ static void lay_out(Network *net, int i, const Shape *is) {
   layer->scale = calloc(2 * outputs, sizeof(float)), layer->shift = layer->scale + outputs;
   layer->mean = calloc(4 * outputs, sizeof(double)), layer->deviation = layer->mean + outputs;
   layer->means = layer->deviation + outputs;
-  if (is->norm) layer->sums = calloc(2 * outputs * net->blocks_kept, sizeof(double));
+  if (is->norm) layer->sums = calloc(2 * outputs * blocks, sizeof(double));
 }
 
-/* A network for batches of at most `batch` images; NULL where memory is too little. */
-Network *network_new(const Shape *shapes, int count, int threads, int batch) {
-  Network *net = calloc(1, sizeof *net);
+static void build(Network *net, Team *team, const Shape *shapes, int count, int batch) {
   long scratch = 0;
-  net->count = count, net->threads = threads, net->batch = batch;
-  net->blocks_kept = threads;
-  for (int i = 0; i < count; i++)
-    if (shapes[i].norm) net->blocks_kept = (int)larger(threads + 1, (batch + LANES - 1) / LANES);
-  net->layers = calloc(count, sizeof(Layer));
-  net->ends = calloc(4L * count + 2, sizeof(long));
+  net->team = team, net->count = count;
+  net->layers = calloc((size_t)count, sizeof(Layer));
+  net->ends = calloc(4 * (size_t)count + 2, sizeof(long));
   for (int i = 0; i < count; i++) {
-    lay_out(net, i, shapes + i);
+    lay_out(net, i, shapes + i, (batch + LANES - 1) / LANES);
     scratch = larger(scratch, (long)sizeof(Vector) * net->layers[i].taps *
                                   (shapes[i].kind == CONVOLUTION ? shapes[i].outputs : 1));
   }
@@ -956,84 +982,81 @@ Network *network_new(const Shape *shapes, int count, int threads, int batch) {
   net->packed = malloc(sizeof(float) * (net->packed_size + 1));
   net->sums = malloc(sizeof(float) * (net->parameters * GROUPS + 1));
   net->losses = malloc(sizeof(double) * batch);
-  net->blocks = calloc(net->blocks_kept, sizeof(char *));
-  for (int b = 0; b < net->blocks_kept; b++) {
-    net->blocks[b] = aligned_alloc(64, net->block_size);
-    if (!net->blocks[b]) return NULL;
-    memset(net->blocks[b], 0, net->block_size); /* borders stay 0 */
-    for (int a = 0; a < net->arrays; a++) watch_gap(net->blocks[b] + net->ends[a]);
-  }
-  pthread_mutex_init(&net->mutex, NULL);
-  pthread_cond_init(&net->wake, NULL);
-  net->workers = calloc(threads, sizeof(Worker));
-  for (int t = 1; t < threads; t++) {
-    net->workers[t] = (Worker){.network = net, .index = t};
-    if (pthread_create(&net->workers[t].thread, NULL, serve, net->workers + t)) return NULL;
-  }
-  return net;
 }
 
-void network_free(Network *net) {
-  net->over = 1;
-  pthread_mutex_lock(&net->mutex);
-  atomic_fetch_add(&net->turn, 1);
-  pthread_cond_broadcast(&net->wake);
-  pthread_mutex_unlock(&net->mutex);
-  for (int t = 1; t < net->threads; t++) pthread_join(net->workers[t].thread, NULL);
-  for (int b = 0; b < net->blocks_kept; b++) free(net->blocks[b]);
-  for (int i = 0; i < net->count; i++)
-    free(net->layers[i].scale), free(net->layers[i].mean), free(net->layers[i].sums);
-  free(net->workers), free(net->blocks), free(net->sums), free(net->packed), free(net->layers);
-  free(net->losses), free(net->ends);
-  free(net);
+void team_free(Team *team) {
+  team->over = 1;
+  wake(team);
+  for (int t = 1; t < team->threads; t++) pthread_join(team->workers[t].thread, NULL);
+  for (int b = 0; team->blocks && team->blocks[b]; b++) free(team->blocks[b]);
+  for (int m = 0; m < team->members; m++) {
+    Network *net = team->networks + m;
+    for (int i = 0; i < net->count; i++)
+      free(net->layers[i].scale), free(net->layers[i].mean), free(net->layers[i].sums);
+    free(net->layers), free(net->ends), free(net->packed), free(net->sums), free(net->losses);
+  }
+  free(team->networks), free(team->blocks), free(team->workers);
+  free(team);
 }
 
-int network_lanes(void) { return LANES; }
+/* Networks for batches of at most `batch` images each; NULL where memory or threads are too few. */
+Team *team_new(const Shape *shapes, int count, int members, int threads, int batch) {
+  Team *team = calloc(1, sizeof *team);
+  team->members = members, team->threads = threads, team->kept = 1;
+  for (int i = 0; i < count; i++)
+    if (shapes[i].norm) team->kept = (batch + LANES - 1) / LANES;
+  team->networks = calloc((size_t)members, sizeof(Network));
+  for (int m = 0; m < members; m++) build(team->networks + m, team, shapes, count, batch);
+  const Network *any = team->networks;
+  int blocks = members == 1 && team->kept > 1 ? team->kept : threads * team->kept, made = 0;
+  team->blocks = calloc((size_t)blocks + 1, sizeof(char *));
+  for (; made < blocks && (team->blocks[made] = aligned_alloc(64, any->block_size)); made++) {
+    memset(team->blocks[made], 0, any->block_size); /* borders stay 0 */
+    for (int a = 0; a < any->arrays; a++) watch_gap(team->blocks[made] + any->ends[a]);
+  }
+  for (int m = 0; m < members; m++) team->networks[m].blocks = team->blocks;
+  pthread_mutex_init(&team->mutex, NULL);
+  pthread_cond_init(&team->wake, NULL);
+  team->workers = calloc((size_t)threads, sizeof(Worker));
+  team->threads = 1;
+  for (int t = 1; made == blocks && t < threads; t++, team->threads++) {
+    team->workers[t] = (Worker){.team = team, .index = t};
+    if (pthread_create(&team->workers[t].thread, NULL, serve, team->workers + t)) break;
+  }
+  if (team->threads == threads && made == blocks) return team;
+  team_free(team);
+  return NULL;
+}
 
-static void begin(Network *net, float *const *values, const float *images, int count) {
-  net->values = values, net->images = images, net->images_count = count;
-  net->blocks_count = (count + LANES - 1) / LANES;
+int team_lanes(void) { return LANES; }
+
+/* All phases of a network's step. */
+static void step(Network *net) {
+  net->blocks_count = (net->images_count + LANES - 1) / LANES;
   net->groups_count = net->blocks_count < GROUPS ? net->blocks_count : GROUPS;
   net->back = 0, net->from = -1;
   for (int i = 0; i < net->count; i++)
     if (net->layers[i].is.kind == CONVOLUTION) pack(net, i);
-}
-
-/* (count, K) logits in eval mode, where a normalization is a part of the weights. */
-void network_answer(Network *net, float *const *values, const float *images, int count,
-                    float *logits) {
-  net->training = 0, net->answers = logits;
-  begin(net, values, images, count);
-  run(net);
-}
-
-/* The mean loss of a batch, and its gradients where they are asked for. `values`
-   and `gradients` hold for each layer its weight, bias, gamma, beta, and running mean and variance,
-   NULL where there is none. */
-double network_step(Network *net, float *const *values, float *const *gradients,
-                    const float *images, int count, const int64_t *labels,
-                    const int64_t *partners, const float *shares, float smoothing) {
-  net->training = 1, net->smoothing = smoothing;
-  net->labels = labels, net->partners = partners, net->shares = shares;
-  begin(net, values, images, count);
-  for (;; net->from = norm_from(net, net->from + 1)) {
-    run(net);
+  for (;;) {
+    run_phase(net);
     int next = norm_from(net, net->from + 1);
     if (next == net->count) break;
     combine(net, next);
+    net->from = next;
   }
+  if (!net->training) return;
   net->back = 1;
   for (int i = norm_before(net, net->count); i >= 0; i = norm_before(net, i)) {
     net->from = i;
-    combine_back(net, i, gradients);
-    run(net);
+    combine_back(net, i);
+    run_phase(net);
   }
   for (int i = 0; i < net->count; i++) {
     const Layer *layer = net->layers + i;
     const long from[] = {layer->weight, layer->bias};
     const long many[] = {layer->is.outputs * (long)layer->taps, layer->is.outputs};
     for (int part = WEIGHT; part <= BIAS; part++) {
-      float *to = gradients[i * VALUES + part];
+      float *to = net->gradients[i * VALUES + part];
       if (!to) continue;
       memcpy(to, net->sums + from[part], sizeof(float) * many[part]);
       for (int g = 1; g < net->groups_count; g++)
@@ -1041,7 +1064,57 @@ double network_step(Network *net, float *const *values, float *const *gradients,
           to[j] += net->sums[g * net->parameters + from[part] + j];
     }
   }
-  double loss = 0;
-  for (int n = 0; n < count; n++) loss += net->losses[n];
-  return loss / count;
+}
+
+/* One network after another, as long as there are any that no thread has taken. */
+static void share_networks(Team *team, int thread) {
+  for (int m; (m = atomic_fetch_add(&team->next, 1)) < team->members;) {
+    team->networks[m].blocks = team->blocks + (long)thread * team->kept;
+    step(team->networks + m);
+  }
+}
+
+static void step_all(Team *team) {
+  if (team->members == 1)
+    step(team->networks);
+  else
+    run_all(team, share_networks);
+}
+
+/* `values` and `gradients` hold for each member and layer its weight, bias, gamma, beta, running
+   mean and running variance; NULL where there is none or no gradient is asked for. */
+
+/* (members, count, K) logits of the same images in eval mode, where a normalization is a part of
+   the weights. */
+void team_answer(Team *team, float *const *values, const float *images, int count, float *logits) {
+  for (int m = 0; m < team->members; m++) {
+    Network *net = team->networks + m;
+    net->training = 0, net->images = images, net->images_count = count;
+    net->values = values + (long)m * net->count * VALUES;
+    net->answers = logits + (long)m * count * net->layers[net->count - 1].is.outputs;
+  }
+  step_all(team);
+}
+
+/* The mean loss of each member's `count` images, and the gradients of it. */
+void team_step(Team *team, float *const *values, float *const *gradients, const float *images,
+               int count, const int64_t *labels, const int64_t *partners, const float *shares,
+               float smoothing, float *losses) {
+  for (int m = 0; m < team->members; m++) {
+    Network *net = team->networks + m;
+    const Shape *first = &net->layers->is;
+    long begin = (long)m * count, of_layers = (long)m * net->count * VALUES;
+    net->training = 1, net->smoothing = smoothing, net->images_count = count;
+    net->images = images + begin * first->inputs * first->height * first->width;
+    net->labels = labels + begin;
+    net->partners = partners ? partners + begin : NULL;
+    net->shares = shares ? shares + begin : NULL;
+    net->values = values + of_layers, net->gradients = gradients + of_layers;
+  }
+  step_all(team);
+  for (int m = 0; m < team->members; m++) {
+    double sum = 0;
+    for (int n = 0; n < count; n++) sum += team->networks[m].losses[n];
+    losses[m] = (float)(sum / count);
+  }
 }
