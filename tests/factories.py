@@ -1,8 +1,10 @@
-"""Records of runs that never ran, drawn by NumPy: for tests of all that reads records."""
+"""What several tests are made of: records of runs that never ran, small models, drawn images."""
 
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job, Study
@@ -83,3 +85,40 @@ def make_result(
         TestSet("silhouettes", "Silhouettes (a title)", CLASSES, IMAGES, LABELS.astype(np.uint8))
     )
     return load_result(folder)
+
+
+def small_model() -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(
+            nn.Conv2d(1, 3, 3), nn.Tanh(), nn.Flatten(), nn.LayerNorm(75), nn.Linear(75, 4)
+        )
+
+
+def random_images(number: int, seed: int = 0) -> Tensor:
+    return torch.rand(number, 1, 28, 28, generator=torch.Generator().manual_seed(seed))
+
+
+def uniform(number: int, draws: int, seed: int = 1) -> Tensor:
+    return torch.rand(number, draws, generator=torch.Generator().manual_seed(seed))
+
+
+def rectangles(changed: Tensor, images: Tensor) -> list[tuple[int, int, int, int]]:
+    """Top, left, height and width of what changed in each image where anything did."""
+    found = []
+    for difference in (changed != images)[:, 0].numpy():
+        if difference.any():
+            rows, columns = (np.flatnonzero(difference.any(axis)) for axis in (1, 0))
+            sides = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
+            found.append((rows[0], columns[0], *sides))
+    return found
+
+
+class Stream:
+    """Stands in for torch.cuda.Stream; notes what waits for what, and which computes."""
+
+    current: "Stream"
+    log: list[tuple["Stream", str, "Stream | None"]]
+
+    def wait_stream(self, other: "Stream") -> None:
+        Stream.log.append((self, "waits for", other))

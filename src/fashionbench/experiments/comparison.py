@@ -177,9 +177,9 @@ def _named_apart(
 def _identify_changes(recipe: Recipe) -> str:
     if not own_changes(recipe.augmentation):
         return ""
-    from fashionbench.training.augment import identify_changes  # brings torch
+    from fashionbench.training.own_augmentations import identify_augmentations  # brings torch
 
-    return identify_changes(recipe.augmentation)
+    return identify_augmentations(recipe.augmentation)
 
 
 def run_study(
