@@ -7,9 +7,11 @@ BIN := .venv/bin
 # A uv of the machine's, else one that the environment brings itself.
 UV := $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
 
+DOCUMENTS := README.md CHANGELOG.md CONTRIBUTING.md docs examples findings studies benchmarks
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help compare test check format environment lock clean
+.PHONY: help compare test quick check docs format environment lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -17,14 +19,24 @@ help: ## list these commands
 compare: environment ## compare the three models and write the report; flags in ARGS="--seeds 20"
 	$(BIN)/fashionbench compare $(ARGS)
 
-test: check ## everything that must hold: the checks, then the tests
+test: check docs ## everything that must hold: the checks, the documents, the tests
 	$(BIN)/pytest --numprocesses auto --dist loadfile
+
+quick: check ## the checks, and the tests that together take less than a minute on two cores
+	$(BIN)/pytest --numprocesses auto --dist loadfile -m "not slow"
 
 check: environment ## style, types and layers, without the tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The pages are copied with all that they link to: a link works in the site as it does in the folder.
+docs: environment ## build the documents' site into build/docs/site; a broken link is an error
+	rm -rf build/docs
+	mkdir -p build/docs/source
+	cp -R $(DOCUMENTS) build/docs/source
+	$(BIN)/zensical build --strict --clean
 
 format: environment ## put the code into the house's format
 	$(BIN)/ruff check --fix
@@ -33,12 +45,12 @@ format: environment ## put the code into the house's format
 environment: .venv/installed ## create or update .venv, if anything has changed
 
 lock: $(UV) ## bring requirements.txt up to date with pyproject.toml and the newest releases
-	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --group dev \
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --group dev --group docs \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 	  --output-file requirements.txt pyproject.toml
 
 clean: ## remove the environment and every cache; runs are kept
-	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find src tests examples benchmarks -name __pycache__ -type d -exec rm -rf {} +
 
 # The lock is complete, so nothing is resolved here: --no-deps. Bytecode is compiled once, now,

@@ -3,7 +3,7 @@
     python benchmarks/hundred_seeds.py --data DIR [--seeds 100] [--models v0,v1,v2]
 
 For each model in turn: the loop of against_loop.py; one run of ours, alone; and all seeds the way
-that `--jobs auto` picks. Each of ours is clocked from the call to its last record, trials, test
+that `--parallel auto` picks. Each of ours is clocked from the call to its last record, trials, test
 and saving included, after one run that is not counted, in which CUDA and its libraries load.
 
 Writes benchmarks/hundred_seeds.json. One GPU does all of it in about two minutes.
@@ -21,8 +21,10 @@ import torch
 from against_loop import run_loop, unpacked
 
 import fashionbench as fb
-from fashionbench.experiments.comparison import plan
+from fashionbench.config.study import Execution
+from fashionbench.experiments.gate import examine
 from fashionbench.experiments.launch import run_entry
+from fashionbench.experiments.planning import plan
 from fashionbench.experiments.run import run_job
 from fashionbench.store.run_store import RunStore
 from fashionbench.training.devices import describe_device, resolve_device
@@ -41,7 +43,8 @@ def run_all(name, data, device, folder, seeds):
     jobs = next(plan([name], ["seed"], seeds, dataset="fashion-mnist").entries())
     store, start = RunStore(folder, create=True), time.perf_counter()
     # Enough are said to be timed already, so that all run together.
-    run_entry(jobs, data, None, device, store, "auto", timed=99, done=lambda _: None)
+    how, known = Execution(), examine(jobs[0], data)
+    run_entry(jobs, data, None, device, store, how, known, timed=99, done=lambda _: None)
     seconds = time.perf_counter() - start
     records = [store.load_run(job) for job in jobs]
     accuracy = fmean(record.scores.accuracy for record in records)

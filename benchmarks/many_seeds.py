@@ -1,7 +1,7 @@
 """What does one of many seeds cost, against one run of the textbook loop?
 
 The loop is that of against_loop.py; ours trains --seeds members of a model the way that
-`--jobs auto` picks (stacked, or in processes), nothing timed alone. Each measurement is a
+`--parallel auto` picks (stacked, or in processes), nothing timed alone. Each measurement is a
 fresh process; the programs take turns, A B A B. Ours is clocked from the call to the last
 record, so that starting processes, testing and saving count against it. With --comparison,
 `fashionbench compare` as it is by default is held against the sum of the models' loops.
@@ -35,19 +35,22 @@ def run_many(name, root, seeds):
     import torch
 
     import fashionbench as fb
-    from fashionbench.experiments.comparison import plan
+    from fashionbench.config.study import Execution
+    from fashionbench.experiments.gate import examine
     from fashionbench.experiments.launch import run_entry
+    from fashionbench.experiments.planning import plan
     from fashionbench.store.run_store import RunStore
     from fashionbench.training.devices import resolve_device
 
-    data, device = fb.load_data(root=root), resolve_device("auto")
+    data, device, how = fb.load_data(root=root), resolve_device("auto"), Execution()
     torch.optim.SGD([torch.zeros(1)], lr=0.1)  # brings torch's own late imports before the clock
     jobs = next(plan([name], ["seed"], seeds, dataset="fashion-mnist").entries())
     with tempfile.TemporaryDirectory() as folder:
         store = RunStore(Path(folder), create=True)
         start = time.perf_counter()
         # Enough are said to be timed already, so that all run together.
-        run_entry(jobs, data, root, device, store, "auto", timed=99, done=lambda _: None)
+        known = examine(jobs[0], data)
+        run_entry(jobs, data, root, device, store, how, known, timed=99, done=lambda _: None)
         seconds = time.perf_counter() - start
         records = [store.load_run(job) for job in jobs]
     return seconds, {

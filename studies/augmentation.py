@@ -1,4 +1,4 @@
-"""What does each change to the training images add, alone and together?
+"""What does each augmentation of the training images add, alone and together?
 
     python studies/augmentation.py [--data DIR] [--models v2,vgg:width=16] [--epochs 10] [--seeds 5]
 
@@ -27,7 +27,7 @@ KINDS: dict[str, dict[str, Any]] = {
 RATES = {"v2": 0.02, "vgg:width=16": 0.05}
 """V2's by validation images: 0.01 learns less, with 0.03 a seed collapses. VGG's is usual."""
 TURNED = {"better": "worse", "worse": "better"}
-"""The comparison's verdict is on the images as they are; told is that on the augmentation."""
+"""The comparison judges the images as they are; the page judges the augmentation."""
 
 
 def recipe_of(model: str, kind: str, epochs: int) -> fb.Recipe:
@@ -42,14 +42,16 @@ def recipe_of(model: str, kind: str, epochs: int) -> fb.Recipe:
         weight_decay=5e-4,
         **KINDS[kind],
     )
-    return recipe.model_copy(update={"name": kind})
+    return recipe.renamed(kind)
 
 
 def study(model: str, flags: Any) -> dict[str, Any]:
     """The figures of one model: each kind, and its difference from the images as they are."""
     recipes = [recipe_of(model, kind, flags.epochs) for kind in KINDS]
     folder = flags.out / model
-    result = fb.compare([model], recipes, flags.seeds, data=flags.data, out=folder)
+    result = fb.compare(
+        [model], seeds=flags.seeds, recipes=recipes, data_dir=flags.data, out=folder
+    )
     document = result.document
     gains = {
         pair.second.recipe: {
@@ -100,7 +102,7 @@ def draw(found: list[dict[str, Any]]) -> Figure:
 
 
 def answer(model: dict[str, Any]) -> str:
-    """By what the model gains, and by what it loses, beyond luck."""
+    """Return which augmentations improve the model, and which worsen it, beyond luck."""
 
     def named(word: str) -> str:
         found = [
@@ -108,9 +110,9 @@ def answer(model: dict[str, Any]) -> str:
             for kind in model["kinds"][1:]
             if kind["gain"]["word"] == word
         ]
-        return " and ".join(found) or "none of them"
+        return " and ".join(found) or "no augmentation"
 
-    return f"{model['label']} gains by {named('better')} and loses by {named('worse')}"
+    return f"{model['label']} is improved by {named('better')} and worsened by {named('worse')}"
 
 
 def page(found: list[dict[str, Any]], epochs: int) -> str:
@@ -121,7 +123,7 @@ def page(found: list[dict[str, Any]], epochs: int) -> str:
             {
                 "augmentation": kind["kind"],
                 "test accuracy, % (95 %)": percent(kind["accuracy"]),
-                "adds, points (95 %)": percent(kind["gain"]) if kind["gain"] else "",
+                "gain, points (95 %)": percent(kind["gain"]) if kind["gain"] else "",
                 "verdict": kind["gain"]["word"] if kind["gain"] else "",
                 "loss": f"{kind['loss']['mean']:.3f}",
                 "runs": kind["accuracy"]["n"],
@@ -144,12 +146,12 @@ def page(found: list[dict[str, Any]], epochs: int) -> str:
 {chr(10).join(tables)}
 ## How
 
-{epochs} epochs of SGD with Nesterov momentum 0.9, batch 128, weight decay 0.0005, and a rate that
-falls along a cosine from {rates}; only the
-augmentation differs ({strengths}).
-"Better" and "worse" hold after Holm's correction for all pairs of a model's rows. The
-test set was looked at once a run, and nothing was chosen by it. {how(found[0]["document"])}
-Every figure: [results/augmentation.json](results/augmentation.json).
+All runs train for {epochs} epochs by SGD with Nesterov momentum 0.9, batch size 128, weight decay
+0.0005, and a learning rate that falls along a cosine from {rates}. Only the augmentation differs
+({strengths}). The verdicts "better" and "worse" are corrected for all pairs of a model's rows
+(Holm); the intervals are those of single pairs. So an interval can exclude 0 where the verdict is
+"cannot tell". Each run was scored on the test set once, and nothing was chosen by the scores.
+{how(found[0]["document"])} Every number: [results/augmentation.json](results/augmentation.json).
 """
 
 

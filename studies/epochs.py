@@ -2,8 +2,9 @@
 
     python studies/epochs.py [--data DIR] [--models v0,mlp,v2] [--epochs 50]
 
-The rate is constant, so that what a run of 50 epochs scores on the validation images after each is
-what shorter runs end with. Beside it the same recipe, ended early by the validation loss.
+The learning rate is constant, so the validation score of a run of 50 epochs after each of them is
+what a shorter run ends with. The same recipe with early stopping by the validation loss is
+compared with it.
 """
 
 from pathlib import Path
@@ -28,8 +29,10 @@ def study(model: str, epochs: int, data: Path | None, out: Path) -> dict[str, An
     seed = fb.load_recipe("seed")
     whole = seed.override(epochs=epochs, validation_images=VALIDATION_IMAGES)
     stopped = whole.override(patience=PATIENCE)
-    recipes = [whole.model_copy(update={"name": "whole"}), stopped]
-    result = fb.compare([model], recipes, SEEDS[model], data=data, out=out / model)
+    recipes = [whole.renamed("whole"), stopped]
+    result = fb.compare(
+        [model], seeds=SEEDS[model], recipes=recipes, data_dir=data, out=out / model
+    )
     first, second = result.entries
     (pair,) = result.pairs
     document = result.document
@@ -83,9 +86,9 @@ def draw(found: list[dict[str, Any]]) -> Figure:
 
 
 def settled(model: dict[str, Any]) -> int:
-    """The first epoch whose validation loss cannot be told from the least: where gains end.
+    """Return the first epoch whose validation loss is not measurably above the lowest one.
 
-    Seed by seed against the epoch with the least mean, with a 95 % interval.
+    Compared seed by seed with the epoch of the lowest mean, with a 95 % interval.
     """
     losses = np.array(model["validation_loss"])
     excess = losses - losses[:, [losses.mean(axis=0).argmin()]]
@@ -101,15 +104,15 @@ def row(model: dict[str, Any]) -> dict[str, object]:
     return {
         "model": model["label"],
         "validation accuracy after 3 epochs, %": f"{accuracies[2]:.1f}",
-        "the highest, %": f"{accuracies.max():.1f}",
-        "no longer gains after": settled(model),
+        "highest, %": f"{accuracies.max():.1f}",
+        "no gain after epoch": settled(model),
         f"test accuracy after {len(accuracies)}, % (95 %)": percent(model["whole"]["accuracy"]),
-        "ended early, % (95 %)": percent(model["stopped"]["accuracy"]),
-        "early stopping gains, points (95 %)": f"{100 * model['gain']['mean']:+.2f} "
+        "with early stopping, % (95 %)": percent(model["stopped"]["accuracy"]),
+        "gain of early stopping, points (95 %)": f"{100 * model['gain']['mean']:+.2f} "
         f"({low:+.2f} to {high:+.2f})",
-        "test loss, whole and early": f"{model['whole']['loss']['mean']:.3f}, "
+        "test loss, without and with early stopping": f"{model['whole']['loss']['mean']:.3f}, "
         f"{model['stopped']['loss']['mean']:.3f}",
-        "ended after": f"{median(after):g} ({min(after)} to {max(after)})",
+        "stopped after epoch": f"{median(after):g} ({min(after)} to {max(after)})",
         "runs": len(after),
     }
 
@@ -117,7 +120,7 @@ def row(model: dict[str, Any]) -> dict[str, object]:
 def answer(model: dict[str, Any]) -> str:
     whole, early = (model[name]["loss"]["mean"] for name in ("whole", "stopped"))
     return (
-        f"{model['label']} no longer gains after {settled(model)} epochs, and ending early "
+        f"{model['label']} shows no gain after {settled(model)} epochs, and early stopping "
         f"changes its test accuracy by {100 * model['gain']['mean']:+.2f} points and its test loss "
         f"from {whole:.2f} to {early:.2f}"
     )
@@ -128,7 +131,7 @@ def page(found: list[dict[str, Any]]) -> str:
     answers = "; ".join(map(answer, found))
     return f"""# How long is worth training, and does early stopping know?
 
-**Answer:** with the seed recipe's constant rate, {answers}.
+**Answer:** at the constant learning rate of the recipe `seed`, {answers}.
 
 ![Validation accuracy and loss over epochs; dashed: the best by early stopping](results/epochs.png)
 
@@ -136,12 +139,13 @@ def page(found: list[dict[str, Any]]) -> str:
 
 ## How
 
-The seed recipe for {len(found[0]["validation_loss"][0])} epochs, on 55,000 images, with
-{VALIDATION_IMAGES:,} validation images scored after each epoch. A model no longer gains from the
-first epoch on whose validation loss cannot be told, seed by seed, from the least of all. Ended
-early: after {PATIENCE} epochs without a lower validation loss, with the weights of the best. The
-test set was looked at once a run and nothing was chosen by it.
-{how(found[0]["document"])} Every figure: [results/epochs.json](results/epochs.json).
+All runs train by the recipe `seed` for {len(found[0]["validation_loss"][0])} epochs on 55,000
+images, and are scored on {VALIDATION_IMAGES:,} validation images after each epoch. A model shows
+no gain after the first epoch whose validation loss is not measurably above the lowest one,
+compared seed by seed. Early stopping ends a run after {PATIENCE} epochs without a lower
+validation loss and takes the weights of its best epoch. Each run was scored on the test set once,
+and nothing was chosen by the scores. {how(found[0]["document"])} Every number:
+[results/epochs.json](results/epochs.json).
 """
 
 

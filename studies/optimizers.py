@@ -1,10 +1,10 @@
-"""Which optimizer serves which model best, when each has the learning rate that suits it?
+"""Which optimizer trains which model best, if each has its own best learning rate?
 
     python studies/optimizers.py [--data DIR] [--models v0,mlp,v2]
 
-For each model and optimizer the rate is found on 5,000 validation images: from the optimizer's
-usual rate the grid is climbed to both sides while the accuracy rises. Then each is trained on all
-60,000 images and compared on the test set.
+For each model and optimizer, 5,000 validation images choose the learning rate: a search on a grid
+moves from the optimizer's usual rate to either side while the accuracy rises. Then each is
+trained on all 60,000 images and compared on the test set.
 """
 
 import json
@@ -30,7 +30,7 @@ from fashionbench.data.datasets import Dataset
 GRID = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 KINDS: dict[str, dict[str, Any]] = {
     "SGD": {"optimizer": "sgd"},
-    "SGD, momentum 0.9": {"optimizer": "sgd", "momentum": 0.9},
+    "SGD+momentum": {"optimizer": "sgd", "momentum": 0.9},
     "Adam": {"optimizer": "adam"},
     "AdamW": {"optimizer": "adamw", "weight_decay": 0.01},
     "RMSprop": {"optimizer": "rmsprop"},
@@ -38,7 +38,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 SEEDS = {"v0": 20, "mlp": 20, "v2": 5}
 TUNING_SEEDS = {"v0": range(100, 105), "mlp": range(100, 105), "v2": range(100, 101)}
-"""Not those of the comparison, which would then be of seeds that the rate was chosen for."""
+"""Not the seeds of the comparison, for which the rates would then have been chosen."""
 
 
 class Tuning:
@@ -59,7 +59,7 @@ class Tuning:
         return float(self.found[key])
 
     def best_rate(self, model: str, kind: str) -> float:
-        """The top of the hill that the usual rate stands on."""
+        """Return the rate that no neighbor on the grid improves, climbing from the usual one."""
         usual = OPTIMIZERS[KINDS[kind]["optimizer"]].learning_rate
         top = min(range(len(GRID)), key=lambda index: abs(GRID[index] / usual - 1))
         for side in (-1, 1):
@@ -72,14 +72,16 @@ class Tuning:
 
 def recipe_of(kind: str, rate: float) -> fb.Recipe:
     recipe = fb.load_recipe("seed").override(**KINDS[kind], learning_rate=rate)
-    return recipe.model_copy(update={"name": kind})
+    return recipe.renamed(kind)
 
 
 def study(model: str, tuning: Tuning, data: Path | None, out: Path) -> dict[str, Any]:
     """Tune each optimizer and compare them: the figures of one model."""
     rates = {kind: tuning.best_rate(model, kind) for kind in KINDS}
     recipes = [recipe_of(kind, rate) for kind, rate in rates.items()]
-    result = fb.compare([model], recipes, seeds=SEEDS[model], data=data, out=out / model)
+    result = fb.compare(
+        [model], seeds=SEEDS[model], recipes=recipes, data_dir=data, out=out / model
+    )
     entries = {entry.recipe: entry for entry in result.entries}
     best = max(entries, key=lambda kind: np.mean(entries[kind].accuracies))
     words = {}
@@ -127,16 +129,17 @@ def draw(found: list[dict[str, Any]]) -> Figure:
 
 
 def answer(model: dict[str, Any]) -> str:
-    """Which is best, and which cannot be told from it."""
+    """Say which is best, and which are not measurably worse."""
     equal = [
         optimizer["kind"]
         for optimizer in model["optimizers"]
         if optimizer["kind"] != model["best"] and not optimizer["differs_from_best"]
     ]
     if not equal:
-        return f"{model['label']} is trained best by {model['best']}"
+        return f"{model['best']} trains {model['label']} best"
+    others = f"{', '.join(equal[:-1])} and {equal[-1]}" if equal[1:] else equal[0]
     return (
-        f"{model['label']} by {model['best']}, from which {', '.join(equal)} cannot be told apart"
+        f"{model['best']} comes first for {model['label']}, but cannot be separated from {others}"
     )
 
 
@@ -153,28 +156,29 @@ def page(found: list[dict[str, Any]]) -> str:
                 "runs": optimizer["accuracy"]["n"],
                 "against the best": "the best"
                 if optimizer["kind"] == model["best"]
-                else ("worse" if optimizer["differs_from_best"] else "cannot be told apart"),
+                else ("worse" if optimizer["differs_from_best"] else "not separable"),
             }
             for optimizer in model["optimizers"]
         ]
         tables.append(f"## {model['label']}\n\n{table(rows)}\n")
-    return f"""# Which optimizer, at its own best rate?
+    return f"""# Which optimizer is best, each at its own best learning rate?
 
-**Answer:** {"; ".join(map(answer, found))} (three epochs, batch 32, constant rate).
+**Answer:** {"; ".join(map(answer, found))} (three epochs, batches of 32, constant learning rate).
 
 ![Test accuracy of every run, by optimizer and model](results/optimizers.png)
 
 {chr(10).join(tables)}
 ## How
 
-The rate of each optimizer and model was climbed to on {VALIDATION_IMAGES:,} validation images, on
-the grid {", ".join(f"{rate:g}" for rate in GRID)}, from the optimizer's usual rate
-while the next one was better: mean of {len(TUNING_SEEDS["v0"])} seeds for the small models, one
-seed for the CNN, none of them a seed of the comparison. Then the comparison trained on all 60,000
-images and looked at the test set once a run. "Cannot be told apart" means a p-value over 5 % after
-Holm's correction for all pairs of a model. AdamW pulls with weight decay 0.01; Muon turns matrices
-only and leaves the rest to AdamW. {how(found[0]["document"])}
-Every figure: [results/optimizers.json](results/optimizers.json).
+{VALIDATION_IMAGES:,} validation images chose the learning rate of each optimizer and model, on
+the grid {", ".join(f"{rate:g}" for rate in GRID)}. The search started at the optimizer's usual
+rate and moved on while the next rate was better, by the mean of {len(TUNING_SEEDS["v0"])} seeds
+for the small models and by one seed for the CNN; none of them is a seed of the comparison. The
+comparison trained on all 60,000 images, scored each run on the test set once, and chose nothing
+by the scores. "Not separable" means a p-value above 5 % after Holm's correction for all pairs of
+a model. SGD+momentum has momentum 0.9, and AdamW weight decay 0.01. Muon updates matrices only
+and leaves the other parameters to AdamW. {how(found[0]["document"])} Every number:
+[results/optimizers.json](results/optimizers.json).
 """
 
 

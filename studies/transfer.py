@@ -41,8 +41,11 @@ def recipes(images: int) -> tuple[fb.Recipe, fb.Recipe]:
         unfreeze_every=max(1, epochs // (4 * STAGES)),
         precision="bf16",
     )
-    scratch = {"probe_epochs": 0, "unfreeze_every": None, "layer_decay": 1.0, "name": "scratch"}
-    return transfer.model_copy(update=scratch), transfer.model_copy(update={"name": "transfer"})
+    scratch = {"probe_epochs": 0, "unfreeze_every": None, "layer_decay": 1.0}
+    return (
+        transfer.model_copy(update=scratch).renamed("scratch"),
+        transfer.renamed("transfer"),
+    )
 
 
 def study(model: str, images: int, flags: Any) -> dict[str, Any]:
@@ -52,7 +55,13 @@ def study(model: str, images: int, flags: Any) -> dict[str, Any]:
         raise UsageError(f"{flags.weights} holds no {model}-*.th; name its folder with --weights.")
     names = (f"{model}:{GREY}", f"{model}:{GREY}:weights={found[0]}")
     results = [
-        fb.compare([name], [recipe], flags.seeds, data=flags.data, out=flags.out / recipe.name)
+        fb.compare(
+            [name],
+            seeds=flags.seeds,
+            recipes=recipe,
+            data_dir=flags.data,
+            out=flags.out / recipe.name,
+        )
         for name, recipe in zip(names, recipes(images), strict=True)
     ]
     documents = [result.document for result in results]
@@ -103,23 +112,23 @@ def draw(found: list[dict[str, Any]]) -> Figure:
 def verdict(row: dict[str, Any]) -> str:
     if row["gain"]["low"] > 0:
         return "pays"
-    return "harms" if row["gain"]["high"] < 0 else "cannot be told"
+    return "harms" if row["gain"]["high"] < 0 else "is undecided"
 
 
 def answer(found: list[dict[str, Any]]) -> str:
-    """For which numbers of images it pays, net by net."""
+    """Say with how many images pre-training pays, network by network."""
     told: dict[str, list[str]] = {row["model"]: [] for row in found}
     for row in found:
         gain = f"{100 * row['gain']['mean']:+.1f} points"
-        told[row["model"]].append(f"with {row['images']:,} images it {verdict(row)} ({gain})")
-    return "; ".join(f"`{model}`: {', '.join(gains)}" for model, gains in told.items())
+        told[row["model"]].append(f"{verdict(row)} with {row['images']:,} images ({gain})")
+    return "; ".join(f"for `{model}` it {', '.join(gains)}" for model, gains in told.items())
 
 
 def page(found: list[dict[str, Any]]) -> str:
     """The page: question, answer, plot, table."""
     rows = [
         {
-            "net": row["model"],
+            "network": row["model"],
             "images": f"{row['images']:,}",
             "epochs": row["epochs"],
             **{f"{start}, % (95 %)": percent(row["starts"][start]["accuracy"]) for start in STARTS},
@@ -139,17 +148,18 @@ def page(found: list[dict[str, Any]]) -> str:
 
 ## How
 
-The weights are those of [akamaster/pytorch_resnet_cifar10](https://github.com/akamaster/pytorch_resnet_cifar10);
-their first layer is summed over the colours for grey images, and their last layer is new. From
-them a probe of the last layer is trained on features computed once, then the stages are opened
-one by one with lower rates towards the input (`fashionbench recipes transfer`). Random weights
-get the same epochs, batches, optimizer and schedule, all layers at once. Both compute in bf16. The
-images are the same for every seed, by class alike. The test set was looked at once a run, and
-nothing was chosen by it.
+The weights come from
+[akamaster/pytorch_resnet_cifar10](https://github.com/akamaster/pytorch_resnet_cifar10). Their
+first layer is summed over the colors to take grey images, and their last layer is new. The recipe
+`transfer` first trains the last layer alone, on features that are computed once, then unfreezes
+stage after stage, with lower learning rates towards the input. Networks with random weights train
+all layers at once, with the same epochs, batches, optimizer and schedule. Both compute in bf16.
+Every seed sees the same images, the same number of each class. Each run was scored on the test
+set once, and nothing was chosen by the scores.
 
 {made}
 
-Every figure: [results/transfer.json](results/transfer.json).
+Every number: [results/transfer.json](results/transfer.json).
 """
 
 

@@ -3,7 +3,7 @@
     python studies/v1.py [--data DIR] [--seeds 256]
 
 Both networks are trained from the same seeds, at three widths. A logit of V1 is dead if it is 0 for
-nearly all test images of its own class: they send no gradient back through the ReLU, so nothing
+nearly all test images of its own class. They send no gradient back through the ReLU, so nothing
 raises it again.
 """
 
@@ -28,7 +28,7 @@ DEAD = 0.9
 def study(width: int, seeds: int, data: Path | None, out: Path) -> dict[str, Any]:
     """The figures of one width."""
     models = [f"{name}:hidden_units={width}" for name in ("v1", "mlp")]
-    result = fb.compare(models, seeds=seeds, data=data, out=out, jobs="stacked")
+    result = fb.compare(models, seeds=seeds, data_dir=data, out=out, parallel="stacked")
     v1, mlp = result.entries
     images, labels = fb.load_data(root=data).test.images, result.test_set.labels
     zero = [
@@ -106,8 +106,8 @@ def page(found: list[dict[str, Any]]) -> str:
             "hidden units": f["width"],
             "V1, %, mean ± sd": _mean(f["v1"]),
             "MLP, %, mean ± sd": _mean(f["mlp"]),
-            "the ReLU costs, points (95 %)": _points(f["differences"]["all"]),
-            "with no dead logit, points (95 %)": _points(f["differences"]["alive"]),
+            "cost of the ReLU, points (95 %)": _points(f["differences"]["all"]),
+            "cost without dead logits, points (95 %)": _points(f["differences"]["alive"]),
             "V1 runs with a dead logit": f"{100 * np.mean(np.array(f['dead_logits']) > 0):.0f} %",
             "seeds": len(f["v1"]),
         }
@@ -144,9 +144,9 @@ FashionMnistModelV1 has a ReLU on its logits; `mlp` is the same network without 
 ReLU cost, and how?
 
 **Answer:** in points of test accuracy, with 95 % intervals: {costs}.
-Nearly all of it is dead logits: in {dead} of the runs at least one logit is 0 for the
-images of its own class, which are then called something else; runs without a dead logit come within
-{within:.1f} points of the MLP.
+Dead logits cause nearly all of it: in {dead} of the runs at least one logit is 0 for the
+images of its own class, and V1 takes these images for another class. Runs without a dead logit come
+within {within:.1f} points of the MLP.
 
 ![Test accuracy over the number of dead logits](results/v1-study.png)
 
@@ -159,20 +159,21 @@ Test accuracy of V1 by the number of its dead logits:
 ## Why
 
 A logit that is below 0 before the ReLU is 0 after it and gets no gradient. If that happens for all
-images of a class, nothing that they say raises their own logit again, while the images of the other
-classes for which it is still above 0 push it down. So it is all or nothing: the share of its own
-class's images for which a logit is 0 is nearly always below a tenth or above nine tenths.
-Being 0 for *every* image of the test set is rare: {silent} of {runs} runs have such a logit.
+images of a class, these images can no longer raise their own logit, while images of other classes
+for which it is still above 0 push it down. So it is all or nothing: the share of images of its own
+class for which a logit is 0 is nearly always below a tenth or above nine tenths. A logit that is 0
+for *every* image of the test set is rare: {silent} of {runs} runs have one.
 
 ## How
 
-Both networks from the same {len(found[0]["v1"])} seeds: the same first weights and the same order
-of images; the recipe `seed`, three epochs of SGD at 0.1 with batch 32. A logit counts as dead if it
-is exactly 0 for more than {100 * DEAD:.0f} % of the test images of its class. The column "with no
-dead logit" compares V1 with the MLP over the seeds where V1 kept all ten. These seeds are chosen by
-what V1 made of them, so that column describes and does not promise. The test set was looked at once
-a run, and nothing was chosen by it. {how(found[0]["document"])}
-Every figure: [results/v1-study.json](results/v1-study.json).
+Both networks train from the same {len(found[0]["v1"])} seeds, with the same first weights and the
+same order of images, by the recipe `seed`: three epochs of SGD with learning rate 0.1 and batches
+of 32. A logit counts as dead if it is exactly 0 for more than {100 * DEAD:.0f} % of the test
+images of its class. The column "cost without dead logits" compares V1 with the MLP over the seeds
+for which V1 kept all ten logits alive. V1's own results select these seeds, so the column
+describes these runs and predicts nothing. Each run was scored on the test set once, and nothing
+was chosen by the scores. {how(found[0]["document"])} Every number:
+[results/v1-study.json](results/v1-study.json).
 """
 
 

@@ -1,4 +1,4 @@
-"""What does accuracy cost? Models from one linear layer to wide ResNets, each trained in earnest.
+"""What does accuracy cost? Models from one linear layer to wide ResNets, each trained for long.
 
     python studies/zoo.py [--data DIR] [--models vgg-tiny,mlp-wide] [--seeds 5]
 
@@ -53,7 +53,7 @@ EPOCHS = {
     },
 }
 OWN: dict[str, dict[str, Any]] = {
-    # Without normalization they cannot bear the rate of the others.
+    # Without normalization they diverge at the learning rate of the others.
     "linear": {"learning_rate": 0.02},
     "lenet": {"learning_rate": 0.02},
     # It learns less from images moved by two pixels (validation accuracy, docs/lab-notes.md).
@@ -92,7 +92,7 @@ def recipe_of(model: str, epochs: int, device: str) -> fb.Recipe:
         "precision": "bf16" if device == "cuda" else "fp32",
     }
     recipe = fb.load_recipe("seed").override(**settings | OWN.get(model, {}))
-    return recipe.model_copy(update={"name": "zoo"})
+    return recipe.renamed("zoo")
 
 
 def figures(result: Result) -> dict[str, Any]:
@@ -137,12 +137,12 @@ def page(found: list[dict[str, Any]]) -> str:
             "model": f"`{model['model']}`",
             "parameters": f"{model['parameters']:,}",
             "MFLOPs an image": f"{model['flops_per_image'] / 1e6:.2f}",
-            "on": DEVICES[model["device"]],
+            "device": DEVICES[model["device"]],
             "epochs": model["epochs"],
             "test accuracy, % (95 %)": percent(model["accuracy"]),
             "loss": f"{model['loss']['mean']:.3f}",
             "training, s": f"{model['train_seconds']['median']:.0f}",
-            "a test image, µs": f"{model['microseconds']:.0f}",
+            "inference, µs an image": f"{model['microseconds']:.0f}",
             "runs": model["accuracy"]["n"],
         }
         for model in found
@@ -151,8 +151,9 @@ def page(found: list[dict[str, Any]]) -> str:
     made = " ".join(sorted({model["made"] for model in found}))
     return f"""# What does accuracy cost?
 
-**Answer:** from {percent(worst["accuracy"])} % for {worst["parameters"]:,} parameters in
-`{worst["model"]}` to {percent(best["accuracy"])} % for {best["parameters"]:,} in `{best["model"]}`.
+**Answer:** models range from `{worst["model"]}`, which reaches {percent(worst["accuracy"])} %
+with {worst["parameters"]:,} parameters, to `{best["model"]}`, which reaches
+{percent(best["accuracy"])} % with {best["parameters"]:,}.
 
 ![Accuracy over parameters, FLOPs and times; the line is the Pareto front](results/zoo.png)
 
@@ -160,15 +161,15 @@ def page(found: list[dict[str, Any]]) -> str:
 
 ## How
 
-The last epoch of each run, with nothing chosen by the test set, which was looked at once a run. The
-recipes are customary ones; that short training wants easier images, and how the wide MLP and
-SpeedNet are best trained, was seen on validation images. Where models were trained on different
-days, their training times differ by what else the machine did; the times for a test image were
-taken one after another. The plot shows the times of the device that most models were trained on.
+Each run was scored on the test set once, after its last epoch, and nothing was chosen by the
+scores. The recipes are common ones. Validation images decided that short training gets weaker
+augmentation, and how the wide MLP and SpeedNet are trained. Models were trained on different
+days, so their training times also depend on what else the machine did; inference was timed for
+one model after another. The plot shows the times of the device that most models were trained on.
 
 {recipes}
 
-{made} Every figure: [results/zoo.json](results/zoo.json).
+{made} Every number: [results/zoo.json](results/zoo.json).
 """
 
 
@@ -184,7 +185,12 @@ def main() -> None:
     for model in flags.models.split(",") if flags.models else epochs:
         recipe, folder = recipe_of(model, epochs[model], device), flags.out / slug(model)
         compared = fb.compare(
-            [model], [recipe], flags.seeds, device=device, data=flags.data, out=folder
+            [model],
+            seeds=flags.seeds,
+            recipes=recipe,
+            device=device,
+            data_dir=flags.data,
+            out=folder,
         )
         found[model, device] = figures(compared)
     images = fb.load_data(root=flags.data).test.images

@@ -5,8 +5,6 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side; read when torch is imported
 
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 from fashionbench.cli.app import app
 from fashionbench.data.datasets import Dataset, Split, load_data
-from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.planning import plan
 from fashionbench.experiments.resume import train_in_folder
 from fashionbench.experiments.run import run_job
 from fashionbench.store.records import TestSet
@@ -88,18 +86,6 @@ def real_data() -> Path:
     if not root or not (Path(root) / "FashionMNIST" / "raw").is_dir():
         pytest.skip("needs the real data set in FASHIONBENCH_DATA")
     return Path(root)
-
-
-def run_cli(*arguments: object, cwd: Path, **options) -> subprocess.CompletedProcess[str]:
-    """The fashionbench command in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "fashionbench", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        **options,
-    )
 
 
 @pytest.fixture

@@ -25,9 +25,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from drawn_nets import Net, draw_net
+from factories import write_idx
 from numpy.typing import NDArray
 from safetensors.torch import load_file
-from test_folders import write_idx
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -38,8 +38,8 @@ from fashionbench.core.seeds import derive_seed
 from fashionbench.data.datasets import Dataset, hold_out, load_data
 from fashionbench.errors import FashionbenchError, Interrupted
 from fashionbench.experiments import launch, resume, run
-from fashionbench.experiments.comparison import plan
 from fashionbench.experiments.gate import builder
+from fashionbench.experiments.planning import plan
 from fashionbench.experiments.resume import train_in_folder
 from fashionbench.experiments.run import run_job, run_together
 from fashionbench.inference.export import FORMATS, export_model

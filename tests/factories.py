@@ -1,18 +1,29 @@
-"""What several tests are made of: records of runs that never ran, small models, drawn images."""
+"""What several tests make: records of runs that never ran, data, pictures, small models, jobs."""
 
+import gzip
+import io
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job, Study
+from fashionbench.experiments.comparison import plan
 from fashionbench.report.result import Result, load_result
 from fashionbench.stats.metrics import image_losses, score
 from fashionbench.store.records import RunRecord, TestSet
 from fashionbench.store.run_store import RunStore
 
+CPU = torch.device("cpu")
 CLASSES = (*(f"class {letter}" for letter in "abcdefghi"), "<j> & co")
 LABELS = np.repeat(np.arange(10), 20)
 IMAGES = np.random.default_rng(0).integers(0, 256, (200, 28, 28), np.uint8)
@@ -85,6 +96,117 @@ def make_result(
         TestSet("silhouettes", "Silhouettes (a title)", CLASSES, IMAGES, LABELS.astype(np.uint8))
     )
     return load_result(folder)
+
+
+def jobs(model: str, seeds: int) -> tuple[Job, ...]:
+    """Plan one epoch of `model` on silhouettes from each of so many seeds."""
+    study = plan([model], ["seed"], seeds, dataset="silhouettes", epochs=1)
+    return next(study.entries())
+
+
+NAMES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+
+
+def write_idx(folder: Path, arrays: list[np.ndarray], *, packed: bool = False) -> Path:
+    """Write training images and labels, test images and labels, as MNIST's files."""
+    folder.mkdir(exist_ok=True)
+    for name, array in zip(NAMES, arrays, strict=True):
+        head = struct.pack(f">{1 + array.ndim}i", 0x0800 + array.ndim, *array.shape)
+        content = head + array.tobytes()
+        path = folder / (f"{name}.gz" if packed else name)
+        path.write_bytes(gzip.compress(content) if packed else content)
+    return folder
+
+
+def some_arrays(classes: int = 3) -> list[np.ndarray]:
+    """Draw 24 training and 12 test images of noise, each followed by their labels."""
+    rng = np.random.default_rng(0)
+    labels = [np.arange(count, dtype=np.uint8) % classes for count in (24, 12)]
+    images = [rng.integers(0, 256, (len(of), 28, 28), np.uint8) for of in labels]
+    return [images[0], labels[0], images[1], labels[1]]
+
+
+LEFT_HALF = [(30, 40), (60, 30), (100, 30), (130, 40), (150, 80), (125, 90), (120, 75), (120, 170)]
+OUTLINE = [*LEFT_HALF, *((160 - x, y) for x, y in reversed(LEFT_HALF))]
+
+
+def drawn(item: object, ground: object, mode: str = "RGB", size: int = 160) -> Image.Image:
+    """Draw the outline of a shirt."""
+    picture = Image.new(mode, (160, 200), ground)
+    ImageDraw.Draw(picture).polygon(OUTLINE, fill=item)
+    return picture.resize((size, size * 200 // 160))
+
+
+def photo(seed: int = 0) -> tuple[Image.Image, NDArray[np.bool_]]:
+    """Draw a red shirt with folds on boards of wood, in uneven light; and where the shirt is."""
+    rng = np.random.default_rng(seed)
+    inside = np.asarray(drawn(255, 0, "L")) > 127
+    boards = 20 * (np.arange(200)[:, None] // 25 % 2) + rng.normal(0, 8, (200, 160))
+    ground = np.stack([150 + boards, 120 + boards, 85 + boards], axis=-1)
+    folds = 25 * np.sin(np.arange(160) / 9) + rng.normal(0, 6, (200, 160))
+    shirt = np.stack([170 + folds, 40 + folds / 2, 50 + folds / 2], axis=-1)
+    pixels = np.where(inside[..., None], shirt, ground) * np.linspace(1.1, 0.8, 160)[:, None]
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8)), inside
+
+
+def png(picture: Image.Image) -> bytes:
+    """Return the picture as the bytes of a PNG file."""
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+SHIRT = png(drawn((40,) * 3, (255,) * 3))
+BLANK = [[0] * 28] * 28
+
+
+TERMINALS_END = b"the end"
+
+
+def seen_on_a_terminal(program: Callable[[int], object]) -> bytes:
+    """Return what `program` writes to the terminal whose descriptor it is given."""
+    import pty
+    import termios
+
+    reader, writer = pty.openpty()
+    termios.tcsetwinsize(writer, (24, 80))
+    program(writer)
+    os.write(writer, TERMINALS_END)
+    seen = b""
+    while TERMINALS_END not in seen:
+        seen += os.read(reader, 4096)
+    os.close(writer)
+    os.close(reader)
+    return seen.partition(TERMINALS_END)[0]
+
+
+class Asking(nn.Module):
+    """Looks at its own numbers to decide what to do: no two members can share a step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(784, 10)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits = self.layer(images.flatten(1))
+        return logits if logits.sum().item() > 0 else -logits
+
+
+def run_cli(*arguments: object, cwd: Path, **options) -> subprocess.CompletedProcess[str]:
+    """Run the fashionbench command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "fashionbench", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        **options,
+    )
 
 
 def small_model() -> nn.Module:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from factories import BLANK, SHIRT, drawn, png
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from test_photos import drawn
 
 from fashionbench.inference.photos import prepare
 from fashionbench.serve import answers
@@ -20,16 +20,6 @@ from fashionbench.serve.served_models import Gallery, load_gallery
 @pytest.fixture(scope="module")
 def gallery(run_folder: Path) -> Gallery:
     return load_gallery(run_folder)
-
-
-def png(picture: Image.Image) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, "PNG")
-    return file.getvalue()
-
-
-SHIRT = png(drawn((40,) * 3, (255,) * 3))
-BLANK = [[0] * 28] * 28
 
 
 def test_every_model_answers_and_chances_add_up(gallery: Gallery) -> None:

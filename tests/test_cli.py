@@ -11,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import run_cli
-from factories import make_result
+from factories import make_result, run_cli
 from PIL import Image
 from typer.testing import Result
 
@@ -121,7 +120,10 @@ def test_data_tells_what_of_a_folder_is_not_used(
         (["compare", "--models", ""], 2, "An argument is empty"),
         (["data", "--data="], 2, "An argument is empty"),
         (["compare", "--models", "v0", "--until", "0.01"], 2, "name two models or recipes"),
-        (["compare", "--jobs", "parallel"], 2, "'parallel'; the ways are auto, stacked"),
+        (["compare", "--parallel", "yes"], 2, "parallel is 'yes', but should be 'auto', 'stacked'"),
+        (["compare", "--jobs", "stacked"], 2, "run together is --parallel stacked."),
+        (["compare", "--jobs", "many"], 2, "jobs is 'many', but should be a whole number"),
+        (["compare", "--jobs", "0"], 2, "jobs is '0', but should be greater than"),
         (["compare", "--until", "2"], 2, "until is 2.0"),
         (["compare", "--until", "0.01", "--max-seeds", "1"], 2, "max_seeds is 1"),
         (["compare", "--colour"], 2, "No such option"),
@@ -189,7 +191,10 @@ def test_what_is_finished_outlives_a_blow_and_the_rerun_completes(
 ) -> None:
     # Forty epochs last long enough for a blow in the middle: one takes some 30 ms.
     arguments = ["compare", "--models", "v0,v1", "--seeds", "2", *QUICK[:-1], "40"]
-    arguments += ["--jobs", "serial"]  # stacked runs round otherwise, and which are is up to time
+    arguments += [
+        "--parallel",
+        "serial",
+    ]  # stacked runs round otherwise, and which are is up to time
     (tmp_path / "whole").mkdir()
     process = subprocess.Popen(
         [sys.executable, "-m", "fashionbench", *arguments],

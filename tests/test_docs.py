@@ -1,5 +1,6 @@
 """What the documents and examples say is run."""
 
+import importlib
 import json
 import re
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import nbformat
 import pytest
@@ -14,8 +16,14 @@ from nbclient import NotebookClient
 from typer.testing import Result
 
 from fashionbench.config.recipe import load_recipe
+from fashionbench.models.table import MODELS
 
 ROOT = Path(__file__).parent.parent
+
+
+def words(document: str) -> str:
+    """Return a document's text with every break of a line as a blank."""
+    return " ".join((ROOT / document).read_text("utf-8").split())
 
 
 def test_the_script_runs(tmp_path: Path) -> None:
@@ -104,8 +112,9 @@ def test_the_readmes_table_is_the_recorded_one() -> None:
     assert recorded["dataset"] == "fashion-mnist"
     for entry in recorded["entries"]:
         accuracy, seconds = entry["accuracy"], entry["train_seconds"]
+        description = MODELS[entry["model"]].description
         row = (
-            f"| {entry['label']} | {entry['parameters']:,} "
+            f"| `{entry['model']}` | {entry['label']} | {description} | {entry['parameters']:,} "
             f"| {100 * accuracy['mean']:.2f} ± {100 * accuracy['sd']:.2f} "
             f"| {100 * accuracy['low']:.1f} to {100 * accuracy['high']:.1f} "
             f"| {entry['loss']['mean']:.3f} | {seconds['mean']:.1f} ({seconds['n']}) "
@@ -113,23 +122,22 @@ def test_the_readmes_table_is_the_recorded_one() -> None:
         )
         assert row in text
     assert recorded["processor"] in text
-    assert f"torch {recorded['versions']['torch']}" in text
-    speed = json.loads((ROOT / "benchmarks" / "against_loop.json").read_text("utf-8"))
-    for result in speed["results"]:
+    assert f"torch {recorded['versions']['torch']}" in " ".join(text.split())
+
+
+def test_the_speeds_are_those_recorded() -> None:
+    text = words("docs/speed.md")
+    recorded = {
+        name: json.loads((ROOT / "benchmarks" / f"{name}.json").read_text("utf-8"))
+        for name in ("against_loop", "many_seeds", "augmentation", "onnx_latency")
+    }
+    for result in recorded["against_loop"]["results"]:
         summary = result["summary"]
         row = (
             f"| {summary['model']} | {summary['loop_seconds']:.1f} | {summary['fit_seconds']:.1f} "
             f"| {summary['ratio']:.1f} ({summary['ratio_low']:.1f} to {summary['ratio_high']:.1f})"
         )
         assert row in text
-
-
-def test_the_readmes_other_speeds_are_those_recorded() -> None:
-    text = " ".join((ROOT / "README.md").read_text("utf-8").split())
-    recorded = {
-        name: json.loads((ROOT / "benchmarks" / f"{name}.json").read_text("utf-8"))
-        for name in ("many_seeds", "augmentation", "onnx_latency")
-    }
     for result in recorded["many_seeds"]["results"]:
         summary = result["summary"]
         row = "| {model} | {seeds} | {seconds_a_seed:.1f} | {ratio:.1f} |".format(**summary)
@@ -156,6 +164,48 @@ def test_the_readmes_other_speeds_are_those_recorded() -> None:
     assert f"{min(ratios):.0f} to {max(ratios):.0f} times as fast in ONNX Runtime" in text
 
 
+def test_the_readme_repeats_the_recorded_speeds() -> None:
+    readme = words("README.md")
+    summaries = {
+        name: {
+            result["summary"]["model"]: result["summary"]
+            for result in json.loads((ROOT / "benchmarks" / f"{name}.json").read_text("utf-8"))[
+                "results"
+            ]
+        }
+        for name in ("against_loop", "many_seeds")
+    }
+    one, many = summaries["against_loop"], summaries["many_seeds"]
+    assert f"One run of V0 is {one['v0']['ratio']:.1f} times as fast" in readme
+    assert f"one of V2 {one['v2']['ratio']:.1f} times" in readme
+    for model in ("v0", "v2"):
+        assert f"{many[model]['ratio']:.1f}" in readme
+    assert f"with {many['v0']['seeds']} and {many['v2']['seeds']} seeds" in readme
+    on_gpu = json.loads((ROOT / "benchmarks" / "hundred_seeds.json").read_text("utf-8"))
+    assert f"take {on_gpu['all_seconds']:.0f} seconds in all" in readme
+
+
+@pytest.mark.parametrize(
+    ("page", "script", "key", "more"),
+    [
+        ("augmentation", "augmentation", "models", (10,)),
+        ("epochs", "epochs", "models", ()),
+        ("optimizers", "optimizers", "models", ()),
+        ("transfer", "transfer", "rows", ()),
+        ("v1-study", "v1", "widths", ()),
+        ("zoo", "zoo", "models", ()),
+    ],
+)
+def test_a_studys_page_is_what_it_writes_of_its_record(
+    page: str, script: str, key: str, more: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "studies")
+    monkeypatch.setattr(sys, "argv", [f"studies/{script}.py"])
+    recorded = json.loads((ROOT / "docs" / "results" / f"{page}.json").read_text("utf-8"))
+    written = importlib.import_module(script).page(recorded[key], *more)
+    assert written == (ROOT / "docs" / f"{page}.md").read_text("utf-8")
+
+
 def test_the_v1_study_says_what_its_figures_say() -> None:
     figures = json.loads((ROOT / "docs" / "results" / "v1-study.json").read_text("utf-8"))
     text = (ROOT / "docs" / "v1-study.md").read_text("utf-8")
@@ -178,11 +228,11 @@ def test_what_is_said_of_photos_is_what_was_recorded() -> None:
     ]
     assert re.findall(r"^\| [^|]+ (\|(?: [\d.]+ % \|){4})$", page, re.MULTILINE) == figures
     assert recorded["model"].lower().replace(" ", ":") in page
-    results, readme = recorded["results"], (ROOT / "README.md").read_text("utf-8")
-    assert f"Of {recorded['photos']} photos" in readme
-    assert f"{100 * results['fitted on other photos']['top1']:.0f} % are named rightly" in readme
-    assert f"{100 * results['fitted on other photos']['top3']:.0f} % within the first" in readme
-    assert f"{100 * results['grey and resize']['top1']:.0f} % (" in readme
+    results, readme = recorded["results"], words("README.md")
+    assert f"of {recorded['photos']} photos" in readme
+    for way in ("fitted on other photos", "grey and resize"):
+        assert f"{100 * results[way]['top1']:.0f} %" in readme
+    assert f"{100 * results['fitted on other photos']['top3']:.0f} % have the right" in readme
 
 
 def test_the_study_of_optimizers_says_what_its_figures_say() -> None:
@@ -200,9 +250,9 @@ def test_the_study_of_optimizers_says_what_its_figures_say() -> None:
                 if key.split(" | ")[:2] == [model["model"], kind]
             }
             assert tried[rate] == max(tried.values())
-    readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    readme = words("README.md")
     gain = means["Muon"] - means["SGD"]
-    assert f"first on V2 too, {100 * gain:.1f} points above plain SGD" in readme
+    assert f"first too, {100 * gain:.1f} points above plain SGD" in readme
 
 
 def test_the_study_of_epochs_says_what_its_figures_say() -> None:
@@ -225,7 +275,7 @@ def test_the_study_of_epochs_says_what_its_figures_say() -> None:
 def test_the_study_of_transfer_says_what_its_figures_say() -> None:
     figures = json.loads((ROOT / "docs" / "results" / "transfer.json").read_text("utf-8"))
     text = (ROOT / "docs" / "transfer.md").read_text("utf-8")
-    readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    readme = words("README.md")
     for row in figures["rows"]:
         random, published = (row["starts"][key] for key in ("random weights", "CIFAR-10"))
         means = [fmean(start["accuracies"]) for start in (random, published)]
@@ -239,21 +289,24 @@ def test_the_study_of_transfer_says_what_its_figures_say() -> None:
         assert f"{row['images']:,}" in readme
 
 
-def test_the_readmes_table_of_the_zoo_is_the_recorded_one() -> None:
+def test_the_table_of_the_zoo_is_the_recorded_one() -> None:
     figures = json.loads((ROOT / "docs" / "results" / "zoo.json").read_text("utf-8"))
-    readme = (ROOT / "README.md").read_text("utf-8")
-    page = (ROOT / "docs" / "zoo.md").read_text("utf-8")
+    page, readme = (ROOT / "docs" / "zoo.md").read_text("utf-8"), words("README.md")
     for model in figures["models"]:
         accuracy = model["accuracy"]
-        mean = f"{100 * fmean(model['accuracies']):.2f}"
         between = f"{100 * accuracy['low']:.2f} to {100 * accuracy['high']:.2f}"
         start = f"| `{model['model']}` | {model['parameters']:,} |"
-        times = model["train_seconds"]
-        seconds = f"{times['mean']:.0f} ({times['n']})"
-        assert f"{start} {model['epochs']} | {mean} | {between} | {seconds} |" in readme
-        assert len(model["accuracies"]) == accuracy["n"] >= 5
         assert f"{start} {model['flops_per_image'] / 1e6:.2f} |" in page
-        assert f"| {mean} ({between}) |" in page
+        assert f"| {100 * fmean(model['accuracies']):.2f} ({between}) |" in page
+        assert len(model["accuracies"]) == accuracy["n"] >= 5
+    ranked = sorted(figures["models"], key=mean_accuracy)
+    for model in ranked[0], ranked[-1]:
+        size = f"{model['parameters']:,} parameters"
+        assert f"{100 * mean_accuracy(model):.2f} % with `{model['model']}` ({size})" in readme
+
+
+def mean_accuracy(model: dict[str, Any]) -> float:
+    return fmean(model["accuracies"])
 
 
 def test_the_study_of_augmentation_says_what_its_figures_say() -> None:

@@ -1,13 +1,12 @@
 """A person's own data set: read as it lies there, told apart by content, its faults explained."""
 
-import gzip
 import shutil
-import struct
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from factories import NAMES, some_arrays, write_idx
 from PIL import Image
 
 from fashionbench.cli.previews import write_augmentations, write_samples
@@ -21,33 +20,11 @@ from fashionbench.data.datasets import (
 )
 from fashionbench.data.folders import open_folder
 from fashionbench.errors import DataError, UsageError
-from fashionbench.experiments.comparison import compare, plan
+from fashionbench.experiments.comparison import compare
+from fashionbench.experiments.planning import plan
 from fashionbench.inference.export import export_model
 
-NAMES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
-QUICK = {"epochs": 1, "batch_size": 8, "device": "cpu", "jobs": "serial"}
-
-
-def write_idx(folder: Path, arrays: list[np.ndarray], *, packed: bool = False) -> Path:
-    folder.mkdir(exist_ok=True)
-    for name, array in zip(NAMES, arrays, strict=True):
-        head = struct.pack(f">{1 + array.ndim}i", 0x0800 + array.ndim, *array.shape)
-        content = head + array.tobytes()
-        path = folder / (f"{name}.gz" if packed else name)
-        path.write_bytes(gzip.compress(content) if packed else content)
-    return folder
-
-
-def some_arrays(classes: int = 3) -> list[np.ndarray]:
-    rng = np.random.default_rng(0)
-    labels = [np.arange(count, dtype=np.uint8) % classes for count in (24, 12)]
-    images = [rng.integers(0, 256, (len(of), 28, 28), np.uint8) for of in labels]
-    return [images[0], labels[0], images[1], labels[1]]
+QUICK = {"epochs": 1, "batch_size": 8, "device": "cpu", "parallel": "serial"}
 
 
 def write_pictures(folder: Path, names: tuple[str, ...], count: int) -> None:

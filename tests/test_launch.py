@@ -1,13 +1,15 @@
 """Which way seeds are run together, and processes that do it and fail."""
 
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from test_run import CPU, jobs
-from test_trial import Asking
+from factories import CPU, Asking, jobs
 
+from fashionbench.config.study import Execution
 from fashionbench.data.datasets import Dataset
 from fashionbench.errors import DataError, FashionbenchError
 from fashionbench.experiments import launch
@@ -31,17 +33,19 @@ pytestmark = pytest.mark.usefixtures("two_threads")
     ],
 )
 def test_the_way_suits_the_model(name: str, way: str, chosen: str, silhouettes: Dataset) -> None:
-    found, reason = choose(partial(build_model, name), jobs(name, 2)[0], silhouettes.train, way, 2)
+    found, reason = choose(
+        partial(build_model, name), jobs(name, 2)[0], silhouettes.train, Execution(parallel=way), 2
+    )
     assert found == chosen
     assert reason
 
 
 def test_what_cannot_be_stacked_goes_the_next_way_and_says_why(silhouettes: Dataset) -> None:
     job = jobs("v0", 1)[0]
-    found, reason = choose(lambda seed: Asking(), job, silhouettes.train, "auto", 2)
+    found, reason = choose(lambda seed: Asking(), job, silhouettes.train, Execution(), 2)
     assert (found, "item" in reason) == ("processes", True)
     script = job.model_copy(update={"model": "__main__:Asking"})
-    assert choose(lambda seed: Asking(), script, silhouettes.train, "auto", 2)[0] == "serial"
+    assert choose(lambda seed: Asking(), script, silhouettes.train, Execution(), 2)[0] == "serial"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +73,9 @@ def test_on_an_accelerator_ways_for_convolutions_and_large_matrices_are_tried_ou
     monkeypatch.setattr(launch, "STREAMS", 5)
     meta = torch.device("meta")  # stands for any device that is not the CPU
     job = jobs(name, 1)[0]
-    found, reason = choose(partial(build_model, name), job, silhouettes.train.to(meta), "auto", 7)
+    found, reason = choose(
+        partial(build_model, name), job, silhouettes.train.to(meta), Execution(), 7
+    )
     assert (found, asked) == (chosen, [7] if streams is None else [7, 5])
     assert all(f"{gain} times" in reason for gain in (stacked, streams) if gain is not None)
 
@@ -81,7 +87,7 @@ def test_on_a_cpu_large_matrices_are_tried_out_and_small_ones_stacked(
     monkeypatch.setattr(launch, "measure_speedup", lambda *_, **way: gained)
     for name, expected in (("mlp-wide", chosen), ("v0", "stacked")):
         found, reason = choose(
-            partial(build_model, name), jobs(name, 1)[0], silhouettes.train, "auto", seeds=4
+            partial(build_model, name), jobs(name, 1)[0], silhouettes.train, Execution(), seeds=4
         )
         assert (found, f"{gained} times" in reason) == (expected, name == "mlp-wide")
 
@@ -96,7 +102,7 @@ def test_on_an_accelerator_what_cannot_be_stacked_uses_streams_if_it_can(
     monkeypatch.setattr(launch, "measure_speedup", lambda *_, strategy: speedups[strategy])
     meta = torch.device("meta")
     found, reason = choose(
-        partial(build_model, "v0"), jobs("v0", 1)[0], silhouettes.train.to(meta), "auto", 7
+        partial(build_model, "v0"), jobs("v0", 1)[0], silhouettes.train.to(meta), Execution(), 7
     )
     assert found == chosen
     assert ("streams 2.3 times" if possible else "cannot be stacked (it asks)") in reason
@@ -105,7 +111,11 @@ def test_on_an_accelerator_what_cannot_be_stacked_uses_streams_if_it_can(
 def test_processes_are_for_the_cpu(silhouettes: Dataset) -> None:
     meta = torch.device("meta")
     asked = choose(
-        partial(build_model, "v2"), jobs("v2", 1)[0], silhouettes.train.to(meta), "processes", 2
+        partial(build_model, "v2"),
+        jobs("v2", 1)[0],
+        silhouettes.train.to(meta),
+        Execution(parallel="processes"),
+        2,
     )
     assert asked == ("serial", "one after another, for processes are for the CPU")
 
@@ -118,7 +128,7 @@ def run(store: RunStore, silhouettes: Dataset, model: str, seeds: int, way: str,
         None,
         CPU,
         store,
-        way,
+        Execution(parallel=way),
         Examination(),
         timed=timed,
         done=counts.append,
@@ -173,6 +183,25 @@ def test_more_seeds_than_a_stack_holds_are_several_stacks(
     found = [store.load_run(job) for job in jobs("v0", 5)]
     ways = [run.environment["way"] for run in found if run is not None]
     assert ways == ["stacked with 2"] * 4 + ["stacked with 1"]
+
+
+@pytest.mark.parametrize(("most", "workers"), [(None, 2), (1, 1), (3, 3), (9, 4)])
+def test_jobs_is_the_most_processes_at_once(
+    most: int | None, workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+
+    def refuse():
+        started.append(1)
+        return subprocess.Popen(
+            [sys.executable, "-c", ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    monkeypatch.setattr(launch, "_start_worker", refuse)
+    store = RunStore(tmp_path, create=True)
+    with pytest.raises(FashionbenchError, match="ended from outside"):
+        list(run_in_processes(jobs("v0", 4), Examination(), None, store, most))
+    assert len(started) == workers
 
 
 def test_processes_give_the_numbers_of_this_one(tmp_path: Path, silhouettes: Dataset) -> None:

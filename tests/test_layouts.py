@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from factories import some_arrays, write_idx
 from PIL import Image
-from test_folders import some_arrays, write_idx
 
 from fashionbench.data.datasets import describe, identify_dataset, load_arrays, load_data
 from fashionbench.data.folders import open_folder
@@ -155,7 +155,7 @@ def test_what_is_passed_over_is_told_everywhere(
     )
     summary = describe(str(folder))
     assert summary.notes == told
-    quick = {"epochs": 1, "batch_size": 8, "device": "cpu", "jobs": "serial"}
+    quick = {"epochs": 1, "batch_size": 8, "device": "cpu", "parallel": "serial"}
     compare(["v0"], seeds=1, dataset=str(folder), out=tmp_path / "runs", **quick)
     lines = capsys.readouterr().err.splitlines()
     assert [line for line in lines if line.startswith("! ")] == [f"! {note}" for note in told]
@@ -343,7 +343,7 @@ def test_names_of_any_bytes_do_no_harm(tmp_path: Path) -> None:
     assert list(summary.classes) == ["caf\\xe8", "caf\\xe9"]
     assert "1 .t\\xe9xt" in summary.notes[0]
     json.dumps(summary.notes).encode("utf-8")
-    quick = {"epochs": 1, "batch_size": 8, "device": "cpu", "jobs": "serial"}
+    quick = {"epochs": 1, "batch_size": 8, "device": "cpu", "parallel": "serial"}
     out = tmp_path / "runs"
     result = compare(["v0"], seeds=1, dataset=str(tmp_path / "again"), out=out, **quick)
     assert "caf\\xe9" in (out / "report.html").read_text("utf-8")

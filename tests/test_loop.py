@@ -1,7 +1,6 @@
 """fit against a plain textbook loop, and the promises about seeds and failure."""
 
 import copy
-import doctest
 import math
 import subprocess
 import sys
@@ -76,11 +75,6 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(few: Split
     assert torch.equal(runs[0][0], runs[1][0])
     assert runs[0][1] == runs[1][1]
     assert not torch.equal(runs[0][0], runs[2][0])
-
-
-def test_the_example_of_its_docstring_runs() -> None:
-    found = doctest.testmod(loop)
-    assert (found.attempted > 0, found.failed) == (True, 0)
 
 
 @pytest.mark.parametrize("as_file", [False, True])

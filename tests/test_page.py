@@ -115,7 +115,7 @@ def test_the_numbers_are_those_of_the_records(result: Result) -> None:
         for name in ("train_seconds", "epochs", "parameters"):
             assert float(row[name]) == getattr(run, name)
         assert int(row["seed"]) == run.job.seed
-        assert (row["model"], row["recipe"]) == (run.job.model, run.job.recipe.name)
+        assert (row["model"], row["recipe"]) == (run.job.model, run.job.recipe.label)
     page = read(result, "report.html")
     for entry in result.entries:
         mean = sum(run.scores.accuracy for run in entry.runs) / len(entry.runs)

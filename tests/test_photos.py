@@ -7,34 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from factories import drawn, photo
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageOps
 
 import fashionbench as fb
 from fashionbench.data.datasets import Split
 from fashionbench.errors import DataError
 from fashionbench.inference.photos import find_item, load_picture, prepare
-
-SHIRT = [(30, 40), (60, 30), (100, 30), (130, 40), (150, 80), (125, 90), (120, 75), (120, 170)]
-OUTLINE = [*SHIRT, *((160 - x, y) for x, y in reversed(SHIRT))]
-
-
-def drawn(item: object, ground: object, mode: str = "RGB", size: int = 160) -> Image.Image:
-    picture = Image.new(mode, (160, 200), ground)
-    ImageDraw.Draw(picture).polygon(OUTLINE, fill=item)
-    return picture.resize((size, size * 200 // 160))
-
-
-def photo(seed: int = 0) -> tuple[Image.Image, NDArray[np.bool_]]:
-    """A red shirt with folds on boards of wood, in uneven light; and where the shirt is."""
-    rng = np.random.default_rng(seed)
-    inside = np.asarray(drawn(255, 0, "L")) > 127
-    boards = 20 * (np.arange(200)[:, None] // 25 % 2) + rng.normal(0, 8, (200, 160))
-    ground = np.stack([150 + boards, 120 + boards, 85 + boards], axis=-1)
-    folds = 25 * np.sin(np.arange(160) / 9) + rng.normal(0, 6, (200, 160))
-    shirt = np.stack([170 + folds, 40 + folds / 2, 50 + folds / 2], axis=-1)
-    pixels = np.where(inside[..., None], shirt, ground) * np.linspace(1.1, 0.8, 160)[:, None]
-    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8)), inside
 
 
 def overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from factories import drawn
 from PIL import Image
-from test_photos import drawn
 from typer.testing import CliRunner, Result
 
 from fashionbench.cli.app import app

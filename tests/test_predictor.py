@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from factories import drawn, photo
 from PIL import Image
-from test_photos import drawn, photo
 
 from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
 from fashionbench.data.datasets import hold_out, load_data
 from fashionbench.data.fashion_mnist import CLASSES
 from fashionbench.errors import StoreError
-from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.planning import plan
 from fashionbench.experiments.resume import train_in_folder
 from fashionbench.inference.photos import load_picture, prepare
 from fashionbench.inference.predictor import (

@@ -3,11 +3,9 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 
 import pytest
-
-END = b"the end"
+from factories import seen_on_a_terminal
 
 PROGRAM = """
 from fashionbench.core.progress import note, progress_bar
@@ -20,23 +18,6 @@ with progress_bar(total=3, desc="counting", leave=True) as bar:
 def test_silent_where_standard_error_is_no_terminal() -> None:
     answer = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
     assert (answer.returncode, answer.stderr) == (0, "")
-
-
-def seen_on_a_terminal(program: Callable[[int], object]) -> bytes:
-    """What `program` writes to the terminal whose descriptor it is given."""
-    import pty
-    import termios
-
-    reader, writer = pty.openpty()
-    termios.tcsetwinsize(writer, (24, 80))
-    program(writer)
-    os.write(writer, END)
-    seen = b""
-    while END not in seen:
-        seen += os.read(reader, 4096)
-    os.close(writer)
-    os.close(reader)
-    return seen.partition(END)[0]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")

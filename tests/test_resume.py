@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import run_cli
+from factories import run_cli
 from torch import Tensor
 
 from fashionbench.config.study import Job
 from fashionbench.errors import StoreError, UsageError
-from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.planning import plan
 from fashionbench.experiments.resume import train_in_folder
 from fashionbench.models.checkpoint import load_model
 

@@ -4,23 +4,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from factories import CPU, jobs
 from safetensors.torch import load_file
 
-from fashionbench.config.study import Job
 from fashionbench.data.datasets import Dataset
 from fashionbench.errors import UsageError
-from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.planning import plan
 from fashionbench.experiments.run import run_job, run_together
 from fashionbench.models.checkpoint import checkpoint_path, load_model
 from fashionbench.store.run_store import RunStore
 from fashionbench.training.evaluation import evaluate
-
-CPU = torch.device("cpu")
-
-
-def jobs(model: str, seeds: int) -> tuple[Job, ...]:
-    study = plan([model], ["seed"], seeds, dataset="silhouettes", epochs=1)
-    return next(study.entries())
 
 
 def test_runs_together_are_the_runs_alone_without_a_time(

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from factories import BLANK, SHIRT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_answers import BLANK, SHIRT
 
 from fashionbench.errors import UsageError
 from fashionbench.serve import answers

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from factories import Stream
-from test_run import jobs
+from factories import Stream, jobs
 
 from fashionbench.config.recipe import Recipe, load_recipe
+from fashionbench.config.study import Execution
 from fashionbench.data.datasets import Dataset, Split
 from fashionbench.experiments import launch
 from fashionbench.experiments.gate import Examination
@@ -94,7 +94,7 @@ def test_more_seeds_than_streams_are_several_groups(
         None,
         cpu,
         together,
-        "auto",
+        Execution(),
         Examination(),
         timed=3,
         done=lambda _: None,

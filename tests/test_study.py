@@ -32,6 +32,8 @@ def test_a_key_changes_with_whatever_can_change_the_result_and_with_nothing_else
     assert len({job().key, *(other.key for other in others)}) == 7
     renamed = SEED.model_copy(update={"name": "mine", "description": "another text"})
     assert job(recipe=renamed).key == job().key
+    without = SEED.override(epochs=4).model_copy(update={"overrides": ()})
+    assert job(recipe=without).key == job(recipe=SEED.override(epochs=4)).key
 
 
 @pytest.mark.parametrize("repeated", ["models", "seeds", "recipes"])

@@ -78,9 +78,10 @@ def test_what_all_recipes_were_given_stands_above_the_table_once(tmp_path: Path)
     entries = tuple(
         replace(entry, recipe=names[entry.runs[0].epochs - 1]) for entry in result.entries
     )
+    shared = (("batch_size", "16"),)
     recipes = tuple(
-        recipe.model_copy(update={"name": name})
-        for recipe, name in zip(result.study.recipes, names, strict=True)
+        recipe.model_copy(update={"overrides": (*shared, ("epochs", f"{recipe.epochs}"))})
+        for recipe in result.study.recipes
     )
     study = result.study.model_copy(update={"recipes": recipes})
     table = text_table(replace(result, study=study, entries=entries))

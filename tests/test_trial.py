@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import own_nets
 import pytest
 import torch
+from factories import Asking
 from torch import nn
 
 from fashionbench.config.recipe import load_recipe
@@ -22,18 +23,6 @@ from fashionbench.training.many_seeds.trial import (
 )
 
 RECIPE = load_recipe("seed").override(epochs=2)
-
-
-class Asking(nn.Module):
-    """Looks at its own numbers to decide what to do: no two members can share a step."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Linear(784, 10)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        logits = self.layer(images.flatten(1))
-        return logits if logits.sum().item() > 0 else -logits
 
 
 def test_what_cannot_be_stacked_is_told(few: Split) -> None:

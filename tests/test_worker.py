@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_folders import some_arrays, write_idx
-from test_progress import seen_on_a_terminal
-from test_run import jobs
+from factories import jobs, seen_on_a_terminal, some_arrays, write_idx
 
 from fashionbench.config.study import Job
 from fashionbench.data.datasets import identify_dataset
-from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.planning import plan
 from fashionbench.store.run_store import RunStore
 
 OWN_MODELS = """
@@ -45,7 +43,7 @@ class Worker(subprocess.Popen[str]):
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         super().__init__(arguments, text=True, **pipes | options)
         known = {"flops": 5, "remarks": {}}
-        about = {"data": None, "threads": 1, "path": sys.path, "examined": known}
+        about = {"data_dir": None, "threads": 1, "path": sys.path, "examined": known}
         self.tell({"folder": str(folder)} | about)
 
     def __exit__(self, *error: Any) -> None:

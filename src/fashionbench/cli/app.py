@@ -121,10 +121,8 @@ def compare(
     dataset: DatasetOption = "fashion-mnist",
     data: DataOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
-    jobs: Annotated[
-        str,
-        typer.Option(help="how seeds run together: auto, stacked, processes or serial"),
-    ] = "auto",
+    parallel: Annotated[str, typer.Option(help="auto, stacked, processes or serial")] = "auto",
+    jobs: Annotated[str | None, typer.Option(metavar="N", help="at most N processes")] = None,
     out: Annotated[
         Path | None, typer.Option(help="run folder", show_default="runs/DATASET")
     ] = None,
@@ -136,9 +134,11 @@ def compare(
     Finished runs stay in the run folder: stopped and given again, the same command
     goes on where it was. Writes report.html, report.md, results.csv and results.json.
     """
-    from fashionbench.experiments.comparison import choose_way, default_folder, plan, run_study
+    from fashionbench.config.study import Execution
+    from fashionbench.experiments.comparison import run_study
+    from fashionbench.experiments.planning import default_folder, plan
 
-    way = choose_way(jobs)
+    execution = Execution.checked({"parallel": parallel, "jobs": jobs}, "compare")
     with redirect_stdout(sys.stderr):  # a person's own model may print
         study = plan(
             _names(models),
@@ -153,7 +153,7 @@ def compare(
         )
         words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]
         command = shlex.join(["fashionbench", *words])
-        result = run_study(study, out or default_folder(dataset), data, command, way)
+        result = run_study(study, out or default_folder(dataset), data, command, execution)
     _show(result, as_json)
 
 
@@ -248,7 +248,7 @@ def recipes(
     if as_json:
         typer.echo(json.dumps(recipe.model_dump() | pictures, indent=2, default=str))
         return
-    for key, value in recipe.model_dump().items():
+    for key, value in recipe.model_dump(exclude={"overrides"}).items():
         if value is not None:
             typer.echo(as_toml(key, value))
     for kind, path in pictures.items():
@@ -286,7 +286,7 @@ def train(
     looked at: that is for compare.
     """
     from fashionbench.core.files import slug
-    from fashionbench.experiments.comparison import plan
+    from fashionbench.experiments.planning import plan
     from fashionbench.experiments.resume import train_in_folder
 
     with redirect_stdout(sys.stderr):  # a person's own model may print
@@ -303,7 +303,7 @@ def train(
         command = shlex.join(["fashionbench", *map(printable, sys.argv[1:])])
         summary = train_in_folder(
             job,
-            out or Path("runs") / slug(f"{model}-{job.recipe.name}-{dataset}-seed{seed}"),
+            out or Path("runs") / slug(f"{model}-{job.recipe.label}-{dataset}-seed{seed}"),
             data,
             device=device,
             resume=resume,

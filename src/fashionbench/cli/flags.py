@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
-from fashionbench.config.recipe import Recipe, as_toml, can_be_absent
+from fashionbench.config.recipe import SETTINGS, as_toml, can_be_absent
 
 __all__ = ["describe_settings", "with_recipe_flags"]
 
@@ -27,7 +27,7 @@ def with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
 
     own = inspect.signature(command, eval_str=True).parameters.values()
     parameters = [p for p in own if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    for name, field in _settings():
+    for name, field in SETTINGS.items():
         option = typer.Option(
             *([_SHORT[name]] if name in _SHORT else []),
             "--" + name.replace("_", "-"),
@@ -51,17 +51,12 @@ def with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
 def describe_settings() -> str:
     """Every setting that a recipe file may hold, with its default, a paragraph each."""
     return "\n\n".join(
-        f"{_default(name, field.default)}: {field.description}" for name, field in _settings()
+        f"{_default(name, field.default)}: {field.description}" for name, field in SETTINGS.items()
     )
 
 
 def _default(name: str, value: Any) -> str:
     return f"{name} (not set)" if value is None else as_toml(name, value)
-
-
-def _settings() -> list[tuple[str, Any]]:
-    hidden = ("name", "description")
-    return [item for item in Recipe.model_fields.items() if item[0] not in hidden]
 
 
 def _metavar(annotation: Any) -> str:

@@ -4,6 +4,7 @@ Recipe files are TOML with the fields of `Recipe`; command-line flags replace si
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic.fields import FieldInfo
 
 from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, Change, parse_change
 from fashionbench.config.frozen import Frozen
@@ -22,6 +24,7 @@ from fashionbench.errors import UsageError
 __all__ = [
     "OPTIMIZERS",
     "SCHEDULES",
+    "SETTINGS",
     "OptimizerEntry",
     "Recipe",
     "Views",
@@ -109,6 +112,9 @@ class Recipe(Frozen):
 
     name: str = Field(description="what the recipe is called in tables and files")
     description: str = Field("", description="one line for the list of recipes")
+    overrides: tuple[tuple[str, str], ...] = Field(
+        (), description="settings replaced after the recipe was read, each with its value"
+    )
     epochs: int = Field(3, ge=1, description="passes over the training images")
     batch_size: int = Field(
         32, ge=1, description="images a step; an epoch's last batch may be short"
@@ -195,6 +201,16 @@ class Recipe(Frozen):
         "both also shifted by a pixel along both diagonals",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_overrides_from_an_old_name(cls, fields: Any) -> Any:
+        """Take `seed epochs=5` apart, as older run folders name a recipe with its overrides."""
+        if not isinstance(fields, Mapping) or "overrides" in fields or "name" not in fields:
+            return fields
+        name, *words = re.split(rf" (?=(?:{'|'.join(SETTINGS)})=)", str(fields["name"]))
+        overrides = [tuple(word.split("=", 1)) for word in words]
+        return {**fields, "name": name, "overrides": overrides}
+
     @model_validator(mode="after")
     def _settings_go_together(self) -> Self:
         for setting in ("momentum", "nesterov", "betas"):
@@ -226,12 +242,26 @@ class Recipe(Frozen):
         return self.learning_rate * SHAPES[self.schedule](step - warm_up, steps - warm_up)
 
     @property
+    def label(self) -> str:
+        """The name and what was overridden, such as `seed epochs=5`: for tables and files."""
+        return " ".join([self.name, *(f"{key}={value}" for key, value in self.overrides)])
+
+    def renamed(self, name: str) -> "Recipe":
+        """Return the same recipe under a name of its own, which says nothing of overrides."""
+        return self.model_copy(update={"name": name, "overrides": ()})
+
+    @property
+    def unnamed(self) -> "Recipe":
+        """The settings alone: equal for all recipes that train in the same way."""
+        return self.renamed("").model_copy(update={"description": ""})
+
+    @property
     def in_words(self) -> str:
         """How it trains: four settings that every recipe has, and those not at their default."""
-        told = {"name", "description", "epochs", "batch_size", "optimizer", "learning_rate"}
+        told = {"epochs", "batch_size", "optimizer", "learning_rate"}
         others = [
             f"{key.replace('_', ' ')} {written(getattr(self, key))}"
-            for key, field in Recipe.model_fields.items()
+            for key, field in SETTINGS.items()
             if key not in told and getattr(self, key) != field.default
         ]
         epochs = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
@@ -239,7 +269,7 @@ class Recipe(Frozen):
         return "; ".join([f"{basic}{self.optimizer} at {self.learning_rate:g}", *others])
 
     def override(self, **settings: Any) -> "Recipe":
-        """A copy with the settings that are not None replaced, and named after the difference.
+        """Return a copy with the settings that are not None replaced, and noted in `overrides`.
 
         "none" switches off what can be absent, such as mixing or patience. Another optimizer brings
         the rate to start from, and takes none of the settings of the one before, unless they are
@@ -258,19 +288,27 @@ class Recipe(Frozen):
             entry = OPTIMIZERS[optimizer]
             own = ("momentum", "nesterov", "betas")
             asked = {"learning_rate": entry.learning_rate, **dict.fromkeys(own), **asked}
-        changed = Recipe.checked(self.model_dump() | asked, f"recipe {self.name}")
-        differences = [
-            f"{key}={written(value)}"
-            for key in Recipe.model_fields
+        changed = Recipe.checked(self.model_dump() | asked, f"recipe {self.label}")
+        differences = tuple(
+            (key, written(value))
+            for key in SETTINGS
             if (value := getattr(changed, key)) != getattr(self, key)
             and (key in given or (key in asked and value is not None))
-        ]
-        return changed.model_copy(update={"name": " ".join([self.name, *differences])})
+        )
+        return changed.model_copy(update={"overrides": self.overrides + differences})
+
+
+SETTINGS: Mapping[str, FieldInfo] = {
+    key: field
+    for key, field in Recipe.model_fields.items()
+    if key not in ("name", "description", "overrides")
+}
+"""The fields that say how to train; the others say what the recipe is called."""
 
 
 def can_be_absent(setting: str) -> bool:
     """Whether there may be none of a setting."""
-    field = Recipe.model_fields.get(setting)
+    field = SETTINGS.get(setting)
     return field is not None and field.default in (None, ())
 
 
@@ -299,6 +337,11 @@ def load_recipe(name: str) -> Recipe:
     """Read a shipped recipe by its name, or one's own by the path of its .toml file.
 
     Raises UsageError for one that is not there or says something that is not allowed.
+
+    Examples:
+        >>> recipe = fb.load_recipe("seed").override(epochs=1)
+        >>> recipe.epochs
+        1
     """
     if name.endswith(".toml"):
         return _parse_recipe(Path(name), Path(name).stem, f"recipe {name}")

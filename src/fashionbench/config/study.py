@@ -1,25 +1,24 @@
-"""What is asked for: a Job is one run, a Study is a whole comparison.
+"""What is asked for: a Job is one run, a Study a whole comparison, an Execution how it is run.
 
-Both are frozen and validated where they are made. No torch in here, so that a plan costs
-no more than reading a file.
+All are frozen and validated where they are made. No torch in here, so that a plan costs no more
+than reading a file.
 """
 
 import hashlib
 from collections.abc import Iterator
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from fashionbench.config.frozen import Frozen
 from fashionbench.config.recipe import Recipe
 
-__all__ = ["DEVICES", "WAYS", "Device", "Job", "Study", "Way"]
+__all__ = ["DEVICES", "Device", "Execution", "Job", "Parallel", "Study"]
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = get_args(Device)
-Way = Literal["auto", "stacked", "processes", "serial"]
-"""How the seeds of a model are run together."""
-WAYS: tuple[Way, ...] = get_args(Way)
+Parallel = Literal["auto", "stacked", "processes", "serial"]
+"""How the seeds of a model run together."""
 
 # Part of every job's key: raised whenever the same job would give other numbers than before.
 PROTOCOL = 2
@@ -49,7 +48,7 @@ class Job(Frozen):
         """A hash of everything that can change the result; names and descriptions cannot."""
         facts = self.model_copy(
             update={
-                "recipe": self.recipe.model_copy(update={"name": "", "description": ""}),
+                "recipe": self.recipe.unnamed,
                 # The content says all that matters of a folder, wherever it lies.
                 "dataset": "" if self.dataset_source else self.dataset,
             }
@@ -112,3 +111,24 @@ class Study(Frozen):
                     )
                     for seed in self.seeds
                 )
+
+
+class Execution(Frozen):
+    """How the runs of a study share the machine, which changes no result by more than rounding.
+
+    Except for models with dropout, which draw for all that are stacked together.
+    """
+
+    parallel: Parallel = "auto"
+    jobs: Annotated[int, Field(ge=1)] | None = None
+    """The most processes that run at once; None means one a thread."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_a_strategy_as_number(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and fields.get("jobs") in get_args(Parallel):
+            raise ValueError(
+                "--jobs is a number of processes; how seeds run together is "
+                f"--parallel {fields['jobs']}"
+            )
+        return fields

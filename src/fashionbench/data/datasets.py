@@ -172,6 +172,11 @@ def load_data(
     `root` is the folder above FashionMNIST/raw, by default that of `data_root`; `source` is what
     `identify_dataset` said before, where nothing else will do. Raises UsageError for an unknown
     name, DataError for data that cannot be had, are not right, or have changed.
+
+    Examples:
+        >>> data = fb.load_data("silhouettes")
+        >>> data.train.images.shape
+        torch.Size([6000, 28, 28])
     """
     import torch
 

@@ -4,64 +4,67 @@ Stop and run again is safe: a job in the store is never run twice. So is asking 
 processes that share a run folder take turns.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fashionbench.config.augmentations import own_changes
-from fashionbench.config.recipe import Recipe, load_recipe, recipe_names
-from fashionbench.config.study import WAYS, Study, Way
+from fashionbench.config.recipe import Recipe
+from fashionbench.config.study import Execution, Study
 from fashionbench.core.progress import progress_bar, say
-from fashionbench.data.datasets import DATASETS, dataset_entry, identify_dataset, load_data
-from fashionbench.errors import Interrupted, UsageError
-from fashionbench.models.build import build_model
-from fashionbench.models.identity import identify
-from fashionbench.models.table import MODELS, model_entry
+from fashionbench.data.datasets import load_data
+from fashionbench.errors import Interrupted
+from fashionbench.experiments.planning import default_folder, plan
+from fashionbench.models.table import model_entry
 from fashionbench.report.result import Result, collect
 from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore
 
 if TYPE_CHECKING:
-    from torch import nn
+    from fashionbench.experiments.planning import Model
 
-    Model = str | Callable[[], nn.Module]
-
-__all__ = ["compare", "plan", "run_study"]
+__all__ = ["compare", "run_study"]
 
 
 def compare(
     models: "Model | Sequence[Model]" = ("v0", "v1", "v2"),
-    recipes: str | Recipe | Sequence[str | Recipe] = ("seed",),
-    seeds: int | Iterable[int] = 5,
     *,
+    seeds: int | Iterable[int] = 5,
+    recipes: str | Recipe | Sequence[str | Recipe] = "seed",
     weights: Path | str | None = None,
     dataset: str = "fashion-mnist",
-    data: Path | str | None = None,
+    data_dir: Path | str | None = None,
     device: str = "auto",
     out: Path | str | None = None,
     until: float | None = None,
     max_seeds: int = 100,
-    jobs: str = "auto",
+    parallel: str = "auto",
+    jobs: int | None = None,
     **settings: Any,
 ) -> Result:
     """Train every model with every recipe from every seed, and compare them on the test set.
 
     Models are keys of the table or classes and functions of your own that take no
     arguments. `seeds` is a number of seeds or the seeds themselves, `weights` a
-    file that all of them begin with (`NAME:weights=FILE` is for one alone), `data` the
+    file that all of them begin with (`NAME:weights=FILE` is for one alone), `data_dir` the
     root of the data set's files, `out` the run folder (default runs/DATASET); finished
     runs found there are not run again. `settings` replace single settings of the
     recipes, such as epochs=5. With `until`, a difference of accuracies such as 0.002,
     seeds are added until every pair is decided or a difference that large is excluded,
-    up to `max_seeds`. `jobs` says how seeds are run together: "stacked", in "processes",
-    "serial" (one after another), or what suits the model. Writes the report into the
-    run folder.
+    up to `max_seeds`. `parallel` says how seeds run together: "stacked", in "processes" (at most
+    `jobs` of them at once), "serial" (one after another), or "auto", whatever suits the model.
+    Writes the report into the run folder.
 
     Raises UsageError, DataError or StoreError for what cannot be done, and
     Interrupted after Ctrl-C.
+
+    Examples:
+        >>> result = fb.compare(["v0", "mlp"], seeds=2, dataset="silhouettes", epochs=1)
+        >>> [entry.label for entry in result.entries]
+        ['FashionMnistModelV0', 'MLP']
     """
+    execution = Execution.checked({"parallel": parallel, "jobs": jobs}, "comparison")
     study = plan(
         models,
         recipes,
@@ -73,127 +76,24 @@ def compare(
         max_seeds=max_seeds,
         **settings,
     )
-    return run_study(
-        study, Path(out or default_folder(dataset)), data, "the same call", choose_way(jobs)
-    )
-
-
-def choose_way(name: str) -> Way:
-    """The way of running jobs that `name` means. Raises UsageError if there is no such way."""
-    for way in WAYS:
-        if way == name:
-            return way
-    raise UsageError(f"Jobs cannot be run {name!r}; the ways are {', '.join(WAYS)}.")
-
-
-def default_folder(dataset: str) -> Path:
-    """Where the runs of a data set are kept unless the person says otherwise."""
-    return Path("runs") / (dataset if dataset in DATASETS else Path(dataset).resolve().name)
-
-
-def plan(
-    models: "Model | Sequence[Model]",
-    recipes: str | Recipe | Sequence[str | Recipe],
-    seeds: int | Iterable[int],
-    *,
-    weights: Path | str | None = None,
-    dataset: str,
-    device: str = "auto",
-    until: float | None = None,
-    max_seeds: int = 100,
-    **settings: Any,
-) -> Study:
-    """Turn what was asked into a Study; UsageError for anything that does not exist."""
-    models = [models] if isinstance(models, str) or callable(models) else models
-    recipes = [recipes] if isinstance(recipes, (str, Recipe)) else recipes
-    dataset_source = identify_dataset(dataset)
-    if isinstance(seeds, int):
-        if seeds < 1:
-            raise UsageError(f"{seeds} seeds cannot be compared; ask for 1 or more.")
-        seeds = range(seeds)
-    if not models or not recipes:
-        raise UsageError("There is nothing to compare; name at least one model and one recipe.")
-    classes = len(dataset_entry(dataset).classes)
-    if weights is not None:
-        models = [f"{identify(model, classes)[0]}:weights={weights}" for model in models]
-    named = [identify(model, classes) for model in models]
-    loaded = [load_recipe(recipe) if isinstance(recipe, str) else recipe for recipe in recipes]
-    chosen = _named_apart([recipe.override(**settings) for recipe in loaded], loaded, recipes)
-    study = Study.checked(
-        {
-            "models": [name for name, _ in named],
-            "model_sources": [source for _, source in named],
-            "recipes": chosen,
-            "recipe_sources": [_identify_changes(recipe) for recipe in chosen],
-            "seeds": tuple(seeds),
-            "dataset": dataset,
-            "dataset_source": dataset_source,
-            "device": device,
-            "until": until,
-            "max_seeds": max_seeds,
-        },
-        "comparison",
-    )
-    if until is not None and len(study.models) * len(study.recipes) < 2:
-        raise UsageError(
-            "--until adds seeds until differences are decided, and one model with one recipe "
-            "differs from nothing; name two models or recipes."
-        )
-    if until is not None and len(study.seeds) > max_seeds:
-        raise UsageError(
-            f"{len(study.seeds)} seeds to begin with are more than the {max_seeds} of max_seeds; "
-            "ask for fewer, or raise that."
-        )
-    return study
-
-
-def _named_apart(
-    chosen: Sequence[Recipe], loaded: Sequence[Recipe], asked: Sequence[str | Recipe]
-) -> list[Recipe]:
-    """Recipes of files with one name, or a shipped one's, are called by their paths.
-
-    Of equal ones none is taken.
-    """
-    names, found = [recipe.name for recipe in chosen], dict[Recipe, str]()
-    rows = []
-    for recipe, before, given in zip(chosen, loaded, asked, strict=True):
-        if isinstance(given, str) and given != before.name:  # a file
-            changed, shipped = recipe.name.removeprefix(before.name), before.name in recipe_names()
-            if shipped or names.count(recipe.name) > 1:
-                path = given if shipped else given.removesuffix(".toml")
-                recipe = recipe.model_copy(update={"name": path + changed})
-        same = recipe.model_copy(update={"name": "", "description": ""})
-        if same in found:
-            raise UsageError(
-                f"The recipes {found[same]} and {recipe.name} train in the same way; name one."
-            )
-        if recipe.name in found.values():
-            raise UsageError(f"Two recipes are called {recipe.name}; give one another name.")
-        found[same] = recipe.name
-        rows.append(recipe)
-    return rows
-
-
-def _identify_changes(recipe: Recipe) -> str:
-    if not own_changes(recipe.augmentation):
-        return ""
-    from fashionbench.training.own_augmentations import identify_augmentations  # brings torch
-
-    return identify_augmentations(recipe.augmentation)
+    folder = Path(out or default_folder(dataset))
+    return run_study(study, folder, data_dir, "the same call", execution)
 
 
 def run_study(
-    study: Study, folder: Path, data: Path | str | None, command: str, way: Way = "auto"
+    study: Study,
+    folder: Path,
+    data_dir: Path | str | None,
+    command: str,
+    execution: Execution | None = None,
 ) -> Result:
     """Run the jobs of `study` that `folder` does not hold yet, and write its report.
 
-    `command` is what a person types to ask for the same again, `way` how seeds are run
-    together: it changes no result by more than rounding, but for models with dropout, which
-    draw for all that are stacked together.
+    `command` is what a person types to ask for the same again.
     """
     store = RunStore(folder, create=True)
     while True:
-        _run_missing(study, store, data, command, way)
+        _run_missing(study, store, data_dir, command, execution or Execution())
         result = collect(store, study, command)
         wider = _add_seeds(result)
         if wider is None:
@@ -207,7 +107,11 @@ def run_study(
 
 
 def _run_missing(
-    study: Study, store: RunStore, data: Path | str | None, command: str, way: Way
+    study: Study,
+    store: RunStore,
+    data_dir: Path | str | None,
+    command: str,
+    execution: Execution,
 ) -> None:
     jobs = [job for entry in study.entries() for job in entry]
 
@@ -219,7 +123,7 @@ def _run_missing(
         return
     try:
         with _take_turn(store.folder):
-            _run_all(len(jobs) - finished(), study, store, data, way)
+            _run_all(len(jobs) - finished(), study, store, data_dir, execution)
     except KeyboardInterrupt:
         raise Interrupted(
             f"Interrupted: {finished()} of {len(jobs)} runs are finished and kept in "
@@ -253,20 +157,17 @@ def _add_seeds(result: Result) -> Study | None:
     return None if seeds == study.seeds else study.model_copy(update={"seeds": seeds})
 
 
-def _run_all(runs: int, study: Study, store: RunStore, data: Path | str | None, way: Way) -> None:
+def _run_all(
+    runs: int, study: Study, store: RunStore, data_dir: Path | str | None, execution: Execution
+) -> None:
     # torch is imported only when there is something to run: rendering finished
     # runs again must not wait for it.
     from fashionbench.experiments.gate import examine
     from fashionbench.experiments.launch import run_entry
     from fashionbench.training.devices import resolve_device
 
-    # A model that cannot be had was told when its job was planned; weights are told of here.
-    classes = len(dataset_entry(study.dataset).classes)
-    for model in study.models:
-        if model not in MODELS:
-            build_model(model, classes=classes, tell=say)
     device = resolve_device(study.device)
-    dataset = load_data(study.dataset, data, source=study.dataset_source)
+    dataset = load_data(study.dataset, data_dir, source=study.dataset_source)
     for note in dataset.notes:
         say(f"! {note}")
     store.save_test_set(
@@ -285,11 +186,23 @@ def _run_all(runs: int, study: Study, store: RunStore, data: Path | str | None, 
         timed = sum(run is not None and run.train_seconds is not None for run in found)
         if missing:  # all are asked before any is trained
             waiting.append((missing, examine(missing[0], dataset), timed))
-    for (job, *_), examined, _ in waiting:
-        for remark in examined.remarks.values():
-            say(f"{model_entry(job.model).label}: {remark}")
+    sentences = [
+        sentence
+        for (job, *_), examined, _ in waiting
+        for sentence in examined.sentences(model_entry(job.model).label)
+    ]
+    for sentence in dict.fromkeys(sentences):  # once, by however many recipes a model is trained
+        say(sentence)
     with progress_bar(total=runs, unit="run", desc="compare") as bar:
         for jobs, examined, timed in waiting:
             run_entry(
-                jobs, dataset, data, device, store, way, examined, timed=timed, done=bar.update
+                jobs,
+                dataset,
+                data_dir,
+                device,
+                store,
+                execution,
+                examined,
+                timed=timed,
+                done=bar.update,
             )

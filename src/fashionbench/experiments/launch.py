@@ -21,7 +21,7 @@ from torch import nn
 
 from fashionbench import errors
 from fashionbench.config.recipe import Recipe
-from fashionbench.config.study import Job, Way
+from fashionbench.config.study import Execution, Job
 from fashionbench.core.progress import note
 from fashionbench.data.datasets import Dataset, Split
 from fashionbench.experiments.gate import Examination, builder
@@ -55,10 +55,10 @@ STREAMS = 16
 def run_entry(
     jobs: Sequence[Job],
     dataset: Dataset,
-    data: Path | str | None,
+    data_dir: Path | str | None,
     device: torch.device,
     store: RunStore,
-    way: Way,
+    execution: Execution,
     examined: Examination,
     *,
     timed: int,
@@ -66,7 +66,7 @@ def run_entry(
 ) -> None:
     """Run jobs that differ by their seed alone.
 
-    `data` is where other processes read `dataset` anew, `examined` what is known of the model,
+    `data_dir` is where other processes read `dataset` anew, `examined` what is known of the model,
     `timed` how many runs have a training time already, and `done` is told of every number of runs
     that is finished.
     """
@@ -74,7 +74,7 @@ def run_entry(
     dataset = dataset.to(device)
     waiting, start = list(jobs), time.perf_counter()
     while waiting and (
-        way == "serial"
+        execution.parallel == "serial"
         or timed == 0
         or len(waiting) == 1  # with no other to run together with
         or (timed < MOST_TIMED and time.perf_counter() - start < TIMING_SECONDS)
@@ -85,7 +85,7 @@ def run_entry(
     if not waiting:
         return
     build = builder(waiting[0], dataset)
-    chosen, reason = choose(build, waiting[0], dataset.train, way, len(waiting))
+    chosen, reason = choose(build, waiting[0], dataset.train, execution, len(waiting))
     label = model_entry(waiting[0].model).label
     note(f"{label}: {len(waiting)} seeds {chosen}, {reason}")
     if chosen in ("stacked", "streams"):
@@ -94,7 +94,7 @@ def run_entry(
             group = waiting[first : first + size]
             done(len(run_together(group, dataset, device, store, examined, strategy=chosen)))
     elif chosen == "processes":
-        for _ in run_in_processes(waiting, examined, data, store):
+        for _ in run_in_processes(waiting, examined, data_dir, store, execution.jobs):
             done(1)
     else:
         for job in waiting:
@@ -110,14 +110,16 @@ def group_size(build: Build, data: Split, recipe: Recipe, chosen: Chosen) -> int
     return min(size, GROUP) if data.images.device.type == "cpu" else size
 
 
-def choose(build: Build, job: Job, data: Split, way: Way, seeds: int) -> tuple[Chosen, str]:
+def choose(
+    build: Build, job: Job, data: Split, execution: Execution, seeds: int
+) -> tuple[Chosen, str]:
     """The fastest way of running seeds of a model together, or the next to what was asked for.
 
     Stacking wins where a model is a few small products of matrices. With large ones, which keep a
     device busy as they are, it is tried out. On a CPU convolutions gain nothing from it; on an
     accelerator, where `data` is then, they are tried out too.
     """
-    model, device = build(0), data.images.device
+    model, device, way = build(0), data.images.device, execution.parallel
     convolutions = any(isinstance(module, nn.modules.conv._ConvNd) for module in model.modules())
     on_cpu = device.type == "cpu"
     if way == "processes":
@@ -143,8 +145,8 @@ def choose(build: Build, job: Job, data: Split, way: Way, seeds: int) -> tuple[C
         return "serial", f"one after another, {reason}"
     if job.model.startswith("__main__:"):
         return "serial", "for a model defined in a script cannot be sent to other processes"
-    if torch.get_num_threads() == 1:
-        return "serial", f"{reason}, and there is one thread"
+    if (execution.jobs or torch.get_num_threads()) == 1:
+        return "serial", f"{reason}, and there may be one process"
     return "processes", reason
 
 
@@ -162,9 +164,13 @@ def _fastest(
 
 
 def run_in_processes(
-    jobs: Sequence[Job], examined: Examination, data: Path | str | None, store: RunStore
+    jobs: Sequence[Job],
+    examined: Examination,
+    data_dir: Path | str | None,
+    store: RunStore,
+    most: int | None = None,
 ) -> Iterator[str]:
-    """Run jobs in processes of their own, which write the records; yields each key when done.
+    """Run jobs in at most `most` processes, which write the records; yields each key when done.
 
     `examined` is what is known of the jobs' model: a worker would take a second to find that out.
     A worker is started as a program and told its jobs in JSON: nothing depends on how a
@@ -172,11 +178,11 @@ def run_in_processes(
     what a worker raised; whatever was finished stays in the store.
     """
     threads = torch.get_num_threads()
-    workers = min(len(jobs), threads)
+    workers = min(len(jobs), most or threads)
     setting = json.dumps(
         {
             "folder": str(store.folder),
-            "data": None if data is None else str(data),
+            "data_dir": None if data_dir is None else str(data_dir),
             "threads": max(1, threads // workers),
             "path": [entry for entry in sys.path if isinstance(entry, str)],  # as import has it
             "examined": asdict(examined),

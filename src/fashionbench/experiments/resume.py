@@ -16,7 +16,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from fashionbench.config.recipe import Recipe, written
+from fashionbench.config.recipe import SETTINGS, Recipe, written
 from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
 from fashionbench.core.global_state import silent
@@ -175,7 +175,7 @@ def _why_lost(names: list[str]) -> str:
 def _summary(job: Job, trained: History, folder: Path, device: torch.device) -> dict[str, Any]:
     return {
         "model": job.model,
-        "recipe": job.recipe.name,
+        "recipe": job.recipe.label,
         "seed": job.seed,
         "device": device.type,
         "epochs": trained.epochs,
@@ -231,11 +231,11 @@ def _load_state(job: Job, folder: Path, resume: bool) -> TrainingState | None:
     if before.key != job.key:
         others = [
             f"{key} {written(value)}, not {written(asked)}"
-            for key, value in before.recipe
-            if key not in ("name", "description") and value != (asked := getattr(job.recipe, key))
+            for key in SETTINGS
+            if (value := getattr(before.recipe, key)) != (asked := getattr(job.recipe, key))
         ]
         raise UsageError(
-            f"{folder} holds a run of {before.model} with recipe {before.recipe.name!r} and seed "
+            f"{folder} holds a run of {before.model} with recipe {before.recipe.label!r} and seed "
             f"{before.seed}, begun with {'; '.join(others) or 'other settings'}; give the same, or "
             "choose another --out."
         )

@@ -44,7 +44,7 @@ def main() -> None:
 
     @cache
     def load(dataset: str, source: str) -> Dataset:
-        return load_data(dataset, setting["data"], source=source)
+        return load_data(dataset, setting["data_dir"], source=source)
 
     waiting = SimpleQueue[str]()
     Thread(target=_listen, args=(waiting,), daemon=True).start()

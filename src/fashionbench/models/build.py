@@ -38,6 +38,9 @@ def build_model(
     The module takes (B, 1, 28, 28) pixels in [0, 1] and gives (B, K) logits; one that was made for
     other pictures is put behind an adapter. What it takes is `interface`, if that is known, else
     found out with some of the (N, 28, 28) uint8 `images`. Raises UsageError if it cannot be had.
+
+    Examples:
+        >>> model = fb.build_model("v0", seed=0)
     """
     entry = model_entry(name)
     model = construct(name, seed, classes)

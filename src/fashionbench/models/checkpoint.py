@@ -51,7 +51,7 @@ on an accelerator, whose convolutions round to 10 bits."""
 def checkpoint_path(folder: Path, job: Job, device: str = "cpu") -> Path:
     """Where the weights of a job's run on a device lie in its run folder."""
     dataset = Path(job.dataset).name if job.dataset_source else job.dataset
-    name = slug(f"{job.model}-{job.recipe.name}-{dataset}")
+    name = slug(f"{job.model}-{job.recipe.label}-{dataset}")
     where = "" if device == "cpu" else f"-{device}"
     return folder / "checkpoints" / f"{name}-seed{job.seed}-{job.key[:6]}{where}.safetensors"
 
@@ -127,6 +127,11 @@ def load_model(path: Path | str) -> nn.Module:
     Raises StoreError if a file is absent or damaged, the model's source has changed, or what is
     rebuilt answers otherwise than the trained model did; UsageError if the source is absent or no
     model.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> path = next(Path("runs").rglob("*.safetensors"))
+        >>> model = fb.load_model(path)
     """
     path = Path(path)
     facts = load_facts(path)

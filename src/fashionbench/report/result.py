@@ -115,16 +115,23 @@ class Result:
         return difference(*rows, pairs=pairs, sequential=self._sequential)
 
     @cached_property
+    def _shared_overrides(self) -> list[tuple[str, str]]:
+        """What all of several recipes were given beside their names."""
+        first, *others = (recipe.overrides for recipe in self.study.recipes)
+        if not others:
+            return []
+        return [each for each in first if all(each in other for other in others)]
+
+    @property
     def shared_settings(self) -> list[str]:
         """What all of several recipes were given beside their names, such as epochs=5."""
-        names = [recipe.name.split() for recipe in self.study.recipes]
-        if len(names) == 1:
-            return []
-        return [part for part in names[0] if "=" in part and all(part in other for other in names)]
+        return [f"{key}={value}" for key, value in self._shared_overrides]
 
     def short_recipe(self, entry: Entry) -> str:
         """The recipe's name without what all recipes were given."""
-        return " ".join(part for part in entry.recipe.split() if part not in self.shared_settings)
+        recipe = next(each for each in self.study.recipes if each.label == entry.recipe)
+        varying = tuple(each for each in recipe.overrides if each not in self._shared_overrides)
+        return recipe.model_copy(update={"overrides": varying}).label
 
     def short_model(self, entry: Entry) -> str:
         """The model's name without the folders of its files, where it is still the only one."""
@@ -194,6 +201,9 @@ def load_result(folder: Path | str) -> Result:
     """The last comparison of a run folder, as far as its runs are finished.
 
     Raises StoreError if the folder holds none, or none of its runs is finished.
+
+    Examples:
+        >>> result = fb.load_result("runs/silhouettes")
     """
     store = RunStore(Path(folder))
     study, command = store.load_study()
@@ -207,7 +217,7 @@ def collect(store: RunStore, study: Study, command: str) -> Result:
         runs = [store.load_run(job, study.device) for job in jobs]
         finished = tuple(run for run in runs if run is not None)
         if finished:
-            entries.append(Entry(finished, jobs[0].recipe.name))
+            entries.append(Entry(finished, jobs[0].recipe.label))
     test_set = store.load_test_set(study.test_set)
     if not entries or test_set is None:
         raise StoreError(

@@ -148,7 +148,7 @@ def about(gallery: Gallery, disagreements: int) -> About:
                 model=index,
                 name=shown.name,
                 label=shown.predictor.label,
-                recipe=shown.job.recipe.name,
+                recipe=shown.job.recipe.label,
                 seed=shown.job.seed,
                 parameters=shown.parameters,
                 test_accuracy=shown.test_accuracy,

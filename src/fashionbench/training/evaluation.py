@@ -12,7 +12,13 @@ __all__ = ["accuracy_one_by_one", "calibrate", "evaluate"]
 
 
 def evaluate(model: nn.Module, data: Split, views: Views = "one") -> Scores:
-    """Score `model` on every image of `data`, once each."""
+    """Score `model` on every image of `data`, once each.
+
+    Examples:
+        >>> scores = fb.evaluate(model, data.test)
+        >>> scores.accuracy > 0.1  # better than guessing
+        True
+    """
     return score(infer(model, data.images, views), data.labels.cpu().numpy())
 
 

@@ -71,12 +71,12 @@ def fit(
     Raises UsageError for a recipe or device that is not there, or a recipe with `probe_epochs` for
     a model without a linear layer at its end.
 
-    >>> import fashionbench as fb
-    >>> data = fb.load_data("silhouettes")
-    >>> model = fb.build_model("v0", seed=0)
-    >>> history = fb.fit(model, data.train, "seed", seed=0, device="cpu")
-    >>> history.epochs, history.curve[-1][1] < history.curve[0][1]
-    (3, True)
+    Examples:
+        >>> history = fb.fit(model, data.train, "seed", seed=0)
+        >>> history.epochs
+        3
+        >>> history.curve[-1][1] < history.curve[0][1]
+        True
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     device = resolve_device(device)
