@@ -1,6 +1,7 @@
 """A person's own augmentations: found in their files, tried before use, identified by sources."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from fashionbench.config.augmentations import AUGMENTATIONS, parse_change
 from fashionbench.core.global_state import seeded
 from fashionbench.core.own_code import beside, locate, told
-from fashionbench.core.own_source import digest, digest_values, global_values
+from fashionbench.core.own_source import digest_source, digest_values, global_values
 from fashionbench.errors import UsageError
 
 __all__ = ["OWN_DRAWS", "find_own", "identify_augmentations"]
@@ -42,9 +43,9 @@ def identify_augmentations(augmentation: Sequence[str]) -> str:
             with beside(name):
                 before = global_values(function)
                 _try(function, name, strength)
-                after = global_values(function)
-                sources.append(digest(function, name) + digest_values(before, after))
-    return "+".join(sources)
+                values = digest_values(before, global_values(function))
+                sources.append(replace(digest_source(function, name), values=values))
+    return "+".join(map(str, sources))
 
 
 def _try(function: Augmentation, name: str, strength: float) -> None:
