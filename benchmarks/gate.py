@@ -21,8 +21,8 @@ import torch
 
 import fashionbench as fb
 from fashionbench.core.machine import processor
-from fashionbench.experiments.comparison import plan
 from fashionbench.experiments.gate import builder, examine, examine_trained
+from fashionbench.experiments.planning import plan
 from fashionbench.experiments.whole import why_unloadable
 from fashionbench.models.checkpoint import checkpoint_path, save_model
 from fashionbench.models.identity import identify

@@ -22,9 +22,9 @@ from against_loop import run_loop, unpacked
 
 import fashionbench as fb
 from fashionbench.config.study import Execution
-from fashionbench.experiments.comparison import plan
 from fashionbench.experiments.gate import examine
 from fashionbench.experiments.launch import run_entry
+from fashionbench.experiments.planning import plan
 from fashionbench.experiments.run import run_job
 from fashionbench.store.run_store import RunStore
 from fashionbench.training.devices import describe_device, resolve_device

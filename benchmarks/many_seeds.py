@@ -36,9 +36,9 @@ def run_many(name, root, seeds):
 
     import fashionbench as fb
     from fashionbench.config.study import Execution
-    from fashionbench.experiments.comparison import plan
     from fashionbench.experiments.gate import examine
     from fashionbench.experiments.launch import run_entry
+    from fashionbench.experiments.planning import plan
     from fashionbench.store.run_store import RunStore
     from fashionbench.training.devices import resolve_device
 

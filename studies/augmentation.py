@@ -49,7 +49,9 @@ def study(model: str, flags: Any) -> dict[str, Any]:
     """The figures of one model: each kind, and its difference from the images as they are."""
     recipes = [recipe_of(model, kind, flags.epochs) for kind in KINDS]
     folder = flags.out / model
-    result = fb.compare([model], recipes, flags.seeds, data_dir=flags.data, out=folder)
+    result = fb.compare(
+        [model], seeds=flags.seeds, recipes=recipes, data_dir=flags.data, out=folder
+    )
     document = result.document
     gains = {
         pair.second.recipe: {

@@ -30,7 +30,9 @@ def study(model: str, epochs: int, data: Path | None, out: Path) -> dict[str, An
     whole = seed.override(epochs=epochs, validation_images=VALIDATION_IMAGES)
     stopped = whole.override(patience=PATIENCE)
     recipes = [whole.renamed("whole"), stopped]
-    result = fb.compare([model], recipes, SEEDS[model], data_dir=data, out=out / model)
+    result = fb.compare(
+        [model], seeds=SEEDS[model], recipes=recipes, data_dir=data, out=out / model
+    )
     first, second = result.entries
     (pair,) = result.pairs
     document = result.document

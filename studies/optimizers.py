@@ -79,7 +79,9 @@ def study(model: str, tuning: Tuning, data: Path | None, out: Path) -> dict[str,
     """Tune each optimizer and compare them: the figures of one model."""
     rates = {kind: tuning.best_rate(model, kind) for kind in KINDS}
     recipes = [recipe_of(kind, rate) for kind, rate in rates.items()]
-    result = fb.compare([model], recipes, seeds=SEEDS[model], data_dir=data, out=out / model)
+    result = fb.compare(
+        [model], seeds=SEEDS[model], recipes=recipes, data_dir=data, out=out / model
+    )
     entries = {entry.recipe: entry for entry in result.entries}
     best = max(entries, key=lambda kind: np.mean(entries[kind].accuracies))
     words = {}

@@ -55,7 +55,13 @@ def study(model: str, images: int, flags: Any) -> dict[str, Any]:
         raise UsageError(f"{flags.weights} holds no {model}-*.th; name its folder with --weights.")
     names = (f"{model}:{GREY}", f"{model}:{GREY}:weights={found[0]}")
     results = [
-        fb.compare([name], [recipe], flags.seeds, data_dir=flags.data, out=flags.out / recipe.name)
+        fb.compare(
+            [name],
+            seeds=flags.seeds,
+            recipes=recipe,
+            data_dir=flags.data,
+            out=flags.out / recipe.name,
+        )
         for name, recipe in zip(names, recipes(images), strict=True)
     ]
     documents = [result.document for result in results]

@@ -185,7 +185,12 @@ def main() -> None:
     for model in flags.models.split(",") if flags.models else epochs:
         recipe, folder = recipe_of(model, epochs[model], device), flags.out / slug(model)
         compared = fb.compare(
-            [model], [recipe], flags.seeds, device=device, data_dir=flags.data, out=folder
+            [model],
+            seeds=flags.seeds,
+            recipes=recipe,
+            device=device,
+            data_dir=flags.data,
+            out=folder,
         )
         found[model, device] = figures(compared)
     images = fb.load_data(root=flags.data).test.images

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from fashionbench.cli.app import app
 from fashionbench.data.datasets import Dataset, Split, load_data
-from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.planning import plan
 from fashionbench.experiments.resume import train_in_folder
 from fashionbench.experiments.run import run_job
 from fashionbench.store.records import TestSet

@@ -38,8 +38,8 @@ from fashionbench.core.seeds import derive_seed
 from fashionbench.data.datasets import Dataset, hold_out, load_data
 from fashionbench.errors import FashionbenchError, Interrupted
 from fashionbench.experiments import launch, resume, run
-from fashionbench.experiments.comparison import plan
 from fashionbench.experiments.gate import builder
+from fashionbench.experiments.planning import plan
 from fashionbench.experiments.resume import train_in_folder
 from fashionbench.experiments.run import run_job, run_together
 from fashionbench.inference.export import FORMATS, export_model

@@ -15,7 +15,7 @@ from torchvision.transforms.v2 import functional as TF
 from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_change
 from fashionbench.data.datasets import Split
 from fashionbench.errors import UsageError
-from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.planning import plan
 from fashionbench.training.augment import (
     AFFINE,
     MIX,

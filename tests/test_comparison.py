@@ -17,8 +17,9 @@ from factories import some_arrays, write_idx
 from torch import nn
 
 import fashionbench as fb
-from fashionbench.errors import DataError, UsageError
-from fashionbench.experiments.comparison import plan, run_study
+from fashionbench.errors import DataError
+from fashionbench.experiments.comparison import run_study
+from fashionbench.experiments.planning import plan
 from fashionbench.experiments.run import run_job
 from fashionbench.report.result import Result
 from fashionbench.stats.metrics import score
@@ -158,21 +159,9 @@ def test_real_data_gives_the_published_accuracy(real_data: Path, tmp_path: Path)
 
 def test_seeds_are_added_until_every_pair_is_decided(tmp_path: Path) -> None:
     options = OPTIONS | {"until": 0.5, "seeds": 2, "out": tmp_path}
-    with pytest.raises(UsageError, match="name two models or recipes"):
-        fb.compare(["v0"], **options)
     result = fb.compare(["v0", "mlp"], **options)
     assert len(result.study.seeds) > 2, "two seeds cannot exclude anything"
     assert all(pair["verdict"] != "cannot tell" for pair in result.document["pairs"])
-
-
-def test_an_own_recipe_with_a_shipped_ones_name_is_called_by_its_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("seed.toml").write_text("learning_rate = 0.01")
-    Path("mine.toml").write_text("learning_rate = 0.02")
-    study = plan(["v0"], ["seed", "seed.toml", "mine.toml"], 1, dataset="silhouettes")
-    assert [recipe.name for recipe in study.recipes] == ["seed", "seed.toml", "mine"]
 
 
 def test_adding_seeds_ends_at_the_most(tmp_path: Path) -> None:
@@ -237,31 +226,15 @@ def test_recipes_are_called_what_they_are_called_now(tmp_path: Path) -> None:
         (tmp_path / name).write_text("momentum = 0.5\n")
     for name in ("first", "second"):
         found = fb.compare(
-            "v0", str(tmp_path / f"{name}.toml"), 1, out=tmp_path / "runs", **OPTIONS
+            "v0",
+            seeds=1,
+            recipes=str(tmp_path / f"{name}.toml"),
+            out=tmp_path / "runs",
+            **OPTIONS,
         )
         assert found.document["entries"][0]["recipe"] == f"{name} epochs=1"
         assert len(list((tmp_path / "runs" / "checkpoints").glob("*.safetensors"))) == 1
     assert "% of the test images, 1 seeds" in repr(found)
-
-
-def test_recipes_of_one_name_are_told_apart_and_equal_ones_refused(tmp_path: Path) -> None:
-    paths = [tmp_path / folder / "mine.toml" for folder in ("a", "b", "c")]
-    for path, momentum in zip(paths, (0.5, 0.9, 0.9), strict=True):
-        path.parent.mkdir()
-        path.write_text(f"momentum = {momentum}\n")
-    a, b, c = map(str, paths)
-    study = plan(["v0"], [a, b, "seed"], 1, dataset="silhouettes", epochs=1)
-    names = [recipe.label for recipe in study.recipes]
-    assert names == [f"{tmp_path}/a/mine epochs=1", f"{tmp_path}/b/mine epochs=1", "seed epochs=1"]
-    with pytest.raises(UsageError, match=r"b/mine and .*c/mine train in the same way; name one"):
-        plan(["v0"], [b, c], 1, dataset="silhouettes")
-
-
-def test_two_recipes_of_one_name_are_refused() -> None:
-    seed = fb.load_recipe("seed")
-    longer = seed.override(epochs=5).renamed("seed")
-    with pytest.raises(UsageError, match="Two recipes are called seed"):
-        plan(["v0"], [seed, longer], 1, dataset="silhouettes")
 
 
 def test_data_that_changes_before_it_is_read_is_not_kept_under_the_old_name(
@@ -275,8 +248,3 @@ def test_data_that_changes_before_it_is_read_is_not_kept_under_the_old_name(
     labels.write_bytes(content)
     with pytest.raises(DataError, match="have changed since the command began"):
         run_study(study, tmp_path / "runs", None, "the same call")
-
-
-def test_more_seeds_to_begin_with_than_there_may_be_are_refused() -> None:
-    with pytest.raises(UsageError, match="6 seeds to begin with are more than the 3"):
-        plan(["v0", "mlp"], ["seed"], 6, dataset="silhouettes", until=0.01, max_seeds=3)

@@ -20,7 +20,8 @@ from fashionbench.data.datasets import (
 )
 from fashionbench.data.folders import open_folder
 from fashionbench.errors import DataError, UsageError
-from fashionbench.experiments.comparison import compare, plan
+from fashionbench.experiments.comparison import compare
+from fashionbench.experiments.planning import plan
 from fashionbench.inference.export import export_model
 
 QUICK = {"epochs": 1, "batch_size": 8, "device": "cpu", "parallel": "serial"}

@@ -14,9 +14,10 @@ from fashionbench.core.logits import infer
 from fashionbench.data.datasets import Dataset, Split
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.experiments import gate
-from fashionbench.experiments.comparison import plan
 from fashionbench.experiments.gate import builder, examine, examine_trained
+from fashionbench.experiments.planning import plan
 from fashionbench.experiments.run import run_job
+from fashionbench.models.build import build_model
 from fashionbench.models.checkpoint import checkpoint_path, load_model
 from fashionbench.store.records import RunRecord
 from fashionbench.store.run_store import RunStore
@@ -323,3 +324,15 @@ class Faint(InPlace):
 
 def test_a_step_is_compared_as_a_part_of_itself(small: Dataset) -> None:
     assert [*examine(job_of_class(Faint), small).remarks] == ["trained anew"]
+
+
+def test_what_fitted_of_a_file_of_weights_is_known_before_training(
+    tmp_path: Path, small: Dataset
+) -> None:
+    torch.save(build_model("mlp", seed=9).state_dict(), tmp_path / "w.pt")
+    ((job,),) = plan(
+        ["mlp"], ["seed"], 1, weights=tmp_path / "w.pt", dataset="silhouettes", epochs=1
+    ).entries()
+    (said,) = examine(job, small).sentences("MLP")
+    assert said.startswith(f"mlp:weights={tmp_path / 'w.pt'}: ")
+    assert "fitted" in said

@@ -16,7 +16,7 @@ import torch
 
 from fashionbench.config.study import Job, Study
 from fashionbench.core.own_code import is_own
-from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.planning import plan
 from fashionbench.models.build import build_model
 from fashionbench.models.checkpoint import load_model
 from fashionbench.store.run_store import RunStore

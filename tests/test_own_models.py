@@ -20,7 +20,7 @@ from fashionbench.core.own_code import locate
 from fashionbench.core.own_source import digest
 from fashionbench.data.datasets import Dataset
 from fashionbench.errors import FashionbenchError, StoreError, UsageError
-from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.planning import plan
 from fashionbench.experiments.run import run_job
 from fashionbench.models.adapter import SHAPES, Interface, find_interface
 from fashionbench.models.build import build_model

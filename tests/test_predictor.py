@@ -24,7 +24,7 @@ from fashionbench.core.logits import infer
 from fashionbench.data.datasets import hold_out, load_data
 from fashionbench.data.fashion_mnist import CLASSES
 from fashionbench.errors import StoreError
-from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.planning import plan
 from fashionbench.experiments.resume import train_in_folder
 from fashionbench.inference.photos import load_picture, prepare
 from fashionbench.inference.predictor import (

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fashionbench.config.study import Job
 from fashionbench.errors import StoreError, UsageError
-from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.planning import plan
 from fashionbench.experiments.resume import train_in_folder
 from fashionbench.models.checkpoint import load_model
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from fashionbench.data.datasets import Dataset
 from fashionbench.errors import UsageError
-from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.planning import plan
 from fashionbench.experiments.run import run_job, run_together
 from fashionbench.models.checkpoint import checkpoint_path, load_model
 from fashionbench.store.run_store import RunStore

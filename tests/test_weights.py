@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job
 from fashionbench.errors import UsageError
-from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.planning import plan
 from fashionbench.models.adapter import Adapter
 from fashionbench.models.build import build_model
 from fashionbench.models.checkpoint import load_model, save_model

@@ -13,7 +13,7 @@ from fashionbench.config.study import Job
 from fashionbench.data.datasets import Dataset
 from fashionbench.errors import Interrupted, StoreError, UsageError
 from fashionbench.experiments import resume, whole
-from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.planning import plan
 from fashionbench.experiments.resume import train_in_folder
 from fashionbench.experiments.run import run_job
 from fashionbench.inference.export import export_model

@@ -13,7 +13,7 @@ from factories import jobs, seen_on_a_terminal, some_arrays, write_idx
 
 from fashionbench.config.study import Job
 from fashionbench.data.datasets import identify_dataset
-from fashionbench.experiments.comparison import plan
+from fashionbench.experiments.planning import plan
 from fashionbench.store.run_store import RunStore
 
 OWN_MODELS = """

@@ -121,9 +121,7 @@ def compare(
     dataset: DatasetOption = "fashion-mnist",
     data: DataOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
-    parallel: Annotated[
-        str, typer.Option(help="how seeds run together: auto, stacked, processes or serial")
-    ] = "auto",
+    parallel: Annotated[str, typer.Option(help="auto, stacked, processes or serial")] = "auto",
     jobs: Annotated[str | None, typer.Option(metavar="N", help="at most N processes")] = None,
     out: Annotated[
         Path | None, typer.Option(help="run folder", show_default="runs/DATASET")
@@ -137,7 +135,8 @@ def compare(
     goes on where it was. Writes report.html, report.md, results.csv and results.json.
     """
     from fashionbench.config.study import Execution
-    from fashionbench.experiments.comparison import default_folder, plan, run_study
+    from fashionbench.experiments.comparison import run_study
+    from fashionbench.experiments.planning import default_folder, plan
 
     execution = Execution.checked({"parallel": parallel, "jobs": jobs}, "compare")
     with redirect_stdout(sys.stderr):  # a person's own model may print
@@ -287,7 +286,7 @@ def train(
     looked at: that is for compare.
     """
     from fashionbench.core.files import slug
-    from fashionbench.experiments.comparison import plan
+    from fashionbench.experiments.planning import plan
     from fashionbench.experiments.resume import train_in_folder
 
     with redirect_stdout(sys.stderr):  # a person's own model may print

@@ -4,38 +4,34 @@ Stop and run again is safe: a job in the store is never run twice. So is asking 
 processes that share a run folder take turns.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fashionbench.config.augmentations import own_changes
-from fashionbench.config.recipe import Recipe, load_recipe, recipe_names
+from fashionbench.config.recipe import Recipe
 from fashionbench.config.study import Execution, Study
 from fashionbench.core.progress import progress_bar, say
-from fashionbench.data.datasets import DATASETS, dataset_entry, identify_dataset, load_data
-from fashionbench.errors import Interrupted, UsageError
-from fashionbench.models.build import build_model
-from fashionbench.models.identity import identify
-from fashionbench.models.table import MODELS, model_entry
+from fashionbench.data.datasets import load_data
+from fashionbench.errors import Interrupted
+from fashionbench.experiments.planning import default_folder, plan
+from fashionbench.models.table import model_entry
 from fashionbench.report.result import Result, collect
 from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore
 
 if TYPE_CHECKING:
-    from torch import nn
+    from fashionbench.experiments.planning import Model
 
-    Model = str | Callable[[], nn.Module]
-
-__all__ = ["compare", "plan", "run_study"]
+__all__ = ["compare", "run_study"]
 
 
 def compare(
     models: "Model | Sequence[Model]" = ("v0", "v1", "v2"),
-    recipes: str | Recipe | Sequence[str | Recipe] = ("seed",),
-    seeds: int | Iterable[int] = 5,
     *,
+    seeds: int | Iterable[int] = 5,
+    recipes: str | Recipe | Sequence[str | Recipe] = "seed",
     weights: Path | str | None = None,
     dataset: str = "fashion-mnist",
     data_dir: Path | str | None = None,
@@ -82,100 +78,6 @@ def compare(
     )
     folder = Path(out or default_folder(dataset))
     return run_study(study, folder, data_dir, "the same call", execution)
-
-
-def default_folder(dataset: str) -> Path:
-    """Where the runs of a data set are kept unless the person says otherwise."""
-    return Path("runs") / (dataset if dataset in DATASETS else Path(dataset).resolve().name)
-
-
-def plan(
-    models: "Model | Sequence[Model]",
-    recipes: str | Recipe | Sequence[str | Recipe],
-    seeds: int | Iterable[int],
-    *,
-    weights: Path | str | None = None,
-    dataset: str,
-    device: str = "auto",
-    until: float | None = None,
-    max_seeds: int = 100,
-    **settings: Any,
-) -> Study:
-    """Turn what was asked into a Study; UsageError for anything that does not exist."""
-    models = [models] if isinstance(models, str) or callable(models) else models
-    recipes = [recipes] if isinstance(recipes, (str, Recipe)) else recipes
-    dataset_source = identify_dataset(dataset)
-    if isinstance(seeds, int):
-        if seeds < 1:
-            raise UsageError(f"{seeds} seeds cannot be compared; ask for 1 or more.")
-        seeds = range(seeds)
-    if not models or not recipes:
-        raise UsageError("There is nothing to compare; name at least one model and one recipe.")
-    classes = len(dataset_entry(dataset).classes)
-    if weights is not None:
-        models = [f"{identify(model, classes)[0]}:weights={weights}" for model in models]
-    named = [identify(model, classes) for model in models]
-    loaded = [load_recipe(recipe) if isinstance(recipe, str) else recipe for recipe in recipes]
-    chosen = _named_apart([recipe.override(**settings) for recipe in loaded], recipes)
-    study = Study.checked(
-        {
-            "models": [name for name, _ in named],
-            "model_sources": [source for _, source in named],
-            "recipes": chosen,
-            "recipe_sources": [_identify_changes(recipe) for recipe in chosen],
-            "seeds": tuple(seeds),
-            "dataset": dataset,
-            "dataset_source": dataset_source,
-            "device": device,
-            "until": until,
-            "max_seeds": max_seeds,
-        },
-        "comparison",
-    )
-    if until is not None and len(study.models) * len(study.recipes) < 2:
-        raise UsageError(
-            "--until adds seeds until differences are decided, and one model with one recipe "
-            "differs from nothing; name two models or recipes."
-        )
-    if until is not None and len(study.seeds) > max_seeds:
-        raise UsageError(
-            f"{len(study.seeds)} seeds to begin with are more than the {max_seeds} of max_seeds; "
-            "ask for fewer, or raise that."
-        )
-    return study
-
-
-def _named_apart(chosen: Sequence[Recipe], asked: Sequence[str | Recipe]) -> list[Recipe]:
-    """Recipes of files with one name, or a shipped one's, are called by their paths.
-
-    Of equal ones none is taken.
-    """
-    labels, found = [recipe.label for recipe in chosen], dict[Recipe, str]()
-    rows = []
-    for recipe, given in zip(chosen, asked, strict=True):
-        if isinstance(given, str) and given != recipe.name:  # a file
-            shipped = recipe.name in recipe_names()
-            if shipped or labels.count(recipe.label) > 1:
-                path = given if shipped else given.removesuffix(".toml")
-                recipe = recipe.model_copy(update={"name": path})
-        same = recipe.unnamed
-        if same in found:
-            raise UsageError(
-                f"The recipes {found[same]} and {recipe.label} train in the same way; name one."
-            )
-        if recipe.label in found.values():
-            raise UsageError(f"Two recipes are called {recipe.label}; give one another name.")
-        found[same] = recipe.label
-        rows.append(recipe)
-    return rows
-
-
-def _identify_changes(recipe: Recipe) -> str:
-    if not own_changes(recipe.augmentation):
-        return ""
-    from fashionbench.training.augment import identify_changes  # brings torch
-
-    return identify_changes(recipe.augmentation)
 
 
 def run_study(
@@ -264,11 +166,6 @@ def _run_all(
     from fashionbench.experiments.launch import run_entry
     from fashionbench.training.devices import resolve_device
 
-    # A model that cannot be had was told when its job was planned; weights are told of here.
-    classes = len(dataset_entry(study.dataset).classes)
-    for model in study.models:
-        if model not in MODELS:
-            build_model(model, classes=classes, tell=say)
     device = resolve_device(study.device)
     dataset = load_data(study.dataset, data_dir, source=study.dataset_source)
     for note in dataset.notes:
@@ -289,9 +186,13 @@ def _run_all(
         timed = sum(run is not None and run.train_seconds is not None for run in found)
         if missing:  # all are asked before any is trained
             waiting.append((missing, examine(missing[0], dataset), timed))
-    for (job, *_), examined, _ in waiting:
-        for remark in examined.remarks.values():
-            say(f"{model_entry(job.model).label}: {remark}")
+    sentences = [
+        sentence
+        for (job, *_), examined, _ in waiting
+        for sentence in examined.sentences(model_entry(job.model).label)
+    ]
+    for sentence in dict.fromkeys(sentences):  # once, by however many recipes a model is trained
+        say(sentence)
     with progress_bar(total=runs, unit="run", desc="compare") as bar:
         for jobs, examined, timed in waiting:
             run_entry(

@@ -73,6 +73,13 @@ class Examination:
     flops: int | None = None
     """Of a forward pass over one image; None where they cannot be counted."""
     remarks: Remarks = field(default_factory=dict)
+    weights: str = ""
+    """What of a file of weights fitted; empty where it begins with none."""
+
+    def sentences(self, label: str) -> list[str]:
+        """List what to say, before it is trained, of the model with that label."""
+        said = [f"{label}: {remark}" for remark in self.remarks.values()]
+        return [self.weights, *said] if self.weights else said
 
 
 def builder(job: Job, dataset: Dataset) -> Callable[[int], nn.Module]:
@@ -83,18 +90,20 @@ def builder(job: Job, dataset: Dataset) -> Callable[[int], nn.Module]:
 
 def examine(job: Job, dataset: Dataset) -> Examination:
     """Find out what must be known of a job's model. Raises UsageError if it cannot be trained."""
-    build = partial(builder(job, dataset), job.seed)
+    classes, weights = len(dataset.classes), list[str]()
+    build = partial(build_model, job.model, job.seed, classes, images=dataset.train.images)
     with silent():
-        model = build()
+        model = build(weights.append)
+        fitted = "".join(weights)
         if not model_entry(job.model).is_own:
-            return Examination(flops_per_image(model))
+            return Examination(flops_per_image(model), weights=fitted)
         _check_parameters(model, job.model)
         images = pixels(dataset.train.images[: 2 * IMAGES]).cpu()
         labels = dataset.train.labels[:IMAGES].cpu()
         _check_state(model, job.model)
         with isolated(torch.device("cpu")):
             remarks = dict(_remarks(model, build(), job.model, images, labels))
-        return Examination(flops_per_image(model), remarks)
+        return Examination(flops_per_image(model), remarks, fitted)
 
 
 def _check_parameters(model: nn.Module, name: str) -> None:

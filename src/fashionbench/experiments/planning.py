@@ -1,0 +1,140 @@
+"""What a person asks for -> a Study: all of it found, identified and called by a name of its own.
+
+Nothing is trained, and only a person's own code brings torch.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fashionbench.config.augmentations import own_changes
+from fashionbench.config.recipe import Recipe, load_recipe, recipe_names
+from fashionbench.config.study import Study
+from fashionbench.data.datasets import DATASETS, dataset_entry, identify_dataset
+from fashionbench.errors import UsageError
+from fashionbench.models.identity import identify
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    Model = str | Callable[[], nn.Module]
+
+__all__ = ["default_folder", "plan"]
+
+
+def default_folder(dataset: str) -> Path:
+    """Return the folder for the runs of a data set, where the person names none."""
+    return Path("runs") / (dataset if dataset in DATASETS else Path(dataset).resolve().name)
+
+
+def plan(
+    models: "Model | Sequence[Model]",
+    recipes: str | Recipe | Sequence[str | Recipe],
+    seeds: int | Iterable[int],
+    *,
+    weights: Path | str | None = None,
+    dataset: str,
+    device: str = "auto",
+    until: float | None = None,
+    max_seeds: int = 100,
+    **settings: Any,
+) -> Study:
+    """Turn what was asked, in the terms of `compare`, into a Study.
+
+    Raises UsageError for what does not exist or does not go together, DataError for a data set
+    that cannot be read.
+    """
+    models = [models] if isinstance(models, str) or callable(models) else models
+    recipes = [recipes] if isinstance(recipes, (str, Recipe)) else recipes
+    if not models or not recipes:
+        raise UsageError("There is nothing to compare; name at least one model and one recipe.")
+    dataset_source = identify_dataset(dataset)
+    named = _identify_models(models, weights, classes=len(dataset_entry(dataset).classes))
+    chosen = _load_recipes(recipes, settings)
+    study = Study.checked(
+        {
+            "models": [name for name, _ in named],
+            "model_sources": [source for _, source in named],
+            "recipes": chosen,
+            "recipe_sources": [_identify_augmentations(recipe) for recipe in chosen],
+            "seeds": _list_seeds(seeds),
+            "dataset": dataset,
+            "dataset_source": dataset_source,
+            "device": device,
+            "until": until,
+            "max_seeds": max_seeds,
+        },
+        "comparison",
+    )
+    _check_until(study)
+    return study
+
+
+def _identify_models(
+    models: "Sequence[Model]", weights: Path | str | None, classes: int
+) -> list[tuple[str, str]]:
+    """Give the name and source of each model, which begins with `weights` where there are any."""
+    if weights is not None:
+        models = [f"{identify(model, classes)[0]}:weights={weights}" for model in models]
+    return [identify(model, classes) for model in models]
+
+
+def _load_recipes(asked: Sequence[str | Recipe], settings: Mapping[str, Any]) -> list[Recipe]:
+    """Load recipes with `settings` overridden; UsageError where two of them are the same."""
+    loaded = [load_recipe(recipe) if isinstance(recipe, str) else recipe for recipe in asked]
+    recipes = _name_by_paths([recipe.override(**settings) for recipe in loaded], asked)
+    for one, other in combinations(recipes, 2):
+        if one.unnamed == other.unnamed:
+            raise UsageError(
+                f"The recipes {one.label} and {other.label} train in the same way; name one."
+            )
+        if one.label == other.label:
+            raise UsageError(f"Two recipes are called {one.label}; give one another name.")
+    return recipes
+
+
+def _name_by_paths(recipes: Sequence[Recipe], asked: Sequence[str | Recipe]) -> list[Recipe]:
+    """Call a recipe of a file by its path where a shipped or another one has its name."""
+    labels, named = [recipe.label for recipe in recipes], []
+    for recipe, given in zip(recipes, asked, strict=True):
+        name = recipe.name
+        if isinstance(given, str) and given.endswith(".toml"):
+            if name in recipe_names():
+                name = given
+            elif labels.count(recipe.label) > 1:
+                name = given.removesuffix(".toml")
+        named.append(recipe.model_copy(update={"name": name}))
+    return named
+
+
+def _identify_augmentations(recipe: Recipe) -> str:
+    if not own_changes(recipe.augmentation):
+        return ""
+    from fashionbench.training.augment import identify_changes  # brings torch
+
+    return identify_changes(recipe.augmentation)
+
+
+def _list_seeds(seeds: int | Iterable[int]) -> tuple[int, ...]:
+    if not isinstance(seeds, int):
+        return tuple(seeds)
+    if seeds < 1:
+        raise UsageError(f"{seeds} seeds cannot be compared; ask for 1 or more.")
+    return tuple(range(seeds))
+
+
+def _check_until(study: Study) -> None:
+    """Refuse to add seeds where there is nothing to decide or no room for more."""
+    if study.until is None:
+        return
+    if len(study.models) * len(study.recipes) < 2:
+        raise UsageError(
+            "--until adds seeds until differences are decided, and one model with one recipe "
+            "differs from nothing; name two models or recipes."
+        )
+    if len(study.seeds) > study.max_seeds:
+        raise UsageError(
+            f"{len(study.seeds)} seeds to begin with are more than the {study.max_seeds} of "
+            "max_seeds; ask for fewer, or raise that."
+        )
