@@ -15,6 +15,7 @@ import pytest
 from nbclient import NotebookClient
 from typer.testing import Result
 
+import fashionbench
 from fashionbench.config.recipe import load_recipe
 from fashionbench.models.table import MODELS
 
@@ -47,7 +48,7 @@ def test_the_example_of_an_own_model_runs_as_a_script_and_from_a_shell(
     answer = call_cli("compare", "--models", f"{example}:MyNet:width=4", *quick)
     assert answer.exit_code == 0, answer.stderr
     assert "MyNet width=4" in answer.stdout
-    change = f"{ROOT / 'examples' / 'own_changes.py'}:fog:0.5"
+    change = f"{ROOT / 'examples' / 'own_augmentation.py'}:fog:0.5"
     answer = call_cli("compare", "--models", "v0", "--augmentation", change, *quick)
     assert answer.exit_code == 0, answer.stderr
     answer = subprocess.run(
@@ -82,11 +83,33 @@ def test_the_flags_of_the_documents_exist(document: str, call_cli: Callable[...,
             assert flag in helps[command], (command, flag)
 
 
+def test_the_page_of_commands_is_what_the_help_says() -> None:
+    words = ["fashionbench.cli.app", "utils", "docs", "--name", "fashionbench"]
+    answer = subprocess.run(
+        [sys.executable, "-m", "typer", *words, "--title", "Commands"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    page = (ROOT / "docs" / "commands.md").read_text("utf-8")
+    assert page.strip() == answer.stdout.strip(), "`make commands` writes the page anew"
+
+
 def test_the_recipe_in_the_documents_is_one(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "own.md").read_text("utf-8")
     (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     (tmp_path / "mine.toml").write_text(block, "utf-8")
     assert load_recipe(str(tmp_path / "mine.toml")).epochs == 12
+
+
+def test_the_changelog_and_the_citation_name_the_version() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    (newest, date), *_ = re.findall(r"^## \[(\d[\d.]*)\] - (\d{4}-\d\d-\d\d)$", changelog, re.M)
+    citation = (ROOT / "CITATION.cff").read_text("utf-8").splitlines()
+    assert newest == fashionbench.__version__
+    for line in ("cff-version: 1.2.0", "title: fashionbench", f"version: {newest}"):
+        assert line in citation
+    assert f'date-released: "{date}"' in citation
 
 
 def test_the_readmes_tree_names_every_module() -> None:
