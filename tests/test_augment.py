@@ -14,7 +14,7 @@ from fashionbench.training.augment import (
     draw,
 )
 
-OWN = Path(__file__).parent.parent / "examples" / "own_changes.py"
+OWN = Path(__file__).parent.parent / "examples" / "own_augmentation.py"
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)

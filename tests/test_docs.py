@@ -48,7 +48,7 @@ def test_the_example_of_an_own_model_runs_as_a_script_and_from_a_shell(
     answer = call_cli("compare", "--models", f"{example}:MyNet:width=4", *quick)
     assert answer.exit_code == 0, answer.stderr
     assert "MyNet width=4" in answer.stdout
-    change = f"{ROOT / 'examples' / 'own_changes.py'}:fog:0.5"
+    change = f"{ROOT / 'examples' / 'own_augmentation.py'}:fog:0.5"
     answer = call_cli("compare", "--models", "v0", "--augmentation", change, *quick)
     assert answer.exit_code == 0, answer.stderr
     answer = subprocess.run(

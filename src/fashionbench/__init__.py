@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from fashionbench.data.datasets import load_data
     from fashionbench.errors import FashionbenchError
     from fashionbench.experiments.comparison import compare
+    from fashionbench.experiments.result import Result, load_result
     from fashionbench.models.build import build_model
     from fashionbench.models.checkpoint import load_model
-    from fashionbench.report.result import load_result
+    from fashionbench.stats.metrics import Scores
     from fashionbench.training.evaluation import evaluate
     from fashionbench.training.history import History
     from fashionbench.training.loop import fit
@@ -32,6 +33,8 @@ _HOME = {
     "FashionbenchError": "errors",
     "History": "training.history",
     "Recipe": "config.recipe",
+    "Result": "experiments.result",
+    "Scores": "stats.metrics",
     "build_model": "models.build",
     "compare": "experiments.comparison",
     "evaluate": "training.evaluation",
@@ -39,13 +42,15 @@ _HOME = {
     "load_data": "data.datasets",
     "load_model": "models.checkpoint",
     "load_recipe": "config.recipe",
-    "load_result": "report.result",
+    "load_result": "experiments.result",
 }
 
 __all__ = [
     "FashionbenchError",
     "History",
     "Recipe",
+    "Result",
+    "Scores",
     "build_model",
     "compare",
     "evaluate",
