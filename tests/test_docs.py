@@ -15,6 +15,7 @@ import pytest
 from nbclient import NotebookClient
 from typer.testing import Result
 
+import fashionbench
 from fashionbench.config.recipe import load_recipe
 from fashionbench.models.table import MODELS
 
@@ -87,6 +88,16 @@ def test_the_recipe_in_the_documents_is_one(tmp_path: Path) -> None:
     (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     (tmp_path / "mine.toml").write_text(block, "utf-8")
     assert load_recipe(str(tmp_path / "mine.toml")).epochs == 12
+
+
+def test_the_changelog_and_the_citation_name_the_version() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    (newest, date), *_ = re.findall(r"^## \[(\d[\d.]*)\] - (\d{4}-\d\d-\d\d)$", changelog, re.M)
+    citation = (ROOT / "CITATION.cff").read_text("utf-8").splitlines()
+    assert newest == fashionbench.__version__
+    for line in ("cff-version: 1.2.0", "title: fashionbench", f"version: {newest}"):
+        assert line in citation
+    assert f'date-released: "{date}"' in citation
 
 
 def test_the_readmes_tree_names_every_module() -> None:

@@ -51,9 +51,11 @@ class Moody(Flat):
 
 
 def own_checkpoint(folder: Path, model: type[nn.Module]) -> Path:
-    name, source = identify(model)
+    spec, source = identify(model)
     recipe = load_recipe("seed")
-    job = Job(model=name, model_source=source, recipe=recipe, seed=0, dataset="silhouettes")
+    job = Job(
+        model=str(spec), model_source=str(source), recipe=recipe, seed=0, dataset="silhouettes"
+    )
     path = checkpoint_path(folder, job)
     facts = {
         "label": model.__name__,

@@ -9,15 +9,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import load_recipe
 from fashionbench.core.own_code import locate
+from fashionbench.core.own_source import Source
 from fashionbench.data.datasets import Split
 from fashionbench.errors import UsageError
 from fashionbench.models.adapter import Adapter
 from fashionbench.models.build import build_model
 from fashionbench.models.cost import flops_per_image
 from fashionbench.models.identity import identify
-from fashionbench.models.table import MODELS, model_entry, parse_name
+from fashionbench.models.table import MODELS, model_entry
 from fashionbench.models.zoo.mlp import MLP, FashionMnistModelV0, FashionMnistModelV1
 from fashionbench.models.zoo.tinyvgg import FashionMNISTModelV2
 from fashionbench.training.evaluation import evaluate
@@ -70,7 +72,7 @@ PUBLISHED = {
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_published_net_has_its_published_size(name: str) -> None:
-    entry = model_entry(name)
+    entry = model_entry(ModelSpec(name))
     with torch.device("meta"):
         model = locate(entry.reference)(**entry.settings)
     assert sum(parameter.numel() for parameter in model.parameters()) == PUBLISHED[name]
@@ -163,7 +165,7 @@ def test_flops_are_those_of_its_layers(name: str) -> None:
 
 def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match=r"v9.*v0, v1, v2, mlp"):
-        model_entry("v9")
+        model_entry(ModelSpec("v9"))
 
 
 class OwnModel(nn.Module):
@@ -176,10 +178,10 @@ class OwnModel(nn.Module):
 
 
 def test_a_class_of_ones_own_is_named_and_rebuilt() -> None:
-    name, digest = identify(OwnModel)
-    assert name == f"{__name__}:OwnModel"
-    assert digest == identify(name)[1] != ""
-    assert type(build_model(name)) is OwnModel
+    spec, source = identify(OwnModel)
+    assert spec == ModelSpec(f"{__name__}:OwnModel")
+    assert source == identify(str(spec))[1] != Source()
+    assert type(build_model(str(spec))) is OwnModel
 
 
 @pytest.mark.parametrize("model", [lambda: OwnModel(), 7, "nowhere.at_all:Net"])
@@ -189,12 +191,13 @@ def test_what_cannot_be_rebuilt_is_refused(model: object) -> None:
 
 
 def test_arguments_are_part_of_a_name_unless_they_are_the_defaults() -> None:
-    assert identify("v2:hidden_units=10") == ("v2", "")
-    assert identify("wrn16-4:widening=4:channels=3") == ("wrn16-4:channels=3", "")
-    name, _ = identify("v2:hidden_units=32")
-    assert name == "v2:hidden_units=32"
-    assert model_entry(name).label == "FashionMNISTModelV2 hidden_units=32"
-    assert build_model(name).classifier[1].in_features == 32 * 49
+    assert identify("v2:hidden_units=10") == (ModelSpec("v2"), Source())
+    spec, _ = identify("wrn16-4:widening=4:channels=3")
+    assert spec == ModelSpec("wrn16-4", {"channels": 3})
+    spec, _ = identify("v2:hidden_units=32")
+    assert str(spec) == "v2:hidden_units=32"
+    assert model_entry(spec).label == "FashionMNISTModelV2 hidden_units=32"
+    assert build_model(str(spec)).classifier[1].in_features == 32 * 49
     assert identify("mlp-wide:width=8:depth=2")[0] == identify("mlp-wide:depth=2:width=8")[0]
 
 
@@ -223,23 +226,3 @@ def test_an_argument_that_is_not_taken_is_refused(name: str, message: str) -> No
 def test_an_argument_that_does_not_fit_is_explained(name: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         build_model(name)
-
-
-@pytest.mark.parametrize(
-    ("name", "base", "given"),
-    [
-        ("v2:hidden_units=32", "v2", {"hidden_units": 32}),
-        ("net.py:Net:sizes=(1, 2):name=a", "net.py:Net", {"sizes": (1, 2), "name": "a"}),
-        (r"resnet20:weights=C:\w\r.th", "resnet20", {"weights": r"C:\w\r.th"}),
-        (
-            "resnet20:mean=0.4:weights=runs/12:30/r.th:sd=0.2",
-            "resnet20",
-            {"mean": 0.4, "weights": "runs/12:30/r.th", "sd": 0.2},
-        ),
-        ("package.module:Name", "package.module:Name", {}),
-    ],
-)
-def test_arguments_are_told_from_names_and_paths(
-    name: str, base: str, given: dict[str, object]
-) -> None:
-    assert parse_name(name) == (base, given)

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,11 @@ import torch
 from torch import nn
 from typer.testing import Result
 
+from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job
 from fashionbench.core.own_code import locate
-from fashionbench.core.own_source import digest
+from fashionbench.core.own_source import digest_source
 from fashionbench.data.datasets import Dataset
 from fashionbench.errors import FashionbenchError, StoreError, UsageError
 from fashionbench.experiments.planning import plan
@@ -25,7 +25,7 @@ from fashionbench.experiments.run import run_job
 from fashionbench.models.adapter import SHAPES, Interface, find_interface
 from fashionbench.models.build import build_model
 from fashionbench.models.checkpoint import load_model, save_model
-from fashionbench.models.identity import Source, identify
+from fashionbench.models.identity import identify
 from fashionbench.models.table import model_entry
 from fashionbench.store.run_store import RunStore
 
@@ -49,14 +49,14 @@ def write(folder: Path, text: str, name: str = "my_net.py") -> Path:
 
 def test_a_class_and_a_function_of_a_file_are_models(tmp_path: Path) -> None:
     path = write(tmp_path, NET)
-    name, digest = identify(f"{path}:MyNet:width=64")
-    assert name == f"{path}:MyNet:width=64"
-    assert model_entry(name).label == "MyNet width=64"
-    assert build_model(name)[1].out_features == 64
+    spec, source = identify(f"{path}:MyNet:width=64")
+    assert spec == ModelSpec(f"{path}:MyNet", {"width": 64})
+    assert model_entry(spec).label == "MyNet width=64"
+    assert build_model(str(spec))[1].out_features == 64
     assert build_model(f"{path}:deep:width=3")[1].out_features == 3
-    assert identify(f"{path}:MyNet:width=8")[0] == f"{path}:MyNet"
+    assert identify(f"{path}:MyNet:width=8")[0] == ModelSpec(f"{path}:MyNet")
     path.write_text(path.read_text() + "# changed\n")
-    assert identify(name)[1] != digest
+    assert identify(spec)[1] != source
 
 
 @pytest.mark.parametrize(("channels", "side"), SHAPES)
@@ -89,7 +89,7 @@ def test_a_net_made_for_other_pictures_is_shown_ours(channels: int, side: int) -
     ],
 )
 def test_nets_that_others_wrote_run_unchanged(name: str) -> None:
-    model = build_model(identify(name)[0]).eval()
+    model = build_model(str(identify(name)[0])).eval()
     logits = model(torch.rand(2, 1, 28, 28))
     assert logits.shape == (2, 10)
     assert logits.isfinite().all()
@@ -278,7 +278,7 @@ def test_what_a_foreign_file_names_is_not_run(
     argument = "cmd" if "getoutput" in reference else "command"
     job = Job(
         model=f"{reference}:{argument}=touch was-run",
-        model_source=digest(locate(reference), reference),
+        model_source=str(digest_source(locate(reference), reference)),
         recipe=load_recipe("seed"),
         seed=0,
         dataset="silhouettes",
@@ -294,11 +294,15 @@ def test_a_changed_file_is_not_run_when_its_model_is_loaded(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write(tmp_path, NET)
-    name, source = identify("my_net.py:MyNet")
+    spec, source = identify("my_net.py:MyNet")
     job = Job(
-        model=name, model_source=source, recipe=load_recipe("seed"), seed=0, dataset="silhouettes"
+        model=str(spec),
+        model_source=str(source),
+        recipe=load_recipe("seed"),
+        seed=0,
+        dataset="silhouettes",
     )
-    save_model(build_model(name), tmp_path / "model.safetensors", job, {})
+    save_model(build_model(str(spec)), tmp_path / "model.safetensors", job, {})
     assert isinstance(load_model(tmp_path / "model.safetensors"), nn.Module)
     write(tmp_path, NET + "open('was-run', 'w')\n")
     with pytest.raises(StoreError, match="has changed since"):
@@ -369,14 +373,7 @@ def test_an_identity_is_the_same_in_every_process(tmp_path: Path) -> None:
             text=True,
             env=os.environ | variables,
         )
-        assert answer.stdout.strip() == identify(f"{path}:Tied")[1], answer.stderr
-
-
-def test_the_digests_of_a_source_are_read_as_they_are_written() -> None:
-    whole = Source("a.b", "c", "d")
-    for source in (Source(), Source("a"), replace(whole, weights=""), whole, Source(weights="d")):
-        assert Source.parse(str(source)) == source
-    assert Source("a.b").own_text == "a"
+        assert answer.stdout.strip() == str(identify(f"{path}:Tied")[1]), answer.stderr
 
 
 def test_five_seeds_of_a_net_without_convolutions_train(
@@ -401,7 +398,7 @@ class OneNumber(nn.Sequential):
 
 
 def test_a_buffer_of_one_number_seen_many_times_can_be_written_to() -> None:
-    one, other = (build_model(identify(OneNumber)[0], seed) for seed in (0, 1))
+    one, other = (build_model(str(identify(OneNumber)[0]), seed) for seed in (0, 1))
     one.load_state_dict(other.state_dict())
     assert one.scales.tolist() == [0.5] * 10
 

@@ -1,11 +1,12 @@
 """The digest of a source follows it, and the values say what was read into global names."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fashionbench.core.own_code import beside, locate
-from fashionbench.core.own_source import digest, digest_values, global_values
+from fashionbench.core.own_source import Source, digest_source, digest_values, global_values
 
 
 def test_the_digest_follows_the_file(tmp_path: Path) -> None:
@@ -13,7 +14,7 @@ def test_the_digest_follows_the_file(tmp_path: Path) -> None:
     digests = []
     for text in ("def f(): return 1\n", "def f(): return 2\n", "def f(): return 1\n"):
         path.write_text(text)
-        digests.append(digest(locate(f"{path}:f"), f"{path}:f"))
+        digests.append(digest_source(locate(f"{path}:f"), f"{path}:f"))
         assert locate(f"{path}:f")() == int(text[-2])
     assert digests[0] == digests[2] != digests[1]
 
@@ -55,6 +56,14 @@ def test_values_are_those_of_defaults_and_of_the_function_around_too(tmp_path: P
     assert not any("UNUSED" in name for name in before)
 
 
+def test_the_digests_of_a_source_are_read_as_they_are_written() -> None:
+    whole = Source("a", "b", "c", "d")
+    for part in ("text", "others", "values", "weights"):
+        less = replace(whole, **{part: ""})
+        assert Source.parse(str(less)) == less
+    assert str(whole) == "a.b~c+d", "as stores hold it and job keys hash it"
+
+
 def test_what_use_changes_is_left_out() -> None:
     assert digest_values({}, {}) == ""
     steady = digest_values({"a": "1"}, {"a": "1"})
@@ -81,7 +90,7 @@ def test_code_beside_a_file_is_followed_however_it_is_reached(way: str, tmp_path
         reference = f"{tmp_path}/mine.py:net"
         net = locate(reference)
         with beside(reference):
-            found.append((digest(net, reference), global_values(net)))
+            found.append((digest_source(net, reference), global_values(net)))
     assert found[0] == found[2] != found[1]
 
 

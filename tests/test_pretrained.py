@@ -33,14 +33,14 @@ def test_a_net_is_shown_normalized_pictures_of_its_size() -> None:
 
 def test_a_timm_net_is_built_for_grey_and_any_number_of_classes() -> None:
     timm = pytest.importorskip("timm")
-    name, _ = identify(f"{TIMM}:pretrained=False")
-    model = build_model(name, classes=4)
+    spec, _ = identify(f"{TIMM}:pretrained=False")
+    model = build_model(str(spec), classes=4)
     assert model(IMAGES).shape == (2, 4)
     told = timm.get_pretrained_cfg(TIMM.partition("/")[2])
     assert model.side == told.input_size[-1]
     assert model.mean.item() == pytest.approx(sum(told.mean) / 3)
     assert model.sd.item() == pytest.approx(sum(told.std) / 3)
-    assert model_entry(name).label == f"{TIMM} pretrained=False"
+    assert model_entry(spec).label == f"{TIMM} pretrained=False"
 
 
 def test_a_torchvision_net_keeps_its_colours() -> None:

@@ -280,7 +280,7 @@ def test_a_file_that_is_of_no_use_is_refused(content, message: str, tmp_path: Pa
     elif content is not None:
         torch.save(content, path)
     with pytest.raises(UsageError, match=message) as refusal:
-        build_model(identify(f"v0:weights={path}")[0])
+        build_model(str(identify(f"v0:weights={path}")[0]))
     assert "\n" not in str(refusal.value)
 
 
@@ -301,11 +301,15 @@ def test_the_files_content_is_part_of_what_a_run_is(published: Path) -> None:
 def test_a_trained_model_is_rebuilt_without_the_file_it_began_with(
     published: Path, tmp_path: Path
 ) -> None:
-    name, source = identify(f"resnet20:width=4:weights={published}")
+    spec, source = identify(f"resnet20:width=4:weights={published}")
     job = Job(
-        model=name, model_source=source, recipe=load_recipe("seed"), seed=0, dataset="silhouettes"
+        model=str(spec),
+        model_source=str(source),
+        recipe=load_recipe("seed"),
+        seed=0,
+        dataset="silhouettes",
     )
-    model = build_model(name).eval()
+    model = build_model(job.model).eval()
     save_model(model, tmp_path / "trained.safetensors", job, {"classes": [*"abcdefghij"]})
     published.unlink()
     loaded = load_model(tmp_path / "trained.safetensors")

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 
 from fashionbench.config.frozen import Frozen
+from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import Recipe
 
 __all__ = ["DEVICES", "Device", "Execution", "Job", "Parallel", "Study"]
@@ -29,7 +30,7 @@ class Job(Frozen):
 
     model: str
     model_source: str = ""
-    """A digest of the source of a person's own model; empty for the models of the table."""
+    """The `Source` of a person's own model, as text; empty for the models of the table."""
     recipe: Recipe
     recipe_source: str = ""
     """A digest of the sources of a person's own augmentations."""
@@ -37,6 +38,11 @@ class Job(Frozen):
     dataset: str
     dataset_source: str = ""
     """A digest of the content of a person's own data set; empty for those of the table."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model's name, taken apart."""
+        return ModelSpec.parse(self.model)
 
     @property
     def test_set(self) -> str:

@@ -12,17 +12,50 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from fashionbench.core.own_code import digest_file, is_own
 
-__all__ = ["digest", "digest_values", "global_values"]
+__all__ = ["Source", "digest_source", "digest_values", "global_values"]
 
 
-def digest(thing: Any, reference: str) -> str:
-    """Digest its source, and after a `.` what that refers to in a person's other code, if anything.
+@dataclass(frozen=True)
+class Source:
+    """Digests of all that a person's code is made of; all are empty where there is none.
+
+    `str` writes them in one text, as records hold them and job keys hash them: text, `.others`,
+    `~values`, `+weights`.
+    """
+
+    text: str = ""
+    """Of the source itself."""
+    others: str = ""
+    """Of a person's other code that it uses."""
+    values: str = ""
+    """Of global values and, for a model, of what is built: structure, names, shapes, attributes."""
+    weights: str = ""
+    """Of the file of weights that a model begins with."""
+
+    def __str__(self) -> str:
+        others = f".{self.others}" if self.others else ""
+        values = f"~{self.values}" if self.values else ""
+        weights = f"+{self.weights}" if self.weights else ""
+        return f"{self.text}{others}{values}{weights}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Source":
+        """Read what `str` wrote."""
+        rest, _, weights = text.partition("+")
+        rest, _, values = rest.partition("~")
+        own, _, others = rest.partition(".")
+        return cls(own, others, values, weights)
+
+
+def digest_source(thing: Any, reference: str) -> Source:
+    """Digest the text of a class or function, and what that refers to in a person's other code.
 
     Where a file is named all of it counts; else the text of the class or function itself.
     """
@@ -32,7 +65,7 @@ def digest(thing: Any, reference: str) -> str:
     else:
         content, there = _short_hash(_text(thing).encode()), None
     others = [text for module, text in _referred_to(thing) if module != there]
-    return f"{content}.{_short_hash(''.join(others).encode())}" if others else content
+    return Source(content, _short_hash("".join(others).encode()) if others else "")
 
 
 def global_values(thing: Any) -> dict[str, str]:
@@ -64,12 +97,12 @@ def _text(thing: Any) -> str:
 
 
 def digest_values(before: Mapping[str, str], after: Mapping[str, str]) -> str:
-    """Digest, behind a `~`, the values that using them has not changed; "" if there are none.
+    """Digest the values that using them has not changed; "" if there are none.
 
     What changes by use is a counter or a collection, and says nothing of the code.
     """
     facts = sorted((name, said) for name, said in before.items() if after.get(name) == said)
-    return f"~{_short_hash(repr(facts).encode(errors='surrogateescape'))}" if facts else ""
+    return _short_hash(repr(facts).encode(errors="surrogateescape")) if facts else ""
 
 
 def _referred_to(thing: Any) -> list[tuple[str, str]]:

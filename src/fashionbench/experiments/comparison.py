@@ -193,7 +193,7 @@ def _run_all(
     sentences = [
         sentence
         for (job, *_), examined, _ in waiting
-        for sentence in examined.sentences(model_entry(job.model).label)
+        for sentence in examined.sentences(model_entry(job.spec).label)
     ]
     for sentence in dict.fromkeys(sentences):  # once, by however many recipes a model is trained
         say(sentence)

@@ -95,7 +95,7 @@ def examine(job: Job, dataset: Dataset) -> Examination:
     with silent():
         model = build(weights.append)
         fitted = "".join(weights)
-        if not model_entry(job.model).is_own:
+        if not model_entry(job.spec).is_own:
             return Examination(flops_per_image(model), weights=fitted)
         _check_parameters(model, job.model)
         images = pixels(dataset.train.images[: 2 * IMAGES]).cpu()

@@ -85,7 +85,7 @@ def run_entry(
         return
     build = builder(waiting[0], dataset)
     chosen, reason = choose(build, waiting[0], dataset.train, execution, len(waiting))
-    label = model_entry(waiting[0].model).label
+    label = model_entry(waiting[0].spec).label
     note(f"{label}: {len(waiting)} seeds {chosen}, {reason}")
     if chosen in ("stacked", "abreast"):
         size = group_size(build, dataset.train, waiting[0].recipe, chosen)

@@ -4,13 +4,16 @@ Nothing is trained, and only a person's own code brings torch.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fashionbench.config.augmentations import own_changes
+from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import Recipe, load_recipe, recipe_names
 from fashionbench.config.study import Study
+from fashionbench.core.own_source import Source
 from fashionbench.data.datasets import DATASETS, dataset_entry, identify_dataset
 from fashionbench.errors import UsageError
 from fashionbench.models.identity import identify
@@ -54,8 +57,8 @@ def plan(
     chosen = _load_recipes(recipes, settings)
     study = Study.checked(
         {
-            "models": [name for name, _ in named],
-            "model_sources": [source for _, source in named],
+            "models": [str(spec) for spec, _ in named],
+            "model_sources": [str(source) for _, source in named],
             "recipes": chosen,
             "recipe_sources": [_identify_augmentations(recipe) for recipe in chosen],
             "seeds": _list_seeds(seeds),
@@ -73,11 +76,13 @@ def plan(
 
 def _identify_models(
     models: "Sequence[Model]", weights: Path | str | None, classes: int
-) -> list[tuple[str, str]]:
-    """Give the name and source of each model, which begins with `weights` where there are any."""
-    if weights is not None:
-        models = [f"{identify(model, classes)[0]}:weights={weights}" for model in models]
-    return [identify(model, classes) for model in models]
+) -> list[tuple[ModelSpec, Source]]:
+    """Give the spec and source of each model, which begins with `weights` where there are any."""
+    named = [identify(model, classes) for model in models]
+    if weights is None:
+        return named
+    given = (replace(spec, weights=spec.weights or str(weights)) for spec, _ in named)
+    return [identify(spec, classes) for spec in given]
 
 
 def _load_recipes(asked: Sequence[str | Recipe], settings: Mapping[str, Any]) -> list[Recipe]:

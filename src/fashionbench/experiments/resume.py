@@ -69,7 +69,7 @@ def train_in_folder(
     classes, images = len(dataset.classes), dataset.train.images
     examined = examine(job, dataset)
     model = build_model(job.model, job.seed, classes, say, images=images)
-    label = model_entry(job.model).label
+    label = model_entry(job.spec).label
     for note in dataset.notes:
         say(note)
     for remark in examined.remarks.values():
@@ -111,7 +111,7 @@ def train_in_folder(
         ),
     }
     path = folder / "model.safetensors"
-    is_own = model_entry(job.model).is_own
+    is_own = model_entry(job.spec).is_own
     remarks = examine_trained(model, images) if is_own and not trained.diverged else {}
     save_model(model, path, job, facts, None if "random" in remarks else images)
     write_atomically(folder / "curve.csv", _csv(trained).encode())
@@ -139,7 +139,7 @@ class _Keeper:
         self.lost: list[str] = []
         self._before: dict[str, str] | None = None
         self._counters: set[str] = set()
-        if model_entry(job.model).is_own:
+        if model_entry(job.spec).is_own:
             self._before = plain_state(model)
             with silent():
                 anew()

@@ -66,7 +66,7 @@ def run_job(
     _refuse_changed(job, len(dataset.classes))
     model = build(job.seed)
     start = _first_weights(job, model)
-    description = f"{model_entry(job.model).label} seed {job.seed}"
+    description = f"{model_entry(job.spec).label} seed {job.seed}"
     with explained(job):
         trained = fit(
             model,
@@ -109,7 +109,7 @@ def run_together(
             [job.seed for job in jobs],
             device=device,
             abreast=abreast,
-            description=f"{model_entry(jobs[0].model).label}, {len(jobs)} seeds",
+            description=f"{model_entry(jobs[0].spec).label}, {len(jobs)} seeds",
         )
     tested = [_test(job, model, dataset) for job, model in zip(jobs, models, strict=True)]
     way = f"{'abreast' if abreast else 'stacked'} with {len(jobs)}"
@@ -160,7 +160,7 @@ def _refuse_changed(job: Job, classes: int) -> None:
     Asked before a model is built, which may change what it reads.
     """
     for name, is_changed in (
-        (job.model, identify(job.model, classes)[1] != job.model_source),
+        (job.model, str(identify(job.spec, classes)[1]) != job.model_source),
         ("the augmentation", identify_changes(job.recipe.augmentation) != job.recipe_source),
     ):
         if is_changed:
@@ -174,7 +174,7 @@ def _refuse_changed(job: Job, classes: int) -> None:
 
 def _first_weights(job: Job, model: nn.Module) -> str:
     """A digest that seeds which begin alike share; "" for a model of the table, where none do."""
-    if not model_entry(job.model).is_own:
+    if not model_entry(job.spec).is_own:
         return ""
     tensors = [summary(tensor) for tensor in model.state_dict().values()]
     return hashlib.sha256(repr(tensors).encode()).hexdigest()[:16]
@@ -213,7 +213,7 @@ class _Run:
 def _recorded(run: _Run, dataset: Dataset, folder: Path, examined: Examination) -> RunRecord:
     """Score a run and write its weights: whoever finds a record finds its weights too."""
     job, model, trained = run.job, run.model, run.trained
-    label = model_entry(job.model).label
+    label = model_entry(job.spec).label
     device = next(model.parameters()).device
     logits, labels = run.test.logits, dataset.test.labels.cpu().numpy()
     predicted = logits.argmax(axis=1).astype("uint8")
@@ -279,7 +279,7 @@ def _outcome(trained: Fit, logits: NDArray[np.float32], called: set[int]) -> Out
 
 def _asked(run: _Run, record: RunRecord, dataset: Dataset, folder: Path) -> RunRecord:
     """Ask of a model that somebody else wrote what must hold of it, now that it is trained."""
-    if not model_entry(run.job.model).is_own or record.outcome == "diverged":
+    if not model_entry(run.job.spec).is_own or record.outcome == "diverged":
         return record
     path = checkpoint_path(folder, run.job, record.device)
     remarks = record.remarks | examine_trained(run.model, dataset.test.images)

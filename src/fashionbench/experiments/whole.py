@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fashionbench.config.model_spec import ModelSpec
 from fashionbench.core.copies import copy_model
 from fashionbench.core.global_state import silent
 from fashionbench.core.logits import are_alike, infer
@@ -75,7 +76,7 @@ def _answer_alike(
 def _rebuilt(model: nn.Module, path: Path, facts: dict[str, Any]) -> nn.Module:
     """Rebuild as a new process would: without what training left in classes and in their file."""
     net = model.net if isinstance(model, Adapter) else model
-    if is_as_first_asked(facts["job"]["model"], net):
+    if is_as_first_asked(ModelSpec.parse(facts["job"]["model"]), net):
         return rebuild_model(path, facts)
     with run_anew():
         return rebuild_model(path, facts)

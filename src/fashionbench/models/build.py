@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from fashionbench.config.model_spec import ModelSpec
 from fashionbench.core.global_state import seeded
 from fashionbench.core.own_code import beside, locate, takes, told
 from fashionbench.core.seeds import derive_seed
 from fashionbench.errors import FashionbenchError, UsageError
-from fashionbench.models.table import MODELS, WEIGHTS, ModelEntry, model_entry, parse_name
+from fashionbench.models.table import MODELS, ModelEntry, model_entry
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -42,40 +43,38 @@ def build_model(
     Examples:
         >>> model = fb.build_model("v0", seed=0)
     """
-    entry = model_entry(name)
-    model = construct(name, seed, classes)
+    spec = ModelSpec.parse(name)
+    entry = model_entry(spec)
+    model = construct(spec, seed, classes)
     if name in MODELS:
         return model
     from fashionbench.models.own import fitted
 
-    base = parse_name(name)[0]
     with beside(entry.reference), seeded(derive_seed(seed, "initialisation")):
-        anew = partial(construct, name, seed, classes)
-        model = fitted(model, anew, base, classes, images, interface)
-    if WEIGHTS in entry.given:
+        anew = partial(construct, spec, seed, classes)
+        model = fitted(model, anew, spec.base, classes, images, interface)
+    if spec.weights is not None:
         from fashionbench.models.weights import load_weights
 
-        file = str(entry.given[WEIGHTS])
-        tell(f"{name}: {load_weights(model, file, name)}")
+        tell(f"{spec}: {load_weights(model, spec.weights, str(spec))}")
     return model
 
 
-def construct(name: str, seed: int, classes: int) -> "nn.Module":
-    """Call what `name` refers to, all that it may draw from seeded; nothing is asked of the result.
+def construct(spec: ModelSpec, seed: int, classes: int) -> "nn.Module":
+    """Call what `spec` refers to, all that it may draw from seeded; nothing is asked of the result.
 
     Raises UsageError, in terms of the person's own file and line, for a model that cannot be built.
     """
     import torch
 
-    entry = model_entry(name)
+    entry = model_entry(spec)
     build: Callable[..., Any] = locate(entry.reference)
-    settings = _for_classes(build, entry, classes)
+    settings = _for_classes(build, entry, spec, classes)
     derived = derive_seed(seed, "initialisation")
-    if name in MODELS:
+    if str(spec) in MODELS:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(derived)
             return build(**settings)  # type: ignore[no-any-return]
-    reference = parse_name(name)[0]
     try:
         with beside(entry.reference), seeded(derived):
             model = build(**settings)
@@ -83,18 +82,20 @@ def construct(name: str, seed: int, classes: int) -> "nn.Module":
         raise
     except (Exception, SystemExit) as error:
         raise UsageError(
-            f"{reference} cannot be built: {told(error)} Arguments are given as "
-            f"{reference}:name=value; it takes {takes(build)}."
+            f"{spec.base} cannot be built: {told(error)} Arguments are given as "
+            f"{spec.base}:name=value; it takes {takes(build)}."
         ) from None
     if not isinstance(model, torch.nn.Module):
         raise UsageError(
-            f"{reference} gave a {type(model).__name__}; a model is a torch.nn.Module."
+            f"{spec.base} gave a {type(model).__name__}; a model is a torch.nn.Module."
         )
     return model
 
 
-def _for_classes(build: Callable[..., Any], entry: ModelEntry, classes: int) -> Mapping[str, Any]:
+def _for_classes(
+    build: Callable[..., Any], entry: ModelEntry, spec: ModelSpec, classes: int
+) -> Mapping[str, Any]:
     """The settings, with the number of classes if the constructor takes it and nobody gave it."""
     parameters = inspect.signature(build).parameters
-    names = [name for name in _FOR_CLASSES if name in parameters and name not in entry.given]
+    names = [name for name in _FOR_CLASSES if name in parameters and name not in spec.arguments]
     return {**entry.settings, **dict.fromkeys(names[:1], classes)}

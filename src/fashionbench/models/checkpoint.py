@@ -22,11 +22,11 @@ from torch import Tensor, nn
 from fashionbench.config.study import Job
 from fashionbench.core.files import slug, write_atomically
 from fashionbench.core.logits import are_alike, infer
+from fashionbench.core.own_source import Source
 from fashionbench.errors import StoreError
 from fashionbench.models.adapter import Interface
 from fashionbench.models.build import build_model
-from fashionbench.models.identity import Source, is_unchanged
-from fashionbench.models.table import without_weights
+from fashionbench.models.identity import is_unchanged
 
 __all__ = [
     "answers_as_recorded",
@@ -138,8 +138,8 @@ def load_model(path: Path | str) -> nn.Module:
     if reason := facts.get("unloadable"):
         raise StoreError(f"{path} cannot be loaded again, since {reason}")
     job, _, classes = _read_pair(path, lambda: _how_to_build(facts))
-    name, source = without_weights(job.model), Source.parse(job.model_source)
-    if not is_unchanged(name, replace(source, weights=""), classes):
+    source = replace(Source.parse(job.model_source), weights="")
+    if not is_unchanged(job.spec.without_weights(), source, classes):
         raise StoreError(
             f"The source of {job.model}, or what it reads, has changed since {path} was written; "
             "train again."
@@ -164,8 +164,8 @@ def rebuild_model(path: Path, facts: dict[str, Any]) -> nn.Module:
     """
     job, interface, classes = _read_pair(path, lambda: _how_to_build(facts))
     weights = _read_pair(path, lambda: parse_tensors(path.read_bytes()))
-    name = without_weights(job.model)  # a file that it began with is no longer needed
-    model = build_model(name, job.seed, classes, interface=interface)
+    spec = job.spec.without_weights()  # a file that it began with is no longer needed
+    model = build_model(str(spec), job.seed, classes, interface=interface)
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:

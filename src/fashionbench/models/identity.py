@@ -6,98 +6,71 @@ from a dict, a file or the environment is seen in what is built from it.
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from fashionbench.config.model_spec import ModelSpec
 from fashionbench.core.global_state import silent
 from fashionbench.core.own_code import beside, digest_file, is_own, locate, of_file, takes
-from fashionbench.core.own_source import digest, digest_values, global_values
+from fashionbench.core.own_source import Source, digest_source, digest_values, global_values
 from fashionbench.errors import UsageError
 from fashionbench.models.build import construct
-from fashionbench.models.table import WEIGHTS, ModelEntry, model_entry, parse_name
+from fashionbench.models.table import ModelEntry, model_entry
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Source", "identify", "is_as_first_asked", "is_unchanged"]
+__all__ = ["identify", "is_as_first_asked", "is_unchanged"]
 
 
-@dataclass(frozen=True)
-class Source:
-    """Digests of what a person's model is made of; all are empty for the models of the table."""
-
-    text: str = ""
-    """Of its source; behind a `.` of a person's other code that it uses."""
-    built: str = ""
-    """Of what it builds: structure, names, shapes, types, plain attributes, global values."""
-    weights: str = ""
-    """Of the file of weights that it begins with."""
-
-    def __str__(self) -> str:
-        built = f"~{self.built}" if self.built else ""
-        weights = f"+{self.weights}" if self.weights else ""
-        return f"{self.text}{built}{weights}"
-
-    @classmethod
-    def parse(cls, text: str) -> "Source":
-        """Read what `str` wrote."""
-        rest, _, weights = text.partition("+")
-        source, _, built = rest.partition("~")
-        return cls(source, built, weights)
-
-    @property
-    def own_text(self) -> str:
-        """The digest of the source itself, without other code."""
-        return self.text.partition(".")[0]
-
-
-def identify(model: str | Callable[[], "nn.Module"], classes: int = 10) -> tuple[str, str]:
-    """Give the name of a model and the digests of its `Source`.
+def identify(
+    model: str | ModelSpec | Callable[[], "nn.Module"], classes: int = 10
+) -> tuple[ModelSpec, Source]:
+    """Return which model that is, and digests of its source: empty for a model of the table.
 
     A class or function of one's own is named `module:Name`; the digests tell runs of an edited
     model from those before. Arguments that are the defaults fall away, so that one model has one
     name. Raises UsageError for arguments that the model does not take and one that cannot be built.
     """
     if isinstance(model, str):
-        base, given = parse_name(model)
+        model = ModelSpec.parse(model)
+    if isinstance(model, ModelSpec):
         entry = model_entry(model)
-        if given:
-            given = _checked(entry, model_entry(base), model)
-        name = ":".join([base, *(f"{key}={value}" for key, value in sorted(given.items()))])
-        source = _identify_own(name, base, classes) if entry.is_own else Source()
-        if WEIGHTS in given:
+        spec = replace(model, arguments=_not_by_default(model, entry))
+        source = _identify_own(spec, classes) if entry.is_own else Source()
+        if spec.weights is not None:
             from fashionbench.models.weights import digest_weights
 
-            source = replace(source, weights=digest_weights(str(given[WEIGHTS])))
-        return name, str(source)
+            source = replace(source, weights=digest_weights(spec.weights))
+        return spec, source
     if not callable(model) or "<" in getattr(model, "__qualname__", "<"):
         raise UsageError(
             f"A {type(model).__name__} cannot be rebuilt by its name; give the class or a function "
             "defined at the top level of a module, without calling it."
         )
-    name = f"{model.__module__}:{model.__qualname__}"
-    return name, str(replace(_identify_own(name, name, classes), text=digest(model, "")))
+    spec = ModelSpec(f"{model.__module__}:{model.__qualname__}")
+    source = digest_source(model, "")
+    return spec, replace(source, values=_identify_own(spec, classes).values)
 
 
-def _identify_own(name: str, reference: str, classes: int) -> Source:
+def _identify_own(spec: ModelSpec, classes: int) -> Source:
     """Build it twice: what differs from seed to seed, or counts what is built, is no part of it."""
     from fashionbench.core.snapshot import constants, shared_state, structure
 
-    build = locate(reference)
+    reference, build = spec.base, locate(spec.base)
     with beside(reference), silent():  # the modules beside a file are known only there
-        text, values = digest(build, reference), global_values(build)
-        first, second = (construct(name, seed, classes) for seed in (0, 1))
+        source, values = digest_source(build, reference), global_values(build)
+        first, second = (construct(spec, seed, classes) for seed in (0, 1))
         shared = shared_state(second)
         asked = _as_first_asked(build, reference, (values, global_values(build), shared))
         values, changed, _ = asked
         one, other = structure(first), structure(second)
         alike = constants(first, second) if one.keys() == other.keys() else {}
         equal = {f"{key} =": said for key, said in alike.items()}
-    found = digest_values(values | one | equal, changed | other | equal)
-    return Source(text, found.removeprefix("~"))
+    return replace(source, values=digest_values(values | one | equal, changed | other | equal))
 
 
 _Values = tuple[dict[str, str], dict[str, str], dict[str, str]]
@@ -117,34 +90,35 @@ def _as_first_asked(build: Callable[..., Any], reference: str, values: _Values) 
     return _first_asked.setdefault(module, {}).setdefault(reference, values)
 
 
-def is_as_first_asked(name: str, model: "nn.Module") -> bool:
+def is_as_first_asked(spec: ModelSpec, model: "nn.Module") -> bool:
     """Tell whether a model's classes and its file hold what they held before any was trained.
 
     If not, a new process would build it otherwise than this one.
     """
     from fashionbench.core.snapshot import shared_state
 
-    reference = parse_name(name)[0]
-    build = locate(reference)
+    reference, build = spec.base, locate(spec.base)
     module = of_file(build)
     first = _first_asked.get(module, {}).get(reference) if module else None
     return first is None or first[1:] == (global_values(build), shared_state(model))
 
 
-def _checked(entry: ModelEntry, usual: ModelEntry, name: str) -> dict[str, Any]:
-    """What was given and is not the default anyway."""
-    build = locate(entry.reference)
+def _not_by_default(spec: ModelSpec, entry: ModelEntry) -> dict[str, Any]:
+    """Select the arguments that are not the default anyway; UsageError for one not taken."""
+    if not spec.arguments:
+        return {}
+    usual, build = model_entry(ModelSpec(spec.base)), locate(entry.reference)
     parameters = inspect.signature(build).parameters
     free = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    for key in entry.given:
-        if key not in parameters and key != WEIGHTS and not free:
-            raise UsageError(f"{name}: there is no argument {key!r}; there are {takes(build)}.")
+    for key in spec.arguments:
+        if key not in parameters and not free:
+            raise UsageError(f"{spec}: there is no argument {key!r}; there are {takes(build)}.")
     defaults = {key: p.default for key, p in parameters.items()} | dict(usual.settings)
-    return {key: value for key, value in entry.given.items() if value != defaults.get(key)}
+    return {key: value for key, value in spec.arguments.items() if value != defaults.get(key)}
 
 
-def is_unchanged(name: str, source: Source, classes: int) -> bool:
-    """Tell whether `identify` still gives `source` for a name that was read from a file.
+def is_unchanged(spec: ModelSpec, source: Source, classes: int) -> bool:
+    """Tell whether `identify` still gives `source` for a model that was read from a file.
 
     A file comes from wherever, and what it names is called to be rebuilt. So nothing is run of a
     source that has changed, and nothing is called but a module, what is annotated to return one,
@@ -152,10 +126,10 @@ def is_unchanged(name: str, source: Source, classes: int) -> bool:
     """
     from torch import nn
 
-    entry = model_entry(name)
+    entry = model_entry(spec)
     if entry.is_own:
         home = entry.reference.rpartition(":")[0]
-        if home.endswith(".py") and digest_file(home) != source.own_text:
+        if home.endswith(".py") and digest_file(home) != source.text:
             return False
         build = locate(entry.reference)
         while isinstance(build, partial):
@@ -167,7 +141,7 @@ def is_unchanged(name: str, source: Source, classes: int) -> bool:
                 f"{entry.reference} is not run: it is neither a torch.nn.Module, nor a function "
                 "that is your own or annotated to return one."
             )
-    return identify(name, classes)[1] == str(source)
+    return identify(spec, classes)[1] == source
 
 
 def _annotated(build: Callable[..., Any]) -> Any:

@@ -8,6 +8,7 @@ sampled once.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor
 from fashionbench.config.augmentations import AUGMENTATIONS, parse_change
 from fashionbench.core.global_state import seeded
 from fashionbench.core.own_code import beside, locate, told
-from fashionbench.core.own_source import digest, digest_values, global_values
+from fashionbench.core.own_source import digest_source, digest_values, global_values
 from fashionbench.core.seeds import derive_seed
 from fashionbench.errors import UsageError
 
@@ -227,8 +228,9 @@ def identify_changes(augmentation: Sequence[str]) -> str:
             with beside(name):
                 before = global_values(change)
                 _try(change, name, strength)
-                sources.append(digest(change, name) + digest_values(before, global_values(change)))
-    return "+".join(sources)
+                values = digest_values(before, global_values(change))
+                sources.append(replace(digest_source(change, name), values=values))
+    return "+".join(map(str, sources))
 
 
 def _try(change: Callable[[Tensor, Tensor, float], Tensor], name: str, strength: float) -> None:
