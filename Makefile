@@ -11,7 +11,7 @@ DOCUMENTS := README.md CHANGELOG.md CONTRIBUTING.md docs examples findings studi
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help compare test quick check docs format environment lock clean
+.PHONY: help compare test quick check docs commands format environment lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,10 @@ docs: environment ## build the documents' site into build/docs/site; a broken li
 format: environment ## put the code into the house's format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+commands: environment ## write docs/commands.md from the help of the commands
+	$(BIN)/typer fashionbench.cli.app utils docs --name fashionbench --title Commands \
+	  --output docs/commands.md
 
 environment: .venv/installed ## create or update .venv, if anything has changed
 

@@ -312,7 +312,7 @@ def test_cuda_gives_the_same_images(name: str, few: Split) -> None:
     torch.testing.assert_close(on_cuda, augment(images, u, chain), rtol=0, atol=1e-4)
 
 
-OWN = Path(__file__).parent.parent / "examples" / "own_changes.py"
+OWN = Path(__file__).parent.parent / "examples" / "own_augmentation.py"
 
 
 def test_a_persons_own_change_takes_its_turn_in_the_chain() -> None:

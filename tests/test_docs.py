@@ -48,7 +48,7 @@ def test_the_example_of_an_own_model_runs_as_a_script_and_from_a_shell(
     answer = call_cli("compare", "--models", f"{example}:MyNet:width=4", *quick)
     assert answer.exit_code == 0, answer.stderr
     assert "MyNet width=4" in answer.stdout
-    change = f"{ROOT / 'examples' / 'own_changes.py'}:fog:0.5"
+    change = f"{ROOT / 'examples' / 'own_augmentation.py'}:fog:0.5"
     answer = call_cli("compare", "--models", "v0", "--augmentation", change, *quick)
     assert answer.exit_code == 0, answer.stderr
     answer = subprocess.run(
@@ -81,6 +81,18 @@ def test_the_flags_of_the_documents_exist(document: str, call_cli: Callable[...,
     for command, rest in lines:
         for flag in re.findall(r"--[a-z-]+", rest.split("#")[0]):
             assert flag in helps[command], (command, flag)
+
+
+def test_the_page_of_commands_is_what_the_help_says() -> None:
+    words = ["fashionbench.cli.app", "utils", "docs", "--name", "fashionbench"]
+    answer = subprocess.run(
+        [sys.executable, "-m", "typer", *words, "--title", "Commands"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    page = (ROOT / "docs" / "commands.md").read_text("utf-8")
+    assert page.strip() == answer.stdout.strip(), "`make commands` writes the page anew"
 
 
 def test_the_recipe_in_the_documents_is_one(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The commands for a trained model, as a person calls them."""
+"""Pictures classified from the command line."""
 
 import io
 import json
@@ -161,8 +161,6 @@ def test_one_that_cannot_be_read_does_not_stop_the_others(
         (("predict", "empty"), "There are no pictures in the folder empty"),
         (("predict", "*.jpeg"), "There are no pictures in the pattern *.jpeg"),
         (("predict", "x.png", "--model", "nowhere"), "nowhere"),
-        (("export", "nowhere"), "nowhere"),
-        (("serve", "nowhere"), "nowhere"),
     ],
 )
 def test_a_mistake_is_told(
@@ -174,12 +172,3 @@ def test_a_mistake_is_told(
     answer = call_cli(*arguments)
     assert answer.exit_code == 1
     assert says in " ".join(answer.stderr.split())
-
-
-def test_an_export_is_written_where_it_is_asked_for(
-    run_folder: Path, call_cli: Call, tmp_path: Path
-) -> None:
-    pytest.importorskip("onnxruntime", reason="needs the extra export")
-    answer = call_cli("export", run_folder, "--out", tmp_path / "model.onnx")
-    assert answer.exit_code == 0, answer.output
-    assert (tmp_path / "model.onnx").is_file()

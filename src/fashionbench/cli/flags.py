@@ -49,9 +49,10 @@ def with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def describe_settings() -> str:
-    """Every setting that a recipe file may hold, with its default, a paragraph each."""
-    return "\n\n".join(
-        f"{_default(name, field.default)}: {field.description}" for name, field in SETTINGS.items()
+    """List every setting that a recipe file may hold, with its default, one line each."""
+    return "\n".join(
+        f"* {_default(name, field.default)}: {field.description}"
+        for name, field in SETTINGS.items()
     )
 
 

@@ -1,4 +1,4 @@
-"""The commands for a trained model: what it makes of people's own pictures."""
+"""The command that classifies your own pictures with a trained model."""
 
 import glob
 import io
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fashionbench.cli.options import TRAINED_MODEL, Command, JsonOption, format_examples
 from fashionbench.core.names import printable
 from fashionbench.errors import DataError, StoreError
 
@@ -21,36 +22,43 @@ if TYPE_CHECKING:
 
     from fashionbench.inference.predictor import Prediction, Predictor
 
-__all__ = ["export", "predict", "serve"]
+__all__ = ["app"]
 
-TRAINED_MODEL = (
-    "a .safetensors file, a run folder (its best run), or photo: the model that comes with the "
-    "program"
+app = typer.Typer()
+
+
+@app.command(
+    cls=Command,
+    epilog=format_examples(
+        "fashionbench predict ~/wardrobe --model photo",
+        "fashionbench predict 'shoes/*.jpg' --json",
+    ),
 )
-
-
 def predict(
     images: Annotated[
         list[str],
-        typer.Argument(help="pictures, folders of them, patterns such as '*.jpg', or - for stdin"),
+        typer.Argument(
+            metavar="PICTURE",
+            help="pictures, folders, patterns such as '*.jpg', or - for standard input",
+        ),
     ],
     model: Annotated[
         Path | None,
         typer.Option(
-            help=TRAINED_MODEL,
-            show_default="the newest in runs/, else photo",
+            metavar="MODEL", help=TRAINED_MODEL, show_default="the newest in runs/, else photo"
         ),
     ] = None,
     save_prepared: Annotated[
-        Path | None, typer.Option(help="folder for the pictures as the model saw them, as PNG")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="save the pictures as the model saw them in this folder, as PNG"
+        ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="one JSON document on standard output")
-    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Say which clothes are on pictures, and how sure that is.
+    """Say which item of clothing is on each of your pictures, and how sure that is.
 
-    A picture shows one item, on whatever ground. One that cannot be read is named on
+    A picture should show one item, on any background. One that cannot be read is named on
     standard error; the others are still classified, and the exit code is 1.
     """
     from fashionbench.inference.predictor import PHOTO_MODEL, load_predictor
@@ -255,41 +263,3 @@ def _short(names: list[str]) -> list[str]:
     except ValueError:  # relative ones and absolute ones
         return names
     return [str(Path(name).relative_to(shared)) for name in names]
-
-
-def export(
-    where: Annotated[Path, typer.Argument(help=TRAINED_MODEL)],
-    to: Annotated[str, typer.Option(help="onnx or torch-export")] = "onnx",
-    out: Annotated[
-        Path | None,
-        typer.Option(help="the file to write", show_default="named after the checkpoint"),
-    ] = None,
-    with_preprocessing: Annotated[
-        bool, typer.Option("--with-preprocessing", help="the file takes uint8 images as they are")
-    ] = False,
-    data: Annotated[
-        Path | None, typer.Option(help="data folder, for a checkpoint outside its run folder")
-    ] = None,
-) -> None:
-    """Write a trained model for other programs, checked, with a model card beside it."""
-    from fashionbench.inference.export import export_model
-
-    made = export_model(where, to, out, with_preprocessing=with_preprocessing, data=data)
-    typer.echo(str(made))
-
-
-def serve(
-    where: Annotated[
-        Path | None,
-        typer.Argument(
-            help=TRAINED_MODEL,
-            show_default="the newest in runs/, else photo",
-        ),
-    ] = None,
-    host: Annotated[str, typer.Option(help="the address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 takes any that is free", min=0, max=65535)] = 8000,
-) -> None:
-    """Open a page on this machine that classifies pictures, and shows why."""
-    from fashionbench.serve.app import run_server
-
-    run_server(where, host, port)

@@ -1,0 +1,154 @@
+"""The commands that compare: `compare` trains and judges, `report` shows the verdict again."""
+
+import shlex
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fashionbench.cli.flags import with_recipe_flags
+from fashionbench.cli.options import (
+    Command,
+    DataOption,
+    DatasetOption,
+    DeviceOption,
+    JsonOption,
+    WeightsOption,
+    format_examples,
+    parse_seeds,
+    split_names,
+)
+from fashionbench.core.names import printable
+
+if TYPE_CHECKING:
+    from fashionbench.report.result import Result
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+
+@app.command(
+    cls=Command,
+    epilog=format_examples(
+        "fashionbench compare --models v1,mlp --seeds 10",
+        "fashionbench compare --models v0,mlp --until 0.005",
+        "fashionbench compare --models v2,my_net.py:MyNet --epochs 10 --lr 0.05",
+    ),
+)
+@with_recipe_flags
+def compare(
+    models: Annotated[
+        str, typer.Option(metavar="A,B,...", help="the models to compare, separated by commas")
+    ] = "v0,v1,v2",
+    recipes: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B,...", help="the recipes to train by, or the paths of your .toml files"
+        ),
+    ] = "seed",
+    seeds: Annotated[
+        str,
+        typer.Option(
+            metavar="NUMBER|A,B,...",
+            help="how many seeds, or which: 5 means 0,1,2,3,4; '7,' means 7 alone",
+        ),
+    ] = "5",
+    until: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="add seeds until each pair of models is decided, or a difference of accuracy as "
+            "large as this, such as 0.002, is excluded",
+        ),
+    ] = None,
+    max_seeds: Annotated[
+        int, typer.Option(metavar="NUMBER", help="the most seeds that --until may add up to")
+    ] = 100,
+    weights: WeightsOption = None,
+    dataset: DatasetOption = "fashion-mnist",
+    data_dir: DataOption = None,
+    device: DeviceOption = "auto",
+    parallel: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="how seeds run together: auto, stacked, processes or serial"
+        ),
+    ] = "auto",
+    jobs: Annotated[
+        str | None, typer.Option(metavar="NUMBER", help="use at most this many processes")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="the run folder, which keeps runs", show_default="runs/DATASET"
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    **settings: str | None,
+) -> None:
+    """Train models from several seeds and compare them on the test set.
+
+    Finished runs are kept in the run folder. If it is stopped, run the same command again and
+    it continues. At the end it writes report.html, report.md, results.csv and results.json there.
+    """
+    from fashionbench.config.study import Execution
+    from fashionbench.experiments.comparison import run_study
+    from fashionbench.experiments.planning import default_folder, plan
+
+    execution = Execution.checked({"parallel": parallel, "jobs": jobs}, "compare")
+    with redirect_stdout(sys.stderr):  # a person's own model may print
+        study = plan(
+            split_names(models),
+            split_names(recipes),
+            parse_seeds(seeds),
+            weights=weights,
+            dataset=dataset,
+            device=device,
+            until=until,
+            max_seeds=max_seeds,
+            **settings,
+        )
+        words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]
+        command = shlex.join(["fashionbench", *words])
+        result = run_study(study, out or default_folder(dataset), data_dir, command, execution)
+    print_result(result, as_json)
+
+
+@app.command(cls=Command, epilog=format_examples("fashionbench report runs/fashion-mnist"))
+def report(
+    run_folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="the run folder of a comparison")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Show a run folder's last comparison again and rewrite its report, without training."""
+    from fashionbench.report.page import write_report
+    from fashionbench.report.result import load_result
+
+    result = load_result(run_folder)
+    write_report(result)
+    print_result(result, as_json)
+
+
+def print_result(result: "Result", as_json: bool) -> None:
+    """Print a comparison as tables, warnings and the report's place, or as one JSON document."""
+    if as_json:
+        typer.echo(result.to_json(), nl=False)
+        return
+    from rich.console import Console
+
+    from fashionbench.report.terminal import pair_table, text_table
+
+    console = Console(highlight=False, markup=False, emoji=False)  # names are as they are
+    console.print(text_table(result))
+    if result.pairs:
+        console.print()
+        console.print(pair_table(result))
+    if result.warnings:
+        console.print()
+    for warning in result.warnings:
+        console.print(f"! {warning}")
+    console.print(f"\nReport: {printable(result.folder / 'report.html')}", soft_wrap=True)

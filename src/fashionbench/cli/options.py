@@ -1,0 +1,110 @@
+"""What several commands share: their options, their help, and names and seeds read from text."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from fashionbench.errors import UsageError
+
+__all__ = [
+    "Command",
+    "DataOption",
+    "DatasetOption",
+    "DeviceOption",
+    "JsonOption",
+    "TrainedModel",
+    "WeightsOption",
+    "format_examples",
+    "parse_seeds",
+    "split_names",
+]
+
+DatasetOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="fashion-mnist, silhouettes, or the path of your own folder of pictures",
+    ),
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="FOLDER",
+        help="where the data set's files are, or are downloaded to",
+        show_default="$FASHIONBENCH_DATA, else the user's cache",
+    ),
+]
+DeviceOption = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps")]
+JsonOption = Annotated[bool, typer.Option("--json", help="print one JSON document instead of text")]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="start from the weights in this file (safetensors, or written by torch.save)",
+    ),
+]
+
+TRAINED_MODEL = (
+    "a .safetensors file, a run folder (its best run), or photo: the model that ships with "
+    "fashionbench"
+)
+TrainedModel = Annotated[Path, typer.Argument(metavar="MODEL", help=TRAINED_MODEL)]
+
+
+class Command(TyperCommand):
+    """A command whose help wraps at the terminal's width, and has no type after a mere flag."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        paragraphs = (self.help or "").split("\n\n")
+        self.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, with nothing in the place of a flag's value."""
+        return without_flag_types(super().get_params(ctx))
+
+    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - typer's signature
+        """Return the first sentence of the help, whole."""
+        return (self.help or "").partition("\n")[0]
+
+
+def without_flag_types(parameters: list[Any]) -> list[Any]:
+    """Blank the type that the help would show after flags such as --json, and return all."""
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    return parameters
+
+
+def format_examples(*commands: str) -> str:
+    """Return the end of a command's help: what you might type, one line each.
+
+    In Markdown the lines are a block of code.
+    """
+    # The blank line comes first: without it the help would lose the lines' indentation.
+    return "\n".join(["", "Examples:", "", *(f"    {command}" for command in commands)])
+
+
+def split_names(text: str) -> list[str]:
+    """Split at commas, except inside brackets, as in net.py:Net:sizes=(1,2)."""
+    parts = re.split(r",(?![^()\[\]{}]*[)\]}])", text)
+    return [part.strip() for part in parts if part.strip()]
+
+
+def parse_seeds(text: str) -> int | list[int]:
+    """Return a number of seeds ("5"), or the seeds themselves ("0,1,7" or "7,").
+
+    Raises UsageError for anything else.
+    """
+    try:
+        numbers = [int(part) for part in split_names(text)]
+    except ValueError:
+        raise UsageError(
+            f"--seeds {text!r} is not understood; give a number of seeds, such as 5, "
+            "or the seeds themselves, such as 0,1,7."
+        ) from None
+    return numbers if "," in text or not numbers else numbers[0]

@@ -1,0 +1,184 @@
+"""Comparing from the command line: answers, a report again, and being killed."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from factories import make_result, run_cli
+from typer.testing import Result
+
+QUICK = ("--dataset", "silhouettes", "--device", "cpu", "--epochs", "1")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished comparison in runs/silhouettes."""
+    folder = tmp_path_factory.mktemp("cli")
+    answer = run_cli("compare", "--models", "v0,v1", "--seeds", "2", *QUICK, cwd=folder)
+    assert answer.returncode == 0, answer.stderr
+    assert "FashionMnistModelV0" in answer.stdout
+    assert "Silhouettes" in answer.stdout
+    assert answer.stderr == ""
+    return folder
+
+
+def test_json_is_one_document_with_the_promised_fields(finished: Path) -> None:
+    answer = run_cli("compare", "--models", "v0,v1", "--seeds", "2", *QUICK, "--json", cwd=finished)
+    document = json.loads(answer.stdout)
+    assert {"dataset", "device", "threads", "versions", "seeds", "entries", "pairs"} <= {*document}
+    assert document["dataset"] == "silhouettes"
+    first = document["entries"][0]
+    assert (first["model"], first["label"]) == ("v0", "FashionMnistModelV0")
+    assert (first["parameters"], first["recipe"]) == (7960, "seed epochs=1")
+    assert {*first["accuracy"]} == {"mean", "sd", "low", "high", "n"}
+    assert {*first["train_seconds"]} >= {"mean", "sd", "low", "high", "n"}
+    assert {"seed", "accuracy", "loss", "train_seconds", "epochs"} <= {*first["runs"][0]}
+    promised = {"a", "b", "difference", "low", "high", "p_value", "verdict"}
+    assert promised <= {*document["pairs"][0]}
+
+
+def test_report_renders_the_same_bytes_again(finished: Path) -> None:
+    page = finished / "runs" / "silhouettes" / "report.html"
+    before = page.read_bytes()
+    page.unlink()
+    answer = run_cli("report", "runs/silhouettes", cwd=finished)
+    assert answer.returncode == 0, answer.stderr
+    assert page.read_bytes() == before
+
+
+def test_finished_runs_need_no_torch(finished: Path) -> None:
+    program = (
+        "import sys; sys.argv = ['fashionbench', 'report', 'runs/silhouettes']\n"
+        "from fashionbench.cli.app import app\n"
+        "app(standalone_mode=False)\n"
+        "assert 'torch' not in sys.modules"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program], cwd=finished, capture_output=True, text=True
+    )
+    assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.parametrize("damage", ["newer", "garbage", "another database"])
+def test_a_store_that_cannot_be_read_is_left_alone(
+    damage: str, tmp_path: Path, call_cli: Callable[..., Result]
+) -> None:
+    store = tmp_path / "store.sqlite"
+    if damage == "garbage":
+        store.write_bytes(b"not a database at all" * 500)
+    else:
+        with sqlite3.connect(store) as database:
+            database.execute(
+                "PRAGMA user_version = 99" if damage == "newer" else "CREATE TABLE notes (text)"
+            )
+    before = store.read_bytes()
+    answer = call_cli("compare", *QUICK, "--out", tmp_path)
+    expected = {"newer": "newer fashionbench", "garbage": "damaged"}.get(damage, "not one of")
+    assert answer.exit_code == 1
+    assert expected in answer.stderr
+    assert store.read_bytes() == before
+
+
+def finished_runs(store: Path) -> int:
+    if not store.exists():
+        return 0
+    with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as database:
+        try:
+            return database.execute("SELECT count(*) FROM runs").fetchone()[0]
+        except sqlite3.OperationalError:  # tables not made yet, or locked at this moment
+            return 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
+def test_what_is_finished_outlives_a_blow_and_the_rerun_completes(
+    blow: signal.Signals, tmp_path: Path
+) -> None:
+    # Forty epochs last long enough for a blow in the middle: one takes some 30 ms.
+    arguments = ["compare", "--models", "v0,v1", "--seeds", "2", *QUICK[:-1], "40"]
+    # Stacked runs round otherwise, and which are stacked depends on time.
+    arguments += ["--parallel", "serial"]
+    (tmp_path / "whole").mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fashionbench", *arguments],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    store = tmp_path / "runs" / "silhouettes" / "store.sqlite"
+    deadline = time.monotonic() + 120
+    while finished_runs(store) == 0 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(blow)
+    _, errors = process.communicate(timeout=60)
+    kept = finished_runs(store)
+    assert 1 <= kept < 4
+    if blow is signal.SIGINT:
+        assert process.returncode == 130
+        assert f"{kept} of 4 runs are finished and kept" in errors
+        assert "Traceback" not in errors
+    again = run_cli(*arguments, "--json", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    whole = run_cli(*arguments, "--json", cwd=tmp_path / "whole")
+
+    def numbers(text: str) -> list[tuple[object, ...]]:
+        entries = json.loads(text)["entries"]
+        return [(r["seed"], r["accuracy"], r["loss"]) for e in entries for r in e["runs"]]
+
+    assert numbers(again.stdout) == numbers(whole.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_FSIZE as Linux has it")
+def test_a_full_disk_loses_no_finished_run(finished: Path, tmp_path: Path) -> None:
+    import resource
+    import shutil
+
+    folder = tmp_path / "runs" / "silhouettes"
+    shutil.copytree(finished / "runs" / "silhouettes", folder)
+    room = (folder / "store.sqlite").stat().st_size
+
+    def no_file_may_grow() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+    answer = run_cli(
+        *("compare", "--models", "v0,v1", "--seeds", "40", *QUICK),
+        cwd=tmp_path,
+        preexec_fn=no_file_may_grow,
+    )
+    assert answer.returncode == 1
+    assert "cannot be written" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert finished_runs(folder / "store.sqlite") >= 4
+
+
+def test_what_a_persons_model_prints_stays_out_of_the_json(tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text(
+        "from torch import nn\n"
+        "class Loud(nn.Sequential):\n"
+        "    def __init__(self):\n"
+        "        super().__init__(nn.Flatten(), nn.Linear(784, 10))\n"
+        "        print('hello')\n"
+        "def told():\n"
+        "    raise SystemExit(3)\n"
+        "made = Loud()\n"
+    )
+    loud = ("compare", "--models", "loud.py:Loud", "--seeds", "2", *QUICK, "--json")
+    answer = run_cli(*loud, cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["entries"][0]["label"] == "Loud"
+    assert "hello" in answer.stderr
+
+
+def test_names_are_shown_as_they_are(tmp_path: Path, call_cli: Callable[..., Result]) -> None:
+    make_result(tmp_path / "[old]", models=("v0", "net.py:Net:fire:x"))
+    said = call_cli("report", tmp_path / "[old]").stdout
+    assert "[old]" in said
+    assert "net.py:Net:fire:x" in said

@@ -1,0 +1,26 @@
+"""What is read from the text of an option."""
+
+import pytest
+
+from fashionbench.cli.options import parse_seeds, split_names
+from fashionbench.errors import UsageError
+
+
+def test_names_are_parted_at_commas_outside_brackets() -> None:
+    text = "v0, net.py:Net:sizes=(1,2):more=[3,4],v2:hidden_units=32,"
+    expected = ["v0", "net.py:Net:sizes=(1,2):more=[3,4]", "v2:hidden_units=32"]
+    assert split_names(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"), [("5", 5), ("7,", [7]), ("0,1,7", [0, 1, 7]), (" 3 , 4 ", [3, 4])]
+)
+def test_seeds_are_a_number_of_them_or_the_seeds_themselves(
+    text: str, seeds: int | list[int]
+) -> None:
+    assert parse_seeds(text) == seeds
+
+
+def test_seeds_that_are_no_numbers_are_refused() -> None:
+    with pytest.raises(UsageError, match="--seeds 'few' is not understood; give a number"):
+        parse_seeds("few")

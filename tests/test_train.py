@@ -1,0 +1,53 @@
+"""One model trained from the command line."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+QUICK = ("train", "v0", "--dataset", "silhouettes", "--device", "cpu", "--epochs", "1")
+
+
+def test_what_came_of_a_run_is_printed_as_text_or_json(
+    tmp_path: Path, call_cli: Callable[..., Result]
+) -> None:
+    text = call_cli(*QUICK, "--out", "first").stdout
+    document = json.loads(call_cli(*QUICK, "--out", "second", "--json").stdout)
+    assert document["model"] == "v0"
+    assert document["epochs"] == 1
+    assert document["validation_accuracy"] is None
+    assert f"training loss: {document['training_loss']:.4g}\n" in text
+    assert "validation accuracy" not in text
+    for folder in ("first", "second"):
+        assert (tmp_path / folder / "model.safetensors").is_file()
+
+
+def test_the_folder_is_named_after_the_run_and_never_written_over(
+    tmp_path: Path, call_cli: Callable[..., Result]
+) -> None:
+    assert call_cli(*QUICK, "--seed", "3").exit_code == 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert [part in folder.name for part in ("v0", "seed", "silhouettes", "seed3")] == [True] * 4
+    before = (folder / "model.safetensors").read_bytes()
+    answer = call_cli(*QUICK, "--seed", "3")
+    assert answer.exit_code == 2
+    assert "go on with --resume" in answer.stderr
+    assert (folder / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("train",), "Missing argument 'MODEL'"),
+        (("train", "v0", "--seed", "-1"), "--seed"),
+        (("train", "v0", "--track", "paper"), "cannot be tracked by 'paper'"),
+    ],
+)
+def test_a_mistake_is_told(
+    arguments: tuple[str, ...], says: str, call_cli: Callable[..., Result]
+) -> None:
+    answer = call_cli(*arguments)
+    assert answer.exit_code == 2
+    assert says in " ".join(answer.stderr.split())
