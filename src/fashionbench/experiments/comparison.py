@@ -16,6 +16,7 @@ from fashionbench.config.study import Execution, Study
 from fashionbench.core.progress import progress_bar
 from fashionbench.data.datasets import load_data
 from fashionbench.errors import Interrupted
+from fashionbench.experiments.call import write_call
 from fashionbench.experiments.planning import default_folder, plan
 from fashionbench.experiments.result import Result
 from fashionbench.models.table import model_entry
@@ -67,6 +68,7 @@ def compare(
         >>> [entry.label for entry in result.entries]
         ['FashionMnistModelV0', 'MLP']
     """
+    given = locals()
     execution = Execution.checked({"parallel": parallel, "jobs": jobs}, "comparison")
     study = plan(
         models,
@@ -79,8 +81,10 @@ def compare(
         max_seeds=max_seeds,
         **settings,
     )
-    folder = Path(out or default_folder(dataset))
-    return run_study(study, folder, data_dir, "the same call", execution)
+    if not isinstance(seeds, int):
+        given["seeds"] = study.seeds  # which may have been drawn from what is used up now
+    command = write_call(compare, given)
+    return run_study(study, Path(out or default_folder(dataset)), data_dir, command, execution)
 
 
 def run_study(

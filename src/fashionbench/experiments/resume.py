@@ -53,7 +53,7 @@ def train_in_folder(
     device: str = "auto",
     resume: bool = False,
     track: str | None = None,
-    command: str = "the same call",
+    command: str = "the same call with resume=True",
 ) -> dict[str, Any]:
     """Train the model of `job`, or go on where `folder` left off; sums up what came of it.
 
