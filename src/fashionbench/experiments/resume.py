@@ -6,12 +6,13 @@ model.safetensors is the trained model. The test set is never looked at here.
 """
 
 import io
+import logging
 import pickle
 import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -22,7 +23,6 @@ from fashionbench.core.files import write_atomically
 from fashionbench.core.global_state import silent
 from fashionbench.core.logits import pixels
 from fashionbench.core.machine import environment
-from fashionbench.core.progress import say
 from fashionbench.core.snapshot import plain_state
 from fashionbench.data.datasets import Split, load_data
 from fashionbench.data.picture_facts import picture_facts
@@ -37,10 +37,13 @@ from fashionbench.models.cost import count_parameters
 from fashionbench.models.table import model_entry
 from fashionbench.training.devices import describe_device, resolve_device
 from fashionbench.training.evaluation import calibrate
+from fashionbench.training.history import History
 from fashionbench.training.layout import FEW
-from fashionbench.training.loop import Fit, fit
+from fashionbench.training.loop import TrainingState, fit
 
 __all__ = ["train_in_folder"]
+
+logger = logging.getLogger(__name__)
 
 
 def train_in_folder(
@@ -51,7 +54,7 @@ def train_in_folder(
     device: str = "auto",
     resume: bool = False,
     track: str | None = None,
-    command: str = "the same call",
+    command: str = "the same call with resume=True",
 ) -> dict[str, Any]:
     """Train the model of `job`, or go on where `folder` left off; sums up what came of it.
 
@@ -68,12 +71,12 @@ def train_in_folder(
     dataset = load_data(job.dataset, data, source=job.dataset_source)
     classes, images = len(dataset.classes), dataset.train.images
     examined = examine(job, dataset)
-    model = build_model(job.model, job.seed, classes, say, images=images)
+    model = build_model(job.model, job.seed, classes, logger.warning, images=images)
     label = model_entry(job.spec).label
     for note in dataset.notes:
-        say(note)
+        logger.warning(note)
     for remark in examined.remarks.values():
-        say(f"{label}: {remark}")
+        logger.warning(f"{label}: {remark}")
     watch = TensorBoard(folder / "tensorboard", job.recipe) if track else None
     anew = partial(builder(job, dataset), job.seed)
     keeper = _Keeper(job, folder, model, anew, dataset.train, watch)
@@ -117,7 +120,7 @@ def train_in_folder(
     write_atomically(folder / "curve.csv", _csv(trained).encode())
     if is_own and (reason := why_unloadable(model, path, images)):
         mark_unloadable(path, reason)
-        say(f"{label} cannot be loaded again: {reason}")
+        logger.warning(f"{label} cannot be loaded again: {reason}")
     return _summary(job, trained, folder, on)
 
 
@@ -146,17 +149,19 @@ class _Keeper:
             after = plain_state(model)
             self._counters = {name for name in after if after[name] != self._before.get(name)}
 
-    def keep(self, state: dict[str, Any]) -> None:
+    def keep(self, state: TrainingState) -> None:
         """Write the state that an epoch ended with."""
         if self._before is not None and not self.lost:
             images = pixels(self.data.images[:FEW].to(next(self.model.parameters()).device))
             self.lost = lost_by_a_stop(self.model, self._before, images, self._counters)
             if self.lost:
-                say(f"This run cannot be resumed after a stop, since {_why_lost(self.lost)}")
+                logger.warning(
+                    f"This run cannot be resumed after a stop, since {_why_lost(self.lost)}"
+                )
         buffer = io.BytesIO()
         torch.save({"job": self.job.model_dump(), "lost": self.lost, **state}, buffer)
         write_atomically(self.folder / "last.pt", buffer.getvalue())
-        so_far = Fit(**state["fit"])
+        so_far = History(**state["fit"])
         if so_far.best_epoch(self.job.recipe) == so_far.epochs:
             write_atomically(self.folder / "best.pt", buffer.getvalue())
         self.finished = so_far.epochs
@@ -171,7 +176,7 @@ def _why_lost(names: list[str]) -> str:
     )
 
 
-def _summary(job: Job, trained: Fit, folder: Path, device: torch.device) -> dict[str, Any]:
+def _summary(job: Job, trained: History, folder: Path, device: torch.device) -> dict[str, Any]:
     return {
         "model": job.model,
         "recipe": job.recipe.label,
@@ -187,7 +192,7 @@ def _summary(job: Job, trained: Fit, folder: Path, device: torch.device) -> dict
     }
 
 
-def _kept_accuracy(trained: Fit, recipe: Recipe) -> float | None:
+def _kept_accuracy(trained: History, recipe: Recipe) -> float | None:
     """On the validation images, of the weights that the model is left with."""
     if not trained.validation_curve:
         return None
@@ -195,7 +200,7 @@ def _kept_accuracy(trained: Fit, recipe: Recipe) -> float | None:
     return trained.validation_curve[(best or trained.epochs) - 1][2]
 
 
-def _csv(trained: Fit) -> str:
+def _csv(trained: History) -> str:
     """The whole curve: the training loss 20 times an epoch, the validation at its end."""
     checks = {
         float(epoch): f"{loss},{accuracy}" for epoch, loss, accuracy in trained.validation_curve
@@ -204,7 +209,7 @@ def _csv(trained: Fit) -> str:
     return "\n".join(["epochs,training_loss,validation_loss,validation_accuracy", *lines, ""])
 
 
-def _load_state(job: Job, folder: Path, resume: bool) -> dict[str, Any] | None:
+def _load_state(job: Job, folder: Path, resume: bool) -> TrainingState | None:
     path = folder / "last.pt"
     if not path.exists():
         return None
@@ -243,4 +248,4 @@ def _load_state(job: Job, folder: Path, resume: bool) -> dict[str, Any] | None:
             f"The run in {folder} cannot be resumed, since {_why_lost(lost)} Start anew in another "
             "--out."
         )
-    return state
+    return cast(TrainingState, state)
