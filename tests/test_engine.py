@@ -40,7 +40,9 @@ def draw_network(rng: random.Random) -> tuple[nn.Sequential, tuple[int, int]]:
         if min(height, width) + 2 * padding < kernel:
             continue
         outputs = rng.randint(1, 12)
-        layers.append(nn.Conv2d(channels, outputs, kernel, stride, padding, bias=rng.random() < 0.7))
+        layers.append(
+            nn.Conv2d(channels, outputs, kernel, stride, padding, bias=rng.random() < 0.7)
+        )
         channels = outputs
         height, width = ((s + 2 * padding - kernel) // stride + 1 for s in (height, width))
         if rng.random() < 0.3:
@@ -88,7 +90,7 @@ def test_gradients_of_drawn_networks_are_those_of_float64(seed: int) -> None:
     expected = by_torch(exact, images.double(), labels, smoothing)
     by_torch(single, images, labels, smoothing)
     engine = engine_of(model, side, threads)
-    loss = engine.differentiate(Batch(images, labels), smoothing)
+    loss = engine.differentiate(Batch(images, labels), smoothing)[0]
     assert float(loss) == pytest.approx(float(expected), rel=1e-6)
     right, rounded = gradients(exact), gradients(single)
     largest = max(float(g.abs().max()) for g in right.values())
@@ -132,7 +134,7 @@ def test_numbers_do_not_depend_on_how_many_threads_there_are(name: str, count: i
     for threads in (1, 2, 3, 7):
         model = build_model(name, seed=1)
         engine = engine_of(model, threads=threads)
-        loss = engine.differentiate(Batch(images, labels))
+        loss = engine.differentiate(Batch(images, labels))[0]
         found.append([loss, *(p.grad for p in model.parameters()), engine.answer(images)[0]])
     for others in found[1:]:
         assert all(torch.equal(a, b) for a, b in zip(found[0], others, strict=True))
@@ -144,7 +146,7 @@ def test_mixed_images_are_scored_against_both_labels() -> None:
     partners, shares = labels.roll(1), torch.rand(20)
     model = build_model("v2", seed=0)
     other = copy.deepcopy(model)
-    loss = engine_of(model).differentiate(Batch(images, labels, partners, shares), 0.1)
+    loss = engine_of(model).differentiate(Batch(images, labels, partners, shares), 0.1)[0]
     logits = other(images)
     losses = [
         F.cross_entropy(logits, to, reduction="none", label_smoothing=0.1)
@@ -207,17 +209,21 @@ def test_each_of_many_models_computes_to_the_bit_what_it_does_alone(
     skeleton = copy.deepcopy(models[0])
     parameters, buffers = stack_module_state(models)
     together = {**parameters, **buffers}
-    places = {id(t): together[n] for n, t in [*skeleton.named_parameters(), *skeleton.named_buffers()]}
+    places = {
+        id(t): together[n] for n, t in [*skeleton.named_parameters(), *skeleton.named_buffers()]
+    }
     layers = find_layers(skeleton, 28, 28)
     assert library is not None
     assert layers is not None
-    many = Engine(library, layers, threads=threads, images=20, members=3, stacked=lambda t: places[id(t)])
+    many = Engine(
+        library, layers, threads=threads, images=20, members=3, stacked=lambda t: places[id(t)]
+    )
     losses = many.differentiate(Batch(images, labels))
     logits = many.answer(images[:20])
     for row, model in enumerate(models):
         rows = slice(20 * row, 20 * row + 20)
         alone = engine_of(model)
-        loss = alone.differentiate(Batch(images[rows], labels[rows]))
+        loss = alone.differentiate(Batch(images[rows], labels[rows]))[0]
         assert torch.equal(losses[row], loss)
         for key, parameter in model.named_parameters():
             assert torch.equal(together[key].grad[row], parameter.grad)

@@ -31,6 +31,6 @@ def test_calibration_looks_at_the_images_held_out_alone(
     assert calibrate(model, few, seed.override(validation_images=100)) == 1.5
     held_out = hold_out(few, 100)[1]
     [(logits, labels)] = seen
-    np.testing.assert_allclose(logits, infer(model, held_out.images))
+    np.testing.assert_allclose(logits, infer(model, held_out.images), rtol=1e-3, atol=1e-5)
     assert labels.tolist() == held_out.labels.tolist()
     assert calibrate(model, few, seed) is None

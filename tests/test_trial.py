@@ -15,6 +15,7 @@ from fashionbench.core.global_state import seeded
 from fashionbench.data.datasets import Dataset, Split
 from fashionbench.models.build import build_model
 from fashionbench.training.batch import Batch
+from fashionbench.training.kernels.compiler import SWITCH
 from fashionbench.training.many_seeds.stack import Stack
 from fashionbench.training.many_seeds.trial import (
     measure_speedup,
@@ -104,6 +105,7 @@ def test_a_step_that_is_another_in_a_stack_is_seen(
         stack.parameters["layer_stack.1.weight"].grad[1] *= 1.01
         return losses
 
+    monkeypatch.setenv(SWITCH, "off")
     monkeypatch.setattr(Stack, "_differentiate", wrong)
     monkeypatch.setattr("fashionbench.training.many_seeds.stack.can_be_traced", lambda *_: False)
     reason = why_not_stackable(build, few, RECIPE)

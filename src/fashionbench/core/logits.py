@@ -46,10 +46,15 @@ VIEWS: Mapping[str, Sequence[View]] = {
 moves to the other side is nearly always black."""
 
 
-def infer(model: nn.Module, images: Tensor, views: str = "one") -> NDArray[np.float32]:
+def infer(
+    model: nn.Module,
+    images: Tensor,
+    views: str = "one",
+    forward: Callable[[Tensor], Tensor] | None = None,
+) -> NDArray[np.float32]:
     """(N, H, W) uint8 images -> (N, K) logits, computed in eval mode on the model's device.
 
-    Of several views of an image the logits are averaged.
+    Of several views of an image the logits are averaged. `forward` computes them, if not the model.
     """
     device = next(model.parameters()).device
     was_training = model.training
@@ -58,7 +63,7 @@ def infer(model: nn.Module, images: Tensor, views: str = "one") -> NDArray[np.fl
         parts = []
         for batch in images.split(batch_size(model, images)):
             x = pixels(batch.to(device))
-            seen = [model(view(x)) for view in VIEWS[views]]
+            seen = [(forward or model)(view(x)) for view in VIEWS[views]]
             parts.append(torch.stack(seen).mean(dim=0) if len(seen) > 1 else seen[0])
         logits: NDArray[Any] = torch.cat(parts).float().cpu().numpy()
     model.train(was_training)

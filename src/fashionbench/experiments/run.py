@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fashionbench.config.study import Job
-from fashionbench.core.logits import infer
 from fashionbench.core.machine import environment, now
 from fashionbench.core.own_code import told
 from fashionbench.core.snapshot import summary
@@ -39,7 +38,7 @@ from fashionbench.stats.metrics import image_losses, score
 from fashionbench.store.records import Outcome, RunRecord
 from fashionbench.store.run_store import RunStore
 from fashionbench.training.devices import describe_device
-from fashionbench.training.evaluation import accuracy_one_by_one, calibrate
+from fashionbench.training.evaluation import accuracy_one_by_one, calibrate, compute_logits
 from fashionbench.training.history import History
 from fashionbench.training.loop import fit
 from fashionbench.training.many_seeds.group import Strategy
@@ -194,7 +193,7 @@ class _Test:
 
 def _test(job: Job, model: nn.Module, dataset: Dataset) -> _Test:
     start = time.perf_counter()
-    logits = infer(model, dataset.test.images, job.recipe.test_views)
+    logits = compute_logits(model, dataset.test.images, job.recipe.test_views)
     seconds = time.perf_counter() - start
     return _Test(logits, seconds, calibrate(model, dataset.train, job.recipe))
 

@@ -1,14 +1,17 @@
 """A model and images -> logits and scores."""
 
+import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from fashionbench.config.recipe import Recipe, Views
 from fashionbench.core.logits import infer, pixels
 from fashionbench.data.datasets import Split, hold_out
 from fashionbench.stats.metrics import Scores, fit_temperature, score
+from fashionbench.training.kernels.build import build_scorer
 
-__all__ = ["accuracy_one_by_one", "calibrate", "evaluate"]
+__all__ = ["accuracy_one_by_one", "calibrate", "compute_logits", "evaluate"]
 
 
 def evaluate(model: nn.Module, data: Split, views: Views = "one") -> Scores:
@@ -19,7 +22,17 @@ def evaluate(model: nn.Module, data: Split, views: Views = "one") -> Scores:
         >>> scores.accuracy > 0.1  # better than guessing
         True
     """
-    return score(infer(model, data.images, views), data.labels.cpu().numpy())
+    return score(compute_logits(model, data.images, views), data.labels.cpu().numpy())
+
+
+def compute_logits(model: nn.Module, images: Tensor, views: Views = "one") -> NDArray[np.float32]:
+    """Compute the (N, K) logits of (N, H, W) uint8 images, by the C kernels where they can."""
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode():
+        scorer = build_scorer(model, images)
+    model.train(was_training)
+    return infer(model, images, views, scorer)
 
 
 def accuracy_one_by_one(model: nn.Module, data: Split) -> float | None:
@@ -44,5 +57,5 @@ def calibrate(model: nn.Module, train: Split, recipe: Recipe) -> float | None:
     if not recipe.validation_images:
         return None
     _, validation = hold_out(train, recipe.validation_images)
-    logits = infer(model, validation.images, recipe.test_views)
+    logits = compute_logits(model, validation.images, recipe.test_views)
     return fit_temperature(logits, validation.labels.cpu().numpy())

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -9,8 +10,9 @@ from fashionbench.config.recipe import Recipe
 from fashionbench.data.datasets import Split
 from fashionbench.training.evaluation import evaluate
 
-__all__ = ["History"]
+__all__ = ["Engines", "History"]
 
+Engines = Literal["torch", "kernels"]
 CURVE_POINTS = 20
 """Points of the loss curve in an epoch."""
 
@@ -26,6 +28,8 @@ class History:
     """Seconds that a copy of the model trained for before the clock ran."""
     validation_seconds: float = 0.0
     """Seconds for scoring the validation images, in all epochs."""
+    engine: Engines = "torch"
+    """What computed the passes: torch, or the C kernels for rows of small layers."""
     epochs: int = 0
     """Epochs that are done; fewer than the recipe's where training stopped early."""
     diverged: bool = False

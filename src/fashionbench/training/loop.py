@@ -27,6 +27,7 @@ from fashionbench.training.devices import (
     threads_at_most,
 )
 from fashionbench.training.history import History
+from fashionbench.training.kernels.build import build_engine
 from fashionbench.training.layout import FEW, lay_out
 from fashionbench.training.step import Step, useful_threads, warm_up
 from fashionbench.training.transfer import freeze_layers, probe
@@ -83,8 +84,11 @@ def fit(
     retain_freed_memory()
     training, validation = hold_out(data.to(device), recipe.validation_images, recipe.train_images)
     model.to(device)
-    lay_out(model, pixels(training.images[:FEW]), anew)
-    step = Step(model, recipe, count_steps(len(training), recipe))
+    threads = useful_threads(model, recipe)
+    engine = build_engine(model, training, recipe, anew, threads=threads or torch.get_num_threads())
+    if engine is None:
+        lay_out(model, pixels(training.images[:FEW]), anew)
+    step = Step(model, recipe, count_steps(len(training), recipe), engine=engine)
     history, best = History(warm_up_seconds=warm_up(model, training, recipe, anew)), None
     if resume is None and recipe.probe_epochs:
         history.train_seconds = probe(model, training, recipe, seed)
@@ -92,7 +96,8 @@ def fit(
         history, best = History(**resume["fit"]), resume["best"]
         model.load_state_dict(resume["model"])
         step.updater.load_state_dict(resume["updater"])
-    threads, bar = useful_threads(model, recipe), _bar(training, recipe, history, description)
+    history.engine = "torch" if engine is None else "kernels"
+    bar = _bar(training, recipe, history, description)
     with reproducible(device), threads_at_most(threads), bar:
         while not history.is_over(recipe):
             seed_generators(device, derive_seed(seed, "dropout", history.epochs))

@@ -17,6 +17,8 @@ from fashionbench.training.batch import Batch
 from fashionbench.training.batches import count_steps, epoch_batches
 from fashionbench.training.cuda_graph import Captured, can_be_captured
 from fashionbench.training.devices import reproducible, synchronize, threads_at_most
+from fashionbench.training.kernels.build import build_engine
+from fashionbench.training.kernels.engine import Engine
 from fashionbench.training.losses import batch_loss
 from fashionbench.training.transfer import rate_factors
 from fashionbench.training.updater import Updater
@@ -31,18 +33,27 @@ ONE_THREADS_WORK = 1_000_000
 class Step:
     """A model's step in training: `differentiate` is its two passes, `updater` does the rest.
 
-    Where it can be, both passes are replayed from a CUDA graph, unless not to be captured.
+    An `engine` for the model computes the passes; else torch does, and where it can be they are
+    replayed from a CUDA graph, unless not to be captured.
     """
 
     def __init__(
-        self, model: nn.Module, recipe: Recipe, steps_an_epoch: int, *, capture: bool = True
+        self,
+        model: nn.Module,
+        recipe: Recipe,
+        steps_an_epoch: int,
+        *,
+        engine: Engine | None = None,
+        capture: bool = True,
     ) -> None:
         parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
         factors = rate_factors(model, recipe)
         self.updater = Updater(parameters, buffers, recipe, steps_an_epoch, factors=factors)
         # No method of this object, which would hold itself then, and its memory for longer.
         self.differentiate: Callable[[Batch], Tensor] = partial(_differentiate, model, self.updater)
-        if capture and can_be_captured(model, self.updater):
+        if engine is not None:
+            self.differentiate = partial(_differentiate_by, engine, recipe)
+        elif capture and can_be_captured(model, self.updater):
             self.differentiate = Captured(self.differentiate, self.updater.parameters)
 
     def __call__(self, batch: Batch) -> Tensor:
@@ -59,6 +70,10 @@ def _differentiate(model: nn.Module, updater: Updater, batch: Batch) -> Tensor:
     loss = batch_loss(logits.float(), batch, updater.recipe)
     updater.differentiate(loss)
     return loss.detach()
+
+
+def _differentiate_by(engine: Engine, recipe: Recipe, batch: Batch) -> Tensor:
+    return engine.differentiate(batch, recipe.label_smoothing)[0]
 
 
 def forward_precision(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any]:
@@ -96,7 +111,10 @@ def warm_up(
     with reproducible(device), threads_at_most(useful_threads(model, recipe)):
         rehearsal = copy_model(model, anew)
         rehearsal.train()
-        step = Step(rehearsal, recipe, count_steps(len(training), recipe), capture=False)
+        threads = torch.get_num_threads()
+        engine = build_engine(rehearsal, training, recipe, threads=threads)
+        steps = count_steps(len(training), recipe)
+        step = Step(rehearsal, recipe, steps, engine=engine, capture=False)
         batches = [*islice(epoch_batches(training, recipe, [0], 0), WARM_UP_STEPS)]
         # The short batch at an epoch's end has kernels of its own to choose.
         short = len(training) % recipe.batch_size or recipe.batch_size

@@ -68,8 +68,11 @@ class Engine:
             raise MemoryError(f"a network's step on {threads} threads")
         weakref.finalize(self, library.team_free, self._team)
         found = [tensor for layer in layers for tensor in _tensors(layer)]
-        tensors = [(place, stacked(tensor)) for place, tensor in enumerate(found) if tensor is not None]
-        parameters = [row for row in tensors if isinstance(row[1], nn.Parameter) or row[1].requires_grad]
+        tensors = [
+            (place, stacked(tensor)) for place, tensor in enumerate(found) if tensor is not None
+        ]
+        learned = [isinstance(tensor, nn.Parameter) for tensor in found if tensor is not None]
+        parameters = [row for row, is_learned in zip(tensors, learned, strict=True) if is_learned]
         self._parameters = [tensor for _, tensor in parameters]
         self._values = _Pointers(members, len(found), tensors)
         self._gradients = _Pointers(members, len(found), parameters)
@@ -83,16 +86,17 @@ class Engine:
     def differentiate(self, batch: Batch, label_smoothing: float = 0) -> Tensor:
         """Return the (M,) mean losses of a batch and put their gradients in place.
 
-        The batch holds the images of one member after another. A model alone has one loss ().
+        The batch holds the images of one member after another.
         """
-        losses = torch.empty((self.members,) if self.members > 1 else ())
+        images, labels = batch.images.contiguous(), batch.labels.contiguous()
+        losses = torch.empty(self.members)
         self._library.team_step(
             self._team,
             self._values.of_tensors(),
             self._gradients.of(map(_gradient, self._parameters)),
-            batch.images.data_ptr(),
-            len(batch.images) // self.members,
-            batch.labels.data_ptr(),
+            images.data_ptr(),
+            len(images) // self.members,
+            labels.data_ptr(),
             None if batch.partners is None else batch.partners.data_ptr(),
             None if batch.shares is None else batch.shares.data_ptr(),
             label_smoothing,
@@ -104,6 +108,7 @@ class Engine:
 
     def answer(self, images: Tensor) -> Tensor:
         """(B, 1, H, W) pixels -> (M, B, K) logits of the models in eval mode."""
+        images = images.contiguous()
         logits = torch.empty(self.members, len(images), self._classes)
         self._library.team_answer(
             self._team,

@@ -6,12 +6,17 @@ Sequentials within Sequentials, or a line a layer with torch.nn.functional.
 
 import math
 import operator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import fx, nn
+
+from fashionbench.core.copies import copy_model
+from fashionbench.core.global_state import generator_states, preserved, silent
+from fashionbench.core.snapshot import plain_state
 
 __all__ = ["CONVOLUTION", "MATRIX", "MEAN", "Layer", "find_layers"]
 
@@ -49,30 +54,41 @@ class Layer:
             (side + 2 * self.padding - self.kernel) // self.stride + 1
             for side in (self.height, self.width)
         )
-        return (self.outputs, height // 2, width // 2) if self.pool else (self.outputs, height, width)
+        return (
+            (self.outputs, height // 2, width // 2) if self.pool else (self.outputs, height, width)
+        )
 
 
 class _NotInARow(Exception):
     """The model is something else than a row of the layers that are known here."""
 
 
-def find_layers(model: nn.Module, height: int, width: int) -> list[Layer] | None:
+def find_layers(
+    model: nn.Module, height: int, width: int, anew: Callable[[], nn.Module] | None = None
+) -> list[Layer] | None:
     """Read a model for (B, 1, height, width) images as a row of layers; None where it is none.
 
     What is found is what the forward pass says in the mode that the model is in. Nothing that a
     person attached to it (hooks, parametrizations, tensors used twice) may be overlooked, so each
-    of these makes it none.
+    of these makes it none, and so does a forward pass that changes what the model holds or draws
+    random numbers: it would no longer be run. A copy is traced; `anew` is copy_model's.
     """
     if any(module.__dict__.get(hooks) for module in model.modules() for hooks in _HOOKS):
         return None
     try:
-        row = _Row((1, height, width))
-        row.read(model, fx.symbolic_trace(model).graph)
+        with preserved(), silent():
+            rehearsal = copy_model(model, anew).train(model.training)
+            before, generators = plain_state(rehearsal), generator_states()
+            graph = fx.symbolic_trace(rehearsal).graph
+            row = _Row(model, (1, height, width))
+            row.read(graph)
+            changed = plain_state(rehearsal) != before or generator_states() != generators
     except Exception:  # whatever a person's own code may raise, given no images to compute with
         return None
-    used = [id(p) for layer in row.layers for m in (layer.module, layer.norm) if m is not None
-            for p in m.parameters()]
-    return row.layers if row.is_whole and len(set(used)) == len(used) else None
+    modules = [module for layer in row.layers for module in (layer.module, layer.norm)]
+    used = [id(p) for module in modules if module is not None for p in module.parameters()]
+    is_plain = not changed and len(set(used)) == len(used)
+    return row.layers if is_plain and row.is_whole else None
 
 
 _HOOKS = (
@@ -87,6 +103,7 @@ _HOOKS = (
 class _Row:
     """The layers read so far, and the shape of what they give."""
 
+    model: nn.Module
     shape: tuple[int, ...]
     layers: list[Layer] = field(default_factory=list)
 
@@ -94,7 +111,7 @@ class _Row:
     def is_whole(self) -> bool:
         return bool(self.layers) and len(self.shape) == 1 and self.layers[-1].kind == MATRIX
 
-    def read(self, model: nn.Module, graph: fx.Graph) -> None:
+    def read(self, graph: fx.Graph) -> None:
         """Take in a graph's nodes; each computes on the one before, or on numbers alone."""
         images, *nodes, output = graph.nodes
         last = images
@@ -105,32 +122,33 @@ class _Row:
                 continue
             if node.args[0] is not last or not numbers.issuperset(node.all_input_nodes[1:]):
                 raise _NotInARow
-            self._add(model, node)
+            self._add(node)
             last = node
         if output.args[0] is not last:
             raise _NotInARow
 
-    def _add(self, model: nn.Module, node: fx.Node) -> None:
+    def _add(self, node: fx.Node) -> None:
         if node.op == "call_module":
-            self._add_module(model.get_submodule(str(node.target)))
+            self._add_module(self.model.get_submodule(str(node.target)))
             return
-        arguments = [*node.args[1:]]
+        arguments: list[Any] = [*node.args[1:]]
+        options: dict[str, Any] = {**node.kwargs}
         match node.target:
             case torch.relu | F.relu | "relu" | "relu_" | torch.relu_:
                 self._relu()
             case torch.flatten | "flatten":
-                self._flatten(*arguments, **node.kwargs)
+                self._flatten(*arguments, **options)
             case "view" | "reshape" | torch.reshape:
                 self._reshape(*arguments)
             case F.max_pool2d | torch.max_pool2d:
-                self._add_module(nn.MaxPool2d(*arguments, **node.kwargs))
+                self._add_module(nn.MaxPool2d(*arguments, **options))
             case F.adaptive_avg_pool2d:
-                self._add_module(nn.AdaptiveAvgPool2d(*arguments, **node.kwargs))
+                self._add_module(nn.AdaptiveAvgPool2d(*arguments, **options))
             case _:
                 raise _NotInARow
 
-    def _add_module(self, module: nn.Module) -> None:
-        kind: Any = type(module)
+    def _add_module(self, module: Any) -> None:
+        kind = type(module)
         if kind is nn.Conv2d:
             self._convolve(module)
         elif kind is nn.Linear:
@@ -166,7 +184,15 @@ class _Row:
             raise _NotInARow
         padding = int(module.padding[0])
         layer = Layer(
-            CONVOLUTION, channels, module.out_channels, height, width, kernel, stride, padding, module
+            CONVOLUTION,
+            channels,
+            module.out_channels,
+            height,
+            width,
+            kernel,
+            stride,
+            padding,
+            module,
         )
         self._append(layer)
 
@@ -239,9 +265,8 @@ class _Row:
 def _is_about_sizes(node: fx.Node) -> bool:
     """Tell whether a node asks for a tensor's sizes, or for one of them."""
     if node.op == "call_method":
-        return node.target == "size"
+        return bool(node.target == "size")
     if node.op == "call_function":
-        return node.target is operator.getitem or (
-            node.target is getattr and node.args[1] == "shape"
-        )
+        asks_for_shape = node.target is getattr and bool(node.args[1] == "shape")
+        return node.target is operator.getitem or asks_for_shape
     return False

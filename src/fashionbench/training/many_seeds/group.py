@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from fashionbench.config.recipe import Recipe
 from fashionbench.training.batch import Batch
+from fashionbench.training.history import Engines
 from fashionbench.training.many_seeds.stack import Stack
 from fashionbench.training.many_seeds.streams import Streams
 
@@ -18,6 +19,9 @@ Strategy = Literal["stacked", "streams"]
 
 class Group(Protocol):
     """M models that are trained together, each as it would be alone."""
+
+    engine: Engines
+    """What computes their passes, known from the first step on."""
 
     def step(self, batch: Batch) -> Tensor:
         """Update every member by its part of a batch of M x B images; return (M,) losses."""

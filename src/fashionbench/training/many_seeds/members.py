@@ -68,6 +68,7 @@ def fit_members(
                 bar.update()
             with group.averaged():
                 for member, of_member in zip(going, torch.stack(losses).T, strict=True):
+                    member.history.engine = group.engine
                     member.finish_epoch(of_member, validation, recipe)
             rows = [k for k, member in enumerate(going) if not member.history.is_over(recipe)]
             group.select(rows)

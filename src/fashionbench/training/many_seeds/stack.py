@@ -5,6 +5,7 @@ Stacking is torch.func's (vmap over functional_call); some layers compute in ano
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -16,6 +17,8 @@ from fashionbench.config.recipe import Recipe
 from fashionbench.core.copies import copy_skeleton
 from fashionbench.training.batch import Batch
 from fashionbench.training.cuda_graph import Captured, can_be_captured
+from fashionbench.training.history import Engines
+from fashionbench.training.kernels.build import build_stacked_engine
 from fashionbench.training.losses import batch_losses
 from fashionbench.training.many_seeds.traced import Tensors, Traced, can_be_traced
 from fashionbench.training.step import forward_precision
@@ -69,6 +72,8 @@ _IN_A_STACK: dict[type[nn.Module], type[nn.Module]] = {
 class Stack:
     """M models as one: every parameter and buffer has a first dimension M."""
 
+    engine: Engines = "torch"
+
     def __init__(self, models: Sequence[nn.Module], recipe: Recipe, steps_an_epoch: int) -> None:
         self.models = list(models)
         self.recipe = recipe
@@ -83,17 +88,32 @@ class Stack:
     def _hold(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> None:
         self.parameters, self.buffers = parameters, buffers
         self.updater = Updater(parameters, buffers, self.recipe, self.steps_an_epoch, stacked=True)
-        self.differentiate: Callable[[Batch], Tensor] = self._differentiate
-        if can_be_captured(self.skeleton, self.updater):
-            self.differentiate = Captured(self._differentiate, self.updater.parameters)
-        elif can_be_traced(self.skeleton, self.updater):
-            self.differentiate = Traced(self._losses, parameters, buffers)
+        self.differentiate: Callable[[Batch], Tensor] = self._begin
 
     def step(self, batch: Batch) -> Tensor:
         """Update every member by its part of the batch; return (M,) losses."""
         losses = self.differentiate(batch)
         self.updater.update()
         return losses
+
+    def _begin(self, batch: Batch) -> Tensor:
+        """Decide by the first batch what computes the passes, and compute them."""
+        stacked = {**self.parameters, **self.buffers}
+        side = (batch.images.shape[2], batch.images.shape[3])
+        threads = torch.get_num_threads()
+        engine = build_stacked_engine(self.models, stacked, self.recipe, side, threads=threads)
+        self.engine = "torch" if engine is None else "kernels"
+        if engine is not None:
+            self.differentiate = partial(
+                engine.differentiate, label_smoothing=self.recipe.label_smoothing
+            )
+        elif can_be_captured(self.skeleton, self.updater):
+            self.differentiate = Captured(self._differentiate, self.updater.parameters)
+        elif can_be_traced(self.skeleton, self.updater):
+            self.differentiate = Traced(self._losses, self.parameters, self.buffers)
+        else:
+            self.differentiate = self._differentiate
+        return self.differentiate(batch)
 
     def _differentiate(self, batch: Batch) -> Tensor:
         """Return (M,) losses. Their sum keeps each member's gradient its own."""

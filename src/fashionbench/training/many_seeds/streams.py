@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from fashionbench.config.recipe import Recipe
 from fashionbench.training.batch import Batch
 from fashionbench.training.cuda_graph import Captured
+from fashionbench.training.history import Engines
 from fashionbench.training.step import Step
 
 __all__ = ["Streams"]
@@ -21,6 +22,8 @@ __all__ = ["Streams"]
 
 class Streams:
     """A Group of models that are trained in place, each by a step of its own."""
+
+    engine: Engines = "torch"
 
     def __init__(self, models: Sequence[nn.Module], recipe: Recipe, steps_an_epoch: int) -> None:
         for model in models:
