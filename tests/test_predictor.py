@@ -276,7 +276,7 @@ def test_paths_and_images_are_taken_and_a_path_is_turned_upright(tmp_path: Path)
     first, second, third = predictor.predict(given)
     assert np.array_equal(first.prepared, second.prepared)
     assert np.array_equal(first.prepared, third.prepared)
-    with pytest.raises(DataError, match="absent.png"):
+    with pytest.raises(DataError, match=r"absent\.png"):
         predictor.predict([tmp_path / "absent.png"])
     with pytest.raises(UsageError, match=r"Give a list of pictures, such as \['shoe.jpg'\]"):
         predictor.predict("shoe.jpg")
