@@ -128,7 +128,7 @@ def test_more_seeds_than_streams_are_several_groups(
         done=lambda _: None,
     )
     found = [together.load_run(job) for job in asked]
-    assert [run.environment["way"] for run in found if run] == [
+    assert [run.environment.way for run in found if run] == [
         "abreast with 2",
         "abreast with 2",
         "abreast with 1",
