@@ -34,6 +34,7 @@ from fashionbench.experiments.whole import lost_by_a_stop, why_unloadable
 from fashionbench.models.build import build_model
 from fashionbench.models.checkpoint import mark_unloadable, save_model
 from fashionbench.models.cost import count_parameters
+from fashionbench.models.facts import ModelFacts
 from fashionbench.models.table import model_entry
 from fashionbench.training.devices import describe_device, resolve_device
 from fashionbench.training.evaluation import calibrate
@@ -97,23 +98,24 @@ def train_in_folder(
             f"Interrupted: {finished} of {job.recipe.epochs} epochs are finished and kept in "
             f"{folder}. {go_on}"
         ) from None
-    facts = {
-        "label": label,
-        "classes": dataset.classes,
-        "parameters": count_parameters(model),
-        "validation_accuracy": _kept_accuracy(trained, job.recipe),
-        "temperature": calibrate(model, dataset.train, job.recipe),
-        "pictures": picture_facts(images.numpy(), dataset.levels),
-        "environment": environment(
+    facts = ModelFacts(
+        job=job,
+        label=label,
+        classes=dataset.classes,
+        parameters=count_parameters(model),
+        validation_accuracy=_kept_accuracy(trained, job.recipe),
+        temperature=calibrate(model, dataset.train, job.recipe),
+        pictures=picture_facts(images.numpy(), dataset.levels),
+        environment=environment(
             {"torch": torch.__version__},
             threads=torch.get_num_threads(),
             device=describe_device(on),
         ),
-    }
+    )
     path = folder / "model.safetensors"
     is_own = model_entry(job.spec).is_own
     remarks = examine_trained(model, images) if is_own and not trained.diverged else {}
-    save_model(model, path, job, facts, None if "random" in remarks else images)
+    save_model(model, path, facts, None if "random" in remarks else images)
     write_atomically(folder / "curve.csv", _csv(trained).encode())
     if is_own and (reason := why_unloadable(model, path, images)):
         mark_unloadable(path, reason)

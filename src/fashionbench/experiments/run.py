@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from fashionbench.core.machine import environment, now
 from fashionbench.core.own_code import told
 from fashionbench.core.snapshot import summary
 from fashionbench.data.datasets import Dataset
-from fashionbench.data.picture_facts import picture_facts
+from fashionbench.data.picture_facts import PictureFacts, picture_facts
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.experiments.gate import Examination, builder, examine, examine_trained
 from fashionbench.experiments.whole import why_unloadable
@@ -33,6 +32,7 @@ from fashionbench.models.checkpoint import (
     save_model,
 )
 from fashionbench.models.cost import count_parameters
+from fashionbench.models.facts import ModelFacts
 from fashionbench.models.identity import identify
 from fashionbench.models.table import model_entry
 from fashionbench.stats.metrics import image_losses, score
@@ -250,23 +250,24 @@ def _recorded(run: _Run, dataset: Dataset, folder: Path, examined: Examination) 
         remarks=examined.remarks,
         dataset_notes=list(dataset.notes),
     )
-    facts = {
-        "label": label,
-        "classes": dataset.classes,
-        "parameters": record.parameters,
-        "test_accuracy": record.scores.accuracy,
-        "temperature": run.test.temperature,
-        "pictures": _pictures(dataset),
-        "environment": record.environment,
-    }
+    facts = ModelFacts(
+        job=job,
+        label=label,
+        classes=dataset.classes,
+        parameters=record.parameters,
+        test_accuracy=record.scores.accuracy,
+        temperature=run.test.temperature,
+        pictures=_pictures(dataset),
+        environment=record.environment,
+    )
     path = checkpoint_path(folder, job, device.type)
     images = None if "random" in record.remarks else dataset.test.images
-    save_model(model, path, job, facts, images)
+    save_model(model, path, facts, images)
     return record
 
 
 @lru_cache(maxsize=1)
-def _pictures(dataset: Dataset) -> dict[str, Any]:
+def _pictures(dataset: Dataset) -> PictureFacts:
     """Sum up the training images once for all runs on them: they may lie on an accelerator."""
     return picture_facts(dataset.train.images.cpu().numpy(), dataset.levels)
 

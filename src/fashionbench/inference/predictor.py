@@ -1,11 +1,11 @@
 """A trained model and people's pictures -> class probabilities, and whether to rely on them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fashionbench.config.recipe import Views
-from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
 from fashionbench.data.fashion_mnist import CLASSES
-from fashionbench.data.picture_facts import levels_of, warn_of_ground
+from fashionbench.data.picture_facts import PictureFacts, warn_of_ground
 from fashionbench.data.picture_reading import Levels
 from fashionbench.errors import StoreError
 from fashionbench.inference.photos import Prepared, prepare, squeeze
@@ -98,13 +97,13 @@ class Predictor:
     """Makes of a picture what the model was trained on."""
     test_views: Views = "one"
     """What the model is shown of each image, as when it was scored."""
-    pictures: Mapping[str, Any] = field(default_factory=dict)
-    """The `picture_facts` of a person's own data set, as far as the checkpoint has them."""
+    pictures: PictureFacts = field(default_factory=PictureFacts)
+    """What is known of the images of a person's own data set."""
 
     @property
     def levels(self) -> Levels | None:
         """What became black and white where pictures of its data set had more than 8 bits."""
-        return levels_of(self.pictures)
+        return self.pictures.levels
 
     def predict(self, pictures: "Sequence[Image]") -> list[Prediction]:
         """Prepare each picture as the data set's are, and classify it.
@@ -167,23 +166,23 @@ def load_predictor(where: Path | None = None) -> Predictor:
     else:
         path = _best_checkpoint(folder)
     model, facts = load_model(path), load_facts(path)
-    if not {"label", "classes"} <= facts.keys():
+    if not facts.label or not facts.classes:
         raise StoreError(f"{path} does not say which classes it tells apart; train again.")
     if not all(parameter.isfinite().all() for parameter in model.parameters()):
         raise StoreError(
             f"The training of {path} diverged, its weights are no numbers; train again with a "
             "lower --lr, or take another model."
         )
-    job = Job.model_validate(facts["job"])
+    job = facts.job
     return Predictor(
         model=model,
-        label=facts["label"],
-        classes=tuple(facts["classes"]),
-        temperature=facts.get("temperature"),
+        label=facts.label,
+        classes=facts.classes,
+        temperature=facts.temperature,
         path=path,
         prepare=squeeze if job.dataset_source else prepare,
         test_views=job.recipe.test_views,
-        pictures=facts.get("pictures", {}) if job.dataset_source else {},
+        pictures=facts.pictures if job.dataset_source else PictureFacts(),
     )
 
 

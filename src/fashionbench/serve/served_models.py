@@ -106,9 +106,9 @@ def _show(predictor: Predictor) -> Shown:
     return Shown(
         name=predictor.label,
         predictor=predictor,
-        job=Job.model_validate(facts["job"]),
-        parameters=facts["parameters"],
-        test_accuracy=facts.get("test_accuracy"),
+        job=facts.job,
+        parameters=facts.parameters,
+        test_accuracy=facts.test_accuracy,
     )
 
 
