@@ -11,9 +11,8 @@ dataset = sys.argv[1] if len(sys.argv) > 1 else "fashion-mnist"
 
 # Everything in one call; finished runs are kept in the folder and not run again.
 result = fb.compare(["v0", "v1", "v2"], seeds=2, dataset=dataset, out=f"runs/example-{dataset}")
-for entry in result.document["entries"]:
-    accuracy = entry["accuracy"]
-    print(f"{entry['label']}: {accuracy['mean']:.1%}, sd {accuracy['sd']:.1%}")
+for entry in result.document.entries:
+    print(f"{entry.label}: {entry.accuracy.mean:.1%}, sd {entry.accuracy.sd:.1%}")
 
 # The same by hand: one model, one recipe, one seed.
 data = fb.load_data(dataset)

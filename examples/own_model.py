@@ -31,5 +31,5 @@ class MyNet(nn.Module):
 if __name__ == "__main__":
     dataset = sys.argv[1] if len(sys.argv) > 1 else "fashion-mnist"
     result = fb.compare([MyNet, "mlp"], seeds=3, dataset=dataset, out=f"runs/own-{dataset}")
-    for pair in result.document["pairs"]:
-        print(pair["a"], "against", pair["b"] + ":", pair["in_words"])
+    for pair in result.pairs:
+        print(f"{pair.a} against {pair.b}: {pair.verdict}")

@@ -52,7 +52,7 @@ def study(model: str, flags: Any) -> dict[str, Any]:
     result = fb.compare(
         [model], seeds=flags.seeds, recipes=recipes, data_dir=flags.data, out=folder
     )
-    document = result.document
+    document = result.document.model_dump()
     gains = {
         pair.second.recipe: {
             "mean": -pair.found.difference,

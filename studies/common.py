@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 import fashionbench as fb
 from fashionbench.data.datasets import Dataset
-from fashionbench.report.terminal import counted
+from fashionbench.report.numbers import pluralize
 from fashionbench.training.devices import describe_device
 from fashionbench.training.many_seeds.members import fit_members
 from fashionbench.training.many_seeds.trial import why_not_stackable
@@ -74,7 +74,7 @@ def how(document: Mapping[str, Any]) -> str:
     """The command, the machine and the versions of a study, as a paragraph."""
     given = ["DIR" if Path(argument).is_dir() else argument for argument in sys.argv[1:]]
     command = shlex.join(["python", f"studies/{Path(sys.argv[0]).name}", *given])
-    on = [document["processor"], counted(document["threads"], "thread")]
+    on = [document["processor"], pluralize(document["threads"], "thread")]
     if document["device"] != "cpu":
         on.insert(0, describe_device(torch.device(document["device"])))
     return f"Made by `{command}` on {', '.join(on)}, torch {document['versions']['torch']}."

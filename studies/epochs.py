@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 import fashionbench as fb
 from fashionbench.report.entries import Entry
-from fashionbench.stats.difference import summarize
+from fashionbench.stats.intervals import summarize
 
 SEEDS = {"v0": 20, "mlp": 20, "v2": 5}
 PATIENCE = 5
@@ -35,7 +35,7 @@ def study(model: str, epochs: int, data: Path | None, out: Path) -> dict[str, An
     )
     first, second = result.entries
     (pair,) = result.pairs
-    document = result.document
+    document = result.document.model_dump()
     losses, accuracies = curves(first)
     return {
         "model": model,

@@ -90,7 +90,7 @@ def study(model: str, tuning: Tuning, data: Path | None, out: Path) -> dict[str,
         if best in names:
             names.remove(best)
             words[names[0]] = pair.verdict.word
-    document = result.document
+    document = result.document.model_dump()
     return {
         "model": model,
         "label": document["entries"][0]["label"],

@@ -64,7 +64,7 @@ def study(model: str, images: int, flags: Any) -> dict[str, Any]:
         )
         for name, recipe in zip(names, recipes(images), strict=True)
     ]
-    documents = [result.document for result in results]
+    documents = [result.document.model_dump() for result in results]
     labels = results[0].test_set.labels
     gain = difference(*(result.entries[0].correct(labels) for result in reversed(results)))
     return {

@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 import fashionbench as fb
 from fashionbench.core.logits import infer
 from fashionbench.models.checkpoint import checkpoint_path
-from fashionbench.stats.difference import difference, summarize
+from fashionbench.stats.difference import difference
+from fashionbench.stats.intervals import summarize
 
 WIDTHS = (10, 32, 128)
 DEAD = 0.9
@@ -29,7 +30,7 @@ def study(width: int, seeds: int, data: Path | None, out: Path) -> dict[str, Any
     """The figures of one width."""
     models = [f"{name}:hidden_units={width}" for name in ("v1", "mlp")]
     result = fb.compare(models, seeds=seeds, data_dir=data, out=out, parallel="stacked")
-    v1, mlp = result.entries
+    document, (v1, mlp) = result.document.model_dump(), result.entries
     images, labels = fb.load_data(root=data).test.images, result.test_set.labels
     zero = [
         infer(fb.load_model(checkpoint_path(out, run.job, run.device)), images) == 0
@@ -56,9 +57,7 @@ def study(width: int, seeds: int, data: Path | None, out: Path) -> dict[str, Any
         "middling": float(
             np.mean((np.array(of_own_class) > 0.1) & (np.array(of_own_class) < DEAD))
         ),
-        "document": {
-            key: result.document[key] for key in ("processor", "threads", "versions", "device")
-        },
+        "document": {key: document[key] for key in ("processor", "threads", "versions", "device")},
     }
 
 

@@ -20,7 +20,6 @@ import fashionbench as fb
 from fashionbench.core.files import slug
 from fashionbench.core.logits import infer
 from fashionbench.report.plots import COSTS, draw_pareto
-from fashionbench.report.result import Result
 from fashionbench.training.devices import resolve_device
 
 RECORD = DOCS / "results" / "zoo.json"
@@ -95,9 +94,10 @@ def recipe_of(model: str, epochs: int, device: str) -> fb.Recipe:
     return recipe.renamed("zoo")
 
 
-def figures(result: Result) -> dict[str, Any]:
+def figures(result: fb.Result) -> dict[str, Any]:
     """What is told of one model."""
-    (entry,), (finished,) = result.document["entries"], result.entries
+    document, (finished,) = result.document.model_dump(), result.entries
+    (entry,) = document["entries"]
     recipe = finished.runs[0].job.recipe
     kept = ("model", "label", "parameters", "flops_per_image", "accuracy", "loss", "train_seconds")
     return {
@@ -106,8 +106,8 @@ def figures(result: Result) -> dict[str, Any]:
         "test_views": recipe.test_views,
         "epochs": recipe.epochs,
         "accuracies": finished.accuracies,
-        "device": result.document["device"],
-        "made": how(result.document),
+        "device": document["device"],
+        "made": how(document),
     }
 
 

@@ -20,8 +20,8 @@ import fashionbench as fb
 from fashionbench.errors import DataError
 from fashionbench.experiments.comparison import run_study
 from fashionbench.experiments.planning import plan
+from fashionbench.experiments.result import Result
 from fashionbench.experiments.run import run_job
-from fashionbench.report.result import Result
 from fashionbench.stats.metrics import score
 from fashionbench.store.run_store import RunStore
 
@@ -36,19 +36,19 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
 
 def test_every_model_runs_from_every_seed(result: Result) -> None:
     document = result.document
-    assert [entry["model"] for entry in document["entries"]] == ["v0", "mlp"]
-    assert document["seeds"] == [0, 1]
-    for entry in document["entries"]:
-        assert [run["seed"] for run in entry["runs"]] == [0, 1]
-        assert entry["accuracy"]["n"] == 2
-        assert entry["accuracy"]["mean"] > 0.3  # ten classes: chance is 0.1
-        assert all(run["train_seconds"] > 0 for run in entry["runs"])
-    assert [(pair["a"], pair["b"]) for pair in document["pairs"]] == [("v0", "mlp")]
+    assert [entry.model for entry in document.entries] == ["v0", "mlp"]
+    assert document.seeds == [0, 1]
+    for entry in document.entries:
+        assert [run.seed for run in entry.runs] == [0, 1]
+        assert entry.accuracy.n == 2
+        assert entry.accuracy.mean > 0.3  # ten classes: chance is 0.1
+        assert all(run.train_seconds > 0 for run in entry.runs)
+    assert [(pair.a, pair.b) for pair in document.pairs] == [("v0", "mlp")]
 
 
 def test_the_report_is_written_beside_the_runs(result: Result) -> None:
     document = json.loads((result.folder / "results.json").read_text("utf-8"))
-    assert document == json.loads(json.dumps(result.document))
+    assert document == result.document.model_dump(mode="json")
     with (result.folder / "results.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 4
     assert "Silhouettes" in (result.folder / "report.html").read_text("utf-8")
@@ -116,9 +116,9 @@ def test_runs_that_fail_are_recorded_as_what_they_are(tmp_path: Path) -> None:
     assert (collapsed.outcome, collapsed.dead_classes) == ("collapsed", [0, 1, 2, *range(4, 10)])
     assert (diverged.outcome, ok.outcome) == ("diverged", "ok")
     assert collapsed.scores.accuracy == 0.1
-    summary = result.document["entries"][1]
-    assert (summary["loss"]["mean"], summary["loss"]["n"]) == (None, 0)
-    assert summary["runs"][0]["loss"] is None
+    summary = result.document.entries[1]
+    assert (summary.loss.mean, summary.loss.n) == (None, 0)
+    assert summary.runs[0].loss is None
     assert [w for w in result.warnings if "Constant: 1 of 1 runs collapsed" in w]
     assert [w for w in result.warnings if "Diverging: 1 of 1 runs diverged" in w]
 
@@ -161,7 +161,7 @@ def test_seeds_are_added_until_every_pair_is_decided(tmp_path: Path) -> None:
     options = OPTIONS | {"until": 0.5, "seeds": 2, "out": tmp_path}
     result = fb.compare(["v0", "mlp"], **options)
     assert len(result.study.seeds) > 2, "two seeds cannot exclude anything"
-    assert all(pair["verdict"] != "cannot tell" for pair in result.document["pairs"])
+    assert all(pair.verdict != "cannot tell" for pair in result.document.pairs)
 
 
 def test_adding_seeds_ends_at_the_most(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_recipes_are_called_what_they_are_called_now(tmp_path: Path) -> None:
             out=tmp_path / "runs",
             **OPTIONS,
         )
-        assert found.document["entries"][0]["recipe"] == f"{name} epochs=1"
+        assert found.document.entries[0].recipe == f"{name} epochs=1"
         assert len(list((tmp_path / "runs" / "checkpoints").glob("*.safetensors"))) == 1
     assert "% of the test images, 1 seeds" in repr(found)
 

@@ -11,23 +11,23 @@ from factories import LABELS, make_result
 def test_the_summary_is_of_the_runs(tmp_path: Path) -> None:
     result = make_result(tmp_path, seeds=4)
     entry = result.entries[1]
-    summary = entry.summary(LABELS.astype(np.uint8))
+    summary = entry.summary(result.test_set)
     accuracies = [float(np.mean(run.predicted == LABELS)) for run in entry.runs]
-    assert summary["accuracy"]["mean"] == pytest.approx(np.mean(accuracies))
-    assert summary["accuracy"]["sd"] == pytest.approx(np.std(accuracies, ddof=1))
-    assert [run["accuracy"] for run in summary["runs"]] == pytest.approx(accuracies)
-    assert [run["seed"] for run in summary["runs"]] == [0, 1, 2, 3]
+    assert summary.accuracy.mean == pytest.approx(np.mean(accuracies))
+    assert summary.accuracy.sd == pytest.approx(np.std(accuracies, ddof=1))
+    assert [run.accuracy for run in summary.runs] == pytest.approx(accuracies)
+    assert [run.seed for run in summary.runs] == [0, 1, 2, 3]
 
 
 def test_alike_are_runs_that_answer_alike_and_starts_that_are_known(tmp_path: Path) -> None:
     entry = make_result(tmp_path).entries[0]
     assert not entry.runs_alike
-    assert not entry.starts_alike
+    assert not entry.same_first_weights
     same = replace(entry, runs=(entry.runs[0],) * 3)
     assert same.runs_alike
     starts = [
         replace(run, first_weights=start) for run, start in zip(entry.runs, "aab", strict=True)
     ]
-    assert not replace(entry, runs=tuple(starts)).starts_alike
-    assert replace(entry, runs=tuple(starts[:2])).starts_alike
-    assert not replace(entry, runs=tuple(starts[:1])).starts_alike
+    assert not replace(entry, runs=tuple(starts)).same_first_weights
+    assert replace(entry, runs=tuple(starts[:2])).same_first_weights
+    assert not replace(entry, runs=tuple(starts[:1])).same_first_weights

@@ -17,11 +17,11 @@ from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job
 from fashionbench.data.datasets import Dataset
 from fashionbench.errors import StoreError, UsageError
+from fashionbench.experiments.result import load_result
 from fashionbench.inference.export import FORMATS, export_model
 from fashionbench.models.checkpoint import checkpoint_path, load_model, save_model
 from fashionbench.models.facts import ModelFacts
 from fashionbench.models.identity import identify
-from fashionbench.report.result import load_result
 
 pytest.importorskip("onnxruntime", reason="needs the extra export")
 

@@ -5,14 +5,12 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 from factories import make_result
 
-from fashionbench.errors import UsageError
-from fashionbench.report.page import FIGURES, draw_figure, notebook_html, write_report
-from fashionbench.report.result import Result
+from fashionbench.experiments.result import Result
+from fashionbench.report.page import FIGURES, notebook_html, write_report
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +104,7 @@ def test_the_numbers_are_those_of_the_records(result: Result) -> None:
         raise AssertionError(f"{constant} is no JSON")
 
     text = read(result, "results.json")
-    assert json.loads(text, parse_constant=refuse) == json.loads(json.dumps(result.document))
+    assert json.loads(text, parse_constant=refuse) == result.document.model_dump(mode="json")
     rows = list(csv.DictReader(read(result, "results.csv").splitlines()))
     runs = [run for entry in result.entries for run in entry.runs]
     for row, run in zip(rows, runs, strict=True):
@@ -135,24 +133,6 @@ def test_unusual_comparisons_are_drawn_too(options: dict[str, object], tmp_path:
     page = read(result, "report.html")
     assert "nan" not in re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL).lower()
     assert "<svg" in notebook_html(result)
-
-
-def test_the_first_sentence_names_the_best_and_how_far_it_is_ahead(tmp_path: Path) -> None:
-    def lead(name: str, **options: Any) -> str:
-        result = make_result(tmp_path / name, **options)
-        write_report(result)
-        (found,) = re.findall(r'class="lead">(.*?)</p>', read(result, "report.html"))
-        return str(found)
-
-    models = lead("models")
-    assert models.startswith("Model&lt;v2&gt; gets ")
-    assert "points more than Model&lt;v1&gt;" in models
-    recipes = lead("recipes", models=("v2",), epochs=(1, 2))
-    best, other = ("seed epochs=1", "seed epochs=2")
-    if f"by recipe {best} gets" not in recipes:
-        best, other = other, best
-    assert f"Model&lt;v2&gt; by recipe {best} gets " in recipes
-    assert f"points more than by {other}" in recipes
 
 
 def test_who_beats_whom_is_the_part_of_all_pairs_of_runs(result: Result, tmp_path: Path) -> None:
@@ -192,28 +172,3 @@ def test_a_diverged_model_is_said_to_have_diverged(diverged: Result) -> None:
         text = read(diverged, name)
         assert "3 of 3 runs diverged" in text
         assert "nan" not in re.sub(r"<svg.*?</svg>", "", text, flags=re.DOTALL).lower()
-
-
-def test_an_unknown_figure_is_refused(result: Result) -> None:
-    with pytest.raises(UsageError, match=r"'curve'; there are accuracies, curves"):
-        draw_figure(result, "curve")
-
-
-def test_long_names_leave_room_for_the_plots(tmp_path: Path) -> None:
-    weights = f"{'/a/folder/far/away' * 5}/resnet20.th"
-    models = (f"resnet20:mean=0.449:sd=0.226:weights={weights}", "my/nets/net.py:MyNet:width=64")
-    result = make_result(tmp_path, models=models)
-    for name in FIGURES:
-        # Raises what matplotlib warns of.
-        draw_figure(result, name).savefig(tmp_path / "figure.png")
-
-    def shown(result: Result) -> list[str]:
-        axes = draw_figure(result, "accuracies").axes[0]
-        return [label.get_text() for label in axes.get_yticklabels()]
-
-    assert shown(result) == [
-        "resnet20:mean=0.449:\nsd=0.226:\nweights=resnet20.th",
-        "net.py:MyNet:width=64",
-    ]
-    twins = make_result(tmp_path / "twins", models=("a/net.py:MyNet", "b/net.py:MyNet"))
-    assert shown(twins) == ["a/net.py:MyNet", "b/net.py:MyNet"]

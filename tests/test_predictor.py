@@ -25,6 +25,7 @@ from fashionbench.data.datasets import hold_out, load_data
 from fashionbench.data.fashion_mnist import CLASSES
 from fashionbench.errors import StoreError
 from fashionbench.experiments.planning import plan
+from fashionbench.experiments.result import load_result
 from fashionbench.experiments.resume import train_in_folder
 from fashionbench.inference.photos import load_picture, prepare
 from fashionbench.inference.predictor import (
@@ -38,7 +39,6 @@ from fashionbench.inference.predictor import (
     newest_run_folder,
 )
 from fashionbench.models.checkpoint import checkpoint_path, load_facts
-from fashionbench.report.result import load_result
 from fashionbench.serve.answers import answer_picture
 from fashionbench.serve.served_models import Gallery, Shown
 from fashionbench.stats.metrics import score

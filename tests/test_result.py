@@ -1,232 +1,95 @@
-"""What follows from records: summaries, pairs and warnings."""
+"""A result in a person's hands: its models, its predictions, and how it shows itself."""
 
-from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from factories import make_result
-from scipy import stats as scipy_stats
+import torch
+from factories import CLASSES, make_result
 
-from fashionbench.config.recipe import load_recipe
-from fashionbench.errors import StoreError
-from fashionbench.report.entries import Entry
-from fashionbench.report.page import write_report
-from fashionbench.report.result import load_result
-from fashionbench.report.terminal import text_table
-from fashionbench.stats.difference import confidence_sequence, difference, holm, seeds_needed
-from fashionbench.store.run_store import RunStore
+import fashionbench as fb
+from fashionbench.errors import UsageError
+from fashionbench.experiments.result import Result, load_result
 
 
-def test_pairs_are_all_pairs_and_their_differences_those_of_the_means(tmp_path: Path) -> None:
-    document = make_result(tmp_path).document
-    means = {entry["model"]: entry["accuracy"]["mean"] for entry in document["entries"]}
-    models = [*means]
-    expected = [(a, b) for i, a in enumerate(models) for b in models[i + 1 :]]
-    assert [(pair["a"], pair["b"]) for pair in document["pairs"]] == expected
-    for pair in document["pairs"]:
-        assert pair["difference"] == pytest.approx(means[pair["a"]] - means[pair["b"]])
-        assert pair["n"] == 3
-        assert pair["low"] < pair["difference"] < pair["high"]
-        assert (pair["verdict"] in ("better", "worse")) == (pair["p_value"] < 0.05)
+@pytest.fixture(scope="module")
+def trained(run_folder: Path) -> Result:
+    """v0 and mlp, trained for one epoch from seed 0."""
+    return load_result(run_folder)
 
 
-def test_what_is_said_of_pairs_holds_for_all_of_them_together(tmp_path: Path) -> None:
+def test_a_model_is_the_one_that_was_trained(trained: Result) -> None:
+    images = torch.from_numpy(trained.test_set.images[:, None] / 255).float()
+    for entry in trained.entries:
+        model = trained.load_model(entry.model, seed=0)
+        assert type(model).__name__ == entry.label
+        with torch.inference_mode():
+            predicted = model(images).argmax(dim=1).numpy()
+        np.testing.assert_array_equal(predicted, entry.runs[0].predicted)
+
+
+def test_predictions_give_the_recorded_scores(tmp_path: Path) -> None:
     result = make_result(tmp_path)
-    tests = [
-        scipy_stats.ttest_rel(pair.first.accuracies, pair.second.accuracies)
-        for pair in result.pairs
-    ]
-    for pair, test in zip(result.pairs, tests, strict=True):
-        # Holm's definition for three p-values.
-        steps = [(3 - rank) * p for rank, p in enumerate(sorted(t.pvalue for t in tests))]
-        rank = sum(other.pvalue < test.pvalue for other in tests)
-        assert pair.found.p_value == pytest.approx(min(1, max(steps[: rank + 1])))
-        ends = test.confidence_interval(1 - 0.05 / 3)
-        assert pair.found.limit == pytest.approx(max(-ends.low, ends.high))
-    labels = result.test_set.labels
-    alone = [difference(p.first.correct(labels), p.second.correct(labels)) for p in result.pairs]
-    beyond = [pair.found.p_value_beyond for pair in result.pairs]
-    assert beyond == holm([found.p_value_beyond for found in alone])
+    for entry in result.entries:
+        predictions = result.predictions(entry.model)
+        assert predictions.seeds == (0, 1, 2)
+        right = predictions.labels == result.test_set.labels
+        assert right.mean(axis=1) == pytest.approx(entry.accuracies)
+        losses = [run.scores.loss for run in entry.runs]
+        assert predictions.losses.mean(axis=1) == pytest.approx(losses)
 
 
-def test_seeds_added_after_looking_are_judged_and_promised_so(tmp_path: Path) -> None:
-    result = make_result(tmp_path, models=("v0",), seeds=5)
-    (entry,) = result.entries
-    predicted = [run.predicted for run in entry.runs]
-
-    def turned(by: int) -> Entry:
-        """The same runs, each under another one's seed."""
-        moved = zip(entry.runs, predicted[by:] + predicted[:by], strict=True)
-        return replace(entry, runs=tuple(replace(run, predicted=other) for run, other in moved))
-
-    study = result.study.model_copy(update={"until": 0.01})
-    for pair in replace(result, study=study, entries=tuple(map(turned, range(3)))).pairs:
-        assert pair.found.difference == pytest.approx(0)
-        assert pair.found.seeds_high == pytest.approx(confidence_sequence(5, pair.found.sd))
-        needed = seeds_needed(0.01, pair.found.sd, 0.05 / 3, sequential=True)
-        assert pair.verdict.seeds == needed
+def test_a_row_goes_by_the_names_of_the_table(tmp_path: Path) -> None:
+    models = ("nets/my.py:Net", "v0")
+    result = make_result(tmp_path, models=models, epochs=(1, 2))
+    for model in ("nets/my.py:Net", "my.py:Net"):
+        entry = result.find_entry(model, "seed epochs=2")
+        assert (entry.model, entry.recipe) == ("nets/my.py:Net", "seed epochs=2")
 
 
-def test_times_of_different_machines_are_told(tmp_path: Path) -> None:
+def test_what_is_not_in_it_is_refused_with_what_is(tmp_path: Path) -> None:
+    result = make_result(tmp_path, models=("v0", "mlp"))
+    with pytest.raises(UsageError, match=r"no model 'v9' .*; there are v0, mlp\."):
+        result.predictions("v9")
+    with pytest.raises(UsageError, match=r"no recipe 'slow' of v0 .*; there are seed\."):
+        result.load_model("v0", seed=0, recipe="slow")
+    with pytest.raises(UsageError, match=r"v0 has no finished run of seed 7; there are 0, 1, 2\."):
+        result.load_model("v0", seed=7)
+    several = make_result(tmp_path / "several", epochs=(1, 2))
+    with pytest.raises(UsageError, match=r"by 2 recipes; .* there are seed epochs=1, seed"):
+        several.predictions("v0")
+
+
+def test_a_frame_has_a_row_for_each_run(tmp_path: Path) -> None:
     result = make_result(tmp_path)
-    first, *others = result.entries[0].runs
-
-    def warned(environment: dict[str, str], seconds: float | None) -> list[str]:
-        moved = replace(first, environment=first.environment | environment, train_seconds=seconds)
-        entries = (replace(result.entries[0], runs=(moved, *others)), *result.entries[1:])
-        return [text for text in replace(result, entries=entries).warnings if "machines" in text]
-
-    assert warned({}, 1.0) == []
-    (told,) = warned({"processor": "Another processor"}, 1.0)
-    assert "A processor, cpu" in told
-    assert "Another processor, cpu" in told
-    assert len(warned({"device": "A GPU"}, 1.0)) == 1
-    assert warned({"processor": "Another processor"}, None) == [], "it took no time there"
+    frame = result.to_pandas()
+    runs = [run for entry in result.entries for run in entry.runs]
+    assert [*frame["seed"]] == [run.job.seed for run in runs]
+    assert [*frame["accuracy"]] == [run.scores.accuracy for run in runs]
+    assert [*frame["model"]] == [run.job.model for run in runs]
 
 
-def test_what_a_reader_must_know_is_told(tmp_path: Path) -> None:
+def test_a_figure_is_the_reports(tmp_path: Path) -> None:
     result = make_result(tmp_path)
-    (first, *others), *entries = (entry.runs for entry in result.entries)
-
-    def warned(**changes: object) -> str:
-        changed = replace(result.entries[0], runs=(replace(first, **changes), *others))
-        return "\n".join(replace(result, entries=(changed, *result.entries[1:])).warnings)
-
-    assert entries
-    before = "\n".join(result.warnings)
-    for told, changes in {
-        "under different conditions: cpu, torch 2.11.0; cuda, torch 2.11.0": {"device": "cuda"},
-        "different numbers of threads: 2; 4": {"environment": first.environment | {"threads": 4}},
-        "1 of 3 runs never predict some class (left out by one or more: class c)": {
-            "dead_classes": [2]
-        },
-        "1 of 3 runs collapsed (one class is predicted": {"outcome": "collapsed"},
-    }.items():
-        assert told in warned(**changes)
-        assert told not in before
+    (panel,) = result.figure("classes").axes
+    assert [label.get_text() for label in panel.get_yticklabels()] == [*CLASSES]
 
 
-def test_a_folder_without_finished_runs_says_so(tmp_path: Path) -> None:
-    store = RunStore(tmp_path, create=True)
-    with pytest.raises(StoreError, match="no comparison yet"):
-        load_result(tmp_path)
-    study = make_result(tmp_path / "other").study
-    store.save_study(study, "fashionbench compare")
-    with pytest.raises(StoreError, match="go on with: fashionbench compare"):
-        load_result(tmp_path)
+def test_a_notebook_shows_table_and_plots(tmp_path: Path) -> None:
+    shown = make_result(tmp_path)._repr_html_()
+    assert shown.count("<svg") == 2
+    assert "Model&lt;v0&gt;" in shown
 
 
-def test_a_report_counts_as_written_until_it_says_something_else(tmp_path: Path) -> None:
+def test_what_is_printed_in_a_shell_is_short(tmp_path: Path) -> None:
     result = make_result(tmp_path)
-    assert not result.is_reported
-    for path in write_report(result):
-        assert result.is_reported
-        path.unlink()
-        assert not result.is_reported
-        write_report(result)
-    assert not replace(result, command="fashionbench compare --seeds 3").is_reported
-    (tmp_path / "results.json").write_bytes(b"\xff")
-    assert not result.is_reported
+    for shown in (result, result.entries[0], result.pairs[0], result.entries[0].runs[0]):
+        assert len(repr(shown)) < 300, type(shown)
+    assert "v0" in repr(result.entries[0])
+    assert "v1" in repr(result.pairs[0])
 
 
-def test_pairs_rest_on_the_seeds_that_both_have_finished(tmp_path: Path) -> None:
+def test_a_result_is_had_from_its_folder(tmp_path: Path) -> None:
     result = make_result(tmp_path)
-    one, other = result.entries[:2]
-    unlike = (replace(one, runs=one.runs[:2]), replace(other, runs=other.runs[1:]))
-    partial = replace(result, entries=unlike)
-    [pair] = partial.document["pairs"]
-    assert pair["n"] == 1
-    gap = one.runs[1].scores.accuracy - other.runs[1].scores.accuracy
-    assert pair["difference"] == pytest.approx(gap)
-
-
-def test_entries_without_a_seed_in_common_are_no_pair(tmp_path: Path) -> None:
-    result = make_result(tmp_path)
-    one, other, third = result.entries
-    unlike = (replace(one, runs=one.runs[:1]), replace(other, runs=other.runs[1:]), third)
-    partial = replace(result, entries=unlike)
-    names = {frozenset((pair["a"], pair["b"])) for pair in partial.document["pairs"]}
-    assert frozenset((one.model, other.model)) not in names
-    assert len(names) == 2
-    alone = replace(result, entries=unlike[:2])
-    write_report(alone)
-    text_table(alone)
-    assert alone.document["pairs"] == []
-
-
-def test_one_run_each_is_compared_by_mcnemar_and_nothing_is_claimed(tmp_path: Path) -> None:
-    result = make_result(tmp_path, seeds=1)
-    for pair in result.document["pairs"]:
-        assert pair["verdict"] == "cannot tell"
-        assert (pair["p_value"], pair["low"], pair["seeds_needed"]) == (None, None, None)
-        assert 0 <= pair["mcnemar_p_value"] <= 1
-    assert any("McNemar" in warning for warning in result.warnings)
-
-
-def test_runs_that_were_not_alone_have_no_training_time(tmp_path: Path) -> None:
-    result = make_result(tmp_path)
-    shared = [replace(run, train_seconds=None) for run in result.entries[0].runs[1:]]
-    entry = replace(result.entries[0], runs=(result.entries[0].runs[0], *shared))
-    seconds = entry.summary(result.test_set.labels)["train_seconds"]
-    assert (seconds["n"], seconds["sd"]) == (1, None)
-    assert seconds["mean"] == seconds["median"] == entry.runs[0].train_seconds
-    other = replace(result, entries=(entry, result.entries[1]))
-    assert other.document["pairs"][0]["time_ratio"] is None
-    assert result.document["pairs"][0]["time_ratio"]["ratio"] > 0
-
-
-def test_runs_that_are_not_finished_are_counted_and_not_passed_over(tmp_path: Path) -> None:
-    whole = make_result(tmp_path, models=("v0", "mlp"), seeds=3)
-    assert not any("finished" in warning for warning in whole.warnings)
-    one = replace(whole.entries[0], runs=whole.entries[0].runs[:2])
-    stopped = replace(whole, entries=(one,))
-    assert stopped.warnings[0].startswith("Only 2 of the 6 runs are finished. To go on: ")
-    assert whole.command in stopped.warnings[0]
-
-
-def test_an_own_models_folders_are_in_its_name_only_where_they_tell_it_apart(
-    tmp_path: Path,
-) -> None:
-    result = make_result(tmp_path, models=("v0", "mlp"), seeds=2)
-
-    def named(*models: str) -> list[str]:
-        entries = [
-            replace(
-                entry,
-                runs=tuple(
-                    replace(run, job=run.job.model_copy(update={"model": model}))
-                    for run in entry.runs
-                ),
-            )
-            for entry, model in zip(result.entries, models, strict=True)
-        ]
-        study = result.study.model_copy(update={"models": models})
-        renamed = replace(result, study=study, entries=tuple(entries))
-        return [renamed.name(entry) for entry in entries]
-
-    assert named("/home/me/net.py:Net:width=8", "timm/resnet18") == [
-        "net.py:Net:width=8",
-        "timm/resnet18",
-    ]
-    assert named(r"C:\\nets\\net.py:Net", "v0:weights=a/b/w.th") == [
-        "net.py:Net",
-        "v0:weights=w.th",
-    ]
-    assert named("a/net.py:Net", "b/net.py:Net") == ["a/net.py:Net", "b/net.py:Net"]
-
-
-def test_a_probe_on_random_weights_is_told(tmp_path: Path) -> None:
-    result = make_result(tmp_path, models=("v0",), seeds=2)
-    (entry,) = result.entries
-
-    def probed(**job: str) -> list[str]:
-        recipe = load_recipe("transfer")
-        runs = [
-            replace(run, job=run.job.model_copy(update={"recipe": recipe, **job}))
-            for run in entry.runs
-        ]
-        return replace(result, entries=(replace(entry, runs=tuple(runs)),)).warnings
-
-    assert any("had random weights; give trained ones with --weights" in w for w in probed())
-    for begun in ({"model_source": "+abc"}, {"model": "timm/resnet18"}):
-        assert not any("random weights" in warning for warning in probed(**begun))
+    assert isinstance(fb.load_result(str(tmp_path)), fb.Result)
+    assert fb.load_result(tmp_path).document == result.document

@@ -12,7 +12,7 @@ import pytest
 from factories import make_record, make_result
 
 from fashionbench.errors import StoreError
-from fashionbench.report.result import load_result
+from fashionbench.experiments.result import load_result
 from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore
 

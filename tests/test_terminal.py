@@ -4,23 +4,13 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from factories import make_result
 from rich.console import Console
 
-from fashionbench.report.result import Result
-from fashionbench.report.terminal import (
-    MANY_PAIRS,
-    interval,
-    pair_table,
-    percent,
-    points,
-    seconds,
-    seconds_range,
-    si,
-    text_table,
-)
+from fashionbench.experiments.result import Result
+from fashionbench.report.numbers import format_interval
+from fashionbench.report.terminal import MANY_PAIRS, pair_table, text_table
 
 
 def printed(result: Result) -> list[list[str]]:
@@ -34,15 +24,15 @@ def printed(result: Result) -> list[list[str]]:
 def test_a_row_says_what_the_document_says(tmp_path: Path) -> None:
     result = make_result(tmp_path)
     rows = printed(result)
-    for row, entry in zip(rows, result.document["entries"], strict=True):
-        accuracy = entry["accuracy"]
-        assert row[0] == entry["label"]
-        assert float(row[1]) == pytest.approx(100 * accuracy["mean"], abs=0.005)
-        half = (accuracy["high"] - accuracy["low"]) / 2
+    for row, entry in zip(rows, result.document.entries, strict=True):
+        accuracy = entry.accuracy
+        assert row[0] == entry.label
+        assert float(row[1]) == pytest.approx(100 * accuracy.mean, abs=0.005)
+        half = (accuracy.high - accuracy.low) / 2
         assert float(row[2]) == pytest.approx(100 * half, abs=0.005)
-        assert float(row[3]) == pytest.approx(100 * accuracy["sd"], abs=0.005)
-        assert float(row[4]) == pytest.approx(entry["loss"]["mean"], abs=0.0005)
-        assert int(row[-1]) == accuracy["n"]
+        assert float(row[3]) == pytest.approx(100 * accuracy.sd, abs=0.005)
+        assert float(row[4]) == pytest.approx(entry.loss.mean, abs=0.0005)
+        assert int(row[-1]) == accuracy.n
 
 
 @pytest.mark.parametrize("validated", [False, True])
@@ -89,39 +79,10 @@ def test_what_all_recipes_were_given_stands_above_the_table_once(tmp_path: Path)
     assert {str(cell) for cell in table.columns[1].cells} == {"seed epochs=1", "seed epochs=2"}
 
 
-def test_large_numbers_have_three_digits() -> None:
-    assert [si(n) for n in (950, 15_880, 2_267_720, 8_028_398_592)] == [
-        "950",
-        "15.9 k",
-        "2.27 M",
-        "8.03 G",
-    ]
-
-
-def test_no_zero_has_a_minus() -> None:
-    assert percent({"mean": -0.00004}) == "0.00"
-    assert [points(value) for value in (-0.00004, -0.01, 0.01)] == ["+0.00", "-1.00", "+1.00"]
-
-
-def test_training_times_are_a_median_and_how_far_they_spread(tmp_path: Path) -> None:
-    (entry, *_) = make_result(tmp_path, models=("v0",)).entries
-    labels = np.zeros(200, np.uint8)
-
-    def written(*times: float | None) -> tuple[str, str]:
-        runs = (replace(r, train_seconds=t) for r, t in zip(entry.runs, times, strict=True))
-        summary = replace(entry, runs=tuple(runs)).summary(labels)
-        return seconds(summary), seconds_range(summary)
-
-    assert written(9.0, 2.0, 4.0) == ("4.00", "4.00 (2.00–9.00; 3)")
-    assert written(None, 2.0, 4.0) == ("3.00 (2)", "3.00 (2.00–4.00; 2)")
-    assert written(None, None, 4.0) == ("4.00 (1)", "4.00 (1)")
-    assert written(None, None, None) == ("–", "–")
-
-
 def test_one_seed_has_no_interval(tmp_path: Path) -> None:
     result = make_result(tmp_path, seeds=1)
     assert [row[2:4] for row in printed(result)] == [["–", "–"]] * len(result.entries)
-    assert interval(result.document["entries"][0]["accuracy"]) == "–"
+    assert format_interval(result.document.entries[0].accuracy) == "–"
 
 
 def cells(result: Result, heading: str) -> list[str]:
@@ -132,13 +93,13 @@ def cells(result: Result, heading: str) -> list[str]:
 
 def test_every_pair_has_its_row(tmp_path: Path) -> None:
     result = make_result(tmp_path)
-    pairs = result.document["pairs"]
-    assert cells(result, "first") == [pair["a"] for pair in pairs]
-    assert cells(result, "second") == [pair["b"] for pair in pairs]
+    pairs = result.document.pairs
+    assert cells(result, "first") == [pair.a for pair in pairs]
+    assert cells(result, "second") == [pair.b for pair in pairs]
     points = [float(cell) for cell in cells(result, "points")]
-    assert points == pytest.approx([100 * pair["difference"] for pair in pairs], abs=0.005)
+    assert points == pytest.approx([100 * pair.difference for pair in pairs], abs=0.005)
     for cell, pair in zip(cells(result, "verdict on the first"), pairs, strict=True):
-        assert cell == pair["in_words"] or str(pair["seeds_needed"]) in cell
+        assert cell == pair.in_words or str(pair.seeds_needed) in cell
 
 
 def test_of_many_pairs_those_of_the_best_are_shown(tmp_path: Path) -> None:
@@ -157,6 +118,6 @@ def test_a_narrow_terminal_folds_names_and_cuts_no_digit(tmp_path: Path) -> None
     console.print(text_table(result), crop=False)
     shown = console.export_text()
     assert "…" not in shown
-    for entry in result.document["entries"]:
-        assert f"{100 * entry['accuracy']['mean']:.2f}" in shown
-        assert f"{entry['parameters']:,}" in shown
+    for entry in result.document.entries:
+        assert f"{100 * entry.accuracy.mean:.2f}" in shown
+        assert f"{entry.parameters:,}" in shown

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from factories import make_result
 
+from fashionbench.experiments.result import Result
 from fashionbench.report.page import write_report
-from fashionbench.report.result import Result
 from fashionbench.report.terminal import pair_table, text_table
 
 
@@ -44,9 +44,9 @@ def test_seeds_that_begin_alike_are_told_in_table_verdict_and_report(tmp_path: P
     for pair in result.pairs:
         concerned = "v1" in (pair.a, pair.b)
         assert ("from these first weights" in str(pair.verdict)) == concerned
-        assert pair.summary()["beyond_these_first_weights"] == (not concerned)
-    entries = {entry["model"]: entry for entry in result.document["entries"]}
-    assert [entries[name]["same_first_weights"] for name in ("v0", "v1")] == [False, True]
+        assert pair.summary().holds_for_other_first_weights == (not concerned)
+    entries = {entry.model: entry for entry in result.document.entries}
+    assert [entries[name].same_first_weights for name in ("v0", "v1")] == [False, True]
     write_report(result)
     for name in ("report.html", "report.md"):
         text = (tmp_path / name).read_text("utf-8")
@@ -84,7 +84,7 @@ def test_remarks_stand_beside_the_score_one_by_one(tmp_path: Path) -> None:
     text = (tmp_path / "report.html").read_text("utf-8")
     assert "One by one" in text
     assert "<td>10.00</td>" in text
-    assert result.document["entries"][0]["accuracy_one_by_one"]["mean"] == pytest.approx(0.1)
+    assert result.document.entries[0].accuracy_one_by_one.mean == pytest.approx(0.1)
 
 
 def test_what_some_runs_have_is_said_of_so_many(tmp_path: Path) -> None:
@@ -105,6 +105,6 @@ def test_what_there_is_to_know_of_the_pictures_is_said_once(tmp_path: Path) -> N
 
 def test_flops_that_cannot_be_counted_are_left_empty(tmp_path: Path) -> None:
     result = changed(make_result(tmp_path), "v0", flops_per_image=None)
-    assert result.document["entries"][0]["flops_per_image"] is None
+    assert result.document.entries[0].flops_per_image is None
     write_report(result)
     assert "None" not in (tmp_path / "report.html").read_text("utf-8")

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from fashionbench.data.datasets import load_data
     from fashionbench.errors import FashionbenchError
     from fashionbench.experiments.comparison import compare
+    from fashionbench.experiments.result import Result, load_result
     from fashionbench.models.build import build_model
     from fashionbench.models.checkpoint import load_model
-    from fashionbench.report.result import load_result
+    from fashionbench.stats.metrics import Scores
     from fashionbench.training.evaluation import evaluate
     from fashionbench.training.loop import fit
 
@@ -30,6 +31,8 @@ __version__ = "0.1.0"
 _HOME = {
     "FashionbenchError": "errors",
     "Recipe": "config.recipe",
+    "Result": "experiments.result",
+    "Scores": "stats.metrics",
     "build_model": "models.build",
     "compare": "experiments.comparison",
     "evaluate": "training.evaluation",
@@ -37,12 +40,14 @@ _HOME = {
     "load_data": "data.datasets",
     "load_model": "models.checkpoint",
     "load_recipe": "config.recipe",
-    "load_result": "report.result",
+    "load_result": "experiments.result",
 }
 
 __all__ = [
     "FashionbenchError",
     "Recipe",
+    "Result",
+    "Scores",
     "build_model",
     "compare",
     "evaluate",

@@ -23,7 +23,7 @@ from fashionbench.cli.options import (
 from fashionbench.core.names import printable
 
 if TYPE_CHECKING:
-    from fashionbench.report.result import Result
+    from fashionbench.experiments.result import Result
 
 __all__ = ["app"]
 
@@ -125,8 +125,8 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Show a run folder's last comparison again and rewrite its report, without training."""
+    from fashionbench.experiments.result import load_result
     from fashionbench.report.page import write_report
-    from fashionbench.report.result import load_result
 
     result = load_result(run_folder)
     write_report(result)

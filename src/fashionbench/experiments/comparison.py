@@ -16,8 +16,8 @@ from fashionbench.core.progress import progress_bar, say
 from fashionbench.data.datasets import load_data
 from fashionbench.errors import Interrupted
 from fashionbench.experiments.planning import default_folder, plan
+from fashionbench.experiments.result import Result
 from fashionbench.models.table import model_entry
-from fashionbench.report.result import Result, collect
 from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore
 
@@ -94,7 +94,7 @@ def run_study(
     store = RunStore(folder, create=True)
     while True:
         _run_missing(study, store, data_dir, command, execution or Execution())
-        result = collect(store, study, command)
+        result = Result.collect(store, study, command)
         wider = _add_seeds(result)
         if wider is None:
             break

@@ -26,8 +26,8 @@ from fashionbench.errors import FashionbenchError, StoreError, UsageError
 from fashionbench.inference.predictor import Predictor, load_predictor
 from fashionbench.models.checkpoint import load_facts
 from fashionbench.models.facts import ModelFacts
-from fashionbench.report.result import load_result
-from fashionbench.stats.difference import Summary, summarize
+from fashionbench.report.comparison import Comparison
+from fashionbench.stats.intervals import Summary, summarize
 from fashionbench.stats.metrics import image_losses
 from fashionbench.store.records import RunRecord
 from fashionbench.store.run_store import RunStore
@@ -320,7 +320,7 @@ def _recorded(path: Path, job: Job) -> tuple[RunRecord | None, Summary | None]:
     store = _store_of(path)
     if store is None:
         return None, None
-    for entry in load_result(store.folder).entries:
+    for entry in Comparison.load(store.folder).entries:
         if job.key in (run.job.key for run in entry.runs):
             return store.load_run(job), summarize(entry.accuracies)
     return store.load_run(job), None

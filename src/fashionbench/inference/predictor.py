@@ -20,8 +20,8 @@ from fashionbench.data.picture_reading import Levels
 from fashionbench.errors import StoreError
 from fashionbench.inference.photos import Prepared, prepare, squeeze
 from fashionbench.models.checkpoint import checkpoint_path, load_facts, load_model
+from fashionbench.report.comparison import Comparison
 from fashionbench.report.entries import Entry
-from fashionbench.report.result import load_result
 from fashionbench.stats.metrics import log_softmax
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def _best_checkpoint(where: Path) -> Path:
         return where
     if (trained := where / "model.safetensors").exists():  # a folder of `fashionbench train`
         return trained
-    entries = load_result(where).entries
+    entries = Comparison.load(where).entries
     validated = [run for entry in entries for run in entry.runs if run.validation_accuracy]
     if validated:
         best = max(validated, key=lambda run: run.validation_accuracy or 0)

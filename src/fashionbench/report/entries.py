@@ -1,27 +1,32 @@
 """The rows of a comparison: entries, which are models by a recipe, and pairs of them."""
 
-import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionbench.stats.difference import (
-    Difference,
-    error_of_test_set,
-    expected_sd,
-    summarize,
-    time_ratio,
+from fashionbench.errors import UsageError
+from fashionbench.report.document import (
+    EntrySummary,
+    NumberSummary,
+    OutcomeCounts,
+    PairSummary,
+    RatioSummary,
+    RunSummary,
+    SecondsSummary,
 )
+from fashionbench.stats.difference import Difference
+from fashionbench.stats.intervals import error_of_test_set, expected_sd, summarize, time_ratio
 from fashionbench.stats.verdict import Verdict
-from fashionbench.store.records import Outcome, RunRecord
+from fashionbench.store.records import Outcome, RunRecord, TestSet
 
 __all__ = ["Entry", "Pair"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Entry:
     """One row of the table: a model with a recipe, and its runs in the order of their seeds."""
 
@@ -29,8 +34,13 @@ class Entry:
     recipe: str
     """What it is called in this comparison; runs may have been made under another name."""
 
+    def __repr__(self) -> str:
+        seeds = ", ".join(str(run.job.seed) for run in self.runs)
+        return f"Entry({self.model!r}, recipe={self.recipe!r}, seeds=[{seeds}])"
+
     @property
     def model(self) -> str:
+        """The name that was asked for, such as a key of the table of models."""
         return self.runs[0].job.model
 
     @property
@@ -39,7 +49,7 @@ class Entry:
         return self.runs[0].label
 
     @property
-    def starts_alike(self) -> bool:
+    def same_first_weights(self) -> bool:
         """Whether all seeds are known to begin with the same weights."""
         starts = {run.first_weights for run in self.runs}
         return len(self.runs) > 1 and len(starts) == 1 and starts != {""}
@@ -55,11 +65,12 @@ class Entry:
     @property
     def notes(self) -> list[str]:
         """The kinds of what a reader must know of this row, in a word or two each."""
-        alike = ["equal runs"] if self.runs_alike else ["one start"] if self.starts_alike else []
-        return alike + list(dict.fromkeys(kind for run in self.runs for kind in run.remarks))
+        alike = "equal runs" if self.runs_alike else "one start" if self.same_first_weights else ""
+        remarks = [kind for run in self.runs for kind in run.remarks]
+        return [note for note in dict.fromkeys([alike, *remarks]) if note]
 
     @property
-    def one_by_one(self) -> list[float]:
+    def accuracies_one_by_one(self) -> list[float]:
         """Accuracies on images shown one at a time, where answers depend on those beside them."""
         values = (run.accuracy_one_by_one for run in self.runs)
         return [value for value in values if value is not None]
@@ -78,62 +89,74 @@ class Entry:
         """Training times of the runs that were alone on their device."""
         return [run.train_seconds for run in self.runs if run.train_seconds is not None]
 
+    def find_run(self, seed: int) -> RunRecord:
+        """Return the run from a seed. Raises UsageError, which lists the seeds there are."""
+        for run in self.runs:
+            if run.job.seed == seed:
+                return run
+        seeds = ", ".join(str(run.job.seed) for run in self.runs)
+        raise UsageError(f"{self.model} has no finished run of seed {seed}; there are {seeds}.")
+
     def correct(self, labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """(S, N): which run is right about which test image."""
         predicted = np.stack([run.predicted for run in self.runs])
         return np.equal(predicted, labels)
 
-    def summary(self, labels: NDArray[np.uint8]) -> dict[str, Any]:
-        """The entry as the JSON document has it."""
-        first = self.runs[0]
-        correct = self.correct(labels)
-        return {
-            "model": self.model,
-            "recipe": self.recipe,
-            "label": self.label,
-            "parameters": first.parameters,
-            "flops_per_image": first.flops_per_image,
-            "accuracy": asdict(summarize(self.accuracies)),
-            "loss": asdict(summarize([run.scores.loss for run in self.runs])),
-            "validation_accuracy": asdict(summarize(self.validation_accuracies)),
-            "macro_f1": asdict(summarize([run.scores.macro_f1 for run in self.runs])),
-            "calibration_error": asdict(
-                summarize([run.scores.calibration_error for run in self.runs])
+    def summary(self, test_set: TestSet) -> EntrySummary:
+        """Return the entry as results.json has it."""
+        first, scores = self.runs[0], [run.scores for run in self.runs]
+        correct = self.correct(test_set.labels)
+        outcomes = [run.outcome for run in self.runs]
+        dead = {index for run in self.runs for index in run.dead_classes}
+        return EntrySummary(
+            model=self.model,
+            recipe=self.recipe,
+            label=self.label,
+            parameters=first.parameters,
+            flops_per_image=first.flops_per_image,
+            accuracy=_summarize(self.accuracies),
+            loss=_summarize([each.loss for each in scores]),
+            validation_accuracy=_summarize(self.validation_accuracies),
+            macro_f1=_summarize([each.macro_f1 for each in scores]),
+            calibration_error=_summarize([each.calibration_error for each in scores]),
+            train_seconds=SecondsSummary(
+                **vars(_summarize(self.seconds)),
+                median=statistics.median(self.seconds) if self.seconds else None,
             ),
-            "train_seconds": asdict(summarize(self.seconds))
-            | {"median": statistics.median(self.seconds) if self.seconds else None},
-            "test_set_error": error_of_test_set(correct),
-            "expected_sd": expected_sd(correct),
-            "outcomes": {
-                outcome: sum(run.outcome == outcome for run in self.runs)
-                for outcome in get_args(Outcome)
-            },
-            "dead_classes": sorted({index for run in self.runs for index in run.dead_classes}),
-            "accuracy_one_by_one": asdict(summarize(self.one_by_one)),
-            "same_first_weights": self.starts_alike,
-            "notes": self.notes,
-            "runs": [
-                {
-                    "seed": run.job.seed,
-                    "accuracy": run.scores.accuracy,
-                    "loss": run.scores.loss if math.isfinite(run.scores.loss) else None,
-                    "macro_f1": run.scores.macro_f1,
-                    "calibration_error": run.scores.calibration_error,
-                    "validation_accuracy": run.validation_accuracy,
-                    "train_seconds": run.train_seconds,
-                    "epochs": run.epochs,
-                    "best_epoch": run.best_epoch,
-                    "outcome": run.outcome,
-                    "dead_classes": run.dead_classes,
-                    "accuracy_one_by_one": run.accuracy_one_by_one,
-                    "remarks": list(run.remarks),
-                }
-                for run in self.runs
-            ],
-        }
+            test_set_error=error_of_test_set(correct),
+            expected_sd=expected_sd(correct),
+            outcomes=OutcomeCounts(**{each: outcomes.count(each) for each in get_args(Outcome)}),
+            dead_classes=[test_set.classes[index] for index in sorted(dead)],
+            accuracy_one_by_one=_summarize(self.accuracies_one_by_one),
+            same_first_weights=self.same_first_weights,
+            notes=self.notes,
+            runs=[_summarize_run(run, test_set.classes) for run in self.runs],
+        )
 
 
-@dataclass(frozen=True)
+def _summarize(values: Sequence[float]) -> NumberSummary:
+    return NumberSummary.model_validate(summarize(values))
+
+
+def _summarize_run(run: RunRecord, classes: Sequence[str]) -> RunSummary:
+    return RunSummary(
+        seed=run.job.seed,
+        accuracy=run.scores.accuracy,
+        loss=run.scores.loss,
+        macro_f1=run.scores.macro_f1,
+        calibration_error=run.scores.calibration_error,
+        validation_accuracy=run.validation_accuracy,
+        train_seconds=run.train_seconds,
+        epochs=run.epochs,
+        best_epoch=run.best_epoch,
+        outcome=run.outcome,
+        dead_classes=[classes[index] for index in run.dead_classes],
+        accuracy_one_by_one=run.accuracy_one_by_one,
+        remarks=list(run.remarks),
+    )
+
+
+@dataclass(frozen=True, repr=False)
 class Pair:
     """Two entries and what can be said of their difference, a minus b."""
 
@@ -144,24 +167,30 @@ class Pair:
     found: Difference
     """Its p-values are adjusted for the number of pairs (Holm)."""
     verdict: Verdict
-    mcnemar: float | None
+    mcnemar_p_value: float | None
     """Where each has one run: p-value of the two networks being right equally often."""
 
-    def summary(self) -> dict[str, Any]:
-        """The pair as the JSON document has it."""
-        times = time_ratio(self.first.seconds, self.second.seconds)
-        return {
-            "a": self.a,
-            "b": self.b,
-            **{
-                key: value if value is not None and math.isfinite(value) else None
-                for key, value in asdict(self.found).items()
-            },
-            "verdict": self.verdict.word,
-            "in_words": str(self.verdict),
-            "seeds_needed": self.verdict.seeds,
-            "beyond_these_images": self.verdict.beyond_these_images,
-            "beyond_these_first_weights": not self.verdict.one_start,
-            "mcnemar_p_value": self.mcnemar,
-            "time_ratio": None if times is None else asdict(times),
-        }
+    def __repr__(self) -> str:
+        points = f"{100 * self.found.difference:+.2f} points"
+        return f"Pair({self.a!r}, {self.b!r}, {points}, {str(self.verdict)!r})"
+
+    def summary(self) -> PairSummary:
+        """Return the pair as results.json has it."""
+        return PairSummary(
+            a=self.a,
+            b=self.b,
+            **asdict(self.found),
+            verdict=self.verdict.word,
+            in_words=str(self.verdict),
+            seeds_needed=self.verdict.seeds_needed,
+            holds_for_other_test_images=self.verdict.holds_for_other_test_images,
+            holds_for_other_first_weights=self.verdict.holds_for_other_first_weights,
+            mcnemar_p_value=self.mcnemar_p_value,
+            time_ratio=self.time_ratio,
+        )
+
+    @property
+    def time_ratio(self) -> RatioSummary | None:
+        """How many times as long the first trains; None where too few runs were timed."""
+        found = time_ratio(self.first.seconds, self.second.seconds)
+        return None if found is None else RatioSummary.model_validate(found)

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from fashionbench.stats.difference import summarize
+from fashionbench.stats.intervals import summarize
 from fashionbench.store.records import RunRecord, TestSet
 
 __all__ = [

@@ -17,7 +17,7 @@ def find_warnings(
     pairs: Sequence[Pair],
     classes: Sequence[str],
 ) -> list[str]:
-    """List what there is to warn of, in a comparison whose entries go by `names`."""
+    """Return what there is to warn of, in a comparison whose entries go by `names`."""
     found = [*_unfinished(study, command, entries)]
     for name, entry in zip(names, entries, strict=True):
         for warn in (_probed_at_random, _outcomes, _same_start, _remarks):
@@ -69,7 +69,7 @@ def _same_start(entry: Entry) -> Iterator[str]:
         yield (
             "all runs are equal, so seeds make no difference and the interval says nothing of luck."
         )
-    elif entry.starts_alike:
+    elif entry.same_first_weights:
         yield (
             "all seeds begin with the same weights, since something in it seeds torch, so the luck "
             "of first weights is in no interval, p-value or verdict; take manual_seed out of it."
@@ -80,10 +80,10 @@ def _remarks(entry: Entry) -> Iterator[str]:
     for kind in dict.fromkeys(kind for run in entry.runs for kind in run.remarks):
         runs = [run for run in entry.runs if kind in run.remarks]
         some = f"in {len(runs)} of {len(entry.runs)} runs " if len(runs) < len(entry.runs) else ""
-        yield f"{some}{runs[0].remarks[kind]}{_beside(kind, runs)}"
+        yield f"{some}{runs[0].remarks[kind]}{_say_one_by_one(kind, runs)}"
 
 
-def _beside(kind: str, runs: list[RunRecord]) -> str:
+def _say_one_by_one(kind: str, runs: list[RunRecord]) -> str:
     """The score of one image at a time, beside that of batches."""
     values = [run.accuracy_one_by_one for run in runs if run.accuracy_one_by_one is not None]
     if kind != "batch" or not values:
@@ -117,9 +117,10 @@ def _single_seed(study: Study, pairs: Sequence[Pair]) -> Iterator[str]:
         return
     yield "One seed each: how much of a difference is luck cannot be told."
     for pair in pairs:
-        if pair.mcnemar is not None:
-            differ = "not equally often" if pair.mcnemar < 0.05 else "not shown to differ in being"
+        p_value = pair.mcnemar_p_value
+        if p_value is not None:
+            differ = "not equally often" if p_value < 0.05 else "not shown to differ in being"
             yield (
                 f"These two networks, {pair.a} and {pair.b}, are {differ} right "
-                f"(McNemar's test, p = {pair.mcnemar:.2g}); other seeds may say otherwise."
+                f"(McNemar's test, p = {p_value:.2g}); other seeds may say otherwise."
             )

@@ -11,7 +11,7 @@ from fashionbench.config.study import Job
 from fashionbench.errors import FashionbenchError
 from fashionbench.inference.predictor import PHOTO_MODEL, Predictor, load_predictor
 from fashionbench.models.checkpoint import checkpoint_path, load_facts
-from fashionbench.report.result import load_result
+from fashionbench.report.comparison import Comparison
 from fashionbench.store.records import RunRecord, TestSet
 from fashionbench.store.run_store import RunStore
 
@@ -74,10 +74,10 @@ def load_gallery(where: Path | None = None) -> Gallery:
     folder = best.path.resolve().parent.parent
     if (where is not None and not where.is_dir()) or not (folder / "store.sqlite").is_file():
         return Gallery((shown,))
-    result = load_result(folder)
+    comparison = Comparison.load(folder)
     models, runs, missing = [shown], [_run_of(shown, folder)], []
-    for entry in result.entries:
-        name, run = result.name(entry), entry.runs[0]
+    for entry in comparison.entries:
+        name, run = comparison.name(entry), entry.runs[0]
         if shown.job.key in (other.job.key for other in entry.runs):
             models[0] = replace(shown, name=name)
             continue
@@ -94,7 +94,7 @@ def load_gallery(where: Path | None = None) -> Gallery:
     report = folder / "report.html"
     return Gallery(
         models=tuple(models),
-        test_set=result.test_set,
+        test_set=comparison.test_set,
         predicted=_stack(runs),
         report=report if report.is_file() else None,
         missing=tuple(missing),

@@ -1,9 +1,6 @@
-"""What runs say about models: intervals, differences, verdicts. Plain arrays in, numbers out.
+"""How much more accurate one model is than another, over other seeds and other test images.
 
-Two things blur an accuracy: the luck of the seed, which more seeds average away, and the
-luck of which images are in the test set, which they do not. Here both are kept apart.
-A correctness matrix is (S, N): S seeds, N test images, true where a run is right. Which
-test stands where, and how well it keeps its promises, is told in docs/statistics.md.
+Which test stands where, and how well it keeps its promises, is told in docs/statistics.md.
 """
 
 import math
@@ -14,75 +11,12 @@ from itertools import product
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "Difference",
-    "Summary",
-    "TimeRatio",
-    "anytime_p_value",
-    "confidence_sequence",
-    "difference",
-    "error_of_test_set",
-    "expected_sd",
-    "holm",
-    "mcnemar",
-    "seed_test",
-    "seeds_needed",
-    "summarize",
-    "time_ratio",
-]
+from fashionbench.stats.intervals import CONFIDENCE, normal_quantile, t_quantile
+from fashionbench.stats.sequential import anytime_p_value, confidence_sequence
 
-CONFIDENCE = 0.95
-POWER = 0.80
+__all__ = ["Difference", "difference", "holm", "mcnemar", "seed_test"]
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Values of several seeds in brief; what one value cannot tell is None."""
-
-    mean: float | None
-    sd: float | None
-    """Sample standard deviation (n - 1)."""
-    low: float | None
-    high: float | None
-    """Ends of the 95 % t interval of the mean."""
-    n: int
-
-
-def summarize(values: Sequence[float]) -> Summary:
-    """Mean, sample sd and 95 % t interval of the finite values; n counts those."""
-    finite = np.array([value for value in values if math.isfinite(value)], dtype=float)
-    if len(finite) == 0:
-        return Summary(None, None, None, None, 0)
-    mean = float(finite.mean())
-    if len(finite) == 1:
-        return Summary(mean, None, None, None, 1)
-    sd = float(finite.std(ddof=1))
-    half = _t_quantile(len(finite) - 1) * sd / math.sqrt(len(finite))
-    return Summary(mean, sd, mean - half, mean + half, len(finite))
-
-
-def error_of_test_set(correct: NDArray[np.bool_]) -> float:
-    """Standard error of the mean accuracy of these very runs, over other sets of N test images.
-
-    For one run that is the binomial sqrt(p (1 - p) / N).
-    """
-    return float(correct.mean(axis=0).std() / math.sqrt(correct.shape[1]))
-
-
-def expected_sd(correct: NDArray[np.bool_]) -> float | None:
-    """The sd over seeds if runs differed by independent tosses of each image's own coin alone.
-
-    A measured sd near it means that the runs are equally good models which err on
-    different images (Jordan 2023, arXiv 2304.01910). None for one seed.
-    """
-    seeds, images = correct.shape
-    if seeds < 2:
-        return None
-    right = correct.mean(axis=0)
-    # The factor makes the mean of p (1 - p) unbiased.
-    return float(np.sqrt((right * (1 - right)).mean() * seeds / (seeds - 1) / images))
 
 
 @dataclass(frozen=True)
@@ -98,15 +32,15 @@ class Difference:
     """95 % interval for other seeds on these test images."""
     limit: float
     """The largest difference that seeds leave possible, at 95 % for all pairs together."""
-    limit_beyond: float
+    limit_other_test_images: float
     """The same for other test images too."""
     sd: float | None
     """Of the differences of runs of one seed."""
     p_value: float | None
     """Two-sided, over seeds: no difference on these test images."""
-    p_value_beyond: float | None
+    p_value_other_test_images: float | None
     """The same for other test images too: the interval at confidence 1 - p ends at zero."""
-    probability: float | None
+    probability_a_beats_b: float | None
     """P(A > B): that a run of a beats a run of b, each from a seed of its own."""
     n: int
 
@@ -140,10 +74,10 @@ def difference(
             return math.inf
         if sequential:
             return confidence_sequence(seeds, sd, alpha)
-        return _t_quantile(seeds - 1, 1 - alpha) * sd / math.sqrt(seeds)
+        return t_quantile(seeds - 1, 1 - alpha) * sd / math.sqrt(seeds)
 
     def over_both(alpha: float) -> float:
-        return math.hypot(over_seeds(alpha), _normal_quantile(1 - alpha) * error)
+        return math.hypot(over_seeds(alpha), normal_quantile(1 - alpha) * error)
 
     alpha = 1 - CONFIDENCE
     return Difference(
@@ -153,11 +87,11 @@ def difference(
         seeds_low=mean - over_seeds(alpha),
         seeds_high=mean + over_seeds(alpha),
         limit=abs(mean) + over_seeds(alpha / pairs),
-        limit_beyond=abs(mean) + over_both(alpha / pairs),
+        limit_other_test_images=abs(mean) + over_both(alpha / pairs),
         sd=sd,
         p_value=p_value,
-        p_value_beyond=None if p_value is None else _level_of(over_both, abs(mean)),
-        probability=_probability_of_better(a.mean(axis=1), b.mean(axis=1)),
+        p_value_other_test_images=None if p_value is None else _level_of(over_both, abs(mean)),
+        probability_a_beats_b=_probability_a_beats_b(a.mean(axis=1), b.mean(axis=1)),
         n=seeds,
     )
 
@@ -180,7 +114,7 @@ def _level_of(half_width: Callable[[float], float], distance: float) -> float:
     return high
 
 
-def _probability_of_better(a: Floats, b: Floats) -> float:
+def _probability_a_beats_b(a: Floats, b: Floats) -> float:
     against = a[:, None] - b[None, :]
     return float((against > 0).mean() + (against == 0).mean() / 2)
 
@@ -243,102 +177,3 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
         largest = max(largest, p * (len(known) - rank))
         adjusted[index] = min(largest, 1.0)
     return adjusted
-
-
-# Looking again and again. The prior on the true difference, in units of the sd over seeds, is
-# normal with sd 2: whatever it is, the promise holds; it decides where the test is strongest.
-_C2 = 1 / 2**2
-
-
-def anytime_p_value(differences: ArrayLike) -> float:
-    """Two-sided p-value of a mean of 0 that stays valid however often one has looked.
-
-    One over the largest value so far of the scale-invariant mixture martingale
-    (Wang and Ramdas 2024, "Anytime-valid t-tests and confidence sequences for Gaussian
-    means with unknown variance", after Lai 1976), in the order in which seeds came.
-    """
-    values = np.asarray(differences, dtype=float)
-    n = np.arange(1, len(values) + 1)
-    squares = (n + _C2) * np.cumsum(values**2)
-    rest = squares - np.cumsum(values) ** 2
-    growth = np.divide(squares, rest, out=np.ones_like(rest), where=rest > 0)
-    log_evidence = 0.5 * np.log(_C2 / (n + _C2)) + 0.5 * n * np.log(growth)
-    return float(np.exp(-max(0.0, log_evidence.max())))
-
-
-def confidence_sequence(n: int, sd: float, alpha: float = 1 - CONFIDENCE) -> float:
-    """Half-width of the interval for the mean of `n` differences that covers it at every look.
-
-    The values that the test above does not refuse; infinite while seeds are too few.
-    """
-    bound = (math.sqrt((n + _C2) / _C2) / alpha) ** (2 / n)
-    scale = n * (n + _C2 - bound * _C2)
-    if scale <= 0:
-        return math.inf
-    return sd * math.sqrt((bound - 1) * (n + _C2) * (n - 1) / scale)
-
-
-def seeds_needed(
-    difference: float, sd: float, alpha: float = 1 - CONFIDENCE, *, sequential: bool = False
-) -> int:
-    """Seeds that show a true mean difference with 80 % power, two-sided at `alpha`.
-
-    `sd` is that of the paired differences; the power is the noncentral t's. Where one looks
-    again and again, so many that four of five intervals of the last look exclude zero; looks
-    before it make the power a little higher.
-    """
-    from scipy.special import nctdtr, ndtri
-
-    if sd == 0:
-        return 2
-
-    def enough(n: int) -> bool:
-        error = sd / math.sqrt(n)
-        if sequential:
-            return bool(confidence_sequence(n, sd, alpha) + ndtri(POWER) * error <= difference)
-        return bool(1 - nctdtr(n - 1, difference / error, _t_quantile(n - 1, 1 - alpha)) >= POWER)
-
-    n = high = 2
-    while not enough(high):
-        n, high = high, 2 * high
-    while n < high:
-        middle = (n + high) // 2
-        n, high = (n, middle) if enough(middle) else (middle + 1, high)
-    return n
-
-
-@dataclass(frozen=True)
-class TimeRatio:
-    """How many times as long a takes as b, with its 95 % interval."""
-
-    ratio: float
-    low: float
-    high: float
-
-
-def time_ratio(a: Sequence[float], b: Sequence[float]) -> TimeRatio | None:
-    """Compare seconds by their geometric means (Welch on logarithms); None below two each."""
-    if min(len(a), len(b)) < 2:
-        return None
-    logs = [np.log(seconds) for seconds in (a, b)]
-    errors = [float(values.var(ddof=1) / len(values)) for values in logs]
-    mean = float(logs[0].mean() - logs[1].mean())
-    half = 0.0
-    if sum(errors) > 0:
-        # Welch and Satterthwaite's degrees of freedom.
-        parts = [error**2 / (len(values) - 1) for error, values in zip(errors, logs, strict=True)]
-        half = _t_quantile(sum(errors) ** 2 / sum(parts)) * math.sqrt(sum(errors))
-    return TimeRatio(math.exp(mean), math.exp(mean - half), math.exp(mean + half))
-
-
-def _t_quantile(degrees: float, confidence: float = CONFIDENCE) -> float:
-    # scipy.special alone: scipy.stats takes seconds to import on a slow machine.
-    from scipy.special import stdtrit
-
-    return float(stdtrit(degrees, 0.5 + confidence / 2))
-
-
-def _normal_quantile(confidence: float = CONFIDENCE) -> float:
-    from scipy.special import ndtri
-
-    return float(ndtri(0.5 + confidence / 2))

@@ -4,7 +4,7 @@ Everything is summed over images and divided once: averaging per-batch values
 with a short last batch gives wrong numbers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,15 +24,15 @@ class Scores:
     loss: float
     """Mean cross-entropy over images, in nats; NaN or infinite for a diverged run."""
     macro_f1: float
-    precision: list[float]
+    precision: list[float] = field(repr=False)
     """(K,) of the images called k, the fraction that are k; 0 where none is called k."""
-    recall: list[float]
+    recall: list[float] = field(repr=False)
     """(K,) of the images that are k, the fraction called k."""
-    confusion: list[list[int]]
+    confusion: list[list[int]] = field(repr=False)
     """(K, K) image counts; rows are true classes, columns predicted ones."""
     calibration_error: float
     """Expected calibration error: mean |confidence - accuracy| over bins, weighted by images."""
-    calibration: list[tuple[int, float, float]]
+    calibration: list[tuple[int, float, float]] = field(repr=False)
     """A row a confidence bin: images, mean confidence, accuracy."""
 
 

@@ -1,11 +1,13 @@
 """What follows from a difference of two models: better, worse, no difference, or cannot tell."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from fashionbench.stats.difference import CONFIDENCE, Difference, seeds_needed
+from fashionbench.stats.difference import Difference
+from fashionbench.stats.intervals import CONFIDENCE
+from fashionbench.stats.sequential import seeds_needed
 
-__all__ = ["SMALLEST_DIFFERENCE", "Verdict", "decide"]
+__all__ = ["SMALLEST_DIFFERENCE", "Verdict", "Word", "decide"]
 
 SMALLEST_DIFFERENCE = 0.01
 """A difference of accuracies below this interests nobody, unless a comparison says otherwise."""
@@ -20,22 +22,23 @@ class Verdict:
     word: Word
     limit: float | None = None
     """Of "no difference": the largest that the seeds leave possible."""
-    seeds: int | None = None
+    seeds_needed: int | None = None
     """Of "cannot tell": about how many seeds would."""
-    beyond_these_images: bool = False
-    """Whether other test images can be expected to say the same."""
-    one_start: bool = False
-    """Whether the seeds of a model begin with the same weights, whose luck is then left out."""
+    holds_for_other_test_images: bool = False
+    """Whether other test images can be expected to give the same verdict."""
+    holds_for_other_first_weights: bool = True
+    """Whether seeds began with different weights, so that the verdict is about others too."""
 
     def __str__(self) -> str:
         if self.word == "no difference" and self.limit is not None:
             words = f"no difference larger than {100 * self.limit:.2f} points"
         elif self.word == "cannot tell":
-            return f"cannot tell yet: about {self.seeds} seeds would" if self.seeds else self.word
+            seeds = self.seeds_needed
+            return f"cannot tell yet: about {seeds} seeds would" if seeds else self.word
         else:
             words = self.word
-        places = [] if self.beyond_these_images else ["on these test images"]
-        places += ["from these first weights"] if self.one_start else []
+        places = [] if self.holds_for_other_test_images else ["on these test images"]
+        places += [] if self.holds_for_other_first_weights else ["from these first weights"]
         return " ".join([words, " and ".join(places)]).strip()
 
 
@@ -45,24 +48,28 @@ def decide(
     *,
     pairs: int = 1,
     sequential: bool = False,
-    one_start: bool = False,
+    same_first_weights: bool = False,
 ) -> Verdict:
-    """The verdict on a, given p-values adjusted for all `pairs` that are judged together.
+    """Return the verdict on a, given p-values adjusted for all `pairs` that are judged together.
 
-    A difference is denied where the seeds leave room for less than `smallest`. With `one_start` the
-    seeds of one of the two begin with the same weights.
+    A difference is denied where the seeds leave room for less than `smallest`. With
+    `same_first_weights` the seeds of one of the two begin with the same weights.
     """
-    if found.p_value is None or found.p_value_beyond is None or found.sd is None:
-        return Verdict("cannot tell", one_start=one_start)
+    verdict = Verdict("cannot tell", holds_for_other_first_weights=not same_first_weights)
+    p_other_images = found.p_value_other_test_images
+    if found.p_value is None or p_other_images is None or found.sd is None:
+        return verdict
     alpha = 1 - CONFIDENCE
     if found.p_value < alpha:
         word: Word = "better" if found.difference > 0 else "worse"
-        return Verdict(word, beyond_these_images=found.p_value_beyond < alpha, one_start=one_start)
+        return replace(verdict, word=word, holds_for_other_test_images=p_other_images < alpha)
     if found.limit < smallest:
-        beyond = found.limit_beyond < smallest
-        return Verdict(
-            "no difference", limit=found.limit, beyond_these_images=beyond, one_start=one_start
+        return replace(
+            verdict,
+            word="no difference",
+            limit=found.limit,
+            holds_for_other_test_images=found.limit_other_test_images < smallest,
         )
     sought = max(abs(found.difference), smallest)
     needed = seeds_needed(sought, found.sd, alpha / pairs, sequential=sequential)
-    return Verdict("cannot tell", seeds=max(needed, found.n + 1), one_start=one_start)
+    return replace(verdict, seeds_needed=max(needed, found.n + 1))

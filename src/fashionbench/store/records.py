@@ -15,7 +15,7 @@ Outcome = Literal["ok", "collapsed", "diverged"]
 """collapsed: one class called for all images; diverged: the loss is no number."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunRecord:
     """One finished run, with all that a comparison needs to know of it. N test images."""
 
@@ -56,6 +56,11 @@ class RunRecord:
     dataset_notes: list[str] = field(default_factory=list)
     """What a reader must know of the data set's pictures, a sentence each."""
 
+    def __repr__(self) -> str:
+        job = self.job
+        about = f"{job.model!r}, recipe={job.recipe.label!r}, seed={job.seed}"
+        return f"RunRecord({about}, accuracy={self.scores.accuracy:.4f}, outcome={self.outcome!r})"
+
     @property
     def validation_accuracy(self) -> float | None:
         """Of the weights that were tested; None where no images are held out."""
@@ -73,5 +78,5 @@ class TestSet:
     name: str
     title: str
     classes: tuple[str, ...]
-    images: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
+    images: NDArray[np.uint8] = field(repr=False)
+    labels: NDArray[np.uint8] = field(repr=False)

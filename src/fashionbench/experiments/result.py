@@ -1,0 +1,92 @@
+"""A comparison in a person's hands: it shows itself, and gives out its models and predictions."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionbench.report.comparison import Comparison
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.figure import Figure
+    from torch import nn
+
+__all__ = ["Predictions", "Result", "load_result"]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What the S runs of a model made of the N test images."""
+
+    seeds: tuple[int, ...]
+    """(S,) the seeds of the runs, which are the rows below."""
+    labels: NDArray[np.uint8]
+    """(S, N) the index of the class that a run calls an image."""
+    losses: NDArray[np.float32]
+    """(S, N) the cross-entropy of an image, in nats."""
+
+
+class Result(Comparison):
+    """A finished comparison. In a notebook it shows its table and plots."""
+
+    # What draws and loads is imported when it is asked for: a finished comparison is printed
+    # without torch and matplotlib.
+
+    def load_model(self, model: str, seed: int, recipe: str | None = None) -> "nn.Module":
+        """Load the trained model of one run, in eval mode on the CPU.
+
+        `recipe` is needed where the comparison has several. Raises UsageError for a model,
+        recipe or seed that is not in it, and StoreError if the weights cannot be loaded.
+        """
+        from fashionbench.models.checkpoint import checkpoint_path, load_model
+
+        run = self.find_entry(model, recipe).find_run(seed)
+        return load_model(checkpoint_path(self.folder, run.job, run.device))
+
+    def predictions(self, model: str, recipe: str | None = None) -> Predictions:
+        """Return what each run of a model predicts for the test images, for statistics of your own.
+
+        The images and their true labels are in `test_set`. `recipe` is needed where the comparison
+        has several. Raises UsageError for a model or recipe that is not in it.
+        """
+        runs = self.find_entry(model, recipe).runs
+        return Predictions(
+            seeds=tuple(run.job.seed for run in runs),
+            labels=np.stack([run.predicted for run in runs]),
+            losses=np.stack([run.losses for run in runs]),
+        )
+
+    def figure(self, name: str) -> "Figure":
+        """Draw one of the report's plots. Raises UsageError, with all names, for an unknown one."""
+        from fashionbench.report.figures import draw_figure
+
+        return draw_figure(self, name)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Return a row for each run. Needs pandas."""
+        import pandas
+
+        rows = []
+        for entry in self.document.entries:
+            about = entry.model_dump(include={"model", "recipe", "label", "parameters"})
+            rows += [about | run.model_dump() for run in entry.runs]
+        return pandas.DataFrame(rows)
+
+    def _repr_html_(self) -> str:
+        from fashionbench.report.page import notebook_html
+
+        return notebook_html(self)
+
+
+def load_result(folder: Path | str) -> Result:
+    """Load the last comparison of a run folder, as far as its runs are finished.
+
+    Raises StoreError if the folder holds none, or none of its runs is finished.
+
+    Examples:
+        >>> result = fb.load_result("runs/silhouettes")
+    """
+    return Result.load(Path(folder))

@@ -1,0 +1,214 @@
+"""A comparison: the finished runs of a Study, and what they say of the models.
+
+Tables, figures and pages are drawn from it. It reads records only; the same records give the
+same document.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
+from pathlib import Path
+from typing import Self
+
+from fashionbench.config.study import Study
+from fashionbench.errors import StoreError, UsageError
+from fashionbench.report.document import Document
+from fashionbench.report.entries import Entry, Pair
+from fashionbench.report.warnings import find_warnings
+from fashionbench.stats.difference import Difference, difference, holm, mcnemar
+from fashionbench.stats.intervals import summarize
+from fashionbench.stats.verdict import SMALLEST_DIFFERENCE, decide
+from fashionbench.store.records import TestSet
+from fashionbench.store.run_store import RunStore
+
+__all__ = ["Comparison"]
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """The finished runs of a Study, as a table's rows and the pairs of them."""
+
+    study: Study
+    command: str
+    folder: Path
+    entries: tuple[Entry, ...]
+    test_set: TestSet
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Load the last comparison of a run folder, as far as its runs are finished.
+
+        Raises StoreError if the folder holds none, or none of its runs is finished.
+        """
+        store = RunStore(folder)
+        return cls.collect(store, *store.load_study())
+
+    @classmethod
+    def collect(cls, store: RunStore, study: Study, command: str) -> Self:
+        """Gather the finished runs of `study`. Raises StoreError where there are none."""
+        entries = []
+        for jobs in study.entries():
+            runs = [store.load_run(job, study.device) for job in jobs]
+            finished = tuple(run for run in runs if run is not None)
+            if finished:
+                entries.append(Entry(finished, jobs[0].recipe.label))
+        test_set = store.load_test_set(study.test_set)
+        if not entries or test_set is None:
+            raise StoreError(
+                f"No run of the comparison in {store.folder} is finished; go on with: {command}"
+            )
+        return cls(study, command, store.folder, tuple(entries), test_set)
+
+    @cached_property
+    def document(self) -> Document:
+        """The comparison as plain data: what `--json` prints and results.json holds."""
+        first = self.entries[0].runs[0]
+        return Document(
+            dataset=self.study.dataset,
+            command=self.command,
+            device=first.device,
+            threads=first.environment["threads"],
+            versions=first.environment["versions"],
+            processor=first.environment["processor"],
+            seeds=list(self.study.seeds),
+            until=self.study.until,
+            entries=[entry.summary(self.test_set) for entry in self.entries],
+            pairs=[pair.summary() for pair in self.pairs],
+        )
+
+    def to_json(self) -> str:
+        """Return the document as `--json` prints it and results.json holds it."""
+        return self.document.model_dump_json(indent=2) + "\n"
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether the report in the folder is whole and already says exactly this."""
+        others = ("report.html", "report.md", "results.csv")
+        if not all((self.folder / name).is_file() for name in others):
+            return False
+        try:
+            return (self.folder / "results.json").read_text("utf-8") == self.to_json()
+        except (OSError, UnicodeDecodeError):
+            return False
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        """Every two entries that have finished seeds in common, compared over these."""
+        pairs = [pair for pair in combinations(self.entries, 2) if _shared_seeds(*pair)]
+        found = [self._difference(a, b, len(pairs)) for a, b in pairs]
+        p_values = holm([values.p_value for values in found])
+        other_images = holm([values.p_value_other_test_images for values in found])
+        return [
+            self._judge(a, b, replace(values, p_value=p, p_value_other_test_images=q), len(pairs))
+            for (a, b), values, p, q in zip(pairs, found, p_values, other_images, strict=True)
+        ]
+
+    def _difference(self, a: Entry, b: Entry, pairs: int) -> Difference:
+        labels, shared = self.test_set.labels, _shared_seeds(a, b)
+        rows = [
+            entry.correct(labels)[[run.job.seed in shared for run in entry.runs]]
+            for entry in (a, b)
+        ]
+        return difference(*rows, pairs=pairs, sequential=self._sequential)
+
+    def _judge(self, a: Entry, b: Entry, found: Difference, pairs: int) -> Pair:
+        """A pair with its verdict, given p-values adjusted for all `pairs`."""
+        verdict = decide(
+            found,
+            self.study.until or SMALLEST_DIFFERENCE,
+            pairs=pairs,
+            sequential=self._sequential,
+            same_first_weights=any(e.same_first_weights or e.runs_alike for e in (a, b)),
+        )
+        p_value = None
+        if len(a.runs) == len(b.runs) == 1:
+            labels = self.test_set.labels
+            p_value = mcnemar(a.correct(labels)[0], b.correct(labels)[0])
+        return Pair(self.name(a), self.name(b), a, b, found, verdict, p_value)
+
+    @property
+    def _sequential(self) -> bool:
+        """Whether seeds were added after looking."""
+        return self.study.until is not None
+
+    @cached_property
+    def _shared_overrides(self) -> list[tuple[str, str]]:
+        """What all of several recipes were given beside their names."""
+        first, *others = (recipe.overrides for recipe in self.study.recipes)
+        if not others:
+            return []
+        return [each for each in first if all(each in other for other in others)]
+
+    @property
+    def shared_settings(self) -> list[str]:
+        """What all of several recipes were given beside their names, such as epochs=5."""
+        return [f"{key}={value}" for key, value in self._shared_overrides]
+
+    def short_recipe(self, entry: Entry) -> str:
+        """The recipe's name without what all recipes were given."""
+        recipe = next(each for each in self.study.recipes if each.label == entry.recipe)
+        varying = tuple(each for each in recipe.overrides if each not in self._shared_overrides)
+        return recipe.model_copy(update={"overrides": varying}).label
+
+    def short_model(self, entry: Entry) -> str:
+        """The model's name without the folders of its files, where it is still the only one."""
+        short = [_without_folders(model) for model in self.study.models]
+        name = _without_folders(entry.model)
+        return name if short.count(name) == 1 else entry.model
+
+    def name(self, entry: Entry) -> str:
+        """The shortest name that tells entries apart: model, and recipe where that varies."""
+        if len(self.study.recipes) == 1:
+            return self.short_model(entry)
+        return f"{self.short_model(entry)} {self.short_recipe(entry)}"
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader must know before believing the table; a sentence each."""
+        several = len(self.study.recipes) > 1
+        names = [
+            f"{entry.label} {self.short_recipe(entry)}" if several else entry.label
+            for entry in self.entries
+        ]
+        return find_warnings(
+            self.study, self.command, self.entries, names, self.pairs, self.test_set.classes
+        )
+
+    def find_entry(self, model: str, recipe: str | None = None) -> Entry:
+        """Return the row of a model, or of a model and one of its recipes.
+
+        Both go by the names that the table shows, or by their whole names. Raises UsageError,
+        which says what there is, where no row or more than one goes by them.
+        """
+        rows = [row for row in self.entries if model in (row.model, self.short_model(row))]
+        if not rows:
+            models = ", ".join(dict.fromkeys(map(self.short_model, self.entries)))
+            raise UsageError(f"There is no model {model!r} in this comparison; there are {models}.")
+        found = [row for row in rows if recipe in (None, row.recipe, self.short_recipe(row))]
+        if len(found) != 1:
+            problem = (
+                f"There is no recipe {recipe!r} of {model} in this comparison"
+                if not found
+                else f"{model} was trained by {len(found)} recipes; name one of them"
+            )
+            raise UsageError(f"{problem}; there are {', '.join(map(self.short_recipe, rows))}.")
+        return found[0]
+
+    def __repr__(self) -> str:
+        rows = [
+            f"{self.name(entry)}: {100 * row.mean:.2f} % of the test images, {row.n} seeds"
+            for entry in self.entries
+            if (row := summarize(entry.accuracies)).mean is not None
+        ]
+        return "\n".join([f"Comparison in {self.folder}", *rows])
+
+
+def _without_folders(model: str) -> str:
+    """`nets/my.py:Net` -> `my.py:Net`, and the same of a file of weights."""
+    model = re.sub(r"^.*[/\\](?=[^/\\]+\.py:)", "", model)
+    return re.sub(r"(:weights=).*[/\\]", r"\1", model)
+
+
+def _shared_seeds(a: Entry, b: Entry) -> set[int]:
+    return {run.job.seed for run in a.runs} & {run.job.seed for run in b.runs}

@@ -1,0 +1,247 @@
+"""The public format of results.json: a comparison as plain data, every field explained.
+
+The text below a field is its description, which docs/results-json.md repeats. A number that cannot
+be told is null: no JSON says infinite, or not a number.
+"""
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from fashionbench.stats.verdict import Word
+from fashionbench.store.records import Outcome
+
+__all__ = [
+    "Document",
+    "EntrySummary",
+    "NumberSummary",
+    "PairSummary",
+    "RatioSummary",
+    "RunSummary",
+    "SecondsSummary",
+]
+
+
+def _drop_unknown(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+Known = Annotated[float | None, BeforeValidator(_drop_unknown)]
+"""A finite number, or None where it cannot be told."""
+
+
+class Part(BaseModel):
+    """A part of the document: typed, never changed, built of the numbers it tells."""
+
+    model_config = ConfigDict(
+        allow_inf_nan=False,
+        extra="forbid",
+        from_attributes=True,
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class NumberSummary(Part):
+    """A number of several runs in brief, of those in which it is known and finite."""
+
+    mean: float | None
+    """Mean over the runs; null where none counts."""
+    sd: float | None
+    """Sample standard deviation over the runs (n - 1); null for fewer than two."""
+    low: float | None
+    """Lower end of the 95 % t interval of the mean; null for fewer than two runs."""
+    high: float | None
+    """Upper end of that interval."""
+    n: int
+    """The number of runs that count."""
+
+
+class SecondsSummary(NumberSummary):
+    """Training times in brief: of the runs that were alone on their device."""
+
+    median: float | None
+    """Median over the runs; null where none was timed."""
+
+
+class RatioSummary(Part):
+    """How many times as long the first entry of a pair trains as the second."""
+
+    ratio: float
+    """Ratio of the geometric means of their training times."""
+    low: float
+    """Lower end of its 95 % interval (Welch, on logarithms)."""
+    high: float
+    """Upper end of that interval."""
+
+
+class OutcomeCounts(Part):
+    """How the runs of an entry ended."""
+
+    ok: int
+    """Runs that learned."""
+    collapsed: int
+    """Runs that predict one class for every test image."""
+    diverged: int
+    """Runs whose loss became infinite or not a number."""
+
+
+class RunSummary(Part):
+    """One run: a model trained by a recipe from one seed."""
+
+    seed: int
+    """The seed of first weights, order of the images, augmentation and dropout."""
+    accuracy: float
+    """Fraction of the test images that are classified correctly."""
+    loss: Known
+    """Mean cross-entropy of the test images in nats; null where the run diverged."""
+    macro_f1: float
+    """Mean over classes of the F1 score, on the test images."""
+    calibration_error: float
+    """Expected calibration error on the test images, in 15 bins of equal width."""
+    validation_accuracy: float | None
+    """Fraction of the validation images that the tested weights classify correctly; null where
+    the recipe holds out none."""
+    train_seconds: float | None
+    """Wall-clock time of the training loop; null where the run was not alone on its device."""
+    epochs: int
+    """Epochs that were run; fewer than asked for where training diverged or stopped early."""
+    best_epoch: int | None
+    """The epoch whose weights were restored and tested; null where they are those of the last."""
+    outcome: Outcome
+    """"ok", "collapsed" (one class predicted for every test image) or "diverged" (the loss became
+    infinite or not a number)."""
+    dead_classes: list[str]
+    """Classes that the run predicts for no test image."""
+    accuracy_one_by_one: float | None
+    """Accuracy on test images shown one at a time; null unless the model's answer to an image
+    depends on the images beside it."""
+    remarks: list[str]
+    """The kinds of remarks that were made about the model, such as "batch"."""
+
+
+class EntrySummary(Part):
+    """A row of the table: a model, a recipe, and their runs."""
+
+    model: str
+    """The model as it was asked for: a key of the table of models, or FILE.py:NAME."""
+    recipe: str
+    """The name of the recipe, with the settings that were changed."""
+    label: str
+    """The name of the model's class."""
+    parameters: int
+    """The number of the model's parameters."""
+    flops_per_image: int | None
+    """Floating-point operations of the forward pass for one image; null where they cannot be
+    counted."""
+    accuracy: NumberSummary
+    """Test accuracy, as a fraction."""
+    loss: NumberSummary
+    """Mean cross-entropy of the test images, in nats."""
+    validation_accuracy: NumberSummary
+    """Accuracy on the validation images, of the runs that hold some out."""
+    macro_f1: NumberSummary
+    """Mean over classes of the F1 score."""
+    calibration_error: NumberSummary
+    """Expected calibration error."""
+    train_seconds: SecondsSummary
+    """Seconds in the training loop, of the runs that were alone on their device."""
+    test_set_error: float
+    """Standard error of the mean accuracy over other test sets of this size, for these runs."""
+    expected_sd: float | None
+    """The standard deviation of accuracy over seeds, if runs differed only by chance in which
+    images they get right; null for one run."""
+    outcomes: OutcomeCounts
+    """How many runs ended how."""
+    dead_classes: list[str]
+    """Classes that one or more of the runs predict for no test image."""
+    accuracy_one_by_one: NumberSummary
+    """Accuracy on test images shown one at a time, of the runs in which that differs."""
+    same_first_weights: bool
+    """Whether all seeds are known to begin with the same weights."""
+    notes: list[str]
+    """What a reader must know of this row, in a word or two each."""
+    runs: list[RunSummary]
+    """The finished runs, in the order of their seeds."""
+
+
+class PairSummary(Part):
+    """Two entries, and what their runs say of the difference between them."""
+
+    a: str
+    """The first entry."""
+    b: str
+    """The second entry."""
+    difference: float
+    """Mean accuracy of a minus that of b, over the seeds that both have finished."""
+    low: Known
+    """Lower end of the 95 % interval of the difference, for other seeds and other test images."""
+    high: Known
+    """Upper end of that interval."""
+    seeds_low: Known
+    """Lower end of the 95 % interval of the difference, for other seeds on these test images."""
+    seeds_high: Known
+    """Upper end of that interval."""
+    limit: Known
+    """The largest difference, in either direction, that is possible for other seeds on these test
+    images: at 95 % for all pairs together."""
+    limit_other_test_images: Known
+    """The same, for other seeds and other test images."""
+    sd: float | None
+    """Sample standard deviation of the differences between runs of one seed; null for one seed."""
+    p_value: float | None
+    """Two-sided p-value of no difference for other seeds on these test images, adjusted for the
+    number of pairs (Holm); null where the seeds are too few to tell."""
+    p_value_other_test_images: float | None
+    """The same, for other seeds and other test images."""
+    probability_a_beats_b: float | None
+    """The chance that a run of a is more accurate than a run of b, each from a seed of its own;
+    null for one seed."""
+    n: int
+    """The number of seeds that both have finished."""
+    verdict: Word
+    """What follows for a: "better", "worse", "no difference" or "cannot tell"."""
+    in_words: str
+    """The verdict as the report words it, with its limits."""
+    seeds_needed: int | None
+    """Of "cannot tell": about how many seeds would decide; null where that is unknown."""
+    holds_for_other_test_images: bool
+    """Whether other test images can be expected to give the same verdict."""
+    holds_for_other_first_weights: bool
+    """Whether seeds began with different weights, so that the verdict is about others too."""
+    mcnemar_p_value: float | None
+    """Where each has one run: two-sided p-value of the two networks being right equally often."""
+    time_ratio: RatioSummary | None
+    """Training time of a over that of b; null where fewer than two runs of either were timed."""
+
+
+class Document(Part):
+    """A comparison, as results.json holds it and `--json` prints it.
+
+    Accuracies are fractions, losses are in nats, times in seconds.
+    """
+
+    format: Literal[1] = 1
+    """The version of this format. It is raised when a field changes its name or meaning."""
+    dataset: str
+    """The data set: a key of the table of data sets, or a folder."""
+    command: str
+    """What gives the same comparison again."""
+    device: str
+    """The kind of device of the first run: cpu, cuda or mps."""
+    threads: int
+    """The number of threads that torch used on the CPU."""
+    versions: dict[str, str]
+    """Versions by name: torch, numpy, python, fashionbench."""
+    processor: str
+    """The model of the processor."""
+    seeds: list[int]
+    """The seeds that were asked for."""
+    until: float | None
+    """The difference of accuracies down to which seeds were added until each pair was decided;
+    null where their number was fixed."""
+    entries: list[EntrySummary]
+    """The rows of the table."""
+    pairs: list[PairSummary]
+    """Every two entries that have finished seeds in common."""

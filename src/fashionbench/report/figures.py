@@ -1,0 +1,148 @@
+"""The report's figures: their names, headings and sentences, and who draws each."""
+
+import html
+import io
+import re
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from fashionbench.errors import UsageError
+from fashionbench.report import plots
+from fashionbench.report.comparison import Comparison
+from fashionbench.store.records import TestSet
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["FIGURES", "draw_confusions", "draw_figure", "render_svg"]
+
+
+class Plot(NamedTuple):
+    """A figure of the report: its heading, what it shows in one sentence, and who draws it."""
+
+    title: str
+    sentence: str
+    draw: Callable[..., "Figure"]
+
+
+def _plot_best_confusion(entries: plots.Named, test_set: TestSet) -> "Figure":
+    def accuracy(entry: tuple[str, plots.Runs]) -> float:
+        return sum(run.scores.accuracy for run in entry[1]) / len(entry[1])
+
+    name, runs = max(entries, key=accuracy)
+    return plots.plot_confusion(name, runs, test_set)
+
+
+FIGURES = {
+    "accuracies": Plot(
+        "Accuracy of every run",
+        "Each dot is one run from its own seed, the line the 95 % interval of their mean. Whether "
+        "two models differ is said above, under the differences.",
+        plots.plot_accuracies,
+    ),
+    "curves": Plot(
+        "Loss while training",
+        "The line is the mean over seeds, the band reaches from the lowest to the highest; "
+        "lower is better. Runs that diverged are left out.",
+        plots.plot_curves,
+    ),
+    "time": Plot(
+        "Accuracy against time",
+        "Up is more accurate, left is faster; each dot is one run that was alone on the device, "
+        "each diamond a model's mean.",
+        plots.plot_time,
+    ),
+    "pareto": Plot(
+        "What accuracy costs",
+        "Up is more accurate, left is cheaper; models on the line are the best for their price, "
+        "of every other there is one that is better and costs no more.",
+        plots.plot_pareto,
+    ),
+    "confusion": Plot(
+        "What is taken for what",
+        "Each row is a true class, each column what its images were called, in percent of the row, "
+        "averaged over the runs; a perfect model has 100 down the diagonal.",
+        _plot_best_confusion,
+    ),
+    "reliability": Plot(
+        "Can its confidence be believed?",
+        "On the diagonal a model is right as often as it says; below it, it is too sure of itself.",
+        plots.plot_reliability,
+    ),
+    "classes": Plot(
+        "Scores by class",
+        "Recall (filled) is the part of a class that was found, precision (hollow) the part of "
+        "those called so that are right; both are 0 for a class that is never predicted.",
+        plots.plot_class_scores,
+    ),
+    "hard": Plot(
+        "The hardest images",
+        "The test images that most runs get wrong, with the true class, what they were mostly "
+        "taken for, and how many runs missed them.",
+        plots.plot_hard_images,
+    ),
+}
+
+LINE = 24
+"""Characters of a name beside a plot."""
+
+
+def draw_figure(comparison: Comparison, name: str) -> "Figure":
+    """Draw one of FIGURES; "confusion" is that of the best model.
+
+    Raises UsageError, with all names, for an unknown one.
+    """
+    if name not in FIGURES:
+        raise UsageError(f"There is no figure {name!r}; there are {', '.join(FIGURES)}.")
+    return FIGURES[name].draw(_name_runs(comparison), comparison.test_set)
+
+
+def draw_confusions(comparison: Comparison) -> "list[tuple[str, Figure]]":
+    """Draw the confusion of every entry, each beside the entry's name."""
+    return [
+        (name, plots.plot_confusion(name, runs, comparison.test_set))
+        for name, runs in _name_runs(comparison)
+    ]
+
+
+def _name_runs(comparison: Comparison) -> plots.Named:
+    """The runs of each entry under a name that a plot has room for: short lines, no folders."""
+    entries = comparison.entries
+    names = [comparison.name(entry) for entry in entries]
+    short = [re.sub(r"[^:= ]*/(?=[^:/ ]+\.py:)|(?<=weights=)[^:]*/", "", name) for name in names]
+    names = short if len(set(short)) == len(names) else names
+    return [(_fold(name), entry.runs) for name, entry in zip(names, entries, strict=True)]
+
+
+def _fold(name: str) -> str:
+    """A name in lines of at most about LINE characters, broken where its parts end."""
+    lines = [""]
+    for part in re.findall(r"[^:/ ]+[:/ ]?|[:/ ]", name):
+        if lines[-1] and len(lines[-1] + part) > LINE:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(map(str.strip, lines))
+
+
+def render_svg(figure: "Figure", name: str, label: str) -> str:
+    """Return the figure as an SVG element whose ink is the page's own; the same bytes every time.
+
+    `name` is part of its ids, `label` is read aloud in its place.
+    """
+    from matplotlib import rc_context
+
+    buffer = io.StringIO()
+    with (
+        rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}),
+        # What matplotlib lacks a letter or room for is text in the SVG, which the browser sets.
+        warnings.catch_warnings(action="ignore", category=UserWarning),
+    ):
+        figure.savefig(
+            buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        )
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :].replace(plots.INK, "currentColor")
+    # Figures share a page: their ids must differ.
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(label)}" ', 1)

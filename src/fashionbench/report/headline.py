@@ -1,0 +1,61 @@
+"""A comparison in a sentence or two, no surer than the numbers are."""
+
+from fashionbench.report.comparison import Comparison
+from fashionbench.report.document import EntrySummary
+from fashionbench.report.entries import Entry, Pair
+from fashionbench.report.numbers import format_percent
+
+__all__ = ["compose_headline"]
+
+
+def compose_headline(comparison: Comparison) -> str:
+    """Say which entry has the highest mean, and whether it differs from the next."""
+    rows = zip(comparison.entries, comparison.document.entries, strict=True)
+    (best, summary), *others = sorted(rows, key=lambda row: -(row[1].accuracy.mean or 0))
+    said = _say_accuracy(comparison, best, summary)
+    second = others[0][0] if others else best
+    pair = _find_pair(comparison, best, second)
+    if pair is None:  # alone, or stopped before the two had a seed in common
+        return f"{said}."
+    points = f"{100 * abs(pair.found.difference):.2f} points"
+    said += f", {points} more than {_name_second(comparison, best, second)}"
+    return said + _say_verdict(pair, best)
+
+
+def _say_accuracy(comparison: Comparison, best: Entry, summary: EntrySummary) -> str:
+    several = len(comparison.study.recipes) > 1
+    name = f"{best.label} by recipe {comparison.short_recipe(best)}" if several else best.label
+    seeds = summary.accuracy.n
+    runs = "one seed" if seeds == 1 else f"mean of {seeds} seeds"
+    accuracy = format_percent(summary.accuracy.mean)
+    said = f"{name} gets {accuracy} % of the test images right ({runs})"
+    if summary.accuracy_one_by_one.n:
+        alone = format_percent(summary.accuracy_one_by_one.mean)
+        said += f", but {alone} % when they are shown one at a time"
+    return said
+
+
+def _find_pair(comparison: Comparison, best: Entry, second: Entry) -> Pair | None:
+    names = {comparison.name(best), comparison.name(second)}
+    return next((pair for pair in comparison.pairs if {pair.a, pair.b} == names), None)
+
+
+def _name_second(comparison: Comparison, best: Entry, second: Entry) -> str:
+    """The second entry by what is unlike the first: its model, its recipe or both."""
+    if len(comparison.study.recipes) == 1:
+        return second.label
+    recipe = f"by {comparison.short_recipe(second)}"
+    return recipe if second.label == best.label else f"{second.label} {recipe}"
+
+
+def _say_verdict(pair: Pair, best: Entry) -> str:
+    found = pair.found
+    if found.p_value is None:
+        return "; these runs cannot tell whether that is more than luck."
+    sign = 100 if pair.first is best else -100
+    low, high = sorted((sign * found.low, sign * found.high))
+    interval = f"95 % interval of the difference {low:z.2f} to {high:z.2f}"
+    if pair.verdict.word not in ("better", "worse"):
+        return f"; the verdict: {pair.verdict} ({interval})."
+    place = str(pair.verdict).removeprefix(pair.verdict.word)
+    return f", which is more than luck of the seed{place} ({interval}; p = {found.p_value:.2g})."

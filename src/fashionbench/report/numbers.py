@@ -1,0 +1,93 @@
+"""How numbers are written for people: in tables, in the page and in sentences."""
+
+from typing import Protocol
+
+from fashionbench.report.document import EntrySummary, RatioSummary
+
+__all__ = [
+    "format_count",
+    "format_half_interval",
+    "format_interval",
+    "format_number",
+    "format_percent",
+    "format_points",
+    "format_seconds",
+    "format_seconds_range",
+    "format_time_ratio",
+    "pluralize",
+]
+
+
+class Interval(Protocol):
+    """What has two ends, both None where too few seeds give it."""
+
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
+
+
+def format_percent(value: float | None) -> str:
+    """Write a fraction in percent; an en dash where there is none."""
+    return "–" if value is None else f"{100 * value:z.2f}"
+
+
+def format_points(difference: float) -> str:
+    """Write a difference of accuracies in percentage points, with its sign."""
+    return f"{100 * difference:+z.2f}"
+
+
+def format_number(value: float | None, digits: int = 3) -> str:
+    """Write a number to `digits` decimals; an en dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def format_interval(interval: Interval) -> str:
+    """Write an interval in percent or points; an en dash where one seed cannot give it."""
+    if interval.low is None:
+        return "–"
+    return f"{format_percent(interval.low)} to {format_percent(interval.high)}"
+
+
+def format_half_interval(entry: EntrySummary) -> str:
+    """Write half of the accuracy's interval in points; an en dash where one seed cannot give it."""
+    mean, high = entry.accuracy.mean, entry.accuracy.high
+    return "–" if mean is None or high is None else f"{100 * (high - mean):.2f}"
+
+
+def format_seconds(entry: EntrySummary) -> str:
+    """Write the median training time, and of how many runs it is, where that is not all."""
+    timed = entry.train_seconds
+    written = format_number(timed.median, 2)
+    return written if timed.n in (0, entry.accuracy.n) else f"{written} ({timed.n})"
+
+
+def format_seconds_range(entry: EntrySummary) -> str:
+    """Write the median training time, the fastest and slowest run, and how many were timed."""
+    timed = [run.train_seconds for run in entry.runs if run.train_seconds is not None]
+    if not timed:
+        return "–"
+    spread = f"{min(timed):.2f}–{max(timed):.2f}; " if len(timed) > 1 else ""
+    return f"{format_number(entry.train_seconds.median, 2)} ({spread}{len(timed)})"
+
+
+def format_time_ratio(ratio: RatioSummary | None) -> str:
+    """Write how many times as long, with its interval; an en dash where too few runs tell."""
+    if ratio is None:
+        return "–"
+    return f"{ratio.ratio:.2f}× ({ratio.low:.2f} to {ratio.high:.2f})"
+
+
+def format_count(count: int | None) -> str:
+    """Write a large number to three digits, such as 2.27 M; an en dash where it is not known."""
+    if count is None:
+        return "–"
+    for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= factor:
+            return f"{count / factor:.3g} {prefix}"
+    return str(count)
+
+
+def pluralize(count: int, noun: str) -> str:
+    """Write a number and its noun, with an s where it is not one."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

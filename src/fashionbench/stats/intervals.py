@@ -1,0 +1,114 @@
+"""Values of several runs in brief: mean, spread and 95 % interval. Plain arrays in, numbers out.
+
+Two things blur an accuracy: the luck of the seed, which more seeds average away, and the luck of
+which images are in the test set, which they do not. Here both are kept apart. A correctness
+matrix is (S, N): S seeds, N test images, true where a run is right.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "CONFIDENCE",
+    "Summary",
+    "TimeRatio",
+    "error_of_test_set",
+    "expected_sd",
+    "normal_quantile",
+    "summarize",
+    "t_quantile",
+    "time_ratio",
+]
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Values of several seeds in brief; what one value cannot tell is None."""
+
+    mean: float | None
+    sd: float | None
+    """Sample standard deviation (n - 1)."""
+    low: float | None
+    high: float | None
+    """Ends of the 95 % t interval of the mean."""
+    n: int
+
+
+def summarize(values: Sequence[float]) -> Summary:
+    """Mean, sample sd and 95 % t interval of the finite values; n counts those."""
+    finite = np.array([value for value in values if math.isfinite(value)], dtype=float)
+    if len(finite) == 0:
+        return Summary(None, None, None, None, 0)
+    mean = float(finite.mean())
+    if len(finite) == 1:
+        return Summary(mean, None, None, None, 1)
+    sd = float(finite.std(ddof=1))
+    half = t_quantile(len(finite) - 1) * sd / math.sqrt(len(finite))
+    return Summary(mean, sd, mean - half, mean + half, len(finite))
+
+
+def error_of_test_set(correct: NDArray[np.bool_]) -> float:
+    """Standard error of the mean accuracy of these very runs, over other sets of N test images.
+
+    For one run that is the binomial sqrt(p (1 - p) / N).
+    """
+    return float(correct.mean(axis=0).std() / math.sqrt(correct.shape[1]))
+
+
+def expected_sd(correct: NDArray[np.bool_]) -> float | None:
+    """The sd over seeds if runs differed by independent tosses of each image's own coin alone.
+
+    A measured sd near it means that the runs are equally good models which err on
+    different images (Jordan 2023, arXiv 2304.01910). None for one seed.
+    """
+    seeds, images = correct.shape
+    if seeds < 2:
+        return None
+    right = correct.mean(axis=0)
+    # The factor makes the mean of p (1 - p) unbiased.
+    return float(np.sqrt((right * (1 - right)).mean() * seeds / (seeds - 1) / images))
+
+
+@dataclass(frozen=True)
+class TimeRatio:
+    """How many times as long a takes as b, with its 95 % interval."""
+
+    ratio: float
+    low: float
+    high: float
+
+
+def time_ratio(a: Sequence[float], b: Sequence[float]) -> TimeRatio | None:
+    """Compare seconds by their geometric means (Welch on logarithms); None below two each."""
+    if min(len(a), len(b)) < 2:
+        return None
+    logs = [np.log(seconds) for seconds in (a, b)]
+    errors = [float(values.var(ddof=1) / len(values)) for values in logs]
+    mean = float(logs[0].mean() - logs[1].mean())
+    half = 0.0
+    if sum(errors) > 0:
+        # Welch and Satterthwaite's degrees of freedom.
+        parts = [error**2 / (len(values) - 1) for error, values in zip(errors, logs, strict=True)]
+        half = t_quantile(sum(errors) ** 2 / sum(parts)) * math.sqrt(sum(errors))
+    return TimeRatio(math.exp(mean), math.exp(mean - half), math.exp(mean + half))
+
+
+def t_quantile(degrees: float, confidence: float = CONFIDENCE) -> float:
+    """Return how many standard errors the ends of a central t interval lie from its middle."""
+    # scipy.special alone: scipy.stats takes seconds to import on a slow machine.
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, 0.5 + confidence / 2))
+
+
+def normal_quantile(confidence: float = CONFIDENCE) -> float:
+    """Return the same for the normal distribution."""
+    from scipy.special import ndtri
+
+    return float(ndtri(0.5 + confidence / 2))

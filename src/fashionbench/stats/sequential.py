@@ -1,0 +1,77 @@
+"""Looking again and again: tests and intervals that hold however often one looks, and how many
+seeds a difference takes.
+
+The prior on the true difference, in units of the sd over seeds, is normal with sd 2: whatever the
+difference is, the promise holds; the prior decides where the test is strongest.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fashionbench.stats.intervals import CONFIDENCE, t_quantile
+
+__all__ = ["anytime_p_value", "confidence_sequence", "seeds_needed"]
+
+POWER = 0.80
+
+_C2 = 1 / 2**2
+"""One over the prior's variance."""
+
+
+def anytime_p_value(differences: ArrayLike) -> float:
+    """Two-sided p-value of a mean of 0 that stays valid however often one has looked.
+
+    One over the largest value so far of the scale-invariant mixture martingale
+    (Wang and Ramdas 2024, "Anytime-valid t-tests and confidence sequences for Gaussian
+    means with unknown variance", after Lai 1976), in the order in which seeds came.
+    """
+    values = np.asarray(differences, dtype=float)
+    n = np.arange(1, len(values) + 1)
+    squares = (n + _C2) * np.cumsum(values**2)
+    rest = squares - np.cumsum(values) ** 2
+    growth = np.divide(squares, rest, out=np.ones_like(rest), where=rest > 0)
+    log_evidence = 0.5 * np.log(_C2 / (n + _C2)) + 0.5 * n * np.log(growth)
+    return float(np.exp(-max(0.0, log_evidence.max())))
+
+
+def confidence_sequence(n: int, sd: float, alpha: float = 1 - CONFIDENCE) -> float:
+    """Half-width of the interval for the mean of `n` differences that covers it at every look.
+
+    The values that the test above does not refuse; infinite while seeds are too few.
+    """
+    bound = (math.sqrt((n + _C2) / _C2) / alpha) ** (2 / n)
+    scale = n * (n + _C2 - bound * _C2)
+    if scale <= 0:
+        return math.inf
+    return sd * math.sqrt((bound - 1) * (n + _C2) * (n - 1) / scale)
+
+
+def seeds_needed(
+    difference: float, sd: float, alpha: float = 1 - CONFIDENCE, *, sequential: bool = False
+) -> int:
+    """Seeds that show a true mean difference with 80 % power, two-sided at `alpha`.
+
+    `sd` is that of the paired differences; the power is the noncentral t's. Where one looks
+    again and again, so many that four of five intervals of the last look exclude zero; looks
+    before it make the power a little higher.
+    """
+    from scipy.special import nctdtr, ndtri
+
+    if sd == 0:
+        return 2
+
+    def enough(n: int) -> bool:
+        error = sd / math.sqrt(n)
+        if sequential:
+            return bool(confidence_sequence(n, sd, alpha) + ndtri(POWER) * error <= difference)
+        return bool(1 - nctdtr(n - 1, difference / error, t_quantile(n - 1, 1 - alpha)) >= POWER)
+
+    n = high = 2
+    while not enough(high):
+        n, high = high, 2 * high
+    while n < high:
+        middle = (n + high) // 2
+        n, high = (n, middle) if enough(middle) else (middle + 1, high)
+    return n

@@ -1,0 +1,27 @@
+"""The headline names the best, how far it is ahead, and whether that is more than luck."""
+
+from pathlib import Path
+
+from factories import make_result
+
+from fashionbench.report.headline import compose_headline
+
+
+def test_the_first_sentence_names_the_best_and_how_far_it_is_ahead(tmp_path: Path) -> None:
+    models = compose_headline(make_result(tmp_path / "models"))
+    assert models.startswith("Model<v2> gets ")
+    assert "points more than Model<v1>, which is more than luck of the seed" in models
+    recipes = compose_headline(make_result(tmp_path / "recipes", models=("v2",), epochs=(1, 2)))
+    best, other = ("seed epochs=1", "seed epochs=2")
+    if f"by recipe {best} gets" not in recipes:
+        best, other = other, best
+    assert f"Model<v2> by recipe {best} gets " in recipes
+    assert f"points more than by {other}" in recipes
+
+
+def test_a_headline_claims_nothing_that_the_runs_cannot_tell(tmp_path: Path) -> None:
+    one_seed = compose_headline(make_result(tmp_path / "one", seeds=1))
+    assert "(one seed)" in one_seed
+    assert one_seed.endswith("; these runs cannot tell whether that is more than luck.")
+    alone = compose_headline(make_result(tmp_path / "alone", models=("v0",)))
+    assert alone.endswith(" % of the test images right (mean of 3 seeds).")

@@ -1,0 +1,233 @@
+"""What follows from records: summaries, pairs and warnings."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from factories import make_result
+from scipy import stats as scipy_stats
+
+from fashionbench.config.recipe import load_recipe
+from fashionbench.errors import StoreError
+from fashionbench.experiments.result import load_result
+from fashionbench.report.entries import Entry
+from fashionbench.report.page import write_report
+from fashionbench.report.terminal import text_table
+from fashionbench.stats.difference import difference, holm
+from fashionbench.stats.sequential import confidence_sequence, seeds_needed
+from fashionbench.store.run_store import RunStore
+
+
+def test_pairs_are_all_pairs_and_their_differences_those_of_the_means(tmp_path: Path) -> None:
+    document = make_result(tmp_path).document
+    means = {entry.model: entry.accuracy.mean for entry in document.entries}
+    models = [*means]
+    expected = [(a, b) for i, a in enumerate(models) for b in models[i + 1 :]]
+    assert [(pair.a, pair.b) for pair in document.pairs] == expected
+    for pair in document.pairs:
+        assert pair.difference == pytest.approx(means[pair.a] - means[pair.b])
+        assert pair.n == 3
+        assert pair.low < pair.difference < pair.high
+        assert (pair.verdict in ("better", "worse")) == (pair.p_value < 0.05)
+
+
+def test_what_is_said_of_pairs_holds_for_all_of_them_together(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    tests = [
+        scipy_stats.ttest_rel(pair.first.accuracies, pair.second.accuracies)
+        for pair in result.pairs
+    ]
+    for pair, test in zip(result.pairs, tests, strict=True):
+        # Holm's definition for three p-values.
+        steps = [(3 - rank) * p for rank, p in enumerate(sorted(t.pvalue for t in tests))]
+        rank = sum(other.pvalue < test.pvalue for other in tests)
+        assert pair.found.p_value == pytest.approx(min(1, max(steps[: rank + 1])))
+        ends = test.confidence_interval(1 - 0.05 / 3)
+        assert pair.found.limit == pytest.approx(max(-ends.low, ends.high))
+    labels = result.test_set.labels
+    alone = [difference(p.first.correct(labels), p.second.correct(labels)) for p in result.pairs]
+    adjusted = [pair.found.p_value_other_test_images for pair in result.pairs]
+    assert adjusted == holm([found.p_value_other_test_images for found in alone])
+
+
+def test_seeds_added_after_looking_are_judged_and_promised_so(tmp_path: Path) -> None:
+    result = make_result(tmp_path, models=("v0",), seeds=5)
+    (entry,) = result.entries
+    predicted = [run.predicted for run in entry.runs]
+
+    def turned(by: int) -> Entry:
+        """The same runs, each under another one's seed."""
+        moved = zip(entry.runs, predicted[by:] + predicted[:by], strict=True)
+        return replace(entry, runs=tuple(replace(run, predicted=other) for run, other in moved))
+
+    study = result.study.model_copy(update={"until": 0.01})
+    for pair in replace(result, study=study, entries=tuple(map(turned, range(3)))).pairs:
+        assert pair.found.difference == pytest.approx(0)
+        assert pair.found.seeds_high == pytest.approx(confidence_sequence(5, pair.found.sd))
+        needed = seeds_needed(0.01, pair.found.sd, 0.05 / 3, sequential=True)
+        assert pair.verdict.seeds_needed == needed
+
+
+def test_times_of_different_machines_are_told(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    first, *others = result.entries[0].runs
+
+    def warned(environment: dict[str, str], seconds: float | None) -> list[str]:
+        moved = replace(first, environment=first.environment | environment, train_seconds=seconds)
+        entries = (replace(result.entries[0], runs=(moved, *others)), *result.entries[1:])
+        return [text for text in replace(result, entries=entries).warnings if "machines" in text]
+
+    assert warned({}, 1.0) == []
+    (told,) = warned({"processor": "Another processor"}, 1.0)
+    assert "A processor, cpu" in told
+    assert "Another processor, cpu" in told
+    assert len(warned({"device": "A GPU"}, 1.0)) == 1
+    assert warned({"processor": "Another processor"}, None) == [], "it took no time there"
+
+
+def test_what_a_reader_must_know_is_told(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    (first, *others), *entries = (entry.runs for entry in result.entries)
+
+    def warned(**changes: object) -> str:
+        changed = replace(result.entries[0], runs=(replace(first, **changes), *others))
+        return "\n".join(replace(result, entries=(changed, *result.entries[1:])).warnings)
+
+    assert entries
+    before = "\n".join(result.warnings)
+    for told, changes in {
+        "under different conditions: cpu, torch 2.11.0; cuda, torch 2.11.0": {"device": "cuda"},
+        "different numbers of threads: 2; 4": {"environment": first.environment | {"threads": 4}},
+        "1 of 3 runs never predict some class (left out by one or more: class c)": {
+            "dead_classes": [2]
+        },
+        "1 of 3 runs collapsed (one class is predicted": {"outcome": "collapsed"},
+    }.items():
+        assert told in warned(**changes)
+        assert told not in before
+
+
+def test_a_folder_without_finished_runs_says_so(tmp_path: Path) -> None:
+    store = RunStore(tmp_path, create=True)
+    with pytest.raises(StoreError, match="no comparison yet"):
+        load_result(tmp_path)
+    study = make_result(tmp_path / "other").study
+    store.save_study(study, "fashionbench compare")
+    with pytest.raises(StoreError, match="go on with: fashionbench compare"):
+        load_result(tmp_path)
+
+
+def test_a_report_counts_as_written_until_it_says_something_else(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    assert not result.is_reported
+    for path in write_report(result):
+        assert result.is_reported
+        path.unlink()
+        assert not result.is_reported
+        write_report(result)
+    assert not replace(result, command="fashionbench compare --seeds 3").is_reported
+    (tmp_path / "results.json").write_bytes(b"\xff")
+    assert not result.is_reported
+
+
+def test_pairs_rest_on_the_seeds_that_both_have_finished(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    one, other = result.entries[:2]
+    unlike = (replace(one, runs=one.runs[:2]), replace(other, runs=other.runs[1:]))
+    partial = replace(result, entries=unlike)
+    [pair] = partial.document.pairs
+    assert pair.n == 1
+    gap = one.runs[1].scores.accuracy - other.runs[1].scores.accuracy
+    assert pair.difference == pytest.approx(gap)
+
+
+def test_entries_without_a_seed_in_common_are_no_pair(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    one, other, third = result.entries
+    unlike = (replace(one, runs=one.runs[:1]), replace(other, runs=other.runs[1:]), third)
+    partial = replace(result, entries=unlike)
+    names = {frozenset((pair.a, pair.b)) for pair in partial.document.pairs}
+    assert frozenset((one.model, other.model)) not in names
+    assert len(names) == 2
+    alone = replace(result, entries=unlike[:2])
+    write_report(alone)
+    text_table(alone)
+    assert alone.document.pairs == []
+
+
+def test_one_run_each_is_compared_by_mcnemar_and_nothing_is_claimed(tmp_path: Path) -> None:
+    result = make_result(tmp_path, seeds=1)
+    for pair in result.document.pairs:
+        assert pair.verdict == "cannot tell"
+        assert (pair.p_value, pair.low, pair.seeds_needed) == (None, None, None)
+        assert 0 <= pair.mcnemar_p_value <= 1
+    assert any("McNemar" in warning for warning in result.warnings)
+
+
+def test_runs_that_were_not_alone_have_no_training_time(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    shared = [replace(run, train_seconds=None) for run in result.entries[0].runs[1:]]
+    entry = replace(result.entries[0], runs=(result.entries[0].runs[0], *shared))
+    seconds = entry.summary(result.test_set).train_seconds
+    assert (seconds.n, seconds.sd) == (1, None)
+    assert seconds.mean == seconds.median == entry.runs[0].train_seconds
+    other = replace(result, entries=(entry, result.entries[1]))
+    assert other.document.pairs[0].time_ratio is None
+    assert result.document.pairs[0].time_ratio.ratio > 0
+
+
+def test_runs_that_are_not_finished_are_counted_and_not_passed_over(tmp_path: Path) -> None:
+    whole = make_result(tmp_path, models=("v0", "mlp"), seeds=3)
+    assert not any("finished" in warning for warning in whole.warnings)
+    one = replace(whole.entries[0], runs=whole.entries[0].runs[:2])
+    stopped = replace(whole, entries=(one,))
+    assert stopped.warnings[0].startswith("Only 2 of the 6 runs are finished. To go on: ")
+    assert whole.command in stopped.warnings[0]
+
+
+def test_an_own_models_folders_are_in_its_name_only_where_they_tell_it_apart(
+    tmp_path: Path,
+) -> None:
+    result = make_result(tmp_path, models=("v0", "mlp"), seeds=2)
+
+    def named(*models: str) -> list[str]:
+        entries = [
+            replace(
+                entry,
+                runs=tuple(
+                    replace(run, job=run.job.model_copy(update={"model": model}))
+                    for run in entry.runs
+                ),
+            )
+            for entry, model in zip(result.entries, models, strict=True)
+        ]
+        study = result.study.model_copy(update={"models": models})
+        renamed = replace(result, study=study, entries=tuple(entries))
+        return [renamed.name(entry) for entry in entries]
+
+    assert named("/home/me/net.py:Net:width=8", "timm/resnet18") == [
+        "net.py:Net:width=8",
+        "timm/resnet18",
+    ]
+    assert named(r"C:\\nets\\net.py:Net", "v0:weights=a/b/w.th") == [
+        "net.py:Net",
+        "v0:weights=w.th",
+    ]
+    assert named("a/net.py:Net", "b/net.py:Net") == ["a/net.py:Net", "b/net.py:Net"]
+
+
+def test_a_probe_on_random_weights_is_told(tmp_path: Path) -> None:
+    result = make_result(tmp_path, models=("v0",), seeds=2)
+    (entry,) = result.entries
+
+    def probed(**job: str) -> list[str]:
+        recipe = load_recipe("transfer")
+        runs = [
+            replace(run, job=run.job.model_copy(update={"recipe": recipe, **job}))
+            for run in entry.runs
+        ]
+        return replace(result, entries=(replace(entry, runs=tuple(runs)),)).warnings
+
+    assert any("had random weights; give trained ones with --weights" in w for w in probed())
+    for begun in ({"model_source": "+abc"}, {"model": "timm/resnet18"}):
+        assert not any("random weights" in warning for warning in probed(**begun))
