@@ -27,6 +27,7 @@ def words(document: str) -> str:
     return " ".join((ROOT / document).read_text("utf-8").split())
 
 
+@pytest.mark.slow
 def test_the_script_runs(tmp_path: Path) -> None:
     answer = subprocess.run(
         [sys.executable, ROOT / "examples" / "compare_three.py", "silhouettes"],
@@ -39,6 +40,7 @@ def test_the_script_runs(tmp_path: Path) -> None:
     assert "MLP: " in answer.stdout
 
 
+@pytest.mark.slow
 def test_the_example_of_an_own_model_runs_as_a_script_and_from_a_shell(
     tmp_path: Path, call_cli: Callable[..., Result]
 ) -> None:
@@ -58,6 +60,7 @@ def test_the_example_of_an_own_model_runs_as_a_script_and_from_a_shell(
     assert "MyNet against mlp: " in answer.stdout
 
 
+@pytest.mark.slow
 def test_the_notebook_shows_table_plot_and_frame(tmp_path: Path) -> None:
     notebook = nbformat.read(ROOT / "examples" / "notebook.ipynb", as_version=4)
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
@@ -187,6 +190,7 @@ def test_the_speeds_are_those_recorded() -> None:
     assert f"{min(ratios):.0f} to {max(ratios):.0f} times as fast in ONNX Runtime" in text
 
 
+@pytest.mark.slow
 def test_the_readmes_python_runs(tmp_path: Path) -> None:
     (block,) = re.findall(
         r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
