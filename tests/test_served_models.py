@@ -10,7 +10,7 @@ from PIL import Image
 
 from fashionbench.errors import StoreError
 from fashionbench.experiments.result import load_result
-from fashionbench.inference.predictor import PHOTO_MODEL
+from fashionbench.inference.selection import PHOTO_MODEL
 from fashionbench.models.checkpoint import checkpoint_path
 from fashionbench.serve.answers import answer_json, answer_picture
 from fashionbench.serve.served_models import load_gallery

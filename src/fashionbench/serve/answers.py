@@ -231,7 +231,7 @@ def _answer(gallery: Gallery, prepared: Prepared) -> Answers:
     answers = []
     for index, shown in enumerate(gallery.models):
         # Numbers that overflow cannot be held by JSON: the model is sure of nothing.
-        row = np.nan_to_num(shown.predictor.weigh(prepared))
+        row = np.nan_to_num(shown.predictor.average_views(prepared))
         classes = shown.predictor.classes
         chances = [
             Chance(name=classes[k], class_index=k, probability=row[k])

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from fashionbench.config.study import Job
 from fashionbench.errors import FashionbenchError
-from fashionbench.inference.predictor import PHOTO_MODEL, Predictor, load_predictor
+from fashionbench.inference.predictor import Predictor, load_predictor
+from fashionbench.inference.selection import PHOTO_MODEL
 from fashionbench.models.checkpoint import checkpoint_path, load_facts
 from fashionbench.report.comparison import Comparison
 from fashionbench.store.records import RunRecord, TestSet
