@@ -47,7 +47,7 @@ from fashionbench.models.checkpoint import checkpoint_path, load_facts, load_mod
 from fashionbench.store.records import RunRecord, TestSet
 from fashionbench.store.run_store import RunStore
 from fashionbench.training.batches import epoch_batches
-from fashionbench.training.devices import isolated, seed_generators
+from fashionbench.training.devices import reproducible, seed_generators
 from fashionbench.training.layout import FEW, lay_out
 
 __all__ = ["Story", "Worker", "small_data", "tell"]
@@ -272,7 +272,7 @@ def _by_hand(job: Job, dataset: Dataset, nudge: float = 0.0, *, laid_out: bool) 
     for parameter in model.parameters():
         parameter.data = nudged(parameter.data, parameter.data)
     optimizer = torch.optim.SGD(model.parameters(), lr=recipe.learning_rate)
-    with isolated(CPU):
+    with reproducible(CPU):
         for epoch in range(recipe.epochs):
             seed_generators(CPU, derive_seed(job.seed, "dropout", epoch))
             model.train()

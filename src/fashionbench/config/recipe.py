@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic.fields import FieldInfo
 
 from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, Change, parse_change
+from fashionbench.config.schedules import SHAPES
 from fashionbench.config.validated import Validated
 from fashionbench.errors import UsageError
 
@@ -227,6 +228,18 @@ class Recipe(Validated):
                 "patience needs validation images to watch; set validation_images, such as 5000"
             )
         return self
+
+    @property
+    def trains_layers_apart(self) -> bool:
+        """Whether some layers are trained before others, or at rates of their own."""
+        return bool(self.probe_epochs or self.unfreeze_every) or self.layer_decay != 1
+
+    def learning_rate_at(self, step: int, steps_an_epoch: int) -> float:
+        """Return the rate at a step, counted from 0 through all epochs."""
+        steps, warm_up = self.epochs * steps_an_epoch, round(self.warm_up * steps_an_epoch)
+        if step < warm_up:
+            return self.learning_rate * ((step + 1) / (warm_up + 1))
+        return self.learning_rate * SHAPES[self.schedule](step - warm_up, steps - warm_up)
 
     @property
     def label(self) -> str:

@@ -38,11 +38,13 @@ from fashionbench.models.table import model_entry
 from fashionbench.stats.metrics import image_losses, score
 from fashionbench.store.records import Outcome, RunRecord
 from fashionbench.store.run_store import RunStore
-from fashionbench.training.augment import identify_changes
 from fashionbench.training.devices import describe_device
 from fashionbench.training.evaluation import accuracy_one_by_one, calibrate
-from fashionbench.training.loop import Fit, fit
+from fashionbench.training.history import History
+from fashionbench.training.loop import fit
+from fashionbench.training.many_seeds.group import Strategy
 from fashionbench.training.many_seeds.members import fit_members
+from fashionbench.training.own_augmentations import identify_augmentations
 
 __all__ = ["explained", "run_job", "run_together"]
 
@@ -93,9 +95,9 @@ def run_together(
     store: RunStore,
     examined: Examination | None = None,
     *,
-    abreast: bool = False,
+    strategy: Strategy = "stacked",
 ) -> list[RunRecord]:
-    """Runs that differ by their seed alone, stacked or `abreast`; records have no training time."""
+    """Run jobs that differ by their seed alone, by one strategy; no record has a training time."""
     examined = examined or examine(jobs[0], dataset)
     build = builder(jobs[0], dataset)
     _refuse_changed(jobs[0], len(dataset.classes))
@@ -108,11 +110,11 @@ def run_together(
             jobs[0].recipe,
             [job.seed for job in jobs],
             device=device,
-            abreast=abreast,
+            strategy=strategy,
             description=f"{model_entry(jobs[0].spec).label}, {len(jobs)} seeds",
         )
     tested = [_test(job, model, dataset) for job, model in zip(jobs, models, strict=True)]
-    way = f"{'abreast' if abreast else 'stacked'} with {len(jobs)}"
+    way = f"{strategy} with {len(jobs)}"
     runs = list(map(_Run, jobs, models, trained, starts, tested, [way] * len(jobs)))
     record = partial(_recorded, dataset=dataset, folder=store.folder, examined=examined)
     # Scores and files of a hundred small models take longer than their training, on one thread.
@@ -161,7 +163,7 @@ def _refuse_changed(job: Job, classes: int) -> None:
     """
     for name, is_changed in (
         (job.model, str(identify(job.spec, classes)[1]) != job.model_source),
-        ("the augmentation", identify_changes(job.recipe.augmentation) != job.recipe_source),
+        ("the augmentation", identify_augmentations(job.recipe.augmentation) != job.recipe_source),
     ):
         if is_changed:
             raise UsageError(
@@ -203,7 +205,7 @@ class _Run:
 
     job: Job
     model: nn.Module
-    trained: Fit
+    trained: History
     first_weights: str
     test: _Test
     way: str
@@ -272,7 +274,7 @@ def _pictures(dataset: Dataset) -> PictureFacts:
     return picture_facts(dataset.train.images.cpu().numpy(), dataset.levels)
 
 
-def _outcome(trained: Fit, logits: NDArray[np.float32], called: set[int]) -> Outcome:
+def _outcome(trained: History, logits: NDArray[np.float32], called: set[int]) -> Outcome:
     if trained.diverged or not np.isfinite(logits).all():
         return "diverged"
     return "collapsed" if len(called) == 1 else "ok"

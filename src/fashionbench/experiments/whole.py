@@ -17,7 +17,7 @@ from fashionbench.models.adapter import Adapter
 from fashionbench.models.checkpoint import answers_as_recorded, load_facts, rebuild_model
 from fashionbench.models.facts import ModelFacts
 from fashionbench.models.identity import is_as_first_asked
-from fashionbench.training.devices import isolated, seed_generators
+from fashionbench.training.devices import reproducible, seed_generators
 
 __all__ = ["lost_by_a_stop", "why_unloadable"]
 
@@ -100,7 +100,7 @@ def _is_read(model: nn.Module, name: str, images: Tensor) -> bool:
         usual, other = copy_model(model), copy_model(model)
         holder = other.get_submodule(path)
         setattr(holder, attribute, _something_else(getattr(holder, attribute)))
-        with isolated(images.device), torch.no_grad():
+        with reproducible(images.device), torch.no_grad():
             expected, found = (_in_training(one, images) for one in (usual, other))
     except Exception:  # it is no attribute, nothing else can stand there, or it is asked for
         return True
