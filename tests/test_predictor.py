@@ -121,8 +121,8 @@ def test_the_model_that_comes_with_the_program_knows_the_data_set(
     split = hold_out(load_data(root=real_data).train, 5000)[1]
     called = predictor.predict_prepared(split.images.numpy()).argmax(axis=1)
     accuracy = (called == split.labels.numpy()).mean()
-    assert accuracy == pytest.approx(facts["validation_accuracy"], abs=0.002)
-    assert facts["job"]["recipe"]["name"] == "photo"
+    assert accuracy == pytest.approx(facts.validation_accuracy, abs=0.002)
+    assert facts.job.recipe.name == "photo"
     (tmp_path / "photo").mkdir()
     with pytest.raises(StoreError):  # a folder of the person's that holds no run
         load_predictor(Path("photo"))

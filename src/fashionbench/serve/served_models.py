@@ -114,9 +114,9 @@ def _describe(predictor: Predictor) -> ServedModel:
     return ServedModel(
         name=predictor.label,
         predictor=predictor,
-        job=Job.model_validate(facts["job"]),
-        parameters=facts["parameters"],
-        test_accuracy=facts.get("test_accuracy"),
+        job=facts.job,
+        parameters=facts.parameters,
+        test_accuracy=facts.test_accuracy,
     )
 
 
