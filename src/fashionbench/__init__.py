@@ -5,7 +5,7 @@
     result = fb.compare(models=["v0", "v2"], seeds=5)
     data = fb.load_data()
     model = fb.build_model("v2", seed=0)
-    fb.fit(model, data.train, fb.load_recipe("seed"), seed=0)
+    fb.fit(model, data.train, "seed", seed=0)
     fb.evaluate(model, data.test).accuracy
 
 Names are imported when they are first used, so that `import fashionbench` is quick.
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from fashionbench.models.checkpoint import load_model
     from fashionbench.stats.metrics import Scores
     from fashionbench.training.evaluation import evaluate
+    from fashionbench.training.history import History
     from fashionbench.training.loop import fit
 
 _HOME = {
     "FashionbenchError": "errors",
+    "History": "training.history",
     "Prediction": "inference.predictor",
     "Predictor": "inference.predictor",
     "Recipe": "config.recipe",
@@ -47,6 +49,7 @@ _HOME = {
 
 __all__ = [
     "FashionbenchError",
+    "History",
     "Prediction",
     "Predictor",
     "Recipe",
