@@ -63,7 +63,7 @@ def test_a_single_run_that_is_left_is_alone_and_so_timed(
     found = store.load_run(*jobs("v0", 1))
     assert found is not None
     assert found.train_seconds is not None
-    assert found.environment["way"] == "alone"
+    assert found.environment.way == "alone"
 
 
 def test_more_seeds_than_a_stack_holds_are_several_stacks(
@@ -73,7 +73,7 @@ def test_more_seeds_than_a_stack_holds_are_several_stacks(
     store = RunStore(tmp_path, create=True)
     assert run(store, silhouettes, "v0", 5, "stacked", timed=3) == 5
     found = [store.load_run(job) for job in jobs("v0", 5)]
-    ways = [run.environment["way"] for run in found if run is not None]
+    ways = [run.environment.way for run in found if run is not None]
     assert ways == ["stacked with 2"] * 4 + ["stacked with 1"]
 
 

@@ -47,7 +47,7 @@ def test_processes_give_the_numbers_of_this_one(tmp_path: Path, silhouettes: Dat
         assert other is not None
         assert other.flops_per_image == 5  # as told, not counted again
         assert other.train_seconds is None
-        assert other.environment["threads"] == 1
+        assert other.environment.threads == 1
         assert other.scores.accuracy == single.scores.accuracy
         assert (there.folder / "checkpoints").is_dir()
 

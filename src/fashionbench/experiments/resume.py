@@ -6,6 +6,7 @@ curve.csv. The test set is never looked at here.
 
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from torch import nn
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
-from fashionbench.core.machine import environment
+from fashionbench.core.machine import describe_environment
 from fashionbench.data.datasets import Dataset, load_data
 from fashionbench.data.picture_facts import picture_facts
 from fashionbench.errors import Interrupted, UsageError
@@ -26,6 +27,7 @@ from fashionbench.experiments.states import StateWriter, load_state
 from fashionbench.experiments.whole import why_unloadable
 from fashionbench.models.checkpoint import mark_unloadable, save_model
 from fashionbench.models.cost import count_parameters
+from fashionbench.models.facts import ModelFacts
 from fashionbench.models.table import model_entry
 from fashionbench.training.devices import describe_device, resolve_device
 from fashionbench.training.evaluation import calibrate
@@ -87,22 +89,25 @@ def train_in_folder(
 def _save(job: Job, model: nn.Module, history: History, dataset: Dataset, folder: Path) -> None:
     """Write the trained model and its curve; say so where the file is not all of the model."""
     entry, images = model_entry(job.spec), dataset.train.images
-    facts = {
-        "label": entry.label,
-        "classes": dataset.classes,
-        "parameters": count_parameters(model),
-        "validation_accuracy": _final_accuracy(history, job.recipe),
-        "temperature": calibrate(model, dataset.train, job.recipe),
-        "pictures": picture_facts(images.numpy(), dataset.levels),
-        "environment": environment(
-            {"torch": torch.__version__},
-            threads=torch.get_num_threads(),
-            device=describe_device(next(model.parameters()).device),
+    facts = ModelFacts(
+        job=job,
+        label=entry.label,
+        classes=dataset.classes,
+        parameters=count_parameters(model),
+        validation_accuracy=_final_accuracy(history, job.recipe),
+        temperature=calibrate(model, dataset.train, job.recipe),
+        pictures=picture_facts(images.numpy(), dataset.levels),
+        environment=asdict(
+            describe_environment(
+                {"torch": torch.__version__},
+                threads=torch.get_num_threads(),
+                device=describe_device(next(model.parameters()).device),
+            )
         ),
-    }
+    )
     path = folder / "model.safetensors"
     remarks = examine_trained(model, images) if entry.is_own and not history.diverged else {}
-    save_model(model, path, job, facts, None if "random" in remarks else images)
+    save_model(model, path, facts, None if "random" in remarks else images)
     write_atomically(folder / "curve.csv", _format_csv(history).encode())
     if entry.is_own and (reason := why_unloadable(model, path, images)):
         mark_unloadable(path, reason)
