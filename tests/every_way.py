@@ -320,7 +320,7 @@ def _resumed(story: Story, job: Job, folder: Path, whole: Path, second: Path) ->
         if path.name == "last.pt":
             raise KeyboardInterrupt
 
-    with story.refused("not resumed"), patch.object(resume, "say", heard.append):
+    with story.refused("not resumed"), patch.object(resume.logger, "warning", heard.append):
         _as_a_new_process()
         try:
             with patch.object(resume, "write_atomically", stop):

@@ -164,6 +164,24 @@ def test_seeds_are_added_until_every_pair_is_decided(tmp_path: Path) -> None:
     assert all(pair.verdict != "cannot tell" for pair in result.document.pairs)
 
 
+def test_the_recorded_call_finds_all_runs_made_with_a_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = fb.compare([Constant], seeds=(seed for seed in (4, 2)), **OPTIONS)
+    assert first.command == (
+        f'fb.compare(["{__name__}:Constant"], seeds=[4, 2], dataset="silhouettes", device="cpu", '
+        "epochs=1)"
+    )
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("a finished run was run again")
+
+    monkeypatch.setattr("fashionbench.experiments.launch.run_entry", never)
+    again = eval(first.command, {"fb": fb})
+    assert (again.command, len(again.entries[0].runs)) == (first.command, 2)
+
+
 def test_adding_seeds_ends_at_the_most(tmp_path: Path) -> None:
     options = OPTIONS | {"until": 1e-9, "seeds": 2, "max_seeds": 4, "out": tmp_path}
     result = fb.compare(["v0", "mlp"], **options)
@@ -247,4 +265,4 @@ def test_data_that_changes_before_it_is_read_is_not_kept_under_the_old_name(
     content[8:] = content[8:][::-1]
     labels.write_bytes(content)
     with pytest.raises(DataError, match="have changed since the command began"):
-        run_study(study, tmp_path / "runs", None, "the same call")
+        run_study(study, tmp_path / "runs", None, "fashionbench compare")

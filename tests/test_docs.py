@@ -187,6 +187,22 @@ def test_the_speeds_are_those_recorded() -> None:
     assert f"{min(ratios):.0f} to {max(ratios):.0f} times as fast in ONNX Runtime" in text
 
 
+def test_the_readmes_python_runs(tmp_path: Path) -> None:
+    (block,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
+    )
+    for short, long in (
+        ("seeds=5)", "seeds=1, dataset='silhouettes')"),
+        ("fb.load_data()", "fb.load_data('silhouettes')"),
+    ):
+        assert short in block
+        block = block.replace(short, long)
+    answer = subprocess.run(
+        [sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert answer.returncode == 0, answer.stderr
+
+
 def test_the_readme_repeats_the_recorded_speeds() -> None:
     readme = words("README.md")
     summaries = {
@@ -232,6 +248,10 @@ def test_a_studys_page_is_what_it_writes_of_its_record(
 def test_the_v1_study_says_what_its_figures_say() -> None:
     figures = json.loads((ROOT / "docs" / "results" / "v1-study.json").read_text("utf-8"))
     text = (ROOT / "docs" / "v1-study.md").read_text("utf-8")
+    readme = words("README.md")
+    first = figures["widths"][0]
+    cost = 100 * first["differences"]["all"]["mean"]
+    assert f"costs V1 {cost:.1f} points of accuracy, over {len(first['v1'])} seeds" in readme
     for width in figures["widths"]:
         gap = fmean(width["mlp"]) - fmean(width["v1"])
         assert f"{100 * gap:.1f} (" in text
@@ -293,6 +313,9 @@ def test_the_study_of_epochs_says_what_its_figures_say() -> None:
             ended - best == 5 or ended == 50
             for ended, best in zip(model["stopped_after"], model["best_epoch"], strict=True)
         )
+    settled = re.findall(r"shows no gain after (\d+) epochs", text)
+    assert max(map(int, settled)) == 9
+    assert "after nine epochs of plain SGD" in words("README.md")
 
 
 def test_the_study_of_transfer_says_what_its_figures_say() -> None:
@@ -348,3 +371,8 @@ def test_the_study_of_augmentation_says_what_its_figures_say() -> None:
                 assert not worse or kind["gain"]["high"] < 0
                 named = f"{kind['kind'].replace(', ', '+')} ({100 * kind['gain']['mean']:+.2f}"
                 assert (named in text.split("**Answer:**")[1].split("\n")[0]) == (better or worse)
+    v2, vgg = (
+        next(-100 * kind["gain"]["mean"] for kind in model["kinds"] if kind["kind"] == "cutmix")
+        for model in figures["models"]
+    )
+    assert f"CutMix costs them {v2:.1f} and {vgg:.1f} points" in words("README.md")

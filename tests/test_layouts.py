@@ -135,7 +135,7 @@ def test_pictures_of_any_format_and_in_folders_of_a_class_are_used(tmp_path: Pat
 
 
 def test_what_is_passed_over_is_told_everywhere(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     from fashionbench.experiments.comparison import compare
 
@@ -157,8 +157,7 @@ def test_what_is_passed_over_is_told_everywhere(
     assert summary.notes == told
     quick = {"epochs": 1, "batch_size": 8, "device": "cpu", "parallel": "serial"}
     compare(["v0"], seeds=1, dataset=str(folder), out=tmp_path / "runs", **quick)
-    lines = capsys.readouterr().err.splitlines()
-    assert [line for line in lines if line.startswith("! ")] == [f"! {note}" for note in told]
+    assert [record.getMessage() for record in caplog.records] == [*told]
 
 
 def test_what_is_named_like_a_picture_and_is_none_is_refused(tmp_path: Path) -> None:

@@ -89,11 +89,11 @@ def test_a_run_whose_state_no_file_holds_is_not_resumed(
     nets: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     job = job_of(nets, name)
     stop_after_one_epoch(job, tmp_path / "stopped", monkeypatch)
-    assert "cannot be resumed after a stop" in capsys.readouterr().err
+    assert "cannot be resumed after a stop" in caplog.text
     with pytest.raises(UsageError, match=f"training changes {LOST[name]}, which is neither"):
         train_in_folder(job, tmp_path / "stopped", device="cpu", resume=True)
 
@@ -114,10 +114,10 @@ def test_without_the_check_a_resumed_run_would_silently_differ(
 
 @pytest.mark.parametrize("name", ["RunningMean", "Scale", "LateStart"])
 def test_what_train_cannot_keep_whole_is_told_and_not_loaded(
-    name: str, nets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, nets: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     train_in_folder(job_of(nets, name), tmp_path / "run", device="cpu")
-    assert "cannot be loaded again" in capsys.readouterr().err
+    assert "cannot be loaded again" in caplog.text
     with pytest.raises(StoreError, match="register_buffer"):
         load_model(tmp_path / "run" / "model.safetensors")
 

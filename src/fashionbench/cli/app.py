@@ -14,6 +14,7 @@ import fashionbench
 from fashionbench.cli import catalogue, compare, deploy, predict, train
 from fashionbench.cli.options import format_examples, without_flag_types
 from fashionbench.core.names import printable
+from fashionbench.core.progress import show_messages
 from fashionbench.errors import FashionbenchError
 
 __all__ = ["app", "main"]
@@ -37,7 +38,8 @@ class CommandGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; raises typer.Exit with the exit code that an error has."""
         try:
-            answer = super().invoke(ctx)
+            with show_messages():
+                answer = super().invoke(ctx)
             sys.stdout.flush()
             return answer
         except FashionbenchError as error:

@@ -1,14 +1,22 @@
-"""Progress bars, shown only where somebody can see them: a terminal or a notebook."""
+"""What a person sees while the program works: progress bars, and messages above them.
 
+Messages are records of `logging` under the logger "fashionbench", one logger a module. Python
+writes the warnings among them to standard error unless you configure `logging` otherwise;
+`logging.getLogger("fashionbench").setLevel("ERROR")` silences them.
+"""
+
+import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["note", "progress_bar", "say"]
+__all__ = ["progress_bar", "show_messages"]
 
 
 def progress_bar(**options: Any) -> Any:
-    """A tqdm bar on a terminal or in a notebook; elsewhere, or by TQDM_DISABLE, a silent one."""
+    """Return a tqdm bar, silent where nobody sees it: no terminal, no notebook, or TQDM_DISABLE."""
     from tqdm.auto import tqdm
 
     # None leaves it to tqdm, which is silent where standard error is no terminal.
@@ -16,16 +24,30 @@ def progress_bar(**options: Any) -> Any:
     return tqdm(**{"leave": False} | options, disable=disable)
 
 
-def say(text: str) -> None:
-    """A line on standard error for what must be told in any case, bars or none."""
-    from tqdm.std import tqdm
+@contextmanager
+def show_messages() -> Iterator[None]:
+    """Write the package's messages to standard error, above the bars, while this lasts.
 
-    tqdm.write(text, file=sys.stderr)
+    Warnings are always written; what is merely good to know, only on a terminal.
+    """
+    logger, handler = logging.getLogger("fashionbench"), _AboveBars()
+    before = logger.level
+    logger.setLevel(logging.INFO if sys.stderr.isatty() else logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
-def note(text: str) -> None:
-    """A line above the bars, where there are bars."""
-    from tqdm.std import tqdm
+class _AboveBars(logging.Handler):
+    """Writes a message as a line of standard error and draws the bars again below it."""
 
-    if sys.stderr.isatty():
-        tqdm.write(text, file=sys.stderr)
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm.std import tqdm
+
+        try:
+            tqdm.write(self.format(record), file=sys.stderr)
+        except Exception:  # as every handler of logging does it
+            self.handleError(record)

@@ -4,6 +4,7 @@ Stop and run again is safe: a job in the store is never run twice. So is asking 
 processes that share a run folder take turns.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from itertools import count, islice
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.study import Execution, Study
-from fashionbench.core.progress import progress_bar, say
+from fashionbench.core.progress import progress_bar
 from fashionbench.data.datasets import load_data
 from fashionbench.errors import Interrupted
+from fashionbench.experiments.call import write_call
 from fashionbench.experiments.planning import default_folder, plan
 from fashionbench.experiments.result import Result
 from fashionbench.models.table import model_entry
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from fashionbench.experiments.planning import Model
 
 __all__ = ["compare", "run_study"]
+
+logger = logging.getLogger(__name__)
 
 
 def compare(
@@ -64,6 +68,7 @@ def compare(
         >>> [entry.label for entry in result.entries]
         ['FashionMnistModelV0', 'MLP']
     """
+    given = locals()
     execution = Execution.checked({"parallel": parallel, "jobs": jobs}, "comparison")
     study = plan(
         models,
@@ -76,8 +81,10 @@ def compare(
         max_seeds=max_seeds,
         **settings,
     )
-    folder = Path(out or default_folder(dataset))
-    return run_study(study, folder, data_dir, "the same call", execution)
+    if not isinstance(seeds, int):
+        given["seeds"] = study.seeds  # which may have been drawn from what is used up now
+    command = write_call(compare, given)
+    return run_study(study, Path(out or default_folder(dataset)), data_dir, command, execution)
 
 
 def run_study(
@@ -142,7 +149,7 @@ def _take_turn(folder: Path) -> AbstractContextManager[object]:
     try:
         return lock.acquire(blocking=False)
     except Timeout:
-        say(f"Another process is at work in {folder}; this one waits until it is done.")
+        logger.warning("Another process is at work in %s; this one waits until it is done.", folder)
         return lock.acquire()
 
 
@@ -169,7 +176,7 @@ def _run_all(
     device = resolve_device(study.device)
     dataset = load_data(study.dataset, data_dir, source=study.dataset_source)
     for note in dataset.notes:
-        say(f"! {note}")
+        logger.warning(note)
     store.save_test_set(
         TestSet(
             study.test_set,
@@ -192,7 +199,7 @@ def _run_all(
         for sentence in examined.sentences(model_entry(job.spec).label)
     ]
     for sentence in dict.fromkeys(sentences):  # once, by however many recipes a model is trained
-        say(sentence)
+        logger.warning(sentence)
     with progress_bar(total=runs, unit="run", desc="compare") as bar:
         for jobs, examined, timed in waiting:
             run_entry(

@@ -5,6 +5,7 @@ training time. Which way of running together is taken, and why, is told where ba
 """
 
 import json
+import logging
 import subprocess
 import sys
 import time
@@ -22,7 +23,6 @@ from torch import nn
 from fashionbench import errors
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.study import Execution, Job
-from fashionbench.core.progress import note
 from fashionbench.data.datasets import Dataset, Split
 from fashionbench.experiments.gate import Examination, builder
 from fashionbench.experiments.run import run_job, run_together
@@ -38,6 +38,8 @@ from fashionbench.training.many_seeds.trial import (
 )
 
 __all__ = ["choose", "run_entry"]
+
+logger = logging.getLogger(__name__)
 
 MOST_TIMED = 3
 TIMING_SECONDS = 10
@@ -86,7 +88,7 @@ def run_entry(
     build = builder(waiting[0], dataset)
     chosen, reason = choose(build, waiting[0], dataset.train, execution, len(waiting))
     label = model_entry(waiting[0].spec).label
-    note(f"{label}: {len(waiting)} seeds {chosen}, {reason}")
+    logger.info("%s: %d seeds %s, %s", label, len(waiting), chosen, reason)
     if chosen in ("stacked", "abreast"):
         size = group_size(build, dataset.train, waiting[0].recipe, chosen)
         for first in range(0, len(waiting), size):

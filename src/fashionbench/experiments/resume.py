@@ -6,6 +6,7 @@ model.safetensors is the trained model. The test set is never looked at here.
 """
 
 import io
+import logging
 import pickle
 import zipfile
 from collections.abc import Callable
@@ -22,7 +23,6 @@ from fashionbench.core.files import write_atomically
 from fashionbench.core.global_state import silent
 from fashionbench.core.logits import pixels
 from fashionbench.core.machine import environment
-from fashionbench.core.progress import say
 from fashionbench.core.snapshot import plain_state
 from fashionbench.data.datasets import Split, load_data
 from fashionbench.data.picture_facts import picture_facts
@@ -42,6 +42,8 @@ from fashionbench.training.loop import Fit, fit
 
 __all__ = ["train_in_folder"]
 
+logger = logging.getLogger(__name__)
+
 
 def train_in_folder(
     job: Job,
@@ -51,7 +53,7 @@ def train_in_folder(
     device: str = "auto",
     resume: bool = False,
     track: str | None = None,
-    command: str = "the same call",
+    command: str = "the same call with resume=True",
 ) -> dict[str, Any]:
     """Train the model of `job`, or go on where `folder` left off; sums up what came of it.
 
@@ -68,12 +70,12 @@ def train_in_folder(
     dataset = load_data(job.dataset, data, source=job.dataset_source)
     classes, images = len(dataset.classes), dataset.train.images
     examined = examine(job, dataset)
-    model = build_model(job.model, job.seed, classes, say, images=images)
+    model = build_model(job.model, job.seed, classes, logger.warning, images=images)
     label = model_entry(job.spec).label
     for note in dataset.notes:
-        say(note)
+        logger.warning(note)
     for remark in examined.remarks.values():
-        say(f"{label}: {remark}")
+        logger.warning(f"{label}: {remark}")
     watch = TensorBoard(folder / "tensorboard", job.recipe) if track else None
     anew = partial(builder(job, dataset), job.seed)
     keeper = _Keeper(job, folder, model, anew, dataset.train, watch)
@@ -117,7 +119,7 @@ def train_in_folder(
     write_atomically(folder / "curve.csv", _csv(trained).encode())
     if is_own and (reason := why_unloadable(model, path, images)):
         mark_unloadable(path, reason)
-        say(f"{label} cannot be loaded again: {reason}")
+        logger.warning(f"{label} cannot be loaded again: {reason}")
     return _summary(job, trained, folder, on)
 
 
@@ -152,7 +154,9 @@ class _Keeper:
             images = pixels(self.data.images[:FEW].to(next(self.model.parameters()).device))
             self.lost = lost_by_a_stop(self.model, self._before, images, self._counters)
             if self.lost:
-                say(f"This run cannot be resumed after a stop, since {_why_lost(self.lost)}")
+                logger.warning(
+                    f"This run cannot be resumed after a stop, since {_why_lost(self.lost)}"
+                )
         buffer = io.BytesIO()
         torch.save({"job": self.job.model_dump(), "lost": self.lost, **state}, buffer)
         write_atomically(self.folder / "last.pt", buffer.getvalue())
