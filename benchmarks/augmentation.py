@@ -81,9 +81,9 @@ def measure(program, images):
     import torch
     import torchvision
 
-    from fashionbench.training.devices import keep_freed_memory
+    from fashionbench.training.devices import retain_freed_memory
 
-    keep_freed_memory()  # as `fit` does
+    retain_freed_memory()  # as `fit` does
 
     def run(images):
         if program == "augment":

@@ -6,11 +6,13 @@ os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side; read when torch i
 
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from factories import Stream
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -99,3 +101,24 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(2)
     yield
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def streams(monkeypatch: pytest.MonkeyPatch) -> type[Stream]:
+    """Streams of the CPU, where all happens in turn, and no graph."""
+    Stream.log, Stream.current = [], Stream()
+
+    @contextmanager
+    def on(stream: Stream) -> Iterator[None]:
+        before, Stream.current = Stream.current, stream
+        Stream.log.append((stream, "computes", None))
+        yield
+        Stream.current = before
+
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: Stream.current)
+    monkeypatch.setattr(torch.cuda, "stream", on)
+    monkeypatch.setattr(
+        "fashionbench.training.many_seeds.streams.Captured", lambda compute, parameters: compute
+    )
+    return Stream

@@ -47,7 +47,7 @@ from fashionbench.models.checkpoint import checkpoint_path, load_facts, load_mod
 from fashionbench.store.records import RunRecord, TestSet
 from fashionbench.store.run_store import RunStore
 from fashionbench.training.batches import epoch_batches
-from fashionbench.training.devices import isolated, seed_generators
+from fashionbench.training.devices import reproducible, seed_generators
 from fashionbench.training.layout import FEW, lay_out
 
 __all__ = ["Story", "Worker", "small_data", "tell"]
@@ -272,7 +272,7 @@ def _by_hand(job: Job, dataset: Dataset, nudge: float = 0.0, *, laid_out: bool) 
     for parameter in model.parameters():
         parameter.data = nudged(parameter.data, parameter.data)
     optimizer = torch.optim.SGD(model.parameters(), lr=recipe.learning_rate)
-    with isolated(CPU):
+    with reproducible(CPU):
         for epoch in range(recipe.epochs):
             seed_generators(CPU, derive_seed(job.seed, "dropout", epoch))
             model.train()
@@ -332,12 +332,12 @@ def _resumed(story: Story, job: Job, folder: Path, whole: Path, second: Path) ->
         train_in_folder(job, folder, device="cpu", resume=True)
         ours, theirs = load_file(folder / "model.safetensors"), load_file(whole)
         story.compare("resumed", _flat(ours), _flat(theirs))
-        answers = load_facts(folder / "model.safetensors").get("answers")
+        answers = load_facts(folder / "model.safetensors").answers
         story.said.update(("not loadable", said) for said in heard if "be loaded again" in said)
         if answers and "not loadable" not in story.said:
-            images = load_data(job.dataset).train.images[: len(answers["logits"])]
+            images = load_data(job.dataset).train.images[: len(answers.logits)]
             _as_a_new_process()
-            story.compare("resumed", answers["logits"], infer(load_model(whole), images))
+            story.compare("resumed", answers.logits, infer(load_model(whole), images))
     told = any("cannot be resumed after a stop" in said for said in heard)
     if told != ("not resumed" in story.said):
         story.faults.append(f"resumed: told is {told}, refused is {not told}")

@@ -1,4 +1,4 @@
-"""What several tests make: records of runs that never ran, small data sets, pictures, jobs."""
+"""What several tests make: records of runs that never ran, data, pictures, small models, jobs."""
 
 import gzip
 import io
@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from torch import nn
+from torch import Tensor, nn
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job, Study
+from fashionbench.core.machine import Environment
 from fashionbench.experiments.comparison import plan
 from fashionbench.experiments.result import Result, load_result
 from fashionbench.stats.metrics import image_losses, score
@@ -56,13 +57,14 @@ def make_record(
         validation_curve=[],
         scores=score(logits, LABELS),
         dead_classes=[k for k in range(10) if k not in predicted],
-        environment={
-            "versions": {"torch": "2.11.0", "numpy": "2.0.0", "python": "3.12.0"},
-            "platform": "Linux",
-            "processor": "A processor",
-            "threads": 2,
-            "device": "cpu",
-        },
+        environment=Environment(
+            versions={"torch": "2.11.0", "numpy": "2.0.0", "python": "3.12.0"},
+            platform="Linux",
+            processor="A processor",
+            threads=2,
+            device="cpu",
+            way="alone",
+        ),
         recorded_at="2026-01-01T00:00:00+00:00",
         best_epoch=None,
         predicted=predicted,
@@ -213,3 +215,40 @@ def run_cli(*arguments: object, cwd: Path, **options) -> subprocess.CompletedPro
         timeout=240,
         **options,
     )
+
+
+def small_model() -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(
+            nn.Conv2d(1, 3, 3), nn.Tanh(), nn.Flatten(), nn.LayerNorm(75), nn.Linear(75, 4)
+        )
+
+
+def random_images(number: int, seed: int = 0) -> Tensor:
+    return torch.rand(number, 1, 28, 28, generator=torch.Generator().manual_seed(seed))
+
+
+def uniform(number: int, draws: int, seed: int = 1) -> Tensor:
+    return torch.rand(number, draws, generator=torch.Generator().manual_seed(seed))
+
+
+def rectangles(changed: Tensor, images: Tensor) -> list[tuple[int, int, int, int]]:
+    """Top, left, height and width of what changed in each image where anything did."""
+    found = []
+    for difference in (changed != images)[:, 0].numpy():
+        if difference.any():
+            rows, columns = (np.flatnonzero(difference.any(axis)) for axis in (1, 0))
+            sides = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
+            found.append((rows[0], columns[0], *sides))
+    return found
+
+
+class Stream:
+    """Stands in for torch.cuda.Stream; notes what waits for what, and which computes."""
+
+    current: "Stream"
+    log: list[tuple["Stream", str, "Stream | None"]]
+
+    def wait_stream(self, other: "Stream") -> None:
+        Stream.log.append((self, "waits for", other))

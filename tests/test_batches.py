@@ -1,19 +1,15 @@
-"""The batches of an epoch: every image once, in the seed's order; mixing; losses."""
+"""The batches of an epoch: every image once, in the seed's order; mixing."""
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.data.datasets import Split
 from fashionbench.training import batches
 from fashionbench.training.batches import (
-    Batch,
-    batch_loss,
-    batch_losses,
+    count_steps,
     epoch_batches,
     epoch_order,
-    epoch_steps,
 )
 
 SEED = load_recipe("seed")
@@ -29,7 +25,7 @@ def test_an_epochs_order_is_a_permutation_of_its_own() -> None:
 def test_an_epoch_shows_each_image_once_in_the_order_of_its_seed(few: Split) -> None:
     found = list(epoch_batches(few, SEED, [3], 1))
     assert [len(batch.labels) for batch in found] == [32] * 15 + [20]
-    assert len(found) == epoch_steps(len(few), SEED)
+    assert len(found) == count_steps(len(few), SEED)
     order = epoch_order(len(few), 3, 1)
     images = torch.cat([batch.images for batch in found])
     torch.testing.assert_close(images, few.images[order].unsqueeze(1).float() / 255)
@@ -94,24 +90,3 @@ def test_a_mixed_batch_pairs_images_within_itself(few: Split) -> None:
     share = mixed.shares.view(-1, 1, 1, 1)
     expected = share * plain.images + (1 - share) * plain.images.roll(1, 0)
     torch.testing.assert_close(mixed.images, expected)
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_losses_are_those_against_soft_targets(smoothing: float) -> None:
-    recipe = SEED.override(label_smoothing=smoothing)
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(6, 10, generator=generator)
-    labels, partners = torch.randint(0, 10, (2, 6), generator=generator)
-    shares = torch.rand(6, generator=generator)
-    own, other = F.one_hot(labels, 10), F.one_hot(partners, 10)
-    targets = shares[:, None] * own + (1 - shares[:, None]) * other
-    targets = (1 - smoothing) * targets + smoothing / 10
-    expected = -(targets * logits.log_softmax(dim=1)).sum(dim=1)
-    batch = Batch(torch.zeros(6, 1, 28, 28), labels, partners, shares)
-    torch.testing.assert_close(batch_losses(logits, batch, recipe), expected)
-    torch.testing.assert_close(batch_loss(logits, batch, recipe), expected.mean())
-    soft = (1 - smoothing) * own + smoothing / 10
-    expected = -(soft * logits.log_softmax(dim=1)).sum(dim=1)
-    plain = Batch(batch.images, labels)
-    torch.testing.assert_close(batch_losses(logits, plain, recipe), expected)
-    torch.testing.assert_close(batch_loss(logits, plain, recipe), expected.mean())

@@ -1,4 +1,4 @@
-"""A recorded pass gives what an eager one gives: with a stand-in for CUDA's graphs, and on CUDA."""
+"""A captured pass gives what an eager one gives: with a stand-in for CUDA's graphs, and on CUDA."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from fashionbench.config.recipe import load_recipe
 from fashionbench.data.datasets import Split
 from fashionbench.models.build import build_model
-from fashionbench.training.batches import Batch, epoch_batches
-from fashionbench.training.cuda_graph import EAGER_CALLS, Recording, can_be_recorded
+from fashionbench.training.batch import Batch
+from fashionbench.training.batches import epoch_batches
+from fashionbench.training.cuda_graph import EAGER_CALLS, Captured, can_be_captured
 from fashionbench.training.loop import fit
 from fashionbench.training.many_seeds.members import fit_members
-from fashionbench.training.optimizers import Updater
+from fashionbench.training.updater import Updater
 
 RECIPE = load_recipe("seed").override(momentum=0.9, schedule="cosine", gradient_clip=0.5)
 
@@ -41,14 +42,14 @@ class Pass:
 
 
 class Graph:
-    """Stands in for torch.cuda.CUDAGraph: a replay reads and writes where the recorded call did."""
+    """Stands in for torch.cuda.CUDAGraph: a replay reads and writes where the captured call did."""
 
     def __init__(self, compute: Pass) -> None:
         self.compute = compute
         self.replays = 0
 
     @contextmanager
-    def record(self) -> Iterator[None]:
+    def capture(self) -> Iterator[None]:
         yield
         self.batch, self.outputs = self.compute.batch, [self.compute.loss, *self.compute.gradients]
 
@@ -61,7 +62,7 @@ class Graph:
             output.copy_(value)
 
 
-def trained(model: nn.Module, data: Split, recorded: bool, monkeypatch: pytest.MonkeyPatch) -> str:
+def trained(model: nn.Module, data: Split, captured: bool, monkeypatch: pytest.MonkeyPatch) -> str:
     """Train for two epochs, and say how the passes were made."""
     compute = Pass(model)
     graph = Graph(compute)
@@ -71,10 +72,10 @@ def trained(model: nn.Module, data: Split, recorded: bool, monkeypatch: pytest.M
         "current_stream": lambda: stream,
         "stream": lambda stream: nullcontext(),
         "CUDAGraph": lambda: graph,
-        "graph": lambda graph, stream: graph.record(),
+        "graph": lambda graph, stream: graph.capture(),
     }.items():
         monkeypatch.setattr(torch.cuda, name, fake)
-    passes = Recording(compute, compute.parameters) if recorded else compute
+    passes = Captured(compute, compute.parameters) if captured else compute
     updater = Updater(dict(model.named_parameters()), {}, RECIPE, 16)
     losses = []
     for epoch in range(2):
@@ -85,29 +86,29 @@ def trained(model: nn.Module, data: Split, recorded: bool, monkeypatch: pytest.M
     return f"{compute.calls - graph.replays} computed, {graph.replays} replayed"
 
 
-def test_a_recorded_run_ends_where_an_eager_one_ends(
+def test_a_captured_run_ends_where_an_eager_one_ends(
     few: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    eager, recorded = build_model("v0", seed=0), build_model("v0", seed=0)
+    eager, captured = build_model("v0", seed=0), build_model("v0", seed=0)
     assert trained(eager, few, False, monkeypatch) == "32 computed, 0 replayed"
-    # Of 2 x 16 batches two are short; the recording itself is a call that computes nothing.
+    # Of 2 x 16 batches two are short; the capture itself is a call that computes nothing.
     computed = EAGER_CALLS + 2 + 1
     replayed = 32 - EAGER_CALLS - 2
-    found = trained(recorded, few, True, monkeypatch)
+    found = trained(captured, few, True, monkeypatch)
     assert found == f"{computed} computed, {replayed} replayed"
-    for a, b in zip(eager.parameters(), recorded.parameters(), strict=True):
+    for a, b in zip(eager.parameters(), captured.parameters(), strict=True):
         assert torch.equal(a, b)
 
 
-def test_nothing_is_recorded_without_cuda_or_of_a_model_that_is_not_known() -> None:
+def test_nothing_is_captured_without_cuda_or_of_a_model_that_is_not_known() -> None:
     model = build_model("v2", seed=0)
     on_cpu = Updater(dict(model.named_parameters()), {}, RECIPE, 1)
-    assert not can_be_recorded(model, on_cpu)
+    assert not can_be_captured(model, on_cpu)
     cuda = SimpleNamespace(parameters=[SimpleNamespace(is_cuda=True)], recipe=RECIPE)
-    assert can_be_recorded(model, cuda)  # type: ignore[arg-type]
-    assert not can_be_recorded(nn.Sequential(model, Own()), cuda)  # type: ignore[arg-type]
+    assert can_be_captured(model, cuda)  # type: ignore[arg-type]
+    assert not can_be_captured(nn.Sequential(model, Own()), cuda)  # type: ignore[arg-type]
     cuda.recipe = load_recipe("transfer")
-    assert not can_be_recorded(model, cuda)  # type: ignore[arg-type]
+    assert not can_be_captured(model, cuda)  # type: ignore[arg-type]
 
 
 class Own(nn.Module):
@@ -116,16 +117,16 @@ class Own(nn.Module):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("name", ["v0", "v2", "mlp-wide", "resnet20", "vit"])
-def test_on_cuda_a_recorded_run_ends_where_an_eager_one_ends(
+def test_on_cuda_a_captured_run_ends_where_an_eager_one_ends(
     name: str, few: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = load_recipe("seed").override(epochs=2, learning_rate=0.01)
     models, members = [build_model(name, seed=0) for _ in range(2)], []
-    for recorded, model in zip((True, False), models, strict=True):
-        if not recorded:
-            monkeypatch.setattr("fashionbench.training.loop.can_be_recorded", lambda *_: False)
+    for captured, model in zip((True, False), models, strict=True):
+        if not captured:
+            monkeypatch.setattr("fashionbench.training.step.can_be_captured", lambda *_: False)
             monkeypatch.setattr(
-                "fashionbench.training.many_seeds.stack.can_be_recorded", lambda *_: False
+                "fashionbench.training.many_seeds.stack.can_be_captured", lambda *_: False
             )
         fit(model, few, recipe, seed=0, device="cuda")
         members.append([build_model(name, seed) for seed in (0, 1)])

@@ -11,7 +11,7 @@ import torch
 from fashionbench.errors import UsageError
 from fashionbench.training.devices import (
     free_memory,
-    isolated,
+    reproducible,
     resolve_device,
     seed_generators,
     synchronize,
@@ -39,7 +39,7 @@ def test_an_absent_device_is_refused() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
 def test_malloc_is_left_to_a_person_who_set_it() -> None:
-    program = "from fashionbench.training.devices import keep_freed_memory as k; print(k())"
+    program = "from fashionbench.training.devices import retain_freed_memory as k; print(k())"
     answer = subprocess.run(
         [sys.executable, "-c", program],
         env=os.environ | {"MALLOC_TRIM_THRESHOLD_": "131072"},
@@ -80,7 +80,7 @@ def test_training_leaves_cudnn_on_and_generators_as_they_were() -> None:
     try:
         for allow in (True, False):
             torch.backends.cudnn.allow_tf32 = allow
-            with isolated(CPU):
+            with reproducible(CPU):
                 seed_generators(CPU, 8)
                 first = torch.rand(2)
                 seed_generators(CPU, 8)

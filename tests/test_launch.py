@@ -49,42 +49,42 @@ def test_what_cannot_be_stacked_goes_the_next_way_and_says_why(silhouettes: Data
 
 
 @pytest.mark.parametrize(
-    ("stacked", "abreast", "chosen"),
-    [(3.2, None, "stacked"), (0.4, None, "serial"), (3.2, 4.5, "abreast"), (8.9, 6.2, "stacked")],
+    ("stacked", "streams", "chosen"),
+    [(3.2, None, "stacked"), (0.4, None, "serial"), (3.2, 4.5, "streams"), (8.9, 6.2, "stacked")],
 )
 @pytest.mark.parametrize("name", ["v2", "mlp-wide"])
 def test_on_an_accelerator_ways_for_convolutions_and_large_matrices_are_tried_out(
     name: str,
     stacked: float,
-    abreast: float | None,
+    streams: float | None,
     chosen: str,
     silhouettes: Dataset,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[int] = []
 
-    def tried(model: object, data: object, recipe: object, members: int, **way: bool) -> float:
+    def tried(model: object, data: object, recipe: object, members: int, strategy: str) -> float:
         asked.append(members)
-        return abreast if way["abreast"] else stacked
+        return streams if strategy == "streams" else stacked
 
     monkeypatch.setattr(launch, "why_not_stackable", lambda *_: None)
-    monkeypatch.setattr(launch, "gain", tried)
-    monkeypatch.setattr(launch, "can_go_abreast", lambda *_: abreast is not None)
+    monkeypatch.setattr(launch, "measure_speedup", tried)
+    monkeypatch.setattr(launch, "can_use_streams", lambda *_: streams is not None)
     monkeypatch.setattr(launch, "STREAMS", 5)
     meta = torch.device("meta")  # stands for any device that is not the CPU
     job = jobs(name, 1)[0]
     found, reason = choose(
         partial(build_model, name), job, silhouettes.train.to(meta), Execution(), 7
     )
-    assert (found, asked) == (chosen, [7] if abreast is None else [7, 5])
-    assert all(f"{gain} times" in reason for gain in (stacked, abreast) if gain is not None)
+    assert (found, asked) == (chosen, [7] if streams is None else [7, 5])
+    assert all(f"{gain} times" in reason for gain in (stacked, streams) if gain is not None)
 
 
 @pytest.mark.parametrize(("gained", "chosen"), [(1.6, "stacked"), (0.5, "processes")])
 def test_on_a_cpu_large_matrices_are_tried_out_and_small_ones_stacked(
     gained: float, chosen: str, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launch, "gain", lambda *_, **way: gained)
+    monkeypatch.setattr(launch, "measure_speedup", lambda *_, **way: gained)
     for name, expected in (("mlp-wide", chosen), ("v0", "stacked")):
         found, reason = choose(
             partial(build_model, name), jobs(name, 1)[0], silhouettes.train, Execution(), seeds=4
@@ -92,19 +92,20 @@ def test_on_a_cpu_large_matrices_are_tried_out_and_small_ones_stacked(
         assert (found, f"{gained} times" in reason) == (expected, name == "mlp-wide")
 
 
-@pytest.mark.parametrize(("abreast", "chosen"), [(True, "abreast"), (False, "serial")])
-def test_on_an_accelerator_what_cannot_be_stacked_goes_abreast_if_it_can(
-    abreast: bool, chosen: str, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("possible", "chosen"), [(True, "streams"), (False, "serial")])
+def test_on_an_accelerator_what_cannot_be_stacked_uses_streams_if_it_can(
+    possible: bool, chosen: str, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launch, "why_not_stackable", lambda *_: "it asks")
-    monkeypatch.setattr(launch, "can_go_abreast", lambda *_: abreast)
-    monkeypatch.setattr(launch, "gain", lambda *_, **way: 2.3 if way["abreast"] else 9.9)
+    monkeypatch.setattr(launch, "can_use_streams", lambda *_: possible)
+    speedups = {"stacked": 9.9, "streams": 2.3}
+    monkeypatch.setattr(launch, "measure_speedup", lambda *_, strategy: speedups[strategy])
     meta = torch.device("meta")
     found, reason = choose(
         partial(build_model, "v0"), jobs("v0", 1)[0], silhouettes.train.to(meta), Execution(), 7
     )
     assert found == chosen
-    assert ("abreast 2.3 times" if abreast else "cannot be stacked (it asks)") in reason
+    assert ("streams 2.3 times" if possible else "cannot be stacked (it asks)") in reason
 
 
 def test_processes_are_for_the_cpu(silhouettes: Dataset) -> None:
@@ -170,7 +171,7 @@ def test_a_single_run_that_is_left_is_alone_and_so_timed(
     found = store.load_run(*jobs("v0", 1))
     assert found is not None
     assert found.train_seconds is not None
-    assert found.environment["way"] == "alone"
+    assert found.environment.way == "alone"
 
 
 def test_more_seeds_than_a_stack_holds_are_several_stacks(
@@ -180,7 +181,7 @@ def test_more_seeds_than_a_stack_holds_are_several_stacks(
     store = RunStore(tmp_path, create=True)
     assert run(store, silhouettes, "v0", 5, "stacked", timed=3) == 5
     found = [store.load_run(job) for job in jobs("v0", 5)]
-    ways = [run.environment["way"] for run in found if run is not None]
+    ways = [run.environment.way for run in found if run is not None]
     assert ways == ["stacked with 2"] * 4 + ["stacked with 1"]
 
 
@@ -216,7 +217,7 @@ def test_processes_give_the_numbers_of_this_one(tmp_path: Path, silhouettes: Dat
         assert other is not None
         assert other.flops_per_image == 5  # as told, not counted again
         assert other.train_seconds is None
-        assert other.environment["threads"] == 1
+        assert other.environment.threads == 1
         assert other.scores.accuracy == single.scores.accuracy
         assert (there.folder / "checkpoints").is_dir()
 

@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,12 +16,14 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.data.datasets import Split, hold_out
+from fashionbench.errors import UsageError
 from fashionbench.models.build import build_model
 from fashionbench.stats.metrics import Scores
-from fashionbench.training import loop
-from fashionbench.training.batches import Batch, epoch_order
+from fashionbench.training import history, loop
+from fashionbench.training.batch import Batch
+from fashionbench.training.batches import epoch_order
 from fashionbench.training.evaluation import evaluate
-from fashionbench.training.loop import Fit, fit, useful_threads
+from fashionbench.training.loop import fit
 from fashionbench.training.many_seeds.members import fit_members
 
 SEED_RECIPE = load_recipe("seed")
@@ -74,6 +77,19 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(few: Split
     assert not torch.equal(runs[0][0], runs[2][0])
 
 
+@pytest.mark.parametrize("as_file", [False, True])
+def test_a_recipes_name_is_as_good_as_the_recipe(as_file: bool, few: Split, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("epochs = 2\nlearning_rate = 0.05\n", "utf-8")
+    name = str(path) if as_file else "seed"
+    named, given = (build_model("v0", seed=1) for _ in range(2))
+    fit(named, few, name, seed=1, device="cpu")
+    fit(given, few, load_recipe(name), seed=1, device="cpu")
+    assert all(map(torch.equal, named.parameters(), given.parameters()))
+    with pytest.raises(UsageError, match="no recipe 'sed'"):
+        fit(named, few, "sed", device="cpu")
+
+
 def test_torchs_own_generator_is_left_alone(few: Split) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
@@ -114,16 +130,10 @@ def test_dropout_follows_from_seed_and_epoch_alone_also_after_a_stop(few: Split)
     assert not torch.equal(whole.masks[0], whole.masks[2]), "each epoch drops anew"
 
 
-def test_a_point_of_the_curve_is_the_mean_of_its_batches() -> None:
-    run = Fit()
-    run.add_epoch(torch.arange(40.0))
-    assert run.curve == [((k + 1) / 20, 2 * k + 0.5) for k in range(20)]
-
-
 def test_the_clock_runs_for_training_alone(few: Split, monkeypatch: pytest.MonkeyPatch) -> None:
     """An epoch's batches take a second here, a look at the validation images 100."""
     now = [0.0]
-    batches, score = loop.epoch_batches, loop.evaluate
+    batches, score = loop.epoch_batches, history.evaluate
 
     def slow_batches(*given: Any) -> Iterator[Batch]:
         now[0] += 1
@@ -137,9 +147,10 @@ def test_the_clock_runs_for_training_alone(few: Split, monkeypatch: pytest.Monke
         now[0] += 1000
         return 1000.0
 
-    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    for module in (loop, history):
+        monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     monkeypatch.setattr(loop, "epoch_batches", slow_batches)
-    monkeypatch.setattr(loop, "evaluate", slow_score)
+    monkeypatch.setattr(history, "evaluate", slow_score)
     monkeypatch.setattr(loop, "warm_up", slow_start)
     recipe = SEED_RECIPE.override(epochs=2, validation_images=100)
     run = fit(build_model("v0"), few, recipe, device="cpu")
@@ -221,19 +232,6 @@ def test_early_stopping_ends_with_the_best_epochs_weights(few: Split) -> None:
     )
 
 
-def test_an_improvement_must_be_large_enough() -> None:
-    run = Fit(
-        epochs=4, validation_curve=[(1, 1.0, 0.5), (2, 0.95, 0.6), (3, 0.5, 0.6), (4, 0.6, 0.7)]
-    )
-    recipe = SEED_RECIPE.override(epochs=9, validation_images=10, patience=1)
-    assert run.best_epoch(recipe) == 3
-    assert run.is_over(recipe)
-    assert run.best_epoch(recipe.override(min_improvement=0.6)) == 1
-    by_accuracy = recipe.override(monitor="accuracy")
-    assert run.best_epoch(by_accuracy) == 4
-    assert not run.is_over(by_accuracy)
-
-
 def test_bf16_trains_and_leaves_weights_in_float32(few: Split) -> None:
     models = [build_model("mlp", 0) for _ in range(2)]
     curves = []
@@ -264,13 +262,6 @@ def test_threads_are_as_many_as_a_step_is_worth(features: int, threads: int, few
     fit(model, few, SEED_RECIPE.override(epochs=1), device="cpu")
     assert model.threads == {threads}
     assert torch.get_num_threads() == 2, "as before"
-
-
-def test_a_small_net_is_worth_one_thread_and_convolutions_are_worth_all() -> None:
-    expected = {"v0": 1, "v1": 1, "mlp": 1, "v2": None, "lenet": None, "mlp-wide": None}
-    assert {name: useful_threads(build_model(name), SEED_RECIPE) for name in expected} == expected
-    large = SEED_RECIPE.override(batch_size=1024)
-    assert useful_threads(build_model("v0"), large) is None
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

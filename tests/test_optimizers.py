@@ -1,14 +1,13 @@
 """The update rules against torch's own, and against the papers' where torch has none."""
 
-import copy
-
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from factories import small_model
+from torch import nn
 
-from fashionbench.config.recipe import OPTIMIZERS, Recipe, load_recipe
-from fashionbench.training.optimizers import _RULES, Lion, Muon, Updater, build_optimizer
+from fashionbench.config.recipe import OPTIMIZERS, load_recipe
+from fashionbench.training.optimizers import _RULES, Lion, Muon, build_optimizer
 
 SEED = load_recipe("seed")
 PLAIN = {
@@ -26,14 +25,6 @@ SETTINGS = [
     {"momentum": 0.9, "nesterov": True},
     {"betas": (0.8, 0.95)},
 ]
-
-
-def small_model() -> nn.Module:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return nn.Sequential(
-            nn.Conv2d(1, 3, 3), nn.Tanh(), nn.Flatten(), nn.LayerNorm(75), nn.Linear(75, 4)
-        )
 
 
 IMAGES = torch.rand(8, 1, 7, 7, generator=torch.Generator().manual_seed(0))
@@ -131,96 +122,3 @@ def test_muon_updates_what_is_no_matrix_as_adamw() -> None:
             torch.testing.assert_close(a, b)
         else:
             assert not torch.allclose(a, b)
-
-
-def stacked(models: list[nn.Module]) -> dict[str, Tensor]:
-    names = [name for name, _ in models[0].named_parameters()]
-    return {
-        name: torch.stack([m.get_parameter(name).detach() for m in models]).requires_grad_()
-        for name in names
-    }
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_members_are_updated_as_each_alone(name: str) -> None:
-    recipe = SEED.override(
-        optimizer=name, weight_decay=0.05, gradient_clip=0.5, ema=0.9, schedule="cosine", epochs=4
-    )
-    alone = [small_model() for _ in range(3)]
-    together = stacked(alone)
-    generator = torch.Generator().manual_seed(0)
-    targets = [torch.randn(p.shape, generator=generator) for p in together.values()]
-    many = Updater(together, {}, recipe, 2, stacked=True)
-    singles = [Updater(dict(model.named_parameters()), {}, recipe, 2) for model in alone]
-    for _ in range(6):
-        many.step(
-            sum((p - t).square().sum() for p, t in zip(many.parameters, targets, strict=True))
-        )
-        for k, single in enumerate(singles):
-            pairs = zip(single.parameters, targets, strict=True)
-            single.step(sum((p - t[k]).square().sum() for p, t in pairs))
-    for swapped in (False, True):
-        if swapped:
-            many.swap()
-        for k, single in enumerate(singles):
-            if swapped:
-                single.swap()
-            for a, b in zip(many.parameters, single.parameters, strict=True):
-                torch.testing.assert_close(a[k], b, rtol=1e-4, atol=1e-5)
-
-
-def updater(recipe: Recipe) -> tuple[nn.Parameter, Updater]:
-    parameter = nn.Parameter(torch.tensor([3.0, 4.0]))
-    return parameter, Updater({"p": parameter}, {}, recipe, 10)
-
-
-def test_a_gradient_is_clipped_to_the_norm_asked_for() -> None:
-    parameter, run = updater(SEED.override(learning_rate=1, gradient_clip=0.5))
-    run.step(10 * parameter.sum())
-    torch.testing.assert_close(parameter.detach(), torch.tensor([3.0, 4.0]) - 0.5 / 2**0.5)
-
-
-def test_a_small_gradient_is_not_clipped() -> None:
-    parameter, run = updater(SEED.override(learning_rate=1, gradient_clip=5))
-    run.step(parameter.sum())
-    torch.testing.assert_close(parameter.detach(), torch.tensor([2.0, 3.0]))
-
-
-def test_the_running_mean_of_weights_is_what_its_definition_says() -> None:
-    parameter, run = updater(SEED.override(learning_rate=0.1, ema=0.5))
-    mean = parameter.detach().clone()
-    for step in range(1, 21):
-        run.step(parameter.square().sum())
-        decay = min(0.5, step / (step + 9))
-        mean = decay * mean + (1 - decay) * parameter.detach()
-    weights = parameter.detach().clone()
-    run.swap()
-    torch.testing.assert_close(parameter.detach(), mean)
-    assert not torch.allclose(mean, weights)
-    run.swap()
-    torch.testing.assert_close(parameter.detach(), weights)
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_a_copied_state_goes_on_bit_for_bit(name: str) -> None:
-    recipe = SEED.override(optimizer=name, ema=0.9, weight_decay=0.1, schedule="cosine", epochs=2)
-
-    def begin(model: nn.Module) -> Updater:
-        return Updater(dict(model.named_parameters()), {}, recipe, 4)
-
-    def go(model: nn.Module, run: Updater) -> None:
-        for _ in range(3):
-            run.step(model(IMAGES).square().mean())
-        run.swap()
-
-    first = small_model()
-    run = begin(first)
-    for _ in range(3):
-        run.step(first(IMAGES).square().mean())
-    second, state = copy.deepcopy(first), copy.deepcopy(run.state_dict())
-    go(first, run)
-    later = begin(second)
-    later.load_state_dict(state)
-    go(second, later)
-    for a, b in zip(first.parameters(), second.parameters(), strict=True):
-        assert torch.equal(a, b)

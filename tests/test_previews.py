@@ -12,7 +12,7 @@ from fashionbench.cli.previews import write_augmentations, write_samples, write_
 from fashionbench.config.augmentations import MIXINGS
 from fashionbench.config.recipe import load_recipe
 from fashionbench.errors import StoreError, UsageError
-from fashionbench.training.augment import mix
+from fashionbench.training.mixing import mix
 
 SEED = load_recipe("seed")
 
@@ -41,7 +41,7 @@ def test_images_are_mixed_as_strongly_as_in_training(
         strengths.append(strength)
         return mix(name, images, others, uniform, strength)
 
-    monkeypatch.setattr("fashionbench.training.augment.mix", watched)
+    monkeypatch.setattr("fashionbench.training.mixing.mix", watched)
     for mixing in ("mixup:0.3", "mixup"):
         write_augmentations(
             SEED.override(mixing=mixing), "silhouettes", None, tmp_path / "changes.png"

@@ -35,10 +35,10 @@ def test_members_are_given_their_weights_and_can_go_on_without_others(few: Split
     stack = Stack(members, RECIPE, 1)
     batch = next(iter(epoch_batches(few, RECIPE, range(3), 0)))
     stack.step(batch)
-    stack.show()
-    for row, member in enumerate(members):
-        for name, tensor in chain(member.named_parameters(), member.named_buffers()):
-            assert torch.equal(tensor, stack.parameters[name][row])
-    stack.keep([2])
+    with stack.averaged():
+        for row, member in enumerate(members):
+            for name, tensor in chain(member.named_parameters(), member.named_buffers()):
+                assert torch.equal(tensor, stack.parameters[name][row])
+    stack.select([2])
     assert stack.models == members[2:]
     assert stack.parameters["layer_stack.1.weight"].shape[0] == 1

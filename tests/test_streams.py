@@ -1,15 +1,15 @@
 """Members beside each other end where runs of their own end: in turn on the CPU, and on CUDA."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
 import pytest
 import torch
-from factories import jobs
+from factories import Stream, jobs
 
 from fashionbench.config.recipe import Recipe, load_recipe
+from fashionbench.config.study import Execution
 from fashionbench.data.datasets import Dataset, Split
 from fashionbench.experiments import launch
 from fashionbench.experiments.gate import Examination
@@ -17,9 +17,10 @@ from fashionbench.experiments.launch import run_entry
 from fashionbench.experiments.run import run_job
 from fashionbench.models.build import build_model
 from fashionbench.store.run_store import RunStore
-from fashionbench.training.loop import Fit, fit
+from fashionbench.training.history import History
+from fashionbench.training.loop import fit
 from fashionbench.training.many_seeds.members import fit_members
-from fashionbench.training.many_seeds.trial import can_go_abreast
+from fashionbench.training.many_seeds.trial import can_use_streams
 
 SEEDS = (0, 1, 7)
 RECIPE = load_recipe("seed").override(epochs=2)
@@ -37,46 +38,16 @@ FULL = RECIPE.override(
 STOPPED = RECIPE.override(epochs=12, learning_rate=0.3, validation_images=150, patience=1, ema=0.5)
 
 
-class Stream:
-    """Stands in for torch.cuda.Stream; notes what waits for what, and which computes."""
-
-    current: "Stream"
-    log: list[tuple["Stream", str, "Stream | None"]]
-
-    def wait_stream(self, other: "Stream") -> None:
-        Stream.log.append((self, "waits for", other))
-
-
-@pytest.fixture
-def streams(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Streams of the CPU, where all happens in turn, and no recording."""
-    Stream.log, Stream.current = [], Stream()
-
-    @contextmanager
-    def on(stream: Stream) -> Iterator[None]:
-        before, Stream.current = Stream.current, stream
-        Stream.log.append((stream, "computes", None))
-        yield
-        Stream.current = before
-
-    monkeypatch.setattr(torch.cuda, "Stream", Stream)
-    monkeypatch.setattr(torch.cuda, "current_stream", lambda: Stream.current)
-    monkeypatch.setattr(torch.cuda, "stream", on)
-    monkeypatch.setattr(
-        "fashionbench.training.many_seeds.streams.Recording", lambda compute, parameters: compute
-    )
-
-
 def both_ways(
     name: str, recipe: Recipe, data: Split, device: str
-) -> Iterator[tuple[torch.nn.Module, torch.nn.Module, Fit, Fit]]:
+) -> Iterator[tuple[torch.nn.Module, torch.nn.Module, History, History]]:
     """A model trained alone, the same one among others, and what is known of both runs."""
     singles, members = ([build_model(name, seed) for seed in SEEDS] for _ in range(2))
     alone = [
         fit(model, data, recipe, seed, device=device)
         for model, seed in zip(singles, SEEDS, strict=True)
     ]
-    together = fit_members(members, data, recipe, SEEDS, device=device, abreast=True)
+    together = fit_members(members, data, recipe, SEEDS, device=device, strategy="streams")
     yield from zip(singles, members, alone, together, strict=True)
 
 
@@ -96,23 +67,24 @@ def test_a_member_ends_where_its_own_run_ends(name: str, recipe: Recipe, few: Sp
     assert (len(epochs) > 1) == (recipe is STOPPED)
 
 
-@pytest.mark.usefixtures("streams")
-def test_streams_part_before_the_members_compute_and_meet_afterwards(few: Split) -> None:
-    models, here = [build_model("v0", seed) for seed in SEEDS], Stream.current
-    fit_members(models, few, RECIPE.override(epochs=1), SEEDS, device="cpu", abreast=True)
-    members = [stream for stream, what, _ in Stream.log if what == "computes"][: len(SEEDS)]
+def test_streams_part_before_the_members_compute_and_meet_afterwards(
+    few: Split, streams: type[Stream]
+) -> None:
+    models, here = [build_model("v0", seed) for seed in SEEDS], streams.current
+    fit_members(models, few, RECIPE.override(epochs=1), SEEDS, device="cpu", strategy="streams")
+    members = [stream for stream, what, _ in streams.log if what == "computes"][: len(SEEDS)]
     assert len({*members, here}) == len(SEEDS) + 1
     parting = [[(k, "waits for", here), (k, "computes", None)] for k in members]
     meeting = [(here, "waits for", k) for k in members]
     steps = 16
-    assert Stream.log == [*chain(*parting), *meeting] * steps
+    assert streams.log == [*chain(*parting), *meeting] * steps
 
 
 @pytest.mark.usefixtures("streams")
 def test_more_seeds_than_streams_are_several_groups(
     tmp_path: Path, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launch, "choose", lambda *_: ("abreast", "for they were fast"))
+    monkeypatch.setattr(launch, "choose", lambda *_: ("streams", "for they were fast"))
     monkeypatch.setattr(launch, "STREAMS", 2)
     cpu, asked = torch.device("cpu"), jobs("lenet", 3)
     together, alone = (RunStore(tmp_path / name, create=True) for name in ("together", "alone"))
@@ -122,16 +94,16 @@ def test_more_seeds_than_streams_are_several_groups(
         None,
         cpu,
         together,
-        "auto",
+        Execution(),
         Examination(),
         timed=3,
         done=lambda _: None,
     )
     found = [together.load_run(job) for job in asked]
-    assert [run.environment["way"] for run in found if run] == [
-        "abreast with 2",
-        "abreast with 2",
-        "abreast with 1",
+    assert [run.environment.way for run in found if run] == [
+        "streams with 2",
+        "streams with 2",
+        "streams with 1",
     ]
     for job, run in zip(asked, found, strict=True):
         assert run is not None
@@ -139,11 +111,11 @@ def test_more_seeds_than_streams_are_several_groups(
         assert run.scores == run_job(job, silhouettes, cpu, alone).scores
 
 
-def test_only_what_can_be_recorded_goes_abreast() -> None:
+def test_only_what_can_be_captured_uses_streams() -> None:
     model, cuda = build_model("v2"), torch.device("cuda")
-    assert can_go_abreast(model, RECIPE, cuda)
-    assert not can_go_abreast(model, RECIPE, torch.device("cpu"))
-    assert not can_go_abreast(model, load_recipe("transfer"), cuda)
+    assert can_use_streams(model, RECIPE, cuda)
+    assert not can_use_streams(model, RECIPE, torch.device("cpu"))
+    assert not can_use_streams(model, load_recipe("transfer"), cuda)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

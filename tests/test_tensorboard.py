@@ -8,7 +8,8 @@ from fashionbench.config.recipe import load_recipe
 from fashionbench.data.datasets import Split
 from fashionbench.experiments.tensorboard import TensorBoard
 from fashionbench.models.build import build_model
-from fashionbench.training.loop import Fit, fit
+from fashionbench.training.history import History
+from fashionbench.training.loop import fit
 
 
 def test_events_hold_losses_accuracy_and_rate_of_each_epoch(tmp_path: Path, few: Split) -> None:
@@ -20,7 +21,7 @@ def test_events_hold_losses_accuracy_and_rate_of_each_epoch(tmp_path: Path, few:
     states = []
     result = fit(build_model("v0"), few, recipe, device="cpu", keep=states.append)
     for state in states:
-        board(Fit(**state["fit"]))
+        board(History(**state["fit"]))
     events = EventAccumulator(str(tmp_path)).Reload()
     assert [event.step for event in events.Scalars("learning rate")] == [1, 2, 3]
     rates = [event.value for event in events.Scalars("learning rate")]

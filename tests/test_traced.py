@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from fashionbench.config.recipe import load_recipe
 from fashionbench.data.datasets import Split
 from fashionbench.models.build import build_model
-from fashionbench.training.batches import Batch, epoch_batches
+from fashionbench.training.batch import Batch
+from fashionbench.training.batches import epoch_batches
 from fashionbench.training.many_seeds.members import fit_members
 from fashionbench.training.many_seeds.traced import Traced, can_be_traced
-from fashionbench.training.optimizers import Updater
+from fashionbench.training.updater import Updater
 
 RECIPE = load_recipe("seed").override(epochs=2, learning_rate=0.02)
 
@@ -36,8 +37,8 @@ def test_a_traced_run_ends_where_an_eager_one_ends(
     first = fit_members(traced, few, recipe, (0, 1), device="cpu")
     monkeypatch.setattr("fashionbench.training.many_seeds.stack.can_be_traced", lambda *_: False)
     second = fit_members(eager, few, recipe, (0, 1), device="cpu")
-    assert [fit.curve for fit in first] == [
-        [pytest.approx(point, rel=1e-5) for point in fit.curve] for fit in second
+    assert [run.curve for run in first] == [
+        [pytest.approx(point, rel=1e-5) for point in run.curve] for run in second
     ]
     for one, other in zip(traced, eager, strict=True):
         for key, value in one.state_dict().items():

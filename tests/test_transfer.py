@@ -14,8 +14,8 @@ from fashionbench.models.adapter import Adapter
 from fashionbench.models.build import build_model
 from fashionbench.training.loop import fit
 from fashionbench.training.many_seeds.trial import why_not_stackable
-from fashionbench.training.optimizers import Updater
-from fashionbench.training.transfer import frozen, probe, rate_factors, stages, treats_layers_apart
+from fashionbench.training.transfer import freeze_layers, probe, rate_factors, stages
+from fashionbench.training.updater import Updater
 
 PLAIN = load_recipe("seed").override(epochs=1)
 NET = "resnet20:width=4"
@@ -83,7 +83,7 @@ def test_stages_are_opened_one_by_one_and_what_a_person_froze_stays_frozen() -> 
     opened = []
     for epoch in range(8):
         model.train()
-        with frozen(model, recipe, epoch):
+        with freeze_layers(model, recipe, epoch):
             trained = [n for n, p in model.named_parameters() if p.requires_grad]
             opened.append(sorted({int(name[0]) for name in trained}))
             assert model[1].training == (epoch >= 6)
@@ -166,7 +166,7 @@ def test_logits_that_no_linear_layer_gives_cannot_be_probed(few: Split) -> None:
 )
 def test_stacked_members_decline_it(few: Split, settings: dict) -> None:
     recipe = PLAIN.override(**settings)
-    assert treats_layers_apart(recipe)
+    assert recipe.trains_layers_apart
     assert (
         why_not_stackable(partial(build_model, "v0"), few, recipe)
         == "its recipe trains layers apart"

@@ -14,9 +14,13 @@ from fashionbench.config.recipe import load_recipe
 from fashionbench.core.global_state import seeded
 from fashionbench.data.datasets import Dataset, Split
 from fashionbench.models.build import build_model
-from fashionbench.training.batches import Batch
+from fashionbench.training.batch import Batch
 from fashionbench.training.many_seeds.stack import Stack
-from fashionbench.training.many_seeds.trial import gain, members_that_fit, why_not_stackable
+from fashionbench.training.many_seeds.trial import (
+    measure_speedup,
+    members_in_memory,
+    why_not_stackable,
+)
 
 RECIPE = load_recipe("seed").override(epochs=2)
 
@@ -93,14 +97,14 @@ def test_a_step_that_is_another_in_a_stack_is_seen(
 ) -> None:
     build = partial(build_model, "mlp")
     assert why_not_stackable(build, few, RECIPE) is None
-    step = Stack._differentiated
+    step = Stack._differentiate
 
     def wrong(stack: Stack, batch: Batch) -> torch.Tensor:
         losses = step(stack, batch)
         stack.parameters["layer_stack.1.weight"].grad[1] *= 1.01
         return losses
 
-    monkeypatch.setattr(Stack, "_differentiated", wrong)
+    monkeypatch.setattr(Stack, "_differentiate", wrong)
     monkeypatch.setattr("fashionbench.training.many_seeds.stack.can_be_traced", lambda *_: False)
     reason = why_not_stackable(build, few, RECIPE)
     assert reason == "a step of one of them in a stack is not what it is alone"
@@ -112,7 +116,7 @@ def test_what_stacking_gains_is_tried_out(
     readings = iter([0.0, 2.0, 10.0, 10.5])  # 2 s for eight together, half a second for one
     clock = SimpleNamespace(perf_counter=readings.__next__)
     monkeypatch.setattr("fashionbench.training.many_seeds.trial.time", clock)
-    assert gain(partial(build_model, "v2"), silhouettes.train, RECIPE, 8) == 8 * 0.5 / 2
+    assert measure_speedup(partial(build_model, "v2"), silhouettes.train, RECIPE, 8) == 8 * 0.5 / 2
 
 
 def test_groups_stay_within_half_of_the_free_memory(
@@ -122,7 +126,7 @@ def test_groups_stay_within_half_of_the_free_memory(
         monkeypatch.setattr(
             "fashionbench.training.many_seeds.trial.free_memory", lambda _: megabytes << 20
         )
-        return members_that_fit(partial(build_model, "v2"), few, RECIPE)
+        return members_in_memory(partial(build_model, "v2"), few, RECIPE)
 
     # V2 keeps at least its eight activations: 2 (10 x 28 x 28) twice and as many of 14 x 14.
     least = 32 * 4 * 10 * (4 * 28 * 28 + 4 * 14 * 14)

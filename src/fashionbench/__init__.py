@@ -5,7 +5,7 @@
     result = fb.compare(models=["v0", "v2"], seeds=5)
     data = fb.load_data()
     model = fb.build_model("v2", seed=0)
-    fb.fit(model, data.train, fb.load_recipe("seed"), seed=0)
+    fb.fit(model, data.train, "seed", seed=0)
     fb.evaluate(model, data.test).accuracy
 
 Names are imported when they are first used, so that `import fashionbench` is quick.
@@ -20,16 +20,19 @@ if TYPE_CHECKING:
     from fashionbench.errors import FashionbenchError
     from fashionbench.experiments.comparison import compare
     from fashionbench.experiments.result import Result, load_result
+    from fashionbench.inference.predictor import Prediction, Predictor, load_predictor
     from fashionbench.models.build import build_model
     from fashionbench.models.checkpoint import load_model
     from fashionbench.stats.metrics import Scores
     from fashionbench.training.evaluation import evaluate
+    from fashionbench.training.history import History
     from fashionbench.training.loop import fit
-
-__version__ = "0.1.0"
 
 _HOME = {
     "FashionbenchError": "errors",
+    "History": "training.history",
+    "Prediction": "inference.predictor",
+    "Predictor": "inference.predictor",
     "Recipe": "config.recipe",
     "Result": "experiments.result",
     "Scores": "stats.metrics",
@@ -39,12 +42,16 @@ _HOME = {
     "fit": "training.loop",
     "load_data": "data.datasets",
     "load_model": "models.checkpoint",
+    "load_predictor": "inference.predictor",
     "load_recipe": "config.recipe",
     "load_result": "experiments.result",
 }
 
 __all__ = [
     "FashionbenchError",
+    "History",
+    "Prediction",
+    "Predictor",
     "Recipe",
     "Result",
     "Scores",
@@ -54,12 +61,17 @@ __all__ = [
     "fit",
     "load_data",
     "load_model",
+    "load_predictor",
     "load_recipe",
     "load_result",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # takes longer than the rest of this file
+
+        return version("fashionbench")
     if name not in _HOME:
         raise AttributeError(f"module 'fashionbench' has no attribute {name!r}")
     module = importlib.import_module(f"fashionbench.{_HOME[name]}")

@@ -61,7 +61,8 @@ def predict(
     A picture should show one item, on any background. One that cannot be read is named on
     standard error; the others are still classified, and the exit code is 1.
     """
-    from fashionbench.inference.predictor import PHOTO_MODEL, load_predictor
+    from fashionbench.inference.predictor import load_predictor
+    from fashionbench.inference.selection import PHOTO_MODEL
 
     with redirect_stdout(sys.stderr):  # a person's own model may print
         predictor = load_predictor(model)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_change
 from fashionbench.config.recipe import Recipe
-from fashionbench.config.schedules import rate_factor
 from fashionbench.core.files import write_atomically
 from fashionbench.data.datasets import dataset_entry, load_arrays
 from fashionbench.errors import UsageError
@@ -35,7 +34,7 @@ def write_samples(name: str, root: Path | None, target: Path) -> None:
 def write_schedule(recipe: Recipe, target: Path, steps_an_epoch: int = 100) -> None:
     """Write a PNG of the recipe's learning rate over its epochs."""
     steps = range(recipe.epochs * steps_an_epoch)
-    rates = [recipe.learning_rate * rate_factor(recipe, step, steps_an_epoch) for step in steps]
+    rates = [recipe.learning_rate_at(step, steps_an_epoch) for step in steps]
     epochs = [step / steps_an_epoch for step in steps]
     _write(plots.plot_schedule(epochs, rates, recipe.name), target)
 
@@ -45,9 +44,9 @@ def write_augmentations(recipe: Recipe, name: str, root: Path | None, target: Pa
 
     Raises UsageError for a recipe that leaves images as they are or has a change that is no good.
     """
-    from fashionbench.training.augment import identify_changes
+    from fashionbench.training.own_augmentations import identify_augmentations
 
-    identify_changes(recipe.augmentation)
+    identify_augmentations(recipe.augmentation)
     chain = [parse_change(text, AUGMENTATIONS) for text in recipe.augmentation]
     if not chain and recipe.mixing is None:
         raise UsageError(
@@ -93,7 +92,7 @@ def _mixed(images: NDArray[np.uint8], mixing: str) -> NDArray[np.uint8]:
     """(N, H, W) -> the first image, then each mixed with the next."""
     import torch
 
-    from fashionbench.training.augment import mix
+    from fashionbench.training.mixing import mix
 
     x = torch.tensor(images).unsqueeze(1).float() / 255
     uniform = torch.rand(len(x), 3, generator=torch.Generator().manual_seed(0))

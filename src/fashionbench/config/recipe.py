@@ -17,7 +17,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic.fields import FieldInfo
 
 from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, Change, parse_change
-from fashionbench.config.frozen import Frozen
+from fashionbench.config.schedules import SHAPES
+from fashionbench.config.validated import Validated
 from fashionbench.errors import UsageError
 
 __all__ = [
@@ -106,7 +107,7 @@ def _split(value: Any) -> Any:
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Recipe(Frozen):
+class Recipe(Validated):
     """How to train: everything but the model, the data and the seed."""
 
     name: str = Field(description="what the recipe is called in tables and files")
@@ -227,6 +228,18 @@ class Recipe(Frozen):
                 "patience needs validation images to watch; set validation_images, such as 5000"
             )
         return self
+
+    @property
+    def trains_layers_apart(self) -> bool:
+        """Whether some layers are trained before others, or at rates of their own."""
+        return bool(self.probe_epochs or self.unfreeze_every) or self.layer_decay != 1
+
+    def learning_rate_at(self, step: int, steps_an_epoch: int) -> float:
+        """Return the rate at a step, counted from 0 through all epochs."""
+        steps, warm_up = self.epochs * steps_an_epoch, round(self.warm_up * steps_an_epoch)
+        if step < warm_up:
+            return self.learning_rate * ((step + 1) / (warm_up + 1))
+        return self.learning_rate * SHAPES[self.schedule](step - warm_up, steps - warm_up)
 
     @property
     def label(self) -> str:

@@ -1,11 +1,9 @@
-"""Schedules: a step's learning rate as a share of the recipe's, a pure function of the step."""
+"""SHAPES: how the learning rate goes on through the steps, as a share of the recipe's."""
 
 import math
 from collections.abc import Callable, Mapping
 
-from fashionbench.config.recipe import Recipe
-
-__all__ = ["SHAPES", "rate_factor"]
+__all__ = ["SHAPES"]
 
 # Of one-cycle: where the peak is, and how far below it the first and the last step are.
 _PEAK, _FIRST, _LAST = 0.3, 1 / 25, 1 / 25 / 10_000
@@ -31,12 +29,3 @@ SHAPES: Mapping[str, Callable[[int, int], float]] = {
     "cosine": lambda step, steps: _between(1, 0, step / steps),
     "one-cycle": _one_cycle,
 }
-
-
-def rate_factor(recipe: Recipe, step: int, steps_an_epoch: int) -> float:
-    """The share of the recipe's learning rate at `step`, which counts from 0 through all epochs."""
-    steps = recipe.epochs * steps_an_epoch
-    warm_up = round(recipe.warm_up * steps_an_epoch)
-    if step < warm_up:
-        return (step + 1) / (warm_up + 1)
-    return SHAPES[recipe.schedule](step - warm_up, steps - warm_up)

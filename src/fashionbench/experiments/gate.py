@@ -25,7 +25,7 @@ from fashionbench.models.adapter import Interface
 from fashionbench.models.build import build_model
 from fashionbench.models.cost import flops_per_image
 from fashionbench.models.table import model_entry
-from fashionbench.training.devices import isolated, seed_generators
+from fashionbench.training.devices import reproducible, seed_generators
 
 __all__ = ["Examination", "Remarks", "builder", "examine", "examine_trained"]
 
@@ -101,7 +101,7 @@ def examine(job: Job, dataset: Dataset) -> Examination:
         images = pixels(dataset.train.images[: 2 * IMAGES]).cpu()
         labels = dataset.train.labels[:IMAGES].cpu()
         _check_state(model, job.model)
-        with isolated(torch.device("cpu")):
+        with reproducible(torch.device("cpu")):
             remarks = dict(_remarks(model, build(), job.model, images, labels))
         return Examination(flops_per_image(model), remarks, fitted)
 
@@ -207,7 +207,7 @@ def examine_trained(model: nn.Module, images: Tensor) -> Remarks:
     """Find out what must be known of a trained model, from (N, 28, 28) uint8 `images`."""
     device = next(model.parameters()).device
     model.eval()
-    with isolated(device), torch.no_grad():
+    with reproducible(device), torch.no_grad():
         return dict(_of_the_image_alone(model, pixels(images[: 2 * IMAGES].to(device))))
 
 

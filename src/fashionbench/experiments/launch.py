@@ -28,14 +28,15 @@ from fashionbench.experiments.gate import Examination, builder
 from fashionbench.experiments.run import run_job, run_together
 from fashionbench.models.table import model_entry
 from fashionbench.store.run_store import RunStore
-from fashionbench.training.loop import useful_threads
+from fashionbench.training.many_seeds.group import Strategy
 from fashionbench.training.many_seeds.trial import (
     Build,
-    can_go_abreast,
-    gain,
-    members_that_fit,
+    can_use_streams,
+    measure_speedup,
+    members_in_memory,
     why_not_stackable,
 )
+from fashionbench.training.step import useful_threads
 
 __all__ = ["choose", "run_entry"]
 
@@ -45,12 +46,12 @@ MOST_TIMED = 3
 TIMING_SECONDS = 10
 """A second and third run are timed alone only while those before took less than this."""
 
-Chosen = Literal["stacked", "abreast", "processes", "serial"]
+Chosen = Literal["stacked", "streams", "processes", "serial"]
 
 GROUP = 32
 """Members at once on a CPU: beyond that a step's numbers outgrow its caches."""
 STREAMS = 16
-"""Members abreast on CUDA: their kernels fill a device by then."""
+"""Members on streams of CUDA: their kernels fill a device by then."""
 
 
 def run_entry(
@@ -89,11 +90,11 @@ def run_entry(
     chosen, reason = choose(build, waiting[0], dataset.train, execution, len(waiting))
     label = model_entry(waiting[0].spec).label
     logger.info("%s: %d seeds %s, %s", label, len(waiting), chosen, reason)
-    if chosen in ("stacked", "abreast"):
+    if chosen in ("stacked", "streams"):
         size = group_size(build, dataset.train, waiting[0].recipe, chosen)
         for first in range(0, len(waiting), size):
-            group, abreast = waiting[first : first + size], chosen == "abreast"
-            done(len(run_together(group, dataset, device, store, examined, abreast=abreast)))
+            group = waiting[first : first + size]
+            done(len(run_together(group, dataset, device, store, examined, strategy=chosen)))
     elif chosen == "processes":
         for _ in run_in_processes(waiting, examined, data_dir, store, execution.jobs):
             done(1)
@@ -105,8 +106,8 @@ def run_entry(
 
 def group_size(build: Build, data: Split, recipe: Recipe, chosen: Chosen) -> int:
     """How many members are trained together at most, on the device that `data` is on."""
-    size = members_that_fit(build, data, recipe)
-    if chosen == "abreast":
+    size = members_in_memory(build, data, recipe)
+    if chosen == "streams":
         return min(size, STREAMS)
     return min(size, GROUP) if data.images.device.type == "cpu" else size
 
@@ -133,9 +134,9 @@ def choose(
         uncertain = way == "auto" and (large or trouble is not None)
         if trouble is None and not uncertain:
             return "stacked", "one step for all of them"
-        ways: list[Chosen] = ["stacked"] if trouble is None else []
-        if uncertain and can_go_abreast(model, job.recipe, device):
-            ways.append("abreast")
+        ways: list[Strategy] = ["stacked"] if trouble is None else []
+        if uncertain and can_use_streams(model, job.recipe, device):
+            ways.append("streams")
         if ways:
             best, reason = _fastest(ways, build, data, job.recipe, seeds)
             if best is not None:
@@ -152,13 +153,13 @@ def choose(
 
 
 def _fastest(
-    ways: Sequence[Chosen], build: Build, data: Split, recipe: Recipe, seeds: int
-) -> tuple[Chosen | None, str]:
+    ways: Sequence[Strategy], build: Build, data: Split, recipe: Recipe, seeds: int
+) -> tuple[Strategy | None, str]:
     """That of the ways which gains most in a trial; None if each is slower than one by one."""
     gains = {}
     for chosen in ways:
         members = min(seeds, group_size(build, data, recipe, chosen))
-        gains[chosen] = gain(build, data, recipe, members, abreast=chosen == "abreast")
+        gains[chosen] = measure_speedup(build, data, recipe, members, strategy=chosen)
     best = max(ways, key=gains.__getitem__)
     told = ", ".join(f"{chosen} {gains[chosen]:.1f} times" for chosen in ways)
     return best if gains[best] > 1 else None, f"for they were {told} as fast as alone"

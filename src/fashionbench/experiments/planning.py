@@ -116,9 +116,9 @@ def _name_by_paths(recipes: Sequence[Recipe], asked: Sequence[str | Recipe]) -> 
 def _identify_augmentations(recipe: Recipe) -> str:
     if not own_changes(recipe.augmentation):
         return ""
-    from fashionbench.training.augment import identify_changes  # brings torch
+    from fashionbench.training.own_augmentations import identify_augmentations  # brings torch
 
-    return identify_changes(recipe.augmentation)
+    return identify_augmentations(recipe.augmentation)
 
 
 def _list_seeds(seeds: int | Iterable[int]) -> tuple[int, ...]:

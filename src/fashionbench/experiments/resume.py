@@ -10,9 +10,10 @@ import logging
 import pickle
 import zipfile
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -22,7 +23,7 @@ from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
 from fashionbench.core.global_state import silent
 from fashionbench.core.logits import pixels
-from fashionbench.core.machine import environment
+from fashionbench.core.machine import describe_environment
 from fashionbench.core.snapshot import plain_state
 from fashionbench.data.datasets import Split, load_data
 from fashionbench.data.picture_facts import picture_facts
@@ -34,11 +35,13 @@ from fashionbench.experiments.whole import lost_by_a_stop, why_unloadable
 from fashionbench.models.build import build_model
 from fashionbench.models.checkpoint import mark_unloadable, save_model
 from fashionbench.models.cost import count_parameters
+from fashionbench.models.facts import ModelFacts
 from fashionbench.models.table import model_entry
 from fashionbench.training.devices import describe_device, resolve_device
 from fashionbench.training.evaluation import calibrate
+from fashionbench.training.history import History
 from fashionbench.training.layout import FEW
-from fashionbench.training.loop import Fit, fit
+from fashionbench.training.loop import TrainingState, fit
 
 __all__ = ["train_in_folder"]
 
@@ -99,23 +102,26 @@ def train_in_folder(
             f"Interrupted: {finished} of {job.recipe.epochs} epochs are finished and kept in "
             f"{folder}. {go_on}"
         ) from None
-    facts = {
-        "label": label,
-        "classes": dataset.classes,
-        "parameters": count_parameters(model),
-        "validation_accuracy": _kept_accuracy(trained, job.recipe),
-        "temperature": calibrate(model, dataset.train, job.recipe),
-        "pictures": picture_facts(images.numpy(), dataset.levels),
-        "environment": environment(
-            {"torch": torch.__version__},
-            threads=torch.get_num_threads(),
-            device=describe_device(on),
+    facts = ModelFacts(
+        job=job,
+        label=label,
+        classes=dataset.classes,
+        parameters=count_parameters(model),
+        validation_accuracy=_kept_accuracy(trained, job.recipe),
+        temperature=calibrate(model, dataset.train, job.recipe),
+        pictures=picture_facts(images.numpy(), dataset.levels),
+        environment=asdict(
+            describe_environment(
+                {"torch": torch.__version__},
+                threads=torch.get_num_threads(),
+                device=describe_device(on),
+            )
         ),
-    }
+    )
     path = folder / "model.safetensors"
     is_own = model_entry(job.spec).is_own
     remarks = examine_trained(model, images) if is_own and not trained.diverged else {}
-    save_model(model, path, job, facts, None if "random" in remarks else images)
+    save_model(model, path, facts, None if "random" in remarks else images)
     write_atomically(folder / "curve.csv", _csv(trained).encode())
     if is_own and (reason := why_unloadable(model, path, images)):
         mark_unloadable(path, reason)
@@ -148,7 +154,7 @@ class _Keeper:
             after = plain_state(model)
             self._counters = {name for name in after if after[name] != self._before.get(name)}
 
-    def keep(self, state: dict[str, Any]) -> None:
+    def keep(self, state: TrainingState) -> None:
         """Write the state that an epoch ended with."""
         if self._before is not None and not self.lost:
             images = pixels(self.data.images[:FEW].to(next(self.model.parameters()).device))
@@ -160,7 +166,7 @@ class _Keeper:
         buffer = io.BytesIO()
         torch.save({"job": self.job.model_dump(), "lost": self.lost, **state}, buffer)
         write_atomically(self.folder / "last.pt", buffer.getvalue())
-        so_far = Fit(**state["fit"])
+        so_far = History(**state["fit"])
         if so_far.best_epoch(self.job.recipe) == so_far.epochs:
             write_atomically(self.folder / "best.pt", buffer.getvalue())
         self.finished = so_far.epochs
@@ -175,7 +181,7 @@ def _why_lost(names: list[str]) -> str:
     )
 
 
-def _summary(job: Job, trained: Fit, folder: Path, device: torch.device) -> dict[str, Any]:
+def _summary(job: Job, trained: History, folder: Path, device: torch.device) -> dict[str, Any]:
     return {
         "model": job.model,
         "recipe": job.recipe.label,
@@ -191,7 +197,7 @@ def _summary(job: Job, trained: Fit, folder: Path, device: torch.device) -> dict
     }
 
 
-def _kept_accuracy(trained: Fit, recipe: Recipe) -> float | None:
+def _kept_accuracy(trained: History, recipe: Recipe) -> float | None:
     """On the validation images, of the weights that the model is left with."""
     if not trained.validation_curve:
         return None
@@ -199,7 +205,7 @@ def _kept_accuracy(trained: Fit, recipe: Recipe) -> float | None:
     return trained.validation_curve[(best or trained.epochs) - 1][2]
 
 
-def _csv(trained: Fit) -> str:
+def _csv(trained: History) -> str:
     """The whole curve: the training loss 20 times an epoch, the validation at its end."""
     checks = {
         float(epoch): f"{loss},{accuracy}" for epoch, loss, accuracy in trained.validation_curve
@@ -208,7 +214,7 @@ def _csv(trained: Fit) -> str:
     return "\n".join(["epochs,training_loss,validation_loss,validation_accuracy", *lines, ""])
 
 
-def _load_state(job: Job, folder: Path, resume: bool) -> dict[str, Any] | None:
+def _load_state(job: Job, folder: Path, resume: bool) -> TrainingState | None:
     path = folder / "last.pt"
     if not path.exists():
         return None
@@ -247,4 +253,4 @@ def _load_state(job: Job, folder: Path, resume: bool) -> dict[str, Any] | None:
             f"The run in {folder} cannot be resumed, since {_why_lost(lost)} Start anew in another "
             "--out."
         )
-    return state
+    return cast(TrainingState, state)

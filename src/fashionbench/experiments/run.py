@@ -6,10 +6,9 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,11 +17,11 @@ from torch import nn
 
 from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
-from fashionbench.core.machine import environment, now
+from fashionbench.core.machine import describe_environment, now
 from fashionbench.core.own_code import told
 from fashionbench.core.snapshot import summary
 from fashionbench.data.datasets import Dataset
-from fashionbench.data.picture_facts import picture_facts
+from fashionbench.data.picture_facts import PictureFacts, picture_facts
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.experiments.gate import Examination, builder, examine, examine_trained
 from fashionbench.experiments.whole import why_unloadable
@@ -33,16 +32,19 @@ from fashionbench.models.checkpoint import (
     save_model,
 )
 from fashionbench.models.cost import count_parameters
+from fashionbench.models.facts import ModelFacts
 from fashionbench.models.identity import identify
 from fashionbench.models.table import model_entry
 from fashionbench.stats.metrics import image_losses, score
 from fashionbench.store.records import Outcome, RunRecord
 from fashionbench.store.run_store import RunStore
-from fashionbench.training.augment import identify_changes
 from fashionbench.training.devices import describe_device
 from fashionbench.training.evaluation import accuracy_one_by_one, calibrate
-from fashionbench.training.loop import Fit, fit
+from fashionbench.training.history import History
+from fashionbench.training.loop import fit
+from fashionbench.training.many_seeds.group import Strategy
 from fashionbench.training.many_seeds.members import fit_members
+from fashionbench.training.own_augmentations import identify_augmentations
 
 __all__ = ["explained", "run_job", "run_together"]
 
@@ -93,9 +95,9 @@ def run_together(
     store: RunStore,
     examined: Examination | None = None,
     *,
-    abreast: bool = False,
+    strategy: Strategy = "stacked",
 ) -> list[RunRecord]:
-    """Runs that differ by their seed alone, stacked or `abreast`; records have no training time."""
+    """Run jobs that differ by their seed alone, by one strategy; no record has a training time."""
     examined = examined or examine(jobs[0], dataset)
     build = builder(jobs[0], dataset)
     _refuse_changed(jobs[0], len(dataset.classes))
@@ -108,11 +110,11 @@ def run_together(
             jobs[0].recipe,
             [job.seed for job in jobs],
             device=device,
-            abreast=abreast,
+            strategy=strategy,
             description=f"{model_entry(jobs[0].spec).label}, {len(jobs)} seeds",
         )
     tested = [_test(job, model, dataset) for job, model in zip(jobs, models, strict=True)]
-    way = f"{'abreast' if abreast else 'stacked'} with {len(jobs)}"
+    way = f"{strategy} with {len(jobs)}"
     runs = list(map(_Run, jobs, models, trained, starts, tested, [way] * len(jobs)))
     record = partial(_recorded, dataset=dataset, folder=store.folder, examined=examined)
     # Scores and files of a hundred small models take longer than their training, on one thread.
@@ -161,7 +163,7 @@ def _refuse_changed(job: Job, classes: int) -> None:
     """
     for name, is_changed in (
         (job.model, str(identify(job.spec, classes)[1]) != job.model_source),
-        ("the augmentation", identify_changes(job.recipe.augmentation) != job.recipe_source),
+        ("the augmentation", identify_augmentations(job.recipe.augmentation) != job.recipe_source),
     ):
         if is_changed:
             raise UsageError(
@@ -203,7 +205,7 @@ class _Run:
 
     job: Job
     model: nn.Module
-    trained: Fit
+    trained: History
     first_weights: str
     test: _Test
     way: str
@@ -236,7 +238,7 @@ def _recorded(run: _Run, dataset: Dataset, folder: Path, examined: Examination) 
         validation_curve=trained.validation_curve,
         scores=score(logits, labels),
         dead_classes=[k for k in range(len(dataset.classes)) if k not in called],
-        environment=environment(
+        environment=describe_environment(
             {name: sys.modules[name].__version__ for name in ("torch", "numpy", "fashionbench")},
             threads=torch.get_num_threads(),
             device=describe_device(device),
@@ -250,28 +252,29 @@ def _recorded(run: _Run, dataset: Dataset, folder: Path, examined: Examination) 
         remarks=examined.remarks,
         dataset_notes=list(dataset.notes),
     )
-    facts = {
-        "label": label,
-        "classes": dataset.classes,
-        "parameters": record.parameters,
-        "test_accuracy": record.scores.accuracy,
-        "temperature": run.test.temperature,
-        "pictures": _pictures(dataset),
-        "environment": record.environment,
-    }
+    facts = ModelFacts(
+        job=job,
+        label=label,
+        classes=dataset.classes,
+        parameters=record.parameters,
+        test_accuracy=record.scores.accuracy,
+        temperature=run.test.temperature,
+        pictures=_pictures(dataset),
+        environment=asdict(record.environment),
+    )
     path = checkpoint_path(folder, job, device.type)
     images = None if "random" in record.remarks else dataset.test.images
-    save_model(model, path, job, facts, images)
+    save_model(model, path, facts, images)
     return record
 
 
 @lru_cache(maxsize=1)
-def _pictures(dataset: Dataset) -> dict[str, Any]:
+def _pictures(dataset: Dataset) -> PictureFacts:
     """Sum up the training images once for all runs on them: they may lie on an accelerator."""
     return picture_facts(dataset.train.images.cpu().numpy(), dataset.levels)
 
 
-def _outcome(trained: Fit, logits: NDArray[np.float32], called: set[int]) -> Outcome:
+def _outcome(trained: History, logits: NDArray[np.float32], called: set[int]) -> Outcome:
     if trained.diverged or not np.isfinite(logits).all():
         return "diverged"
     return "collapsed" if len(called) == 1 else "ok"

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from fashionbench.config.recipe import Recipe
-from fashionbench.config.schedules import rate_factor
 from fashionbench.errors import UsageError
-from fashionbench.training.loop import Fit
+from fashionbench.training.history import History
 
 __all__ = ["TensorBoard"]
 
@@ -23,17 +22,17 @@ class TensorBoard:
         self._writer = SummaryWriter(str(folder))
         self._recipe = recipe
 
-    def __call__(self, fit: Fit) -> None:
+    def __call__(self, history: History) -> None:
         """Add the epoch that has just ended."""
-        epoch = fit.epochs
-        losses = [loss for at, loss in fit.curve if at > epoch - 1]
+        epoch = history.epochs
+        losses = [loss for at, loss in history.curve if at > epoch - 1]
         scalars = {
             "loss/training": sum(losses) / len(losses),
-            "learning rate": self._recipe.learning_rate
-            * rate_factor(self._recipe, (epoch - 1) * 1000, 1000),
+            "learning rate": self._recipe.learning_rate_at((epoch - 1) * 1000, 1000),
         }
-        if fit.validation_curve:
-            _, scalars["loss/validation"], scalars["accuracy/validation"] = fit.validation_curve[-1]
+        if history.validation_curve:
+            _, loss, accuracy = history.validation_curve[-1]
+            scalars |= {"loss/validation": loss, "accuracy/validation": accuracy}
         for name, value in scalars.items():
             self._writer.add_scalar(name, value, epoch)
         self._writer.flush()

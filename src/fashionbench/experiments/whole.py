@@ -3,12 +3,10 @@
 import math
 from collections.abc import Mapping, Set
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from fashionbench.config.model_spec import ModelSpec
 from fashionbench.core.copies import copy_model
 from fashionbench.core.global_state import silent
 from fashionbench.core.logits import are_alike, infer
@@ -17,8 +15,9 @@ from fashionbench.core.snapshot import plain_state
 from fashionbench.errors import FashionbenchError, StoreError
 from fashionbench.models.adapter import Adapter
 from fashionbench.models.checkpoint import answers_as_recorded, load_facts, rebuild_model
+from fashionbench.models.facts import ModelFacts
 from fashionbench.models.identity import is_as_first_asked
-from fashionbench.training.devices import isolated, seed_generators
+from fashionbench.training.devices import reproducible, seed_generators
 
 __all__ = ["lost_by_a_stop", "why_unloadable"]
 
@@ -63,20 +62,18 @@ def why_unloadable(model: nn.Module, path: Path, images: Tensor) -> str | None:
     )
 
 
-def _answer_alike(
-    model: nn.Module, rebuilt: nn.Module, images: Tensor, facts: Mapping[str, Any]
-) -> bool:
+def _answer_alike(model: nn.Module, rebuilt: nn.Module, images: Tensor, facts: ModelFacts) -> bool:
     """Ask both; a file without answers is that of a model which gives others at every call."""
-    if not facts.get("answers"):
+    if facts.answers is None:
         return True
     expected, found = (infer(each, images[:ASKED]) for each in (model, rebuilt))
-    return are_alike(found, expected, facts["answers"]["tolerance"])
+    return are_alike(found, expected, facts.answers.tolerance)
 
 
-def _rebuilt(model: nn.Module, path: Path, facts: dict[str, Any]) -> nn.Module:
+def _rebuilt(model: nn.Module, path: Path, facts: ModelFacts) -> nn.Module:
     """Rebuild as a new process would: without what training left in classes and in their file."""
     net = model.net if isinstance(model, Adapter) else model
-    if is_as_first_asked(ModelSpec.parse(facts["job"]["model"]), net):
+    if is_as_first_asked(facts.job.spec, net):
         return rebuild_model(path, facts)
     with run_anew():
         return rebuild_model(path, facts)
@@ -103,7 +100,7 @@ def _is_read(model: nn.Module, name: str, images: Tensor) -> bool:
         usual, other = copy_model(model), copy_model(model)
         holder = other.get_submodule(path)
         setattr(holder, attribute, _something_else(getattr(holder, attribute)))
-        with isolated(images.device), torch.no_grad():
+        with reproducible(images.device), torch.no_grad():
             expected, found = (_in_training(one, images) for one in (usual, other))
     except Exception:  # it is no attribute, nothing else can stand there, or it is asked for
         return True

@@ -25,6 +25,7 @@ from fashionbench.data.datasets import DATASETS, load_arrays
 from fashionbench.errors import FashionbenchError, StoreError, UsageError
 from fashionbench.inference.predictor import Predictor, load_predictor
 from fashionbench.models.checkpoint import load_facts
+from fashionbench.models.facts import ModelFacts
 from fashionbench.report.comparison import Comparison
 from fashionbench.stats.intervals import Summary, summarize
 from fashionbench.stats.metrics import image_losses
@@ -106,7 +107,7 @@ def export_model(
         raise UsageError(f"{out} is a folder; give --out the name of a file.")
     predictor = load_predictor(where)
     facts = load_facts(predictor.path)
-    job = Job.model_validate(facts["job"])
+    job = facts.job
     model = _FromBytes(predictor.model).eval() if with_preprocessing else predictor.model
     images = _test_images(predictor.path, job, data)
     run = _recorded(predictor.path, job)[0]
@@ -153,7 +154,7 @@ def _store_of(path: Path) -> RunStore | None:
 
 
 def _describe(
-    predictor: Predictor, job: Job, facts: dict[str, Any], with_preprocessing: bool
+    predictor: Predictor, job: Job, facts: ModelFacts, with_preprocessing: bool
 ) -> dict[str, str]:
     """The metadata inside the file; every value is text."""
     return {
@@ -167,9 +168,9 @@ def _describe(
         "dataset": job.dataset,
         "recipe": job.recipe.model_dump_json(),
         "seed": str(job.seed),
-        "parameters": str(facts["parameters"]),
-        "test_accuracy": json.dumps(facts.get("test_accuracy")),
-        "versions": json.dumps(facts["environment"]["versions"]),
+        "parameters": str(facts.parameters),
+        "test_accuracy": json.dumps(facts.test_accuracy),
+        "versions": json.dumps(facts.environment["versions"]),
     }
 
 

@@ -1,8 +1,8 @@
-"""On CUDA: a step's forward and backward pass recorded once as a graph and replayed.
+"""On CUDA: a step's forward and backward pass, captured once as a graph and replayed.
 
 A small model's step is some dozens of kernels of a few microseconds each, and to launch them one
 by one takes longer than they do; a CUDA graph launches them together. The update stays outside:
-its rate changes from step to step, which a recording could not follow.
+its rate changes from step to step, which a graph could not follow.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,34 +12,33 @@ from torch import Tensor, nn
 
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.snapshot import is_known
-from fashionbench.training.batches import Batch
-from fashionbench.training.optimizers import Updater
-from fashionbench.training.transfer import treats_layers_apart
+from fashionbench.training.batch import Batch
+from fashionbench.training.updater import Updater
 
-__all__ = ["Recording", "can_be_recorded", "repeats_itself"]
+__all__ = ["Captured", "can_be_captured", "repeats_itself"]
 
 EAGER_CALLS = 3
-"""Calls before the recorded one, in which libraries choose kernels and set up their work space."""
+"""Calls before the captured one, in which libraries choose kernels and set up their work space."""
 
 
-def can_be_recorded(model: nn.Module, updater: Updater) -> bool:
-    """Whether every step launches the same kernels on the same memory of a CUDA device."""
+def can_be_captured(model: nn.Module, updater: Updater) -> bool:
+    """Tell whether every step launches the same kernels on the same memory of a CUDA device."""
     on_cuda = all(parameter.is_cuda for parameter in updater.parameters)
     return on_cuda and repeats_itself(model, updater.recipe)
 
 
 def repeats_itself(model: nn.Module, recipe: Recipe) -> bool:
-    """Whether every step is known to do the same operations.
+    """Tell whether every step is known to do the same operations.
 
     A person's module may decide in Python what would be fixed once for all.
     """
-    return is_known(model) and not treats_layers_apart(recipe)
+    return is_known(model) and not recipe.trains_layers_apart
 
 
-class Recording:
+class Captured:
     """A pass, from a batch to losses and to gradients in `parameters`, replayed where it can be.
 
-    `compute` forgets older gradients itself. A batch of another shape than the recorded one, the
+    `compute` forgets older gradients itself. A batch of another shape than the captured one, the
     short one at an epoch's end, is computed as ever.
     """
 
@@ -51,16 +50,16 @@ class Recording:
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self, batch: Batch) -> Tensor:
-        """The losses; gradients stay those of this call until the next."""
+        """Return the losses; gradients stay those of this call until the next."""
         if self._graph is None and self._calls < EAGER_CALLS:
             self._calls += 1
             return self._aside(batch)
         if self._graph is None:
-            self._record(batch)
+            self._capture(batch)
         if batch.images.shape != self._batch.images.shape:
             return self.compute(batch)
-        for kept, given in zip(self._batch.tensors(), batch.tensors(), strict=True):
-            kept.copy_(given)
+        for held, given in zip(self._batch.tensors(), batch.tensors(), strict=True):
+            held.copy_(given)
         assert self._graph is not None
         self._graph.replay()
         # A short batch in between has put others in their place.
@@ -69,7 +68,7 @@ class Recording:
         return self._losses.clone()
 
     def _aside(self, batch: Batch) -> Tensor:
-        """Compute on the stream that is recorded later, so that its work space is there then."""
+        """Compute on the stream that is captured later, so that its work space is there then."""
         current = torch.cuda.current_stream()
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
@@ -77,8 +76,8 @@ class Recording:
         current.wait_stream(self._stream)
         return losses
 
-    def _record(self, batch: Batch) -> None:
-        """Nothing is computed while recording: memory is laid out and kernels are noted."""
+    def _capture(self, batch: Batch) -> None:
+        """Capture the graph: nothing is computed, but memory is laid out and kernels are noted."""
         self._batch = batch.clone()
         for parameter in self.parameters:
             parameter.grad = None  # so that gradients are laid out in the graph's own memory

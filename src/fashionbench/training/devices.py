@@ -19,21 +19,23 @@ from fashionbench.errors import UsageError
 __all__ = [
     "describe_device",
     "free_memory",
-    "isolated",
-    "keep_freed_memory",
+    "reproducible",
     "resolve_device",
+    "retain_freed_memory",
     "seed_generators",
     "synchronize",
     "threads_at_most",
 ]
 
 
-def resolve_device(name: str = "auto") -> torch.device:
-    """The device of a name; `auto` is CUDA if there is one, else the CPU.
+def resolve_device(name: torch.device | str = "auto") -> torch.device:
+    """Return the device of a name; `auto` is CUDA if there is one, else the CPU.
 
     MPS is taken only when asked for. Raises UsageError for a name that is not
     known or a device that this machine lacks.
     """
+    if isinstance(name, torch.device):
+        return name
     if name not in DEVICES:
         raise UsageError(f"There is no device {name!r}; there are {', '.join(DEVICES)}.")
     if name == "auto":
@@ -56,8 +58,8 @@ def synchronize(device: torch.device) -> None:
 
 
 @contextmanager
-def isolated(device: torch.device) -> Iterator[None]:
-    """Leave all generators as they were, and have cuDNN give the same numbers each time."""
+def reproducible(device: torch.device) -> Iterator[None]:
+    """Within, have cuDNN give the same numbers each time; leave all generators as they were."""
     of_mps = torch.mps.get_rng_state() if device.type == "mps" else None
     cudnn = torch.backends.cudnn
     with (
@@ -80,7 +82,7 @@ def isolated(device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def threads_at_most(count: int | None) -> Iterator[None]:
-    """Share operations on the CPU among at most `count` threads; None is as many as before."""
+    """Within, share operations on the CPU among at most `count` threads; None is all of them."""
     before = torch.get_num_threads()
     torch.set_num_threads(min(before, count or before))
     try:
@@ -103,12 +105,12 @@ def seed_generators(device: torch.device, seed: int) -> None:
 
 
 def describe_device(device: torch.device) -> str:
-    """The accelerator's own name, or "cpu"."""
+    """Return the accelerator's own name, or "cpu"."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that can still be had on `device`; a cautious guess where the system does not say."""
+    """Return the bytes still to be had on `device`; a cautious guess where no system tells."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     try:
@@ -121,7 +123,7 @@ def free_memory(device: torch.device) -> int:
 
 
 def _left_to_container() -> int:
-    """Bytes that a control group of Linux allows beyond those in use; very many without a limit."""
+    """Return the bytes that a control group of Linux still allows; very many without a limit."""
     try:
         limit, used = (
             int(Path(f"/sys/fs/cgroup/memory.{name}").read_text("ascii"))
@@ -137,13 +139,13 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 @cache
-def keep_freed_memory() -> bool:
+def retain_freed_memory() -> bool:
     """Have glibc reuse the memory of freed tensors instead of giving it back to the kernel.
 
     Without this every large activation is mapped, zeroed page by page and
     unmapped again at every step, which takes 10 to 25 % of a small CNN's time on
     the CPU. Holds for this process only, and costs it at most a gigabyte that it
-    has used before. Returns whether anything was changed: not where the C library
+    has used before. Return whether anything was set: not where the C library
     is another, nor where the person has set malloc's thresholds themselves.
     """
     chosen = any(name.startswith("MALLOC_") for name in os.environ)

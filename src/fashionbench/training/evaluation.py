@@ -37,7 +37,7 @@ def accuracy_one_by_one(model: nn.Module, data: Split) -> float | None:
 
 
 def calibrate(model: nn.Module, train: Split, recipe: Recipe) -> float | None:
-    """The temperature for the model's logits, fitted on the images that `recipe` held out.
+    """Fit the temperature of a model's logits on the images that `recipe` held out.
 
     None where it held out none, or the model answers with something that is no number.
     """

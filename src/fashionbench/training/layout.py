@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from fashionbench.core.copies import copy_model
 from fashionbench.core.logits import are_alike
 from fashionbench.core.snapshot import is_known
-from fashionbench.training.devices import isolated
+from fashionbench.training.devices import reproducible
 
 __all__ = ["FEW", "lay_out"]
 
@@ -35,7 +35,7 @@ def lay_out(model: nn.Module, images: Tensor, anew: Callable[[], nn.Module] | No
 def _answers_alike(model: nn.Module, images: Tensor, anew: Callable[[], nn.Module] | None) -> bool:
     try:
         before, after = copy_model(model, anew), copy_model(model, anew)
-        with isolated(images.device):
+        with reproducible(images.device):
             after.to(memory_format=torch.channels_last)
             expected, found = (_answer(other, images) for other in (before, after))
     except Exception:  # whatever a person's own code may raise

@@ -1,8 +1,15 @@
-"""The recipe's update rule: loss -> new weights. Everything here works for members at once too.
+"""The update rules of OPTIMIZERS: gradients -> new weights. All of them work for members at once.
 
-For M members every parameter has a first dimension M and the loss is the sum of theirs;
-element by element an optimizer does not notice. Where it would (matrices, norms of
-gradients, what is a bias) this module takes the first dimension for what it is.
+For M members every parameter has a first dimension M; element by element an optimizer does not
+notice. Where it would (matrices, what is a bias) this module takes the first dimension for what
+it is.
+
+Two things here are not torch's public interface. `torch._fused_sgd_` and `torch._foreach_*` are the
+kernels under torch's own optimizers, called without the Python around them, which takes longer than
+the update of a small model. That is safe since each is compared with torch's plain implementation
+in the tests, for every setting of a recipe; a kernel that is renamed, or takes other arguments,
+ends training in its first step. And `add_param_group` and `state_dict` are unwrapped from torch's
+compiler: without a wrapper there, they are what they were.
 """
 
 import inspect
@@ -14,13 +21,12 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from fashionbench.config.recipe import Recipe
-from fashionbench.config.schedules import rate_factor
 
-__all__ = ["SGD", "Lion", "Muon", "Updater", "build_optimizer"]
+__all__ = ["SGD", "Lion", "Muon", "Rule", "build_optimizer"]
 
 
-class _Rule(Optimizer):
-    """An optimizer of this module: says what happens to a group of parameters."""
+class Rule(Optimizer):
+    """An optimizer of this module, which says in `update` what happens to a group of parameters."""
 
     # Torch's own, without torch's compiler around it, which takes a second to import.
     add_param_group = inspect.unwrap(Optimizer.add_param_group)
@@ -29,11 +35,12 @@ class _Rule(Optimizer):
     def update(
         self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Tensor]
     ) -> None:
+        """Update parameters in place by gradients and a group's settings."""
         raise NotImplementedError
 
     @torch.no_grad()
     def update_all(self) -> None:
-        """What `step` does, without the profiler's and the hooks' part in it.
+        """Do what `step` does, without the profiler's and the hooks' part in it.
 
         For a model as small as V0 those take longer than the update.
         """
@@ -43,17 +50,18 @@ class _Rule(Optimizer):
                 self.update(group, parameters, [p.grad for p in parameters])
 
     def step(self) -> None:  # type: ignore[override]
+        """Update all parameters that have a gradient."""
         self.update_all()
 
     def means(self, parameters: list[Tensor], name: str) -> list[Tensor]:
-        """A running mean a parameter, zero at first."""
+        """Return the running mean called `name` of each parameter, zero at first."""
         for p in parameters:
             if name not in self.state[p]:
                 self.state[p][name] = torch.zeros_like(p)
         return [self.state[p][name] for p in parameters]
 
 
-class SGD(_Rule, torch.optim.SGD):  # type: ignore[misc]  # its step takes no closure
+class SGD(Rule, torch.optim.SGD):  # type: ignore[misc]  # its step takes no closure
     """torch's own in its fused form, at less cost a step."""
 
     def update(
@@ -73,7 +81,7 @@ class SGD(_Rule, torch.optim.SGD):  # type: ignore[misc]  # its step takes no cl
         )
 
 
-class Lion(_Rule):
+class Lion(Rule):
     """Steps of one size, in the sign of an interpolated mean of gradients.
 
     Chen et al. 2023, Symbolic Discovery of Optimization Algorithms, arXiv 2302.06675.
@@ -100,7 +108,7 @@ class Lion(_Rule):
         torch._foreach_lerp_(means, gradients, 1 - beta2)
 
 
-class Muon(_Rule):
+class Muon(Rule):
     """Momentum whose matrices are orthogonalized; what is no matrix is updated by AdamW.
 
     Jordan 2024, kellerjordan.github.io/posts/muon, with the scale of Liu et al. 2025, arXiv
@@ -164,7 +172,10 @@ class Muon(_Rule):
 
 
 def orthogonalize(matrices: Tensor) -> Tensor:
-    """(..., A, B) -> about U V^T of each matrix U S V^T: five Newton-Schulz steps (Jordan 2024)."""
+    """Return about U V^T for each (..., A, B) matrix U S V^T.
+
+    By five Newton-Schulz steps (Jordan 2024).
+    """
     wide = matrices.mT if matrices.shape[-2] > matrices.shape[-1] else matrices
     x = wide / wide.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
     for _ in range(5):
@@ -194,7 +205,7 @@ def build_optimizer(
     stacked: bool = False,
     factors: Sequence[float] | None = None,
 ) -> Optimizer:
-    """The recipe's optimizer over `parameters`, which have a first dimension M where `stacked`.
+    """Build the recipe's optimizer of `parameters`, whose first dimension is M where `stacked`.
 
     Weight decay pulls at matrices and kernels alone, not at biases and the scales of norms.
     `factors` multiply each parameter's learning rate, as a group's "factor" says; 1 if absent.
@@ -223,88 +234,3 @@ def build_optimizer(
         lr=recipe.learning_rate,
         **options,
     )
-
-
-class Updater:
-    """Takes the steps of a training run: rate, gradients, clipping, update, running mean.
-
-    `parameters` are trained; with `recipe.ema` a running mean of them and of `buffers` is kept,
-    which `swap` puts in their place and back.
-    """
-
-    def __init__(
-        self,
-        parameters: Mapping[str, Tensor],
-        buffers: Mapping[str, Tensor],
-        recipe: Recipe,
-        steps_an_epoch: int,
-        *,
-        stacked: bool = False,
-        factors: Sequence[float] | None = None,
-    ) -> None:
-        self.recipe = recipe
-        self.steps_an_epoch = steps_an_epoch
-        self.stacked = stacked
-        self.steps = 0
-        self.parameters = list(parameters.values())
-        self.optimizer = build_optimizer(self.parameters, recipe, stacked=stacked, factors=factors)
-        rule = self.optimizer
-        self._update_all = rule.update_all if isinstance(rule, _Rule) else rule.step
-        floats = [b for b in buffers.values() if b.is_floating_point()]
-        self._followed = [*self.parameters, *floats] if recipe.ema else []
-        self._means = [tensor.detach().clone() for tensor in self._followed]
-
-    def step(self, loss: Tensor) -> None:
-        """One update of all parameters from a loss that depends on them."""
-        self.differentiate(loss)
-        self.update()
-
-    def differentiate(self, loss: Tensor) -> None:
-        """Put the loss's gradients in the place of older ones."""
-        for parameter in self.parameters:
-            parameter.grad = None
-        loss.backward()
-
-    def update(self) -> None:
-        """One update of all parameters by the gradients that they have."""
-        rate = self.recipe.learning_rate * rate_factor(self.recipe, self.steps, self.steps_an_epoch)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["factor"]
-        if self.recipe.gradient_clip is not None:
-            self._clip(self.recipe.gradient_clip)
-        self._update_all()
-        self.steps += 1
-        if self._followed:
-            # A short mean at first, so that the untrained weights are soon forgotten.
-            decay = min(self.recipe.ema, self.steps / (self.steps + 9))
-            torch._foreach_lerp_(self._means, [t.detach() for t in self._followed], 1 - decay)
-
-    def _clip(self, largest: float) -> None:
-        """Scale each member's whole gradient so that its norm is at most `largest`."""
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
-        first = gradients[0].shape[0] if self.stacked else 1
-        norms = torch.stack([g.reshape(first, -1).norm(dim=1) for g in gradients]).norm(dim=0)
-        scales = (largest / (norms + 1e-6)).clamp(max=1)
-        for gradient in gradients:
-            shape = (-1,) + (1,) * (gradient.ndim - 1)
-            gradient.mul_(scales.view(shape) if self.stacked else scales[0])
-
-    def swap(self) -> None:
-        """Exchange weights and their running mean, where there is one."""
-        for tensor, mean in zip(self._followed, self._means, strict=True):
-            tensor.data, mean.data = mean.data, tensor.data
-
-    def state_dict(self) -> dict[str, Any]:
-        """What a later process needs to go on: plain values and tensors."""
-        return {
-            "steps": self.steps,
-            "optimizer": self.optimizer.state_dict(),
-            "means": self._means,
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
-        self.steps = state["steps"]
-        self.optimizer.load_state_dict(state["optimizer"])
-        for mean, kept in zip(self._means, state["means"], strict=True):
-            mean.copy_(kept)

@@ -22,16 +22,13 @@ from fashionbench.core.order_of_use import by_use, last_layer
 from fashionbench.core.seeds import derive_seed
 from fashionbench.data.datasets import Split
 from fashionbench.errors import UsageError
-from fashionbench.training.batches import Batch, batch_losses, epoch_order, epoch_steps
+from fashionbench.training.batch import Batch
+from fashionbench.training.batches import count_steps, epoch_order
 from fashionbench.training.devices import synchronize
-from fashionbench.training.optimizers import Updater
+from fashionbench.training.losses import batch_losses
+from fashionbench.training.updater import Updater
 
-__all__ = ["frozen", "probe", "rate_factors", "stages", "treats_layers_apart"]
-
-
-def treats_layers_apart(recipe: Recipe) -> bool:
-    """Whether the recipe uses anything of this module."""
-    return bool(recipe.probe_epochs or recipe.unfreeze_every) or recipe.layer_decay != 1
+__all__ = ["freeze_layers", "probe", "rate_factors", "stages"]
 
 
 def stages(model: nn.Module) -> list[list[nn.Module]]:
@@ -41,7 +38,7 @@ def stages(model: nn.Module) -> list[list[nn.Module]]:
 
 
 def _stages(model: nn.Module, places: Mapping[int, int]) -> list[list[nn.Module]]:
-    """`places` are those of modules in a forward pass. Wrappers of one part are looked into."""
+    """Divide by the places of modules in a forward pass; a wrapper of one part is looked into."""
 
     def place(part: nn.Module) -> int:
         # Only what has weights of its own counts: a container may not be called at all.
@@ -61,7 +58,7 @@ def _stages(model: nn.Module, places: Mapping[int, int]) -> list[list[nn.Module]
 
 
 def rate_factors(model: nn.Module, recipe: Recipe) -> list[float]:
-    """By how much each parameter's rate is multiplied; 1 in the head."""
+    """Return by how much each parameter's rate is multiplied; 1 in the head."""
     if recipe.layer_decay == 1:
         return [1.0 for _ in model.parameters()]
     found = stages(model)
@@ -77,8 +74,8 @@ def rate_factors(model: nn.Module, recipe: Recipe) -> list[float]:
 
 
 @contextmanager
-def frozen(model: nn.Module, recipe: Recipe, epoch: int) -> Iterator[None]:
-    """Within, what this epoch does not train yet stays as it is; to be called after train()."""
+def freeze_layers(model: nn.Module, recipe: Recipe, epoch: int) -> Iterator[None]:
+    """Within, freeze the stages that this epoch does not train yet; to be called after train()."""
     if not recipe.unfreeze_every:
         yield
         return
@@ -101,7 +98,7 @@ def frozen(model: nn.Module, recipe: Recipe, epoch: int) -> Iterator[None]:
 
 
 def probe(model: nn.Module, training: Split, recipe: Recipe, seed: int) -> float:
-    """Train the last linear layer for `probe_epochs` on features computed once; seconds.
+    """Train the last linear layer for `probe_epochs` on features computed once; return seconds.
 
     Images are as they are, without augmentation. Raises UsageError for a model whose logits do
     not come straight from a linear layer.
@@ -112,7 +109,7 @@ def probe(model: nn.Module, training: Split, recipe: Recipe, seed: int) -> float
     head, features = _features(model, training)
     # What changes images, or is there for whole runs, has no place here.
     plain = recipe.model_copy(update={"epochs": recipe.probe_epochs, "warm_up": 0.0, "ema": 0.0})
-    steps = epoch_steps(len(training), plain)
+    steps = count_steps(len(training), plain)
     updater = Updater(dict(head.named_parameters()), {}, plain, steps)
     for epoch in range(recipe.probe_epochs):
         order = epoch_order(len(training), derive_seed(seed, "probe"), epoch).to(device)
@@ -124,7 +121,7 @@ def probe(model: nn.Module, training: Split, recipe: Recipe, seed: int) -> float
 
 
 def _features(model: nn.Module, training: Split) -> tuple[nn.Linear, Tensor]:
-    """The last linear layer and the (N, F) that it is given for each image, in eval mode."""
+    """Return the last linear layer and the (N, F) that it is given for N images, in eval mode."""
     name = last_layer(model, nn.Linear)
     head = None if name is None else model.get_submodule(name)
     seen: list[Tensor] = []

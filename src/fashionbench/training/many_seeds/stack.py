@@ -3,7 +3,8 @@
 Stacking is torch.func's (vmap over functional_call); some layers compute in another way there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
@@ -13,11 +14,12 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.copies import copy_skeleton
-from fashionbench.training.batches import Batch, batch_losses
-from fashionbench.training.cuda_graph import Recording, can_be_recorded
-from fashionbench.training.loop import forward_precision
+from fashionbench.training.batch import Batch
+from fashionbench.training.cuda_graph import Captured, can_be_captured
+from fashionbench.training.losses import batch_losses
 from fashionbench.training.many_seeds.traced import Tensors, Traced, can_be_traced
-from fashionbench.training.optimizers import Updater
+from fashionbench.training.step import forward_precision
+from fashionbench.training.updater import Updater
 
 __all__ = ["Stack"]
 
@@ -76,25 +78,25 @@ class Stack:
             module.__class__ = _IN_A_STACK.get(type(module), type(module))
         for model in [*models, self.skeleton]:
             model.train()
-        self._take(*stack_module_state(self.models))
+        self._hold(*stack_module_state(self.models))
 
-    def _take(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> None:
+    def _hold(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> None:
         self.parameters, self.buffers = parameters, buffers
         self.updater = Updater(parameters, buffers, self.recipe, self.steps_an_epoch, stacked=True)
-        self.differentiate: Callable[[Batch], Tensor] = self._differentiated
-        if can_be_recorded(self.skeleton, self.updater):
-            self.differentiate = Recording(self._differentiated, self.updater.parameters)
+        self.differentiate: Callable[[Batch], Tensor] = self._differentiate
+        if can_be_captured(self.skeleton, self.updater):
+            self.differentiate = Captured(self._differentiate, self.updater.parameters)
         elif can_be_traced(self.skeleton, self.updater):
             self.differentiate = Traced(self._losses, parameters, buffers)
 
     def step(self, batch: Batch) -> Tensor:
-        """One update of all members from their batches, one after another; (M,) losses."""
+        """Update every member by its part of the batch; return (M,) losses."""
         losses = self.differentiate(batch)
         self.updater.update()
         return losses
 
-    def _differentiated(self, batch: Batch) -> Tensor:
-        """(M,) losses. Their sum keeps each member's gradient its own."""
+    def _differentiate(self, batch: Batch) -> Tensor:
+        """Return (M,) losses. Their sum keeps each member's gradient its own."""
         losses = self._losses(self.parameters, self.buffers, batch)
         self.updater.differentiate(losses.sum())
         return losses.detach()
@@ -111,20 +113,20 @@ class Stack:
         # Most models leave their logits in this layout, in which classes are summed fastest.
         return batch_losses(called.float().mT, batch, self.recipe).mean(dim=1)
 
-    @torch.no_grad()
-    def show(self) -> None:
-        """Give the models the weights that they are to be used with."""
-        self.updater.swap()
-        stacked = {**self.parameters, **self.buffers}
-        for row, model in enumerate(self.models):
-            for name, tensor in chain(model.named_parameters(), model.named_buffers()):
-                tensor.copy_(stacked[name][row])
-        self.updater.swap()
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Let the models hold what they are used with: the stack's rows, which they keep."""
+        with torch.no_grad(), self.updater.averaged():
+            stacked = {**self.parameters, **self.buffers}
+            for row, model in enumerate(self.models):
+                for name, tensor in chain(model.named_parameters(), model.named_buffers()):
+                    tensor.copy_(stacked[name][row])
+        yield
 
     @torch.no_grad()
-    def keep(self, rows: Sequence[int]) -> None:
-        """Go on with the members in these rows alone."""
-        if len(rows) == len(self.models):
+    def select(self, rows: Sequence[int]) -> None:
+        """Go on with the members in these rows; the others hold what they are used with."""
+        if not 0 < len(rows) < len(self.models):
             return
 
         def cut(value: Any) -> Any:
@@ -142,5 +144,5 @@ class Stack:
             name: tensor.detach().requires_grad_(self.parameters[name].requires_grad)
             for name, tensor in cut(self.parameters).items()
         }
-        self._take(parameters, cut(self.buffers))
+        self._hold(parameters, cut(self.buffers))
         self.updater.load_state_dict(state)

@@ -1,67 +1,71 @@
-"""On CUDA: seeds beside each other, each with kernels and a stream of its own, in one recording.
+"""On CUDA: seeds beside each other, each with kernels and a stream of its own, in one graph.
 
 Stacked, a convolution of many seeds is one of many groups, for which libraries have no fast kernels
 beyond a few channels. But one run's kernels seldom fill a device, and others' then fit in beside
 them. What a run computes is what it computes alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from fashionbench.config.recipe import Recipe
-from fashionbench.training.batches import Batch
-from fashionbench.training.cuda_graph import Recording
-from fashionbench.training.loop import passes
-from fashionbench.training.optimizers import Updater
+from fashionbench.training.batch import Batch
+from fashionbench.training.cuda_graph import Captured
+from fashionbench.training.step import Step
 
-__all__ = ["Abreast"]
+__all__ = ["Streams"]
 
 
-class Abreast:
-    """M models that are trained in place, each by an updater of its own."""
+class Streams:
+    """A Group of models that are trained in place, each by a step of its own."""
 
     def __init__(self, models: Sequence[nn.Module], recipe: Recipe, steps_an_epoch: int) -> None:
         for model in models:
             model.to(memory_format=torch.channels_last)
             model.train()
-        self._begin([passes(model, recipe, steps_an_epoch) for model in models])
+        # One graph holds all of them, and not one each.
+        self._go_on_with([Step(model, recipe, steps_an_epoch, capture=False) for model in models])
 
-    def _begin(self, runs: Sequence[tuple[Updater, Callable[[Batch], Tensor]]]) -> None:
-        self._runs = list(runs)
-        self._streams = [torch.cuda.Stream() for _ in runs]
-        parameters = [tensor for updater, _ in runs for tensor in updater.parameters]
-        self._differentiate = Recording(self._differentiated, parameters)
+    def _go_on_with(self, steps: Sequence[Step]) -> None:
+        self._steps = list(steps)
+        self._streams = [torch.cuda.Stream() for _ in steps]
+        parameters = [tensor for step in steps for tensor in step.updater.parameters]
+        self._differentiate = Captured(self._differentiate_each, parameters)
 
     def step(self, batch: Batch) -> Tensor:
-        """One update of every member from its part of the batch; (M,) losses."""
+        """Update every member by its part of the batch; return (M,) losses."""
         losses = self._differentiate(batch)
-        for updater, _ in self._runs:
-            updater.update()
+        for step in self._steps:
+            step.updater.update()
         return losses
 
-    def _differentiated(self, batch: Batch) -> Tensor:
-        """(M,) losses. The streams part here and meet again, in a recording as outside of it."""
+    def _differentiate_each(self, batch: Batch) -> Tensor:
+        """Return (M,) losses. Streams part here and meet again, captured or not."""
         here, losses = torch.cuda.current_stream(), []
-        parts = zip(*(tensor.chunk(len(self._runs)) for tensor in batch.tensors()), strict=True)
-        for (_, differentiate), part, stream in zip(self._runs, parts, self._streams, strict=True):
+        parts = batch.chunk(len(self._steps))
+        for step, part, stream in zip(self._steps, parts, self._streams, strict=True):
             stream.wait_stream(here)
             with torch.cuda.stream(stream):
-                losses.append(differentiate(Batch(*part)))
+                losses.append(step.differentiate(part))
         for stream in self._streams:
             here.wait_stream(stream)
         return torch.stack(losses)
 
-    def show(self) -> None:
-        """Give the models the weights that they are to be used with."""
-        for updater, _ in self._runs:
-            updater.swap()
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within, let the models hold what they are used with."""
+        with ExitStack() as means:
+            for step in self._steps:
+                means.enter_context(step.updater.averaged())
+            yield
 
-    def keep(self, rows: Sequence[int]) -> None:
-        """Go on with the members in these rows alone, after `show`."""
-        runs = [self._runs[row] for row in rows]
-        for updater, _ in runs:
-            updater.swap()
-        if len(runs) < len(self._runs):
-            self._begin(runs)
+    def select(self, rows: Sequence[int]) -> None:
+        """Go on with the members in these rows; the others hold what they are used with."""
+        for row, step in enumerate(self._steps):
+            if row not in rows:
+                step.updater.use_average()
+        if 0 < len(rows) < len(self._steps):
+            self._go_on_with([self._steps[row] for row in rows])

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from fashionbench.training.batches import Batch
+from fashionbench.training.batch import Batch
 from fashionbench.training.cuda_graph import repeats_itself
-from fashionbench.training.devices import isolated
-from fashionbench.training.optimizers import Updater
+from fashionbench.training.devices import reproducible
+from fashionbench.training.updater import Updater
 
 __all__ = ["Tensors", "Traced", "can_be_traced"]
 
@@ -75,7 +75,7 @@ class Traced:
 
         # Noting operations does them too: on copies, so that no running mean moves.
         tensors = [*self.parameters.values(), *self.buffers.values(), *batch.tensors()]
-        with isolated(batch.images.device), torch.enable_grad():
+        with reproducible(batch.images.device), torch.enable_grad():
             program = make_fx(passes)(*(tensor.detach().clone() for tensor in tensors))
         _drop_idle_views(program)
         return program.forward

@@ -16,16 +16,16 @@ from fashionbench.core.global_state import generator_states
 from fashionbench.core.logits import pixels
 from fashionbench.core.snapshot import plain_state
 from fashionbench.data.datasets import Split
-from fashionbench.training.batches import Batch, epoch_batches
+from fashionbench.training.batch import Batch
+from fashionbench.training.batches import count_steps, epoch_batches
 from fashionbench.training.cuda_graph import repeats_itself
-from fashionbench.training.devices import free_memory, isolated, seed_generators, synchronize
+from fashionbench.training.devices import free_memory, reproducible, seed_generators, synchronize
 from fashionbench.training.layout import FEW, lay_out
-from fashionbench.training.loop import begin, passes
+from fashionbench.training.many_seeds.group import GROUPS, Strategy
 from fashionbench.training.many_seeds.stack import Stack
-from fashionbench.training.many_seeds.streams import Abreast
-from fashionbench.training.transfer import treats_layers_apart
+from fashionbench.training.step import Step
 
-__all__ = ["Build", "can_go_abreast", "gain", "members_that_fit", "why_not_stackable"]
+__all__ = ["Build", "can_use_streams", "measure_speedup", "members_in_memory", "why_not_stackable"]
 
 Build = Callable[[int], nn.Module]
 """A seed -> a model with its first weights; all of them are of one class."""
@@ -45,7 +45,7 @@ def why_not_stackable(build: Build, data: Split, recipe: Recipe) -> str | None:
     else, and a step of both must change nothing else and teach the second what it learns alone.
     Found by trying, on the device that `data` is on.
     """
-    if treats_layers_apart(recipe):
+    if recipe.trains_layers_apart:
         return "its recipe trains layers apart"
     device = data.images.device
     few = Split(data.images[: 2 * recipe.batch_size], data.labels[: 2 * recipe.batch_size])
@@ -60,7 +60,7 @@ def why_not_stackable(build: Build, data: Split, recipe: Recipe) -> str | None:
     if others:
         return f"two of them differ in {others}, which members would share"
     batch = next(iter(epoch_batches(few, recipe, [0, 1], 0)))
-    with isolated(device), warnings.catch_warnings():
+    with reproducible(device), warnings.catch_warnings():
         # What torch says where it would compute for one member after another.
         warnings.filterwarnings("error", message="There is a performance drop")
         seed_generators(device, 0)
@@ -85,7 +85,7 @@ def _all_bits() -> AbstractContextManager[object]:
 def _why_not_as_alone(stack: Stack, another: Callable[[], nn.Module], batch: Batch) -> str | None:
     """Compare a step of the stack's second member with the step of `another` such, alone."""
     size = len(batch.images) // len(stack.models)
-    part = Batch(*(tensor[-size:] for tensor in batch.tensors()))
+    part = batch.last(size)
     # Members draw for themselves what a member alone draws otherwise: then compare in eval mode.
     training = not _draws(another(), stack.recipe, part, training=True)
     if not training and _draws(another(), stack.recipe, part, training=False):
@@ -117,9 +117,9 @@ def _why_not_as_alone(stack: Stack, another: Callable[[], nn.Module], batch: Bat
 
 def _step(model: nn.Module, recipe: Recipe, batch: Batch, *, training: bool) -> Tensor:
     """A model's loss; it has the gradients by it then."""
-    _, differentiate = passes(model, recipe, 1)
+    step = Step(model, recipe, 1, capture=False)
     model.train(training)
-    return differentiate(batch.clone())
+    return step.differentiate(batch.clone())
 
 
 def _draws(model: nn.Module, recipe: Recipe, batch: Batch, *, training: bool) -> bool:
@@ -155,17 +155,17 @@ def _is_near(found: Tensor, expected: Tensor, whole: float = LEAST) -> bool:
     return bool((found - expected).norm() <= ROUNDING * (expected.norm() + 1e-2 * whole))
 
 
-def can_go_abreast(model: nn.Module, recipe: Recipe, device: torch.device) -> bool:
-    """Whether copies of `model` can be trained beside each other."""
+def can_use_streams(model: nn.Module, recipe: Recipe, device: torch.device) -> bool:
+    """Tell whether copies of `model` can be trained on streams beside each other."""
     return device.type == "cuda" and repeats_itself(model, recipe)
 
 
-def gain(
-    build: Build, data: Split, recipe: Recipe, members: int, *, abreast: bool = False
+def measure_speedup(
+    build: Build, data: Split, recipe: Recipe, members: int, *, strategy: Strategy = "stacked"
 ) -> float:
     """How many times as fast a step of so many members is as their steps one after another.
 
-    Tried out on the device that `data` is on, where why_not_stackable or can_go_abreast says
+    Tried out on the device that `data` is on, where why_not_stackable or can_use_streams says
     nothing against it.
     """
     count = recipe.batch_size * (REHEARSED_STEPS + PROBED_STEPS)
@@ -183,16 +183,16 @@ def gain(
         return time.perf_counter() - start
 
     models = [build(seed).to(data.images.device) for seed in range(members)]
-    with isolated(data.images.device):
-        group = (Abreast if abreast else Stack)(models, recipe, 1)
+    with reproducible(data.images.device):
+        group = GROUPS[strategy](models, recipe, 1)
         together = seconds(group.step, range(members))
         lay_out(models[0], pixels(few.images[:FEW]))
         models[0].train()
-        _, step = begin(models[0], few, recipe)
+        step = Step(models[0], recipe, count_steps(len(few), recipe))
         return members * seconds(step, [0]) / together
 
 
-def members_that_fit(build: Build, data: Split, recipe: Recipe) -> int:
+def members_in_memory(build: Build, data: Split, recipe: Recipe) -> int:
     """How many members can be trained together in half of the memory that is free now; 1 or more.
 
     Measured on one member: what a step keeps for its backward pass, and five copies of the
@@ -206,7 +206,7 @@ def members_that_fit(build: Build, data: Split, recipe: Recipe) -> int:
         kept += tensor.numel() * tensor.element_size()
         return tensor
 
-    with isolated(device), torch.autograd.graph.saved_tensors_hooks(count, lambda t: t):
+    with reproducible(device), torch.autograd.graph.saved_tensors_hooks(count, lambda t: t):
         model = build(0).to(device)
         model.train()
         model(pixels(data.images[: recipe.batch_size]))
