@@ -332,12 +332,12 @@ def _resumed(story: Story, job: Job, folder: Path, whole: Path, second: Path) ->
         train_in_folder(job, folder, device="cpu", resume=True)
         ours, theirs = load_file(folder / "model.safetensors"), load_file(whole)
         story.compare("resumed", _flat(ours), _flat(theirs))
-        answers = load_facts(folder / "model.safetensors").get("answers")
+        answers = load_facts(folder / "model.safetensors").answers
         story.said.update(("not loadable", said) for said in heard if "be loaded again" in said)
         if answers and "not loadable" not in story.said:
-            images = load_data(job.dataset).train.images[: len(answers["logits"])]
+            images = load_data(job.dataset).train.images[: len(answers.logits)]
             _as_a_new_process()
-            story.compare("resumed", answers["logits"], infer(load_model(whole), images))
+            story.compare("resumed", answers.logits, infer(load_model(whole), images))
     told = any("cannot be resumed after a stop" in said for said in heard)
     if told != ("not resumed" in story.said):
         story.faults.append(f"resumed: told is {told}, refused is {not told}")
@@ -375,7 +375,7 @@ def _exported(story: Story, checkpoint: Path, model: nn.Module, dataset: Dataset
     out = checkpoint.parent.parent / f"exported{FORMATS[to].suffix}"
     kind = "not exported" if to == "torch-export" else "not in onnx"
     with story.refused(kind):
-        export_model(checkpoint, to, out, data=None)
+        export_model(checkpoint, to, out)
         if to == "torch-export":
             program = torch.export.load(out).module()
             answer = lambda images: program(images).detach().numpy()  # noqa: E731

@@ -30,7 +30,7 @@ from fashionbench.inference.predictor import (
 from fashionbench.inference.selection import PHOTO_MODEL
 from fashionbench.models.checkpoint import load_facts
 from fashionbench.serve.answers import answer_picture
-from fashionbench.serve.served_models import Gallery, Shown
+from fashionbench.serve.served_models import ServedModel, ServedModels
 from fashionbench.stats.metrics import score
 
 
@@ -121,8 +121,8 @@ def test_the_model_that_comes_with_the_program_knows_the_data_set(
     split = hold_out(load_data(root=real_data).train, 5000)[1]
     called = predictor.predict_prepared(split.images.numpy()).argmax(axis=1)
     accuracy = (called == split.labels.numpy()).mean()
-    assert accuracy == pytest.approx(facts["validation_accuracy"], abs=0.002)
-    assert facts["job"]["recipe"]["name"] == "photo"
+    assert accuracy == pytest.approx(facts.validation_accuracy, abs=0.002)
+    assert facts.job.recipe.name == "photo"
     (tmp_path / "photo").mkdir()
     with pytest.raises(StoreError):  # a folder of the person's that holds no run
         load_predictor(Path("photo"))
@@ -224,8 +224,8 @@ def test_equal_logits_are_one_class_wherever_they_are_asked_for(run_folder: Path
         first = int(logits.argmax())
         assert tied.predict([picture])[0].label == predictor.classes[first]
         assert score(logits, np.array([first])).accuracy == 1
-        shown = Shown("tied", tied, plan_job(), 0, None)
-        answers = answer_picture(Gallery((shown,)), png(picture))
+        shown = ServedModel("tied", tied, plan_job(), 0, None)
+        answers = answer_picture(ServedModels((shown,)), png(picture))
         assert answers.answers[0].label == predictor.classes[first]
 
 

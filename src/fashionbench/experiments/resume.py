@@ -10,6 +10,7 @@ import logging
 import pickle
 import zipfile
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +23,7 @@ from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
 from fashionbench.core.global_state import silent
 from fashionbench.core.logits import pixels
-from fashionbench.core.machine import environment
+from fashionbench.core.machine import describe_environment
 from fashionbench.core.snapshot import plain_state
 from fashionbench.data.datasets import Split, load_data
 from fashionbench.data.picture_facts import picture_facts
@@ -34,6 +35,7 @@ from fashionbench.experiments.whole import lost_by_a_stop, why_unloadable
 from fashionbench.models.build import build_model
 from fashionbench.models.checkpoint import mark_unloadable, save_model
 from fashionbench.models.cost import count_parameters
+from fashionbench.models.facts import ModelFacts
 from fashionbench.models.table import model_entry
 from fashionbench.training.devices import describe_device, resolve_device
 from fashionbench.training.evaluation import calibrate
@@ -100,23 +102,26 @@ def train_in_folder(
             f"Interrupted: {finished} of {job.recipe.epochs} epochs are finished and kept in "
             f"{folder}. {go_on}"
         ) from None
-    facts = {
-        "label": label,
-        "classes": dataset.classes,
-        "parameters": count_parameters(model),
-        "validation_accuracy": _kept_accuracy(trained, job.recipe),
-        "temperature": calibrate(model, dataset.train, job.recipe),
-        "pictures": picture_facts(images.numpy(), dataset.levels),
-        "environment": environment(
-            {"torch": torch.__version__},
-            threads=torch.get_num_threads(),
-            device=describe_device(on),
+    facts = ModelFacts(
+        job=job,
+        label=label,
+        classes=dataset.classes,
+        parameters=count_parameters(model),
+        validation_accuracy=_kept_accuracy(trained, job.recipe),
+        temperature=calibrate(model, dataset.train, job.recipe),
+        pictures=picture_facts(images.numpy(), dataset.levels),
+        environment=asdict(
+            describe_environment(
+                {"torch": torch.__version__},
+                threads=torch.get_num_threads(),
+                device=describe_device(on),
+            )
         ),
-    }
+    )
     path = folder / "model.safetensors"
     is_own = model_entry(job.spec).is_own
     remarks = examine_trained(model, images) if is_own and not trained.diverged else {}
-    save_model(model, path, job, facts, None if "random" in remarks else images)
+    save_model(model, path, facts, None if "random" in remarks else images)
     write_atomically(folder / "curve.csv", _csv(trained).encode())
     if is_own and (reason := why_unloadable(model, path, images)):
         mark_unloadable(path, reason)

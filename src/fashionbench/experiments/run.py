@@ -6,10 +6,9 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,11 +17,11 @@ from torch import nn
 
 from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
-from fashionbench.core.machine import environment, now
+from fashionbench.core.machine import describe_environment, now
 from fashionbench.core.own_code import told
 from fashionbench.core.snapshot import summary
 from fashionbench.data.datasets import Dataset
-from fashionbench.data.picture_facts import picture_facts
+from fashionbench.data.picture_facts import PictureFacts, picture_facts
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.experiments.gate import Examination, builder, examine, examine_trained
 from fashionbench.experiments.whole import why_unloadable
@@ -33,6 +32,7 @@ from fashionbench.models.checkpoint import (
     save_model,
 )
 from fashionbench.models.cost import count_parameters
+from fashionbench.models.facts import ModelFacts
 from fashionbench.models.identity import identify
 from fashionbench.models.table import model_entry
 from fashionbench.stats.metrics import image_losses, score
@@ -238,7 +238,7 @@ def _recorded(run: _Run, dataset: Dataset, folder: Path, examined: Examination) 
         validation_curve=trained.validation_curve,
         scores=score(logits, labels),
         dead_classes=[k for k in range(len(dataset.classes)) if k not in called],
-        environment=environment(
+        environment=describe_environment(
             {name: sys.modules[name].__version__ for name in ("torch", "numpy", "fashionbench")},
             threads=torch.get_num_threads(),
             device=describe_device(device),
@@ -252,23 +252,24 @@ def _recorded(run: _Run, dataset: Dataset, folder: Path, examined: Examination) 
         remarks=examined.remarks,
         dataset_notes=list(dataset.notes),
     )
-    facts = {
-        "label": label,
-        "classes": dataset.classes,
-        "parameters": record.parameters,
-        "test_accuracy": record.scores.accuracy,
-        "temperature": run.test.temperature,
-        "pictures": _pictures(dataset),
-        "environment": record.environment,
-    }
+    facts = ModelFacts(
+        job=job,
+        label=label,
+        classes=dataset.classes,
+        parameters=record.parameters,
+        test_accuracy=record.scores.accuracy,
+        temperature=run.test.temperature,
+        pictures=_pictures(dataset),
+        environment=asdict(record.environment),
+    )
     path = checkpoint_path(folder, job, device.type)
     images = None if "random" in record.remarks else dataset.test.images
-    save_model(model, path, job, facts, images)
+    save_model(model, path, facts, images)
     return record
 
 
 @lru_cache(maxsize=1)
-def _pictures(dataset: Dataset) -> dict[str, Any]:
+def _pictures(dataset: Dataset) -> PictureFacts:
     """Sum up the training images once for all runs on them: they may lie on an accelerator."""
     return picture_facts(dataset.train.images.cpu().numpy(), dataset.levels)
 

@@ -3,12 +3,10 @@
 import math
 from collections.abc import Mapping, Set
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from fashionbench.config.model_spec import ModelSpec
 from fashionbench.core.copies import copy_model
 from fashionbench.core.global_state import silent
 from fashionbench.core.logits import are_alike, infer
@@ -17,6 +15,7 @@ from fashionbench.core.snapshot import plain_state
 from fashionbench.errors import FashionbenchError, StoreError
 from fashionbench.models.adapter import Adapter
 from fashionbench.models.checkpoint import answers_as_recorded, load_facts, rebuild_model
+from fashionbench.models.facts import ModelFacts
 from fashionbench.models.identity import is_as_first_asked
 from fashionbench.training.devices import reproducible, seed_generators
 
@@ -63,20 +62,18 @@ def why_unloadable(model: nn.Module, path: Path, images: Tensor) -> str | None:
     )
 
 
-def _answer_alike(
-    model: nn.Module, rebuilt: nn.Module, images: Tensor, facts: Mapping[str, Any]
-) -> bool:
+def _answer_alike(model: nn.Module, rebuilt: nn.Module, images: Tensor, facts: ModelFacts) -> bool:
     """Ask both; a file without answers is that of a model which gives others at every call."""
-    if not facts.get("answers"):
+    if facts.answers is None:
         return True
     expected, found = (infer(each, images[:ASKED]) for each in (model, rebuilt))
-    return are_alike(found, expected, facts["answers"]["tolerance"])
+    return are_alike(found, expected, facts.answers.tolerance)
 
 
-def _rebuilt(model: nn.Module, path: Path, facts: dict[str, Any]) -> nn.Module:
+def _rebuilt(model: nn.Module, path: Path, facts: ModelFacts) -> nn.Module:
     """Rebuild as a new process would: without what training left in classes and in their file."""
     net = model.net if isinstance(model, Adapter) else model
-    if is_as_first_asked(ModelSpec.parse(facts["job"]["model"]), net):
+    if is_as_first_asked(facts.job.spec, net):
         return rebuild_model(path, facts)
     with run_anew():
         return rebuild_model(path, facts)

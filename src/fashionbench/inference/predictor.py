@@ -1,10 +1,10 @@
 """A trained model and your pictures -> class probabilities, and whether to rely on them."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fashionbench.config.recipe import Views
-from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
-from fashionbench.data.picture_facts import levels_of, warn_of_ground
+from fashionbench.data.picture_facts import PictureFacts, warn_of_ground
 from fashionbench.data.picture_reading import Levels, load_picture
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.inference.photos import Prepared, prepare, squeeze
@@ -101,15 +100,15 @@ class Predictor:
     """Makes a picture look like those that the model was trained on."""
     test_views: Views = "one"
     """The views of each image whose logits are averaged, as when the model was scored."""
-    pictures: Mapping[str, Any] = field(default_factory=dict)
-    """The `picture_facts` of a person's own data set, as far as the checkpoint has them."""
+    pictures: PictureFacts = field(default_factory=PictureFacts)
+    """What is known of the images of a person's own data set."""
     photo_calibration: PhotoCalibration | None = None
     """Fitted to this model; None for every model but the shipped one."""
 
     @property
     def levels(self) -> Levels | None:
         """What became black and white where pictures of its data set had more than 8 bits."""
-        return levels_of(self.pictures)
+        return self.pictures.levels
 
     def predict(self, pictures: "Sequence[str | Path | Image]") -> list[Prediction]:
         """Classify each picture, after preparing it like the images of the model's data set.
@@ -188,22 +187,22 @@ def load_predictor(where: Path | str | None = None) -> Predictor:
     """
     path = find_checkpoint(None if where is None else Path(where))
     model, facts = load_model(path), load_facts(path)
-    if not {"label", "classes"} <= facts.keys():
+    if not facts.label or not facts.classes:
         raise StoreError(f"{path} does not say which classes it tells apart; train again.")
     if not all(parameter.isfinite().all() for parameter in model.parameters()):
         raise StoreError(
             f"The training of {path} diverged, its weights are no numbers; train again with a "
             "lower --lr, or take another model."
         )
-    job, classes = Job.model_validate(facts["job"]), tuple(facts["classes"])
+    job, classes = facts.job, facts.classes
     return Predictor(
         model=model,
-        label=facts["label"],
+        label=facts.label,
         classes=classes,
-        temperature=facts.get("temperature"),
+        temperature=facts.temperature,
         path=path,
         prepare=squeeze if job.dataset_source else prepare,
         test_views=job.recipe.test_views,
-        pictures=facts.get("pictures", {}) if job.dataset_source else {},
+        pictures=facts.pictures if job.dataset_source else PictureFacts(),
         photo_calibration=PhotoCalibration.load(path, classes) if path == PHOTO_MODEL else None,
     )
