@@ -161,7 +161,13 @@ def can_use_streams(model: nn.Module, recipe: Recipe, device: torch.device) -> b
 
 
 def measure_speedup(
-    build: Build, data: Split, recipe: Recipe, members: int, *, strategy: Strategy = "stacked"
+    build: Build,
+    data: Split,
+    recipe: Recipe,
+    members: int,
+    *,
+    strategy: Strategy = "stacked",
+    clock: Callable[[], float] = time.perf_counter,
 ) -> float:
     """How many times as fast a step of so many members is as their steps one after another.
 
@@ -176,11 +182,11 @@ def measure_speedup(
         for batch in batches[:REHEARSED_STEPS]:
             step(batch)
         synchronize(data.images.device)
-        start = time.perf_counter()
+        start = clock()
         for batch in batches[REHEARSED_STEPS:]:
             step(batch)
         synchronize(data.images.device)
-        return time.perf_counter() - start
+        return clock() - start
 
     models = [build(seed).to(data.images.device) for seed in range(members)]
     with reproducible(data.images.device):
@@ -193,7 +199,7 @@ def measure_speedup(
 
 
 def members_in_memory(build: Build, data: Split, recipe: Recipe) -> int:
-    """How many members can be trained together in half of the memory that is free now; 1 or more.
+    """Return how many members half of the free memory has room for at once; 1 or more.
 
     Measured on one member: what a step keeps for its backward pass, and five copies of the
     weights (themselves, gradients, two states of an optimizer, a running mean).
