@@ -25,6 +25,7 @@ from fashionbench.experiments.gate import builder, examine, examine_trained
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.whole import why_unloadable
 from fashionbench.models.checkpoint import checkpoint_path, save_model
+from fashionbench.models.facts import ModelFacts
 from fashionbench.models.identity import identify
 
 NETS = """
@@ -72,8 +73,8 @@ def ask(reference, data, rounds):
     model = builder(job, data)(0)
     with tempfile.TemporaryDirectory() as folder:
         path = checkpoint_path(Path(folder), job)
-        facts = {"classes": data.classes}
-        save_model(model, path, job, facts, data.test.images)
+        facts = ModelFacts(job=job, classes=data.classes)
+        save_model(model, path, facts, data.test.images)
 
         def before_it_is_kept():
             examine_trained(model, data.test.images)

@@ -7,8 +7,9 @@ where a kind allows several classes their probabilities are added. Top-3 is over
 
 MODEL is a checkpoint or a run folder, as for `fashionbench predict`. Prints the results with a
 confusion matrix and writes benchmarks/photos.json. The last of them fits temperature and offsets
-of classes anew on four fifths of the photos, for the other fifth, in turn: what the constants in
-predict.py, which were fitted so on all photos, can be expected to do for others.
+of classes anew on four fifths of the photos, for the other fifth, in turn: what those
+that lie beside the shipped model, which were fitted so on all photos, can be expected to do for
+others. They are applied to that model alone: measure it as the model `photo`.
 """
 
 import argparse
@@ -116,7 +117,7 @@ def main():
     probabilities = {
         "grey and resize": predictor.predict_prepared(plain),
         "prepared": predictor.predict_prepared(np.stack([p.image for p in prepared])),
-        "as predict does it": np.stack([predictor.weigh(p) for p in prepared]),
+        "as predict does it": np.stack([predictor.average_views(p) for p in prepared]),
         "fitted on other photos": out_of_fold(logs, truth, predictor.classes),
     }
     results = {name: measure(found, truth, predictor) for name, found in probabilities.items()}

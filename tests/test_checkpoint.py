@@ -1,5 +1,6 @@
 """Weights on disk: the same model comes back, and damage is told."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from fashionbench.core.files import slug
 from fashionbench.errors import StoreError
 from fashionbench.models.build import build_model
 from fashionbench.models.checkpoint import checkpoint_path, load_model, save_model
+from fashionbench.models.facts import ModelFacts
 
 JOB = Job(model="v2", recipe=load_recipe("seed"), seed=0, dataset="silhouettes")
 
@@ -20,7 +22,7 @@ def test_a_loaded_model_answers_as_the_saved_one(name: str, tmp_path: Path) -> N
     job = JOB.model_copy(update={"model": name})
     model = build_model(name, seed=9).to(memory_format=torch.channels_last).eval()
     path = checkpoint_path(tmp_path, job)
-    save_model(model, path, job, {"label": "x"})
+    save_model(model, path, ModelFacts(job=job, label="x"))
     loaded, images = load_model(path), torch.rand(3, 1, 28, 28)
     assert not loaded.training
     torch.testing.assert_close(loaded(images), model(images))
@@ -36,7 +38,7 @@ def test_a_model_that_began_with_published_weights_is_rebuilt_without_fetching_t
     monkeypatch.setattr(torch.hub, "download_url_to_file", no_fetching)
     model = build_model("torchvision/squeezenet1_1:pretrained=False", seed=3).eval()
     job = JOB.model_copy(update={"model": "torchvision/squeezenet1_1"})
-    save_model(model, tmp_path / "model.safetensors", job, {})
+    save_model(model, tmp_path / "model.safetensors", ModelFacts(job=job))
     loaded = load_model(tmp_path / "model.safetensors").state_dict()
     assert all(torch.equal(loaded[name], value) for name, value in model.state_dict().items())
 
@@ -53,7 +55,7 @@ def test_long_names_are_cut_and_still_differ(tmp_path: Path) -> None:
         for name in ("A", "B")
     ]
     for job in jobs:
-        save_model(build_model("v0"), checkpoint_path(tmp_path, job), job, {})
+        save_model(build_model("v0"), checkpoint_path(tmp_path, job), ModelFacts(job=job))
     assert len([*(tmp_path / "checkpoints").glob("*.safetensors")]) == 2
     assert len({slug(job.model) for job in jobs}) == 2
 
@@ -62,7 +64,7 @@ def test_long_names_are_cut_and_still_differ(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["absent", "cut short"])
 def test_damage_is_told_by_name(suffix: str, damage: str, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    save_model(build_model("v2"), path, JOB, {})
+    save_model(build_model("v2"), path, ModelFacts(job=JOB))
     victim = path.with_suffix(suffix)
     if damage == "absent":
         victim.unlink()
@@ -74,6 +76,16 @@ def test_damage_is_told_by_name(suffix: str, damage: str, tmp_path: Path) -> Non
 
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    save_model(build_model("v0"), path, JOB, {})
+    save_model(build_model("v0"), path, ModelFacts(job=JOB))
     with pytest.raises(StoreError, match="do not fit v2"):
+        load_model(path)
+
+
+def test_a_setting_of_another_version_is_named_in_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_model(build_model("v0"), path, ModelFacts(job=JOB))
+    facts = json.loads(path.with_suffix(".json").read_text("utf-8"))
+    facts["job"]["recipe"]["sharpness"] = 3
+    path.with_suffix(".json").write_text(json.dumps(facts), "utf-8")
+    with pytest.raises(StoreError, match=r"no setting 'job\.recipe\.sharpness'\); train again\.$"):
         load_model(path)

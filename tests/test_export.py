@@ -20,6 +20,7 @@ from fashionbench.errors import StoreError, UsageError
 from fashionbench.experiments.result import load_result
 from fashionbench.inference.export import FORMATS, export_model
 from fashionbench.models.checkpoint import checkpoint_path, load_model, save_model
+from fashionbench.models.facts import ModelFacts
 from fashionbench.models.identity import identify
 
 pytest.importorskip("onnxruntime", reason="needs the extra export")
@@ -57,14 +58,15 @@ def own_checkpoint(folder: Path, model: type[nn.Module]) -> Path:
         model=str(spec), model_source=str(source), recipe=recipe, seed=0, dataset="silhouettes"
     )
     path = checkpoint_path(folder, job)
-    facts = {
-        "label": model.__name__,
-        "classes": list("abcdefghij"),
-        "parameters": 7850,
-        "test_accuracy": 0.1,
-        "environment": {"versions": {"torch": "2.11.0"}},
-    }
-    save_model(model(), path, job, facts)
+    facts = ModelFacts(
+        job=job,
+        label=model.__name__,
+        classes=tuple("abcdefghij"),
+        parameters=7850,
+        test_accuracy=0.1,
+        environment={"versions": {"torch": "2.11.0"}},
+    )
+    save_model(model(), path, facts)
     return path
 
 

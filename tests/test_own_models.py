@@ -25,6 +25,7 @@ from fashionbench.experiments.run import run_job
 from fashionbench.models.adapter import SHAPES, Interface, find_interface
 from fashionbench.models.build import build_model
 from fashionbench.models.checkpoint import load_model, save_model
+from fashionbench.models.facts import ModelFacts
 from fashionbench.models.identity import identify
 from fashionbench.models.table import model_entry
 from fashionbench.store.run_store import RunStore
@@ -283,7 +284,7 @@ def test_what_a_foreign_file_names_is_not_run(
         seed=0,
         dataset="silhouettes",
     )
-    save_model(nn.Linear(1, 1), tmp_path / "model.safetensors", job, {})
+    save_model(nn.Linear(1, 1), tmp_path / "model.safetensors", ModelFacts(job=job))
     with pytest.raises(UsageError, match="is not run: it is neither"):
         load_model(tmp_path / "model.safetensors")
     assert not (tmp_path / "was-run").exists()
@@ -302,7 +303,7 @@ def test_a_changed_file_is_not_run_when_its_model_is_loaded(
         seed=0,
         dataset="silhouettes",
     )
-    save_model(build_model(str(spec)), tmp_path / "model.safetensors", job, {})
+    save_model(build_model(str(spec)), tmp_path / "model.safetensors", ModelFacts(job=job))
     assert isinstance(load_model(tmp_path / "model.safetensors"), nn.Module)
     write(tmp_path, NET + "open('was-run', 'w')\n")
     with pytest.raises(StoreError, match="has changed since"):
@@ -387,7 +388,7 @@ def test_five_seeds_of_a_net_without_convolutions_train(
     study = plan(["my_net.py:MyNet"], ["seed"], 5, **settings)
     store = RunStore(tmp_path / "runs" / "silhouettes")
     ((*jobs,),) = study.entries()
-    ways = [store.load_run(job).environment["way"] for job in jobs]
+    ways = [store.load_run(job).environment.way for job in jobs]
     assert "stacked with 2" in ways
 
 

@@ -1,17 +1,11 @@
-"""A trained model and pictures: probabilities, whether they can be relied on, and which model."""
+"""A trained model and pictures: probabilities, and whether they can be relied on"""
 
 import io
 import json
-import os
 import shutil
-import sqlite3
-from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from statistics import fmean
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,25 +16,21 @@ from PIL import Image
 from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
 from fashionbench.data.datasets import hold_out, load_data
-from fashionbench.data.fashion_mnist import CLASSES
-from fashionbench.errors import StoreError
+from fashionbench.errors import DataError, StoreError, UsageError
 from fashionbench.experiments.planning import plan
-from fashionbench.experiments.result import load_result
 from fashionbench.experiments.resume import train_in_folder
 from fashionbench.inference.photos import load_picture, prepare
 from fashionbench.inference.predictor import (
-    PHOTO_MODEL,
-    PHOTO_OFFSETS,
-    PHOTO_TEMPERATURE,
     SURE,
+    TINY,
     Prediction,
     Predictor,
     load_predictor,
-    newest_run_folder,
 )
-from fashionbench.models.checkpoint import checkpoint_path, load_facts
+from fashionbench.inference.selection import PHOTO_MODEL
+from fashionbench.models.checkpoint import load_facts
 from fashionbench.serve.answers import answer_picture
-from fashionbench.serve.served_models import Gallery, Shown
+from fashionbench.serve.served_models import ServedModel, ServedModels
 from fashionbench.stats.metrics import score
 
 
@@ -70,8 +60,10 @@ def test_temperature_softens_and_changes_no_label(run_folder: Path) -> None:
     assert not predictor.is_sure(np.full(3, 1 / 3))
 
 
-def test_a_photo_is_seen_in_four_ways_and_put_right(run_folder: Path) -> None:
-    predictor = replace(load_predictor(run_folder), classes=CLASSES)
+def test_a_photo_is_seen_in_four_ways_and_the_photo_model_calibrated_for_it(
+    run_folder: Path,
+) -> None:
+    predictor = load_predictor("photo")
     prepared = prepare(photo()[0])
     assert prepared.is_photo
     assert prepared.views.shape == (4, 28, 28)
@@ -79,51 +71,22 @@ def test_a_photo_is_seen_in_four_ways_and_put_right(run_folder: Path) -> None:
     widths = [(view > 0).any(axis=0).sum() for view in prepared.views[:2]]
     assert widths[1] == pytest.approx(0.75 * widths[0], abs=1.5)
     logs = np.log(predictor.predict_prepared(prepared.views)).mean(axis=0)
-    expected = logs / PHOTO_TEMPERATURE
-    expected += [PHOTO_OFFSETS.get(name, 0) for name in CLASSES]
-    found = predictor.weigh(prepared)
+    fitted = json.loads(PHOTO_MODEL.with_name("calibration.json").read_text("utf-8"))
+    expected = logs / fitted["temperature"]
+    expected += [fitted["offsets"][name] for name in predictor.classes]
+    found = predictor.average_views(prepared)
     np.testing.assert_allclose(found, np.exp(expected) / np.exp(expected).sum(), atol=1e-6)
-    # What was fitted to models of Fashion-MNIST is not known of a data set of one's own.
-    other = replace(predictor, classes=("Shirt", *CLASSES[1:]))
-    np.testing.assert_allclose(other.weigh(prepared), np.exp(logs) / np.exp(logs).sum(), atol=1e-6)
 
 
-def test_without_validation_images_the_lowest_training_loss_decides(run_folder: Path) -> None:
-    result = load_result(run_folder)
-    best = min(result.entries, key=lambda entry: fmean(run.curve[-1][1] for run in entry.runs))
-    assert load_predictor(run_folder).path == checkpoint_path(run_folder, best.runs[0].job)
-
-
-def rewritten(run_folder: Path, into: Path, change: Callable[[str, dict[str, Any]], None]) -> Path:
-    """A copy of a run folder in which each record, by its key, is changed."""
-    folder = shutil.copytree(run_folder, into / "run")
-    with closing(sqlite3.connect(folder / "store.sqlite")) as database, database:
-        for key, text in database.execute("SELECT key, record FROM runs").fetchall():
-            record = json.loads(text)
-            change(key, record)
-            database.execute("UPDATE runs SET record = ? WHERE key = ?", (json.dumps(record), key))
-    return folder
-
-
-def test_the_best_on_validation_images_is_taken(run_folder: Path, tmp_path: Path) -> None:
-    wanted = load_result(run_folder).entries[0].runs[0].job
-
-    def validated(key: str, record: dict[str, Any]) -> None:
-        record["validation_curve"] = [(1, 1.0, 0.9 if key == wanted.key else 0.8)]
-        record["curve"][-1][1] = 9.0 if key == wanted.key else 0.1
-
-    folder = rewritten(run_folder, tmp_path, validated)
-    assert load_predictor(folder).path == checkpoint_path(folder, wanted)
-
-
-def test_the_test_set_does_not_decide(run_folder: Path, tmp_path: Path) -> None:
-    """With every recorded test accuracy turned round, the same model is taken."""
-
-    def turned(key: str, record: dict[str, Any]) -> None:
-        record["scores"]["accuracy"] = 1 - record["scores"]["accuracy"]
-
-    folder = rewritten(run_folder, tmp_path, turned)
-    assert load_predictor(folder).path.name == load_predictor(run_folder).path.name
+def test_what_was_fitted_to_the_photo_model_is_applied_to_no_other(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(PHOTO_MODEL.parent, tmp_path / "mine")
+    prepared = prepare(photo()[0])
+    for other in (load_predictor(run_folder), load_predictor(tmp_path / "mine")):
+        logs = np.log(np.maximum(other.predict_prepared(prepared.views), TINY)).mean(axis=0)
+        expected = np.exp(logs) / np.exp(logs).sum()
+        np.testing.assert_allclose(other.average_views(prepared), expected, atol=1e-6)
 
 
 def test_a_model_is_shown_what_it_was_shown_when_it_was_scored(tmp_path: Path) -> None:
@@ -149,20 +112,6 @@ def test_a_training_folder_serves_and_is_calibrated(tmp_path: Path) -> None:
     assert 0.05 <= predictor.temperature <= 20
 
 
-def test_the_newest_comparison_is_meant_where_none_is_named(
-    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert newest_run_folder() is None
-    assert load_predictor().path == PHOTO_MODEL
-    for name, age in (("old", 100), ("new", 0), ("older", 200)):
-        shutil.copytree(run_folder, tmp_path / "runs" / name)
-        store = tmp_path / "runs" / name / "store.sqlite"
-        os.utime(store, (store.stat().st_mtime - age,) * 2)
-    assert newest_run_folder().name == "new"
-    assert load_predictor().path.is_relative_to(Path("runs") / "new")
-
-
 def test_the_model_that_comes_with_the_program_knows_the_data_set(
     real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,8 +121,8 @@ def test_the_model_that_comes_with_the_program_knows_the_data_set(
     split = hold_out(load_data(root=real_data).train, 5000)[1]
     called = predictor.predict_prepared(split.images.numpy()).argmax(axis=1)
     accuracy = (called == split.labels.numpy()).mean()
-    assert accuracy == pytest.approx(facts["validation_accuracy"], abs=0.002)
-    assert facts["job"]["recipe"]["name"] == "photo"
+    assert accuracy == pytest.approx(facts.validation_accuracy, abs=0.002)
+    assert facts.job.recipe.name == "photo"
     (tmp_path / "photo").mkdir()
     with pytest.raises(StoreError):  # a folder of the person's that holds no run
         load_predictor(Path("photo"))
@@ -275,8 +224,8 @@ def test_equal_logits_are_one_class_wherever_they_are_asked_for(run_folder: Path
         first = int(logits.argmax())
         assert tied.predict([picture])[0].label == predictor.classes[first]
         assert score(logits, np.array([first])).accuracy == 1
-        shown = Shown("tied", tied, plan_job(), 0, None)
-        answers = answer_picture(Gallery((shown,)), png(picture))
+        shown = ServedModel("tied", tied, plan_job(), 0, None)
+        answers = answer_picture(ServedModels((shown,)), png(picture))
         assert answers.answers[0].label == predictor.classes[first]
 
 
@@ -314,3 +263,20 @@ def test_a_model_whose_training_diverged_is_refused(tmp_path: Path) -> None:
     train_in_folder(job, tmp_path / "trained", device="cpu")
     with pytest.raises(StoreError, match="diverged, its weights are no numbers; train again"):
         load_predictor(tmp_path / "trained")
+
+
+def test_paths_and_images_are_taken_and_a_path_is_turned_upright(tmp_path: Path) -> None:
+    predictor = load_predictor("photo")
+    picture = drawn((40,) * 3, (255,) * 3)
+    picture.save(tmp_path / "plain.png")
+    turned, exif = picture.rotate(90, expand=True), Image.Exif()
+    exif[0x0112] = 6  # a quarter turn clockwise makes it upright
+    turned.save(tmp_path / "turned.png", exif=exif)
+    given = [picture, tmp_path / "plain.png", str(tmp_path / "turned.png")]
+    first, second, third = predictor.predict(given)
+    assert np.array_equal(first.prepared, second.prepared)
+    assert np.array_equal(first.prepared, third.prepared)
+    with pytest.raises(DataError, match=r"absent\.png"):
+        predictor.predict([tmp_path / "absent.png"])
+    with pytest.raises(UsageError, match=r"Give a list of pictures, such as \['shoe.jpg'\]"):
+        predictor.predict("shoe.jpg")

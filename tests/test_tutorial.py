@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 TUTORIAL = Path(__file__).parent.parent / "docs" / "tutorial.md"
 
 
@@ -28,6 +30,7 @@ def masked(output: str) -> list[str]:
     return [" ".join(re.sub(r"[+-]?\d[\d.,]*", "#", line).split()) for line in output.splitlines()]
 
 
+@pytest.mark.slow
 def test_every_command_of_the_tutorial_runs_and_prints_what_it_shows(tmp_path: Path) -> None:
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

@@ -22,6 +22,7 @@ from fashionbench.experiments.planning import plan
 from fashionbench.models.adapter import Adapter
 from fashionbench.models.build import build_model
 from fashionbench.models.checkpoint import load_model, save_model
+from fashionbench.models.facts import ModelFacts
 from fashionbench.models.identity import identify
 from fashionbench.models.weights import fit_weights, load_weights, read_weights
 
@@ -310,7 +311,8 @@ def test_a_trained_model_is_rebuilt_without_the_file_it_began_with(
         dataset="silhouettes",
     )
     model = build_model(job.model).eval()
-    save_model(model, tmp_path / "trained.safetensors", job, {"classes": [*"abcdefghij"]})
+    facts = ModelFacts(job=job, classes=tuple("abcdefghij"))
+    save_model(model, tmp_path / "trained.safetensors", facts)
     published.unlink()
     loaded = load_model(tmp_path / "trained.safetensors")
     torch.testing.assert_close(loaded(IMAGES), model(IMAGES))

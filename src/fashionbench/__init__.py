@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fashionbench.errors import FashionbenchError
     from fashionbench.experiments.comparison import compare
     from fashionbench.experiments.result import Result, load_result
+    from fashionbench.inference.predictor import Prediction, Predictor, load_predictor
     from fashionbench.models.build import build_model
     from fashionbench.models.checkpoint import load_model
     from fashionbench.stats.metrics import Scores
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
     from fashionbench.training.history import History
     from fashionbench.training.loop import fit
 
-__version__ = "0.1.0"
-
 _HOME = {
     "FashionbenchError": "errors",
     "History": "training.history",
+    "Prediction": "inference.predictor",
+    "Predictor": "inference.predictor",
     "Recipe": "config.recipe",
     "Result": "experiments.result",
     "Scores": "stats.metrics",
@@ -41,6 +42,7 @@ _HOME = {
     "fit": "training.loop",
     "load_data": "data.datasets",
     "load_model": "models.checkpoint",
+    "load_predictor": "inference.predictor",
     "load_recipe": "config.recipe",
     "load_result": "experiments.result",
 }
@@ -48,6 +50,8 @@ _HOME = {
 __all__ = [
     "FashionbenchError",
     "History",
+    "Prediction",
+    "Predictor",
     "Recipe",
     "Result",
     "Scores",
@@ -57,12 +61,17 @@ __all__ = [
     "fit",
     "load_data",
     "load_model",
+    "load_predictor",
     "load_recipe",
     "load_result",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # takes longer than the rest of this file
+
+        return version("fashionbench")
     if name not in _HOME:
         raise AttributeError(f"module 'fashionbench' has no attribute {name!r}")
     module = importlib.import_module(f"fashionbench.{_HOME[name]}")

@@ -10,9 +10,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-import fashionbench
 from fashionbench.cli import catalogue, compare, deploy, predict, train
-from fashionbench.cli.options import format_examples, without_flag_types
+from fashionbench.cli.options import format_examples, without_types
 from fashionbench.core.names import printable
 from fashionbench.core.progress import show_messages
 from fashionbench.errors import FashionbenchError
@@ -24,8 +23,8 @@ class CommandGroup(TyperGroup):
     """The commands; an error of the package becomes one sentence on standard error."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Return the parameters, with nothing in the place of a flag's value."""
-        return without_flag_types(super().get_params(ctx))
+        """Return the parameters, without the types that Python has for them."""
+        return without_types(super().get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Refuse an empty argument: an empty path would mean the current folder."""
@@ -73,7 +72,9 @@ for commands in (compare.app, train.app, catalogue.app, predict.app, deploy.app)
 
 def _print_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"fashionbench {fashionbench.__version__}")
+        from importlib.metadata import version
+
+        typer.echo(f"fashionbench {version('fashionbench')}")
         raise typer.Exit
 
 

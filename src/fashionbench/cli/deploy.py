@@ -51,7 +51,7 @@ def export(
     """
     from fashionbench.inference.export import export_model
 
-    made = export_model(model, to, out, with_preprocessing=with_preprocessing, data=data_dir)
+    made = export_model(model, to, out, with_preprocessing=with_preprocessing, data_dir=data_dir)
     typer.echo(str(made))
 
 
@@ -79,4 +79,4 @@ def serve(
     """Open a page on this machine that classifies your pictures and shows why."""
     from fashionbench.serve.app import run_server
 
-    run_server(model, host, port)
+    run_server(model, host, port, announce=typer.echo)

@@ -17,8 +17,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic.fields import FieldInfo
 
 from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, Change, parse_change
-from fashionbench.config.frozen import Frozen
 from fashionbench.config.schedules import SHAPES
+from fashionbench.config.validated import Validated
 from fashionbench.errors import UsageError
 
 __all__ = [
@@ -107,7 +107,7 @@ def _split(value: Any) -> Any:
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Recipe(Frozen):
+class Recipe(Validated):
     """How to train: everything but the model, the data and the seed."""
 
     name: str = Field(description="what the recipe is called in tables and files")

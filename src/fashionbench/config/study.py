@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from fashionbench.config.frozen import Frozen
 from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import Recipe
+from fashionbench.config.validated import Validated
 
 __all__ = ["DEVICES", "Device", "Execution", "Job", "Parallel", "Study"]
 
@@ -25,7 +25,7 @@ Parallel = Literal["auto", "stacked", "processes", "serial"]
 PROTOCOL = 2
 
 
-class Job(Frozen):
+class Job(Validated):
     """One run: this model, trained this way, from this seed, on this data set."""
 
     model: str
@@ -64,7 +64,7 @@ class Job(Frozen):
         return hashlib.sha256(f"{PROTOCOL} {text}".encode()).hexdigest()[:16]
 
 
-class Study(Frozen):
+class Study(Validated):
     """A whole comparison: every model with every recipe from every seed."""
 
     models: tuple[str, ...] = Field(min_length=1)
@@ -119,7 +119,7 @@ class Study(Frozen):
                 )
 
 
-class Execution(Frozen):
+class Execution(Validated):
     """How the runs of a study share the machine, which changes no result by more than rounding.
 
     Except for models with dropout, which draw for all that are stacked together.

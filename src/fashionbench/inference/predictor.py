@@ -1,11 +1,10 @@
-"""A trained model and people's pictures -> class probabilities, and whether to rely on them."""
+"""A trained model and your pictures -> class probabilities, and whether to rely on them."""
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from math import inf, isfinite
 from pathlib import Path
-from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
@@ -13,45 +12,25 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fashionbench.config.recipe import Views
-from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
-from fashionbench.data.fashion_mnist import CLASSES
-from fashionbench.data.picture_facts import levels_of, warn_of_ground
-from fashionbench.data.picture_reading import Levels
-from fashionbench.errors import StoreError
+from fashionbench.data.picture_facts import PictureFacts, warn_of_ground
+from fashionbench.data.picture_reading import Levels, load_picture
+from fashionbench.errors import StoreError, UsageError
 from fashionbench.inference.photos import Prepared, prepare, squeeze
-from fashionbench.models.checkpoint import checkpoint_path, load_facts, load_model
-from fashionbench.report.comparison import Comparison
-from fashionbench.report.entries import Entry
+from fashionbench.inference.selection import PHOTO_MODEL, find_checkpoint
+from fashionbench.models.checkpoint import load_facts, load_model
 from fashionbench.stats.metrics import log_softmax
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["PHOTO_MODEL", "SURE", "Prediction", "Predictor", "load_predictor"]
+__all__ = ["SURE", "PhotoCalibration", "Prediction", "Predictor", "load_predictor"]
 
 SURE = 0.5
 """The least probability of the first class at which a prediction counts as sure."""
 
-PHOTO_TEMPERATURE = 1.6
-PHOTO_OFFSETS = {
-    "T-shirt/top": 0.5,
-    "Trouser": 0.3,
-    "Pullover": 1.1,
-    "Dress": 0.4,
-    "Coat": -0.5,
-    "Sandal": -0.7,
-    "Shirt": -0.9,
-    "Sneaker": -0.3,
-}
-"""What photos ask for that the data set's own images do not: softer probabilities, and nats for
-each class, most of all fewer shirts, which is what models call anything with folds. Fitted on
-photos by benchmarks/photos.py, which says how such a fit does on photos that it has not seen."""
-
-PHOTO_MODEL = Path(__file__).parent / "photo" / "model.safetensors"
-"""The model that comes with the program, made for photos; the recipe is in the file beside it."""
-
 TINY = 1e-9
+"""Stands for a probability of 0, which has no logarithm."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +41,16 @@ class Prediction:
     probabilities: tuple[float, ...]
     """(K,) in the order of `classes`; they sum to 1."""
     prepared: NDArray[np.uint8]
-    """(28, 28): the picture as the model saw it."""
+    """(28, 28): the picture as the model saw it, light on black."""
     sure: bool
-    """Whether the first class has a probability of at least SURE."""
+    """Whether the first class has a probability of at least one half."""
     warnings: tuple[str, ...] = ()
-    """Why not to rely on it all the same, in sentences."""
+    """Why you should not rely on it all the same, in sentences."""
 
     def top(self, k: int = 3) -> list[tuple[str, float]]:
-        """The `k` most probable classes and their probabilities, the most probable first.
+        """Return the `k` most probable classes with their probabilities, the first one first.
 
-        Of equal ones it is the first class, as where models are scored.
+        Of equally probable classes the one that comes first in `classes` is first, as in scores.
         """
         order = np.argsort(-np.array(self.probabilities), kind="stable")[:k]
         return [(self.classes[i], self.probabilities[i]) for i in order]
@@ -82,136 +61,148 @@ class Prediction:
         return self.top(1)[0][0]
 
 
+@dataclass(frozen=True)
+class PhotoCalibration:
+    """What photos ask of a model beyond what the data set's own images do.
+
+    Fitted on photos to one model, by benchmarks/photos.py: probabilities become softer, and
+    classes that the model names too often on photos (a shirt, for anything with folds) rarer.
+    """
+
+    temperature: float
+    offsets: tuple[float, ...]
+    """(K,) nats, in the order of the classes."""
+
+    @classmethod
+    def load(cls, path: Path, classes: Sequence[str]) -> Self:
+        """Read the calibration that lies beside the weights of a model, with those classes."""
+        found = json.loads(path.with_name("calibration.json").read_bytes())
+        return cls(found["temperature"], tuple(found["offsets"][name] for name in classes))
+
+    def apply(self, logs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(K,) log-probabilities of a photo -> (K,) logits that count for it."""
+        return logs / self.temperature + self.offsets
+
+
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A trained model, ready for pictures; `load_predictor` builds it."""
+    """A trained model, ready for your pictures; `load_predictor` builds it. K classes."""
 
     model: nn.Module
     label: str
     """The name of the model's class."""
     classes: tuple[str, ...]
     temperature: float | None
-    """Divides the logits; None, which counts as 1, where no validation images calibrated it."""
+    """Divides the logits; None, which counts as 1, if no validation images calibrated it."""
     path: Path
     """The checkpoint."""
     prepare: "Callable[[Image], Prepared]" = prepare
-    """Makes of a picture what the model was trained on."""
+    """Makes a picture look like those that the model was trained on."""
     test_views: Views = "one"
-    """What the model is shown of each image, as when it was scored."""
-    pictures: Mapping[str, Any] = field(default_factory=dict)
-    """The `picture_facts` of a person's own data set, as far as the checkpoint has them."""
+    """The views of each image whose logits are averaged, as when the model was scored."""
+    pictures: PictureFacts = field(default_factory=PictureFacts)
+    """What is known of the images of a person's own data set."""
+    photo_calibration: PhotoCalibration | None = None
+    """Fitted to this model; None for every model but the shipped one."""
 
     @property
     def levels(self) -> Levels | None:
         """What became black and white where pictures of its data set had more than 8 bits."""
-        return levels_of(self.pictures)
+        return self.pictures.levels
 
-    def predict(self, pictures: "Sequence[Image]") -> list[Prediction]:
-        """Prepare each picture as the data set's are, and classify it.
+    def predict(self, pictures: "Sequence[str | Path | Image]") -> list[Prediction]:
+        """Classify each picture, after preparing it like the images of the model's data set.
 
-        Raises DataError for a picture with nothing on it.
+        A path may be of any format that Pillow reads; the picture is turned upright by its EXIF
+        data. An image of Pillow is taken as it is. Arrays of shape (N, 28, 28) that are prepared
+        already are for `predict_prepared`. Raises DataError for a picture that cannot be read or
+        shows nothing, and UsageError for a single path in place of a list.
+
+        Examples:
+            >>> from PIL import Image, ImageDraw
+            >>> photo = Image.new("RGB", (300, 400), "beige")
+            >>> ImageDraw.Draw(photo).rectangle((90, 60, 210, 340), fill="navy")
+            >>> (prediction,) = fb.load_predictor("photo").predict([photo])
+            >>> len(prediction.top(3))
+            3
         """
-        found = []
-        for prepared in map(self.prepare, pictures):
-            row = self.weigh(prepared)
-            found.append(
-                Prediction(
-                    classes=self.classes,
-                    probabilities=tuple(row.tolist()),
-                    prepared=prepared.image,
-                    sure=self.is_sure(row),
-                    warnings=self.warn(prepared),
-                )
-            )
-        return found
+        if isinstance(pictures, str | Path):
+            raise UsageError(f"Give a list of pictures, such as ['{pictures}'].")
+        return [self._predict_one(picture) for picture in pictures]
 
-    def warn(self, prepared: Prepared) -> tuple[str, ...]:
-        """Say how a picture is unlike all those that the model was trained on."""
-        return warn_of_ground(prepared.image, self.pictures)
+    def _predict_one(self, picture: "str | Path | Image") -> Prediction:
+        if isinstance(picture, str | Path):
+            picture = load_picture(Path(picture), levels=self.levels)
+        prepared = self.prepare(picture)
+        probabilities = self.average_views(prepared)
+        return Prediction(
+            classes=self.classes,
+            probabilities=tuple(probabilities.tolist()),
+            prepared=prepared.image,
+            sure=self.is_sure(probabilities),
+            warnings=self.warn(prepared),
+        )
 
-    def weigh(self, prepared: Prepared) -> NDArray[np.float64]:
-        """(K,) probabilities from all views of a picture; of a photo, put right for photos."""
+    def average_views(self, prepared: Prepared) -> NDArray[np.float64]:
+        """Return a picture's (K,) probabilities, averaged over its views in their logarithms.
+
+        Those of a photo are calibrated for photos, if the model is.
+        """
         logs = np.log(np.maximum(self.predict_prepared(prepared.views), TINY)).mean(axis=0)
-        if prepared.is_photo and self.classes == CLASSES:
-            offsets = [PHOTO_OFFSETS.get(name, 0.0) for name in self.classes]
-            logs = logs / PHOTO_TEMPERATURE + offsets
+        if prepared.is_photo and self.photo_calibration is not None:
+            logs = self.photo_calibration.apply(logs)
         probabilities: NDArray[np.float64] = np.exp(log_softmax(logs[None]))[0]
         return probabilities
 
+    def warn(self, prepared: Prepared) -> tuple[str, ...]:
+        """Say in what a picture differs from all those that the model was trained on."""
+        return warn_of_ground(prepared.image, self.pictures)
+
     def is_sure(self, probabilities: NDArray[np.float64]) -> bool:
-        """Whether the first of (K,) probabilities is high enough to be relied on."""
+        """Tell whether the first of (K,) probabilities is high enough to rely on."""
         return bool(probabilities.max() >= SURE)
 
     def predict_prepared(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """(N, 28, 28) images, light on black -> (N, K) probabilities."""
+        """Return (N, K) probabilities of (N, 28, 28) images, light on black."""
         on_cpu = torch.from_numpy(np.ascontiguousarray(images))
         logits = infer(self.model, on_cpu, self.test_views)
         # In float64, for a quotient in float32 could make different logits equal.
         return np.exp(log_softmax(logits.astype(np.float64) / (self.temperature or 1.0)))
 
 
-def load_predictor(where: Path | None = None) -> Predictor:
-    """Load a checkpoint, or the best of a run folder.
+def load_predictor(where: Path | str | None = None) -> Predictor:
+    """Load a trained model to classify your own pictures with.
 
-    None means the newest comparison in runs/, or the model that comes with the program where
-    there is none; `photo` means that model, unless there is a file or folder of that name.
+    `where` is a .safetensors file, or a run folder, whose best run is taken: the one with the
+    highest validation accuracy or, without validation images, the lowest training loss. "photo"
+    is the shipped model, made for photos. None is the newest run folder in runs/, or the shipped
+    model if there is none.
 
-    Of a run folder it is the run with the highest validation accuracy. Where no run held out
-    validation images it is the first seed of the model with the lowest mean training loss at the
-    end: the test set chooses nothing, so that a model's test accuracy stays an honest estimate.
-    Raises StoreError where there is no such model.
+    Raises StoreError if there is no such model, or its training diverged.
+
+    Examples:
+        >>> predictor = fb.load_predictor("photo")
+        >>> predictor.classes[0]
+        'T-shirt/top'
     """
-    folder = newest_run_folder() if where is None else where
-    if folder is None or (folder == Path("photo") and not folder.exists()):
-        path = PHOTO_MODEL
-    else:
-        path = _best_checkpoint(folder)
+    path = find_checkpoint(None if where is None else Path(where))
     model, facts = load_model(path), load_facts(path)
-    if not {"label", "classes"} <= facts.keys():
+    if not facts.label or not facts.classes:
         raise StoreError(f"{path} does not say which classes it tells apart; train again.")
     if not all(parameter.isfinite().all() for parameter in model.parameters()):
         raise StoreError(
             f"The training of {path} diverged, its weights are no numbers; train again with a "
             "lower --lr, or take another model."
         )
-    job = Job.model_validate(facts["job"])
+    job, classes = facts.job, facts.classes
     return Predictor(
         model=model,
-        label=facts["label"],
-        classes=tuple(facts["classes"]),
-        temperature=facts.get("temperature"),
+        label=facts.label,
+        classes=classes,
+        temperature=facts.temperature,
         path=path,
         prepare=squeeze if job.dataset_source else prepare,
         test_views=job.recipe.test_views,
-        pictures=facts.get("pictures", {}) if job.dataset_source else {},
+        pictures=facts.pictures if job.dataset_source else PictureFacts(),
+        photo_calibration=PhotoCalibration.load(path, classes) if path == PHOTO_MODEL else None,
     )
-
-
-def newest_run_folder(runs: Path = Path("runs")) -> Path | None:
-    """The run folder in `runs` whose store was written last."""
-    stores = sorted(runs.glob("*/store.sqlite"), key=lambda path: path.stat().st_mtime)
-    return stores[-1].parent if stores else None
-
-
-def _best_checkpoint(where: Path) -> Path:
-    try:
-        is_folder = where.is_dir()
-    except OSError as error:
-        raise StoreError(f"{where} cannot be read ({error.strerror}).") from None
-    if not is_folder:
-        return where
-    if (trained := where / "model.safetensors").exists():  # a folder of `fashionbench train`
-        return trained
-    entries = Comparison.load(where).entries
-    validated = [run for entry in entries for run in entry.runs if run.validation_accuracy]
-    if validated:
-        best = max(validated, key=lambda run: run.validation_accuracy or 0)
-    else:
-        best = min(entries, key=_training_loss).runs[0]
-    return checkpoint_path(where, best.job, best.device)
-
-
-def _training_loss(entry: Entry) -> float:
-    """At the end of training, mean over the runs; infinite where one diverged."""
-    losses = [run.curve[-1][1] for run in entry.runs]
-    return fmean(losses) if all(map(isfinite, losses)) else inf

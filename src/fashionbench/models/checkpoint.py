@@ -4,28 +4,29 @@ Neither holds code. A person's own model is rebuilt from its source, which must 
 as it was; nothing else that a file may name is run.
 """
 
-import base64
 import json
-import zlib
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load as parse_tensors
 from safetensors.torch import save as format_tensors
 from torch import Tensor, nn
 
 from fashionbench.config.study import Job
+from fashionbench.config.validated import describe_refusal
 from fashionbench.core.files import slug, write_atomically
 from fashionbench.core.logits import are_alike, infer
 from fashionbench.core.own_source import Source
 from fashionbench.errors import StoreError
 from fashionbench.models.adapter import Interface
 from fashionbench.models.build import build_model
+from fashionbench.models.facts import Answers, ModelFacts
 from fashionbench.models.identity import is_unchanged
 
 __all__ = [
@@ -57,25 +58,19 @@ def checkpoint_path(folder: Path, job: Job, device: str = "cpu") -> Path:
 
 
 def save_model(
-    model: nn.Module,
-    path: Path,
-    job: Job,
-    facts: dict[str, Any],
-    images: Tensor | None = None,
+    model: nn.Module, path: Path, facts: ModelFacts, images: Tensor | None = None
 ) -> None:
-    """Write the weights and, beside them, how to rebuild the model and `facts` about it.
+    """Write the weights and, beside them, `facts` about the model and how to rebuild it.
 
     What it answers to a few of the (N, 28, 28) uint8 `images` is written too, so that whoever
     rebuilds it can tell whether that is the whole model.
     """
     weights = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
-    about = {
-        "job": job.model_dump(),
-        "interface": asdict(Interface.of(model)),
+    found = {
+        "interface": Interface.of(model),
         "answers": None if images is None else _answers(model, images[:ANSWERED]),
-        **facts,
     }
-    write_atomically(path.with_suffix(".json"), json.dumps(about, indent=2).encode())
+    _write_facts(path, facts.model_copy(update=found))
     # Copies, since layers may share weights, which a file of safetensors cannot say.
     apart = {
         name: tensor.clone(memory_format=torch.contiguous_format)
@@ -84,41 +79,37 @@ def save_model(
     write_atomically(path, format_tensors(apart))
 
 
-def _answers(model: nn.Module, images: Tensor) -> dict[str, Any] | None:
-    """Images and logits as JSON has them; None for a model whose training diverged."""
+def _answers(model: nn.Module, images: Tensor) -> Answers | None:
+    """Ask a model; None for one whose training diverged."""
     logits, on_cpu = infer(model, images), next(model.parameters()).device.type == "cpu"
     if not np.isfinite(logits).all():
         return None
-    return {
-        "images": base64.b64encode(zlib.compress(images.cpu().numpy().tobytes())).decode(),
-        "logits": logits.tolist(),
-        "tolerance": ROUNDING if on_cpu else ROUNDING_ELSEWHERE,
-    }
+    return Answers.pack(images, logits, ROUNDING if on_cpu else ROUNDING_ELSEWHERE)
 
 
 def mark_unloadable(path: Path, reason: str) -> None:
     """Write beside a trained model why it cannot be loaded again."""
-    _write_beside(path, {"unloadable": reason})
+    _write_facts(path, load_facts(path).model_copy(update={"unloadable": reason}))
 
 
 def forget_answers(path: Path) -> None:
     """Have a trained model that turned out to answer at random be asked for no answers again."""
-    _write_beside(path, {"answers": None})
+    _write_facts(path, load_facts(path).model_copy(update={"answers": None}))
 
 
-def _write_beside(path: Path, facts: dict[str, Any]) -> None:
-    about = json.dumps(load_facts(path) | facts, indent=2)
-    write_atomically(_side_file(path), about.encode())
+def _write_facts(path: Path, facts: ModelFacts) -> None:
+    write_atomically(_side_file(path), facts.model_dump_json(indent=2).encode())
 
 
-def load_facts(path: Path | str) -> dict[str, Any]:
-    """What stands beside a .safetensors file: the job, label, classes, temperature and more.
+def load_facts(path: Path | str) -> ModelFacts:
+    """Read what stands beside a .safetensors file: the job, label, classes, temperature and more.
 
     Raises StoreError if the side file is absent or damaged.
     """
     path = Path(path)
-    facts: dict[str, Any] = _read_pair(path, lambda: json.loads(_side_file(path).read_bytes()))
-    return facts
+    return _read_pair(
+        path, lambda: ModelFacts.model_validate(json.loads(_side_file(path).read_bytes()))
+    )
 
 
 def load_model(path: Path | str) -> nn.Module:
@@ -135,11 +126,11 @@ def load_model(path: Path | str) -> nn.Module:
     """
     path = Path(path)
     facts = load_facts(path)
-    if reason := facts.get("unloadable"):
-        raise StoreError(f"{path} cannot be loaded again, since {reason}")
-    job, _, classes = _read_pair(path, lambda: _how_to_build(facts))
+    if facts.unloadable:
+        raise StoreError(f"{path} cannot be loaded again, since {facts.unloadable}")
+    job = facts.job
     source = replace(Source.parse(job.model_source), weights="")
-    if not is_unchanged(job.spec.without_weights(), source, classes):
+    if not is_unchanged(job.spec.without_weights(), source, _count_classes(facts)):
         raise StoreError(
             f"The source of {job.model}, or what it reads, has changed since {path} was written; "
             "train again."
@@ -155,17 +146,17 @@ def load_model(path: Path | str) -> nn.Module:
     return model
 
 
-def rebuild_model(path: Path, facts: dict[str, Any]) -> nn.Module:
+def rebuild_model(path: Path, facts: ModelFacts) -> nn.Module:
     """Build the model of a checkpoint, from the run's own seed, and give it the file's weights.
 
     `facts` are what stands beside the file.
     For a file that was written just now: whether the source is still the same is not looked at,
     nor what the model answers. Raises StoreError for weights that do not fit.
     """
-    job, interface, classes = _read_pair(path, lambda: _how_to_build(facts))
     weights = _read_pair(path, lambda: parse_tensors(path.read_bytes()))
+    job, classes = facts.job, _count_classes(facts)
     spec = job.spec.without_weights()  # a file that it began with is no longer needed
-    model = build_model(str(spec), job.seed, classes, interface=interface)
+    model = build_model(str(spec), job.seed, classes, interface=facts.interface)
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
@@ -175,25 +166,17 @@ def rebuild_model(path: Path, facts: dict[str, Any]) -> nn.Module:
     return model
 
 
-def _how_to_build(facts: dict[str, Any]) -> tuple[Job, Interface | None, int]:
-    """Job, interface and number of classes; files of before do not say the interface."""
-    interface = facts.get("interface")
-    return (
-        Job.model_validate(facts["job"]),
-        None if interface is None else Interface(**interface),
-        len(facts.get("classes", range(10))),
-    )
+def _count_classes(facts: ModelFacts) -> int:
+    return len(facts.classes) or 10  # the oldest files, all of Fashion-MNIST, do not say
 
 
-def answers_as_recorded(model: nn.Module, facts: dict[str, Any]) -> bool:
+def answers_as_recorded(model: nn.Module, facts: ModelFacts) -> bool:
     """Tell whether a model answers as its file says; true where the file says nothing."""
-    recorded = facts.get("answers")
-    if not recorded:
+    recorded = facts.answers
+    if recorded is None:
         return True
-    expected = np.array(recorded["logits"])
-    content = zlib.decompress(base64.b64decode(recorded["images"]))
-    images = np.frombuffer(content, np.uint8).reshape(len(expected), 28, 28)
-    return are_alike(infer(model, torch.tensor(images)), expected, recorded["tolerance"])
+    answers = infer(model, recorded.unpack_images())
+    return are_alike(answers, np.array(recorded.logits), recorded.tolerance)
 
 
 def _side_file(path: Path) -> Path:
@@ -212,7 +195,12 @@ def _read_pair(path: Path, read: Callable[[], T]) -> T:
             f"{error.filename} cannot be read ({error.strerror}); a model is two files, "
             f"{path.name} and {_side_file(path).name}, in one folder."
         ) from None
-    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+    except ValidationError as error:
+        raise StoreError(
+            f"{_side_file(path)} is damaged ({describe_refusal(error, ModelFacts).rstrip('.')}); "
+            "train again."
+        ) from None
+    except (ValueError, SafetensorError) as error:
         raise StoreError(
             f"{path} or {_side_file(path).name} is damaged ({error}); train again."
         ) from None

@@ -1,4 +1,4 @@
-"""A model and images -> logits and scores."""
+"""A model and images -> scores."""
 
 import numpy as np
 import torch
@@ -15,7 +15,10 @@ __all__ = ["accuracy_one_by_one", "calibrate", "compute_logits", "evaluate"]
 
 
 def evaluate(model: nn.Module, data: Split, views: Views = "one") -> Scores:
-    """Score `model` on every image of `data`, once each.
+    """Score `model` in eval mode on every image of `data`, once each.
+
+    `views` says how it is shown an image, as a recipe's `test_views` does: with "flip" and "shifts"
+    the logits of several views are averaged.
 
     Examples:
         >>> scores = fb.evaluate(model, data.test)
@@ -36,7 +39,7 @@ def compute_logits(model: nn.Module, images: Tensor, views: Views = "one") -> ND
 
 
 def accuracy_one_by_one(model: nn.Module, data: Split) -> float | None:
-    """Score `model` on images that it is shown one at a time; None where it takes no single one."""
+    """Return the accuracy on images shown one at a time; None if the model takes no single one."""
     device, right = next(model.parameters()).device, 0
     model.eval()
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""What all that is asked for has in common: validated once, refused in one sentence, frozen."""
+"""What all that is read has in common: it is validated once and refused in one sentence."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fashionbench.errors import UsageError
 
-__all__ = ["Frozen"]
+__all__ = ["Validated", "describe_refusal"]
 
 _IN_WORDS = {
     "int_parsing": "should be a whole number",
@@ -21,7 +21,7 @@ _IN_WORDS = {
 """Kinds of problems that pydantic tells in the terms of its own workings."""
 
 
-class Frozen(BaseModel):
+class Validated(BaseModel):
     """A value: validated once, never changed; refusals are one sentence each."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,18 +32,20 @@ class Frozen(BaseModel):
         try:
             return cls.model_validate(dict(fields))
         except ValidationError as error:
-            raise UsageError(f"{where}: {_sentence(error, cls)}") from None
+            raise UsageError(f"{where}: {describe_refusal(error, cls)}") from None
 
 
-def _sentence(error: ValidationError, model: type[BaseModel]) -> str:
+def describe_refusal(error: ValidationError, model: type[BaseModel]) -> str:
+    """Say what is wrong with the first bad field of a `model`, and what is allowed, in a clause."""
     problem = error.errors()[0]
     kind = problem["type"]
     # Of a list the setting is named; which of its values is bad, the message shows.
     key = ".".join(part for part in problem["loc"] if isinstance(part, str))
     if kind == "extra_forbidden":
-        return f"there is no setting {key!r}; there are {', '.join(model.model_fields)}."
-    told = _IN_WORDS.get(kind, problem["msg"])
-    message = told.removeprefix("Input ").removeprefix("Value error, ")
+        instead = f"; there are {', '.join(model.model_fields)}" if key in problem["loc"] else ""
+        return f"there is no setting {key!r}{instead}."
+    message = _IN_WORDS.get(kind, problem["msg"])
+    message = message.removeprefix("Input ").removeprefix("Value error, ")
     if not key:  # settings that do not go together
         return f"{message}."
     return f"{key} is {problem['input']!r}, but {message}."

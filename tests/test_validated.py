@@ -3,11 +3,11 @@
 import pytest
 from pydantic import Field, ValidationError
 
-from fashionbench.config.frozen import Frozen
+from fashionbench.config.validated import Validated
 from fashionbench.errors import UsageError
 
 
-class Order(Frozen):
+class Order(Validated):
     pieces: int = Field(1, ge=1)
 
 

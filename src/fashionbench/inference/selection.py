@@ -1,0 +1,64 @@
+"""Which trained model is meant where you name a run folder, `photo`, or nothing at all."""
+
+from math import inf, isfinite
+from pathlib import Path
+from statistics import fmean
+
+from fashionbench.errors import StoreError
+from fashionbench.models.checkpoint import checkpoint_path
+from fashionbench.report.comparison import Comparison
+from fashionbench.report.entries import Entry
+
+__all__ = ["PHOTO_MODEL", "find_best_checkpoint", "find_checkpoint", "find_newest_run_folder"]
+
+PHOTO_MODEL = Path(__file__).parent / "photo" / "model.safetensors"
+"""The shipped model, made for photos; its recipe is in the file beside it."""
+
+
+def find_checkpoint(where: Path | None = None) -> Path:
+    """Return the checkpoint that `where` means: a file, or the best run of a run folder.
+
+    None means the newest run folder in runs/, or the photo model if there is none. `photo`
+    means the photo model, unless a file or folder has that name. Raises StoreError for a folder
+    without a trained model.
+    """
+    if where is None:
+        where = find_newest_run_folder() or PHOTO_MODEL
+    elif where == Path("photo") and not where.exists():
+        where = PHOTO_MODEL
+    try:
+        is_folder = where.is_dir()
+    except OSError as error:
+        raise StoreError(f"{where} cannot be read ({error.strerror}).") from None
+    return find_best_checkpoint(where) if is_folder else where
+
+
+def find_newest_run_folder(runs: Path = Path("runs")) -> Path | None:
+    """Return the run folder in `runs` whose store was written last; None if there is none."""
+    stores = sorted(runs.glob("*/store.sqlite"), key=lambda path: path.stat().st_mtime)
+    return stores[-1].parent if stores else None
+
+
+def find_best_checkpoint(folder: Path) -> Path:
+    """Return the checkpoint of a folder's best run, or the one that `fashionbench train` wrote.
+
+    The best run has the highest validation accuracy. If no run held out validation images, it is
+    the first seed of the model whose training loss is lowest at the end, on average. The test
+    set chooses nothing, so that a model's test accuracy stays an honest estimate.
+    """
+    trained = folder / "model.safetensors"
+    if trained.exists():
+        return trained
+    entries = Comparison.load(folder).entries
+    validated = [run for entry in entries for run in entry.runs if run.validation_accuracy]
+    if validated:
+        best = max(validated, key=lambda run: run.validation_accuracy or 0)
+    else:
+        best = min(entries, key=_average_training_loss).runs[0]
+    return checkpoint_path(folder, best.job, best.device)
+
+
+def _average_training_loss(entry: Entry) -> float:
+    """Return the mean over the runs of the loss at the end; infinite if one run diverged."""
+    losses = [run.curve[-1][1] for run in entry.runs]
+    return fmean(losses) if all(map(isfinite, losses)) else inf
