@@ -49,25 +49,32 @@ def textbook(model: nn.Module, data: Split, epochs: int, seed: int) -> nn.Module
 
 @pytest.mark.parametrize("name", SMALL)
 def test_fit_gives_the_weights_of_the_textbook_loop(name: str, few: Split) -> None:
-    # Sums in another order round otherwise, and training amplifies that: two places that are
-    # nearly alike are pooled the other way. What may be asked is to be, for most seeds, as near
-    # to the same training in float64 as the textbook itself is.
+    # Sums in another order round otherwise, and training amplifies that: of two places that are
+    # nearly alike the other may be pooled. What may be asked is to be, for most seeds, as near to
+    # the same training in float64 as the textbook itself is. Noise leaves few places alike.
+    noise = torch.randint(32, few.images.shape, generator=torch.Generator().manual_seed(0))
+    data = Split(few.images // 2 + noise.to(torch.uint8), few.labels)
     errors = []
-    for seed in (3, 4, 5):
+    for seed in range(3):
         ours = build_model(name, seed=seed)
-        before = torch.nn.utils.parameters_to_vector(ours.parameters()).double()
-        theirs = textbook(copy.deepcopy(ours), few, epochs=2, seed=seed)
-        exact = textbook(copy.deepcopy(ours).double(), few, epochs=2, seed=seed)
-        fit(ours, few, SEED_RECIPE.override(epochs=2), seed=seed, device="cpu")
+        theirs, exact = copy.deepcopy(ours), copy.deepcopy(ours).double()
+        before = weights(exact)
+        textbook(theirs, data, epochs=2, seed=seed)
+        textbook(exact, data, epochs=2, seed=seed)
+        fit(ours, data, SEED_RECIPE.override(epochs=2), seed=seed, device="cpu")
         assert [*ours.state_dict()] == [*theirs.state_dict()]
-        ends = [
-            torch.cat([p.flatten().double() for p in m.parameters()]) for m in (ours, theirs, exact)
-        ]
-        errors.append([float((end - ends[2]).abs().max()) for end in ends[:2]])
+        error, textbook_error = (
+            float((weights(model) - weights(exact)).abs().max()) for model in (ours, theirs)
+        )
+        errors.append((error, textbook_error))
         # A wrong order, rate or loss would be off by as much as the weights have moved.
-        assert errors[-1][0] < 0.05 * (ends[2] - before).abs().max()
-    error, textbook_error = (sorted(of)[1] for of in zip(*errors, strict=True))
+        assert error < 0.05 * (weights(exact) - before).abs().max()
+    error, textbook_error = (sorted(each)[1] for each in zip(*errors, strict=True))
     assert error < 5 * textbook_error
+
+
+def weights(model: nn.Module) -> torch.Tensor:
+    return torch.cat([p.detach().flatten().double() for p in model.parameters()])
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(few: Split) -> None:

@@ -97,8 +97,11 @@ def fit(
         model.load_state_dict(resume["model"])
         step.updater.load_state_dict(resume["updater"])
     history.engine = "torch" if engine is None else "kernels"
-    bar = _bar(training, recipe, history, description)
-    with reproducible(device), threads_at_most(threads), bar:
+    with (
+        reproducible(device),
+        threads_at_most(threads),
+        _bar(training, recipe, history, description) as bar,
+    ):
         while not history.is_over(recipe):
             seed_generators(device, derive_seed(seed, "dropout", history.epochs))
             model.train()

@@ -33,7 +33,7 @@ ONE_THREADS_WORK = 1_000_000
 class Step:
     """One update of a model: `differentiate` runs both passes, `updater` does the rest.
 
-    An `engine` of the model computes the passes; without one torch does, and with `capture` they are
+    An `engine` of the model computes the passes, or else torch does. With `capture` torch's are
     replayed from a CUDA graph where that is possible.
     """
 
