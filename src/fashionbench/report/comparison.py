@@ -157,7 +157,7 @@ class Comparison:
         return name if short.count(name) == 1 else entry.model
 
     def name(self, entry: Entry) -> str:
-        """Return the shortest name that tells it apart: its model, and its recipe where that varies."""
+        """Return the shortest name that tells it apart, with the recipe where that varies."""
         if len(self.study.recipes) == 1:
             return self.short_model(entry)
         return f"{self.short_model(entry)} {self.short_recipe(entry)}"
