@@ -35,7 +35,8 @@ from fashionbench.config.study import Job
 from fashionbench.core import own_code
 from fashionbench.core.logits import infer, pixels
 from fashionbench.core.seeds import derive_seed
-from fashionbench.data.datasets import Dataset, hold_out, load_data
+from fashionbench.data.datasets import load_data
+from fashionbench.data.split import Dataset, hold_out
 from fashionbench.errors import FashionbenchError, Interrupted
 from fashionbench.experiments import launch, resume, run
 from fashionbench.experiments.gate import builder
@@ -375,7 +376,7 @@ def _exported(story: Story, checkpoint: Path, model: nn.Module, dataset: Dataset
     out = checkpoint.parent.parent / f"exported{FORMATS[to].suffix}"
     kind = "not exported" if to == "torch-export" else "not in onnx"
     with story.refused(kind):
-        export_model(checkpoint, to, out, data=None)
+        export_model(checkpoint, to, out, data_dir=None)
         if to == "torch-export":
             program = torch.export.load(out).module()
             answer = lambda images: program(images).detach().numpy()  # noqa: E731

@@ -10,7 +10,7 @@ import torch
 from factories import CPU, Asking, jobs
 
 from fashionbench.config.study import Execution
-from fashionbench.data.datasets import Dataset
+from fashionbench.data.split import Dataset
 from fashionbench.errors import DataError, FashionbenchError
 from fashionbench.experiments import launch
 from fashionbench.experiments.gate import Examination

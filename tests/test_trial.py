@@ -12,7 +12,7 @@ from torch import nn
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.core.global_state import seeded
-from fashionbench.data.datasets import Dataset, Split
+from fashionbench.data.split import Dataset, Split
 from fashionbench.models.build import build_model
 from fashionbench.training.batch import Batch
 from fashionbench.training.many_seeds.stack import Stack

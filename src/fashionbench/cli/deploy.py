@@ -51,7 +51,7 @@ def export(
     """
     from fashionbench.inference.export import export_model
 
-    made = export_model(model, to, out, with_preprocessing=with_preprocessing, data=data_dir)
+    made = export_model(model, to, out, with_preprocessing=with_preprocessing, data_dir=data_dir)
     typer.echo(str(made))
 
 

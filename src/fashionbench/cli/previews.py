@@ -24,10 +24,10 @@ DRAWS = 10
 """Changed images beside each original."""
 
 
-def write_samples(name: str, root: Path | None, target: Path) -> None:
+def write_samples(dataset: str, data_dir: Path | None, target: Path) -> None:
     """Write a PNG of ten training images a class. Raises StoreError if it cannot be written."""
-    (images, labels), _ = load_arrays(name, root)
-    entry = dataset_entry(name)
+    (images, labels), _ = load_arrays(dataset, data_dir)
+    entry = dataset_entry(dataset)
     _write(plots.plot_samples(images, labels, entry.classes, entry.title), target)
 
 
@@ -39,7 +39,7 @@ def write_schedule(recipe: Recipe, target: Path, steps_an_epoch: int = 100) -> N
     _write(plots.plot_schedule(epochs, rates, recipe.name), target)
 
 
-def write_augmentations(recipe: Recipe, name: str, root: Path | None, target: Path) -> None:
+def write_augmentations(recipe: Recipe, dataset: str, data_dir: Path | None, target: Path) -> None:
     """Write a PNG of what each of the recipe's changes does to a few training images.
 
     Raises UsageError for a recipe that leaves images as they are or has a change that is no good.
@@ -53,8 +53,8 @@ def write_augmentations(recipe: Recipe, name: str, root: Path | None, target: Pa
             f"The recipe {recipe.name} leaves images as they are; add some changes, such as "
             "augmentation = ['flip', 'shift:2']."
         )
-    entry = dataset_entry(name)
-    (images, labels), _ = load_arrays(name, root)
+    entry = dataset_entry(dataset)
+    (images, labels), _ = load_arrays(dataset, data_dir)
     classes = range(len(entry.classes))
     chosen = [images[labels == k][:DRAWS] for k in classes]
     singles = [(f"{change}:{strength:g}", [(change, strength)]) for change, strength in chain]

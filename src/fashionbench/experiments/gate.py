@@ -19,7 +19,7 @@ from fashionbench.core.global_state import silent
 from fashionbench.core.logits import are_alike, pixels
 from fashionbench.core.own_code import told
 from fashionbench.core.snapshot import hidden_layers, shared_state
-from fashionbench.data.datasets import Dataset
+from fashionbench.data.split import Dataset
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.models.adapter import Interface
 from fashionbench.models.build import build_model

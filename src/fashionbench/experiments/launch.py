@@ -23,7 +23,7 @@ from torch import nn
 from fashionbench import errors
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.study import Execution, Job
-from fashionbench.data.datasets import Dataset, Split
+from fashionbench.data.split import Dataset, Split
 from fashionbench.experiments.gate import Examination, builder
 from fashionbench.experiments.run import run_job, run_together
 from fashionbench.models.table import model_entry

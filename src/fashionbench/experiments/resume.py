@@ -24,8 +24,9 @@ from fashionbench.core.global_state import silent
 from fashionbench.core.logits import pixels
 from fashionbench.core.machine import environment
 from fashionbench.core.snapshot import plain_state
-from fashionbench.data.datasets import Split, load_data
+from fashionbench.data.datasets import load_data
 from fashionbench.data.picture_facts import picture_facts
+from fashionbench.data.split import Split
 from fashionbench.errors import Interrupted, StoreError, UsageError
 from fashionbench.experiments.gate import builder, examine, examine_trained
 from fashionbench.experiments.run import explained
@@ -50,7 +51,7 @@ logger = logging.getLogger(__name__)
 def train_in_folder(
     job: Job,
     folder: Path,
-    data: Path | str | None = None,
+    data_dir: Path | str | None = None,
     *,
     device: str = "auto",
     resume: bool = False,
@@ -69,7 +70,7 @@ def train_in_folder(
         raise UsageError(f"{folder} holds the runs of a comparison; choose another --out.")
     on = resolve_device(device)
     state = _load_state(job, folder, resume)
-    dataset = load_data(job.dataset, data, source=job.dataset_source)
+    dataset = load_data(job.dataset, data_dir, source=job.dataset_source)
     classes, images = len(dataset.classes), dataset.train.images
     examined = examine(job, dataset)
     model = build_model(job.model, job.seed, classes, logger.warning, images=images)

@@ -92,7 +92,7 @@ def export_model(
     out: Path | None = None,
     *,
     with_preprocessing: bool = False,
-    data: Path | None = None,
+    data_dir: Path | None = None,
 ) -> Export:
     """Write the model of a checkpoint, or the best of a run folder, and its card.
 
@@ -109,7 +109,7 @@ def export_model(
     facts = load_facts(predictor.path)
     job = facts.job
     model = _FromBytes(predictor.model).eval() if with_preprocessing else predictor.model
-    images = _test_images(predictor.path, job, data)
+    images = _test_images(predictor.path, job, data_dir)
     run = _recorded(predictor.path, job)[0]
     if run is not None:
         _compare_with_record(predictor, job, images, run)
@@ -136,14 +136,14 @@ def _name(path: Path) -> str:
     return path.resolve().parent.name if path.name == "model.safetensors" else path.stem
 
 
-def _test_images(path: Path, job: Job, data: Path | None) -> Tensor:
+def _test_images(path: Path, job: Job, data_dir: Path | None) -> Tensor:
     """(N, 28, 28) uint8: the first test images, of the run folder or of the data set."""
     store = _store_of(path)
     kept = store and store.load_test_set(job.test_set)
     if kept:
         images = kept.images
     else:
-        ((images, _),) = load_arrays(job.dataset, data, ("test",))
+        ((images, _),) = load_arrays(job.dataset, data_dir, ("test",))
     return torch.tensor(images[:IMAGES])
 
 

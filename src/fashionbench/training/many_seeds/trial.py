@@ -15,7 +15,7 @@ from fashionbench.config.recipe import Recipe
 from fashionbench.core.global_state import generator_states
 from fashionbench.core.logits import pixels
 from fashionbench.core.snapshot import plain_state
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
 from fashionbench.training.batch import Batch
 from fashionbench.training.batches import count_steps, epoch_batches
 from fashionbench.training.cuda_graph import repeats_itself
