@@ -48,7 +48,7 @@ def run_all(name, data, device, folder, seeds):
     seconds = time.perf_counter() - start
     records = [store.load_run(job) for job in jobs]
     accuracy = fmean(record.scores.accuracy for record in records)
-    return seconds, records[0].environment["way"], accuracy
+    return seconds, records[0].environment.way, accuracy
 
 
 def measure(name, root, data, device, seeds):

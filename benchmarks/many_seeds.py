@@ -54,9 +54,9 @@ def run_many(name, root, seeds):
         seconds = time.perf_counter() - start
         records = [store.load_run(job) for job in jobs]
     return seconds, {
-        "way": records[0].environment["way"],
+        "way": records[0].environment.way,
         "accuracy": statistics.mean(record.scores.accuracy for record in records),
-        "device": records[0].environment["device"],
+        "device": records[0].environment.device,
     }
 
 

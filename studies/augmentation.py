@@ -31,7 +31,7 @@ TURNED = {"better": "worse", "worse": "better"}
 
 
 def recipe_of(model: str, kind: str, epochs: int) -> fb.Recipe:
-    """SGD with momentum and a rate that falls along a cosine, for which longer training pays."""
+    """Return SGD with momentum and a cosine schedule, which gains by longer training."""
     recipe = fb.load_recipe("seed").override(
         epochs=epochs,
         batch_size=128,
@@ -46,7 +46,7 @@ def recipe_of(model: str, kind: str, epochs: int) -> fb.Recipe:
 
 
 def study(model: str, flags: Any) -> dict[str, Any]:
-    """The figures of one model: each kind, and its difference from the images as they are."""
+    """Compare the augmentations on one model, each with no augmentation."""
     recipes = [recipe_of(model, kind, flags.epochs) for kind in KINDS]
     folder = flags.out / model
     result = fb.compare(
@@ -82,7 +82,7 @@ def study(model: str, flags: Any) -> dict[str, Any]:
 
 
 def draw(found: list[dict[str, Any]]) -> Figure:
-    """The gain of each kind with its interval, a panel for each model."""
+    """Draw the gain of each augmentation with its interval, a panel for each model."""
     kinds = list(KINDS)[1:]
     figure = Figure(figsize=(9.5, 1 + 0.3 * len(kinds)), layout="constrained")
     panels = figure.subplots(1, len(found), squeeze=False, sharey=True)[0]
@@ -116,7 +116,7 @@ def answer(model: dict[str, Any]) -> str:
 
 
 def page(found: list[dict[str, Any]], epochs: int) -> str:
-    """The page: question, answer, plot, tables."""
+    """Write the page: question, answer, plot, tables."""
     tables = []
     for model in found:
         rows = [

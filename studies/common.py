@@ -30,7 +30,7 @@ VALIDATION_IMAGES = 5000
 
 
 def arguments(description: str | None, name: str) -> argparse.ArgumentParser:
-    """The flags that every study has."""
+    """Return the flags that every study has."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -57,7 +57,7 @@ def validation_accuracy(
 
 
 def percent(summary: Mapping[str, Any]) -> str:
-    """A mean of fractions and its 95 % interval."""
+    """Write a mean of fractions and its 95 % interval in percent."""
     mean = f"{100 * summary['mean']:.2f}"
     if summary["low"] is None:  # of one run
         return mean
@@ -65,13 +65,13 @@ def percent(summary: Mapping[str, Any]) -> str:
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> str:
-    """Rows of one shape as Markdown."""
+    """Write rows of the same columns as a table in Markdown."""
     lines = [rows[0].keys(), ["---"] * len(rows[0]), *(row.values() for row in rows)]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 def how(document: Mapping[str, Any]) -> str:
-    """The command, the machine and the versions of a study, as a paragraph."""
+    """Say by which command, machine and versions a study was made."""
     given = ["DIR" if Path(argument).is_dir() else argument for argument in sys.argv[1:]]
     command = shlex.join(["python", f"studies/{Path(sys.argv[0]).name}", *given])
     on = [document["processor"], pluralize(document["threads"], "thread")]

@@ -25,7 +25,7 @@ PATIENCE = 5
 
 
 def study(model: str, epochs: int, data: Path | None, out: Path) -> dict[str, Any]:
-    """The figures of one model."""
+    """Compare one model with and without early stopping."""
     seed = fb.load_recipe("seed")
     whole = seed.override(epochs=epochs, validation_images=VALIDATION_IMAGES)
     stopped = whole.override(patience=PATIENCE)
@@ -56,13 +56,13 @@ def study(model: str, epochs: int, data: Path | None, out: Path) -> dict[str, An
 
 
 def curves(entry: Entry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(S, E) validation losses and accuracies, of each seed after each epoch."""
+    """Return (S, E) validation losses and accuracies, of each seed after each epoch."""
     both = np.array([[point[1:] for point in run.validation_curve] for run in entry.runs])
     return both[..., 0], both[..., 1]
 
 
 def draw(found: list[dict[str, Any]]) -> Figure:
-    """Validation accuracy and loss over epochs, a panel for each model: mean and all seeds."""
+    """Draw validation accuracy and loss over epochs: the mean and all seeds of each model."""
     figure = Figure(figsize=(9.5, 5), layout="constrained")
     panels = figure.subplots(2, len(found), sharex=True, squeeze=False)
     for column, model in zip(panels.T, found, strict=True):
@@ -127,7 +127,7 @@ def answer(model: dict[str, Any]) -> str:
 
 
 def page(found: list[dict[str, Any]]) -> str:
-    """The page: question, answer, plot, table."""
+    """Write the page: question, answer, plot, table."""
     answers = "; ".join(map(answer, found))
     return f"""# How long is worth training, and does early stopping know?
 

@@ -76,7 +76,7 @@ def recipe_of(kind: str, rate: float) -> fb.Recipe:
 
 
 def study(model: str, tuning: Tuning, data: Path | None, out: Path) -> dict[str, Any]:
-    """Tune each optimizer and compare them: the figures of one model."""
+    """Tune each optimizer for one model and compare them."""
     rates = {kind: tuning.best_rate(model, kind) for kind in KINDS}
     recipes = [recipe_of(kind, rate) for kind, rate in rates.items()]
     result = fb.compare(
@@ -112,7 +112,7 @@ def study(model: str, tuning: Tuning, data: Path | None, out: Path) -> dict[str,
 
 
 def draw(found: list[dict[str, Any]]) -> Figure:
-    """A row of points for each optimizer, a panel for each model."""
+    """Draw a row of points for each optimizer, a panel for each model."""
     figure = Figure(figsize=(9.5, 3.2), layout="constrained")
     for axes, model in zip(figure.subplots(1, len(found), squeeze=False)[0], found, strict=True):
         for row, optimizer in enumerate(model["optimizers"]):
@@ -144,7 +144,7 @@ def answer(model: dict[str, Any]) -> str:
 
 
 def page(found: list[dict[str, Any]]) -> str:
-    """The page: question, answer, plot, tables."""
+    """Write the page: question, answer, plot, tables."""
     tables = []
     for model in found:
         rows = [

@@ -33,7 +33,7 @@ STARTS = {"random weights": "#0072B2", "CIFAR-10": "#D55E00"}
 
 
 def recipes(images: int) -> tuple[fb.Recipe, fb.Recipe]:
-    """From random weights and from published ones, each in its own manner."""
+    """Return the recipes for random weights and for published ones."""
     epochs = EPOCHS[images]
     transfer = fb.load_recipe("transfer").override(
         epochs=epochs,
@@ -49,7 +49,7 @@ def recipes(images: int) -> tuple[fb.Recipe, fb.Recipe]:
 
 
 def study(model: str, images: int, flags: Any) -> dict[str, Any]:
-    """The figures of one net on one number of images."""
+    """Compare both starts of one network on one number of images."""
     found = sorted(flags.weights.glob(f"{model}-*.th"))
     if not found:
         raise UsageError(f"{flags.weights} holds no {model}-*.th; name its folder with --weights.")
@@ -84,7 +84,7 @@ def study(model: str, images: int, flags: Any) -> dict[str, Any]:
 
 
 def draw(found: list[dict[str, Any]]) -> Figure:
-    """Accuracy over training images, a panel for each net, a line for each start."""
+    """Draw accuracy over training images, a panel for each network, a line for each start."""
     models = list(dict.fromkeys(row["model"] for row in found))
     figure = Figure(figsize=(9.5, 3.6), layout="constrained")
     panels = figure.subplots(1, len(models), squeeze=False, sharex=True, sharey=True)[0]
@@ -125,7 +125,7 @@ def answer(found: list[dict[str, Any]]) -> str:
 
 
 def page(found: list[dict[str, Any]]) -> str:
-    """The page: question, answer, plot, table."""
+    """Write the page: question, answer, plot, table."""
     rows = [
         {
             "network": row["model"],

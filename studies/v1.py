@@ -27,7 +27,7 @@ DEAD = 0.9
 
 
 def study(width: int, seeds: int, data: Path | None, out: Path) -> dict[str, Any]:
-    """The figures of one width."""
+    """Compare V1 with the MLP at one width, and count V1's dead logits."""
     models = [f"{name}:hidden_units={width}" for name in ("v1", "mlp")]
     result = fb.compare(models, seeds=seeds, data_dir=data, out=out, parallel="stacked")
     document, (v1, mlp) = result.document.model_dump(), result.entries
@@ -62,7 +62,7 @@ def study(width: int, seeds: int, data: Path | None, out: Path) -> dict[str, Any
 
 
 def draw(found: list[dict[str, Any]]) -> Figure:
-    """Accuracy over the number of dead logits, a panel for each width; the MLP at the left."""
+    """Draw accuracy over the number of dead logits, a panel for each width; the MLP at the left."""
     spread = np.random.default_rng(0)
     figure = Figure(figsize=(9.5, 3.6), layout="constrained")
     panels = figure.subplots(1, len(found), sharey=True)
@@ -99,7 +99,7 @@ def _points(summary: dict[str, float]) -> str:
 
 
 def page(found: list[dict[str, Any]]) -> str:
-    """The page: question, answer, plot, tables."""
+    """Write the page: question, answer, plot, tables."""
     widths = [
         {
             "hidden units": f["width"],

@@ -72,7 +72,7 @@ SHORT = 20
 
 
 def recipe_of(model: str, epochs: int, device: str) -> fb.Recipe:
-    """SGD along one cycle; large models in long training see images moved and partly erased too.
+    """Return SGD with one cycle; large models in long training get stronger augmentation.
 
     On CUDA all compute in bf16.
     """
@@ -95,7 +95,7 @@ def recipe_of(model: str, epochs: int, device: str) -> fb.Recipe:
 
 
 def figures(result: fb.Result) -> dict[str, Any]:
-    """What is told of one model."""
+    """Return what the page shows of one model."""
     document, (finished,) = result.document.model_dump(), result.entries
     (entry,) = document["entries"]
     recipe = finished.runs[0].job.recipe
@@ -112,7 +112,7 @@ def figures(result: fb.Result) -> dict[str, Any]:
 
 
 def microseconds(row: dict[str, Any], images: Tensor) -> float:
-    """For a test image in batches, as the recipe shows them to the model: median of three."""
+    """Time inference for a test image, in batches and views as in its recipe: median of three."""
     model, times = fb.build_model(row["model"]).to(row["device"]), []
     model.to(memory_format=torch.channels_last)
     for _ in range(3):
@@ -123,14 +123,14 @@ def microseconds(row: dict[str, Any], images: Tensor) -> float:
 
 
 def costs(row: dict[str, Any], *, timed: bool) -> dict[str, float]:
-    """What the plot shows of a model; its times only where they are of the plot's device."""
+    """Return what the plot shows of a model; times only if they are of the plot's device."""
     paid = [row["parameters"], row["flops_per_image"]]
     times = [row["train_seconds"]["mean"], row["microseconds"]] if timed else []
     return dict(zip(COSTS, paid + times, strict=False))
 
 
 def page(found: list[dict[str, Any]]) -> str:
-    """The page: question, answer, plot, table."""
+    """Write the page: question, answer, plot, table."""
     worst, best = (pick(found, key=lambda row: row["accuracy"]["mean"]) for pick in (min, max))
     rows = [
         {
@@ -203,7 +203,7 @@ def main() -> None:
 
 
 def write(found: list[dict[str, Any]]) -> None:
-    """The page, its figures and its plot, by rising accuracy."""
+    """Write the page, its numbers and its plot, by rising accuracy."""
     rows = sorted(found, key=lambda row: row["accuracy"]["mean"])
     usual = mode(row["device"] for row in rows)
     points = [

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job, Study
+from fashionbench.core.machine import Environment
 from fashionbench.experiments.comparison import plan
 from fashionbench.experiments.result import Result, load_result
 from fashionbench.stats.metrics import image_losses, score
@@ -56,13 +57,14 @@ def make_record(
         validation_curve=[],
         scores=score(logits, LABELS),
         dead_classes=[k for k in range(10) if k not in predicted],
-        environment={
-            "versions": {"torch": "2.11.0", "numpy": "2.0.0", "python": "3.12.0"},
-            "platform": "Linux",
-            "processor": "A processor",
-            "threads": 2,
-            "device": "cpu",
-        },
+        environment=Environment(
+            versions={"torch": "2.11.0", "numpy": "2.0.0", "python": "3.12.0"},
+            platform="Linux",
+            processor="A processor",
+            threads=2,
+            device="cpu",
+            way="alone",
+        ),
         recorded_at="2026-01-01T00:00:00+00:00",
         best_epoch=None,
         predicted=predicted,

@@ -14,20 +14,20 @@ from PIL import Image
 
 from fashionbench.inference.photos import prepare
 from fashionbench.serve import answers
-from fashionbench.serve.served_models import Gallery, load_gallery
+from fashionbench.serve.served_models import ServedModels, load_served_models
 
 
 @pytest.fixture(scope="module")
-def gallery(run_folder: Path) -> Gallery:
-    return load_gallery(run_folder)
+def served(run_folder: Path) -> ServedModels:
+    return load_served_models(run_folder)
 
 
-def test_every_model_answers_and_chances_add_up(gallery: Gallery) -> None:
-    found = answers.answer_picture(gallery, SHIRT)
+def test_every_model_answers_and_chances_add_up(served: ServedModels) -> None:
+    found = answers.answer_picture(served, SHIRT)
     prepared = prepare(Image.open(io.BytesIO(SHIRT))).image
     assert np.array_equal(found.prepared, prepared)
-    assert [answer.name for answer in found.answers] == [shown.name for shown in gallery.models]
-    for answer, shown in zip(found.answers, gallery.models, strict=True):
+    assert [answer.name for answer in found.answers] == [shown.name for shown in served.models]
+    for answer, shown in zip(found.answers, served.models, strict=True):
         chances = [chance.probability for chance in answer.chances]
         assert sum(chances) == pytest.approx(1)
         assert chances == sorted(chances, reverse=True)
@@ -36,14 +36,14 @@ def test_every_model_answers_and_chances_add_up(gallery: Gallery) -> None:
         assert answer.sure == shown.predictor.is_sure(expected)
 
 
-def test_a_picture_in_json_is_the_same_picture(gallery: Gallery) -> None:
+def test_a_picture_in_json_is_the_same_picture(served: ServedModels) -> None:
     body = json.dumps({"picture": base64.b64encode(SHIRT).decode()}).encode()
-    assert answers.answer_json(gallery, body) == answers.answer_picture(gallery, SHIRT)
+    assert answers.answer_json(served, body) == answers.answer_picture(served, SHIRT)
 
 
-def test_why_has_a_number_for_each_pixel(gallery: Gallery) -> None:
+def test_why_has_a_number_for_each_pixel(served: ServedModels) -> None:
     body = json.dumps({"pixels": BLANK, "model": 1, "class_index": 9}).encode()
-    assert np.array(answers.answer_why(gallery, body).importance).shape == (28, 28)
+    assert np.array(answers.answer_why(served, body).importance).shape == (28, 28)
 
 
 @pytest.mark.parametrize(
@@ -59,55 +59,55 @@ def test_why_has_a_number_for_each_pixel(gallery: Gallery) -> None:
     ],
 )
 def test_what_is_no_question_is_refused(
-    body: bytes, status: int, says: str, gallery: Gallery
+    body: bytes, status: int, says: str, served: ServedModels
 ) -> None:
     with pytest.raises(answers.Refusal, match=says) as refusal:
-        answers.answer_json(gallery, body)
+        answers.answer_json(served, body)
     assert refusal.value.status == status
 
 
 @pytest.mark.parametrize("wrong", [{"model": 2}, {"class_index": 10}])
 def test_why_asks_for_models_and_classes_that_there_are(
-    wrong: dict[str, int], gallery: Gallery
+    wrong: dict[str, int], served: ServedModels
 ) -> None:
     body = json.dumps({"pixels": BLANK, "model": 0, "class_index": 0} | wrong).encode()
     with pytest.raises(answers.Refusal, match="the first is 0") as refusal:
-        answers.answer_why(gallery, body)
+        answers.answer_why(served, body)
     assert refusal.value.status == 422
 
 
 @pytest.mark.parametrize("side", [8_000, 10_000, 20_000])
 def test_a_small_file_that_unpacks_to_a_huge_picture_is_refused(
-    side: int, gallery: Gallery
+    side: int, served: ServedModels
 ) -> None:
     bomb = png(Image.new("1", (side, side)))
     assert len(bomb) < 100_000
     with pytest.raises(answers.Refusal, match="million pixels") as refusal:
-        answers.answer_picture(gallery, bomb)
+        answers.answer_picture(served, bomb)
     assert refusal.value.status == 413
 
 
-def test_a_photo_of_108_megapixels_and_every_format_are_taken(gallery: Gallery) -> None:
+def test_a_photo_of_108_megapixels_and_every_format_are_taken(served: ServedModels) -> None:
     file = io.BytesIO()
     large = drawn((40,) * 3, (255,) * 3).convert("L").resize((9_600, 12_000))
     large.save(file, "JPEG", quality=50)
-    found = answers.answer_picture(gallery, file.getvalue())
-    small = answers.answer_picture(gallery, SHIRT)
+    found = answers.answer_picture(served, file.getvalue())
+    small = answers.answer_picture(served, SHIRT)
     assert np.abs(np.subtract(found.prepared, small.prepared)).mean() < 5
     for kind in ("AVIF", "TIFF", "PPM", "ICO"):
         file = io.BytesIO()
         drawn((40,) * 3, (255,) * 3).save(file, kind)
-        assert answers.answer_picture(gallery, file.getvalue()).answers
+        assert answers.answer_picture(served, file.getvalue()).answers
 
 
 def test_ink_on_paper_is_told_in_a_field(ink_reader: Path) -> None:
-    gallery = load_gallery(ink_reader)
+    served = load_served_models(ink_reader)
     for ground, told in ((250, 1), (3, 0)):
         picture = Image.new("L", (50, 50), ground)
         picture.paste(255 - ground, (20, 10, 25, 40))
-        assert len(answers.answer_picture(gallery, png(picture)).warnings) == told
+        assert len(answers.answer_picture(served, png(picture)).warnings) == told
         pixels = {"pixels": np.asarray(picture.resize((28, 28))).tolist()}
-        assert len(answers.answer_json(gallery, json.dumps(pixels).encode()).warnings) == told
+        assert len(answers.answer_json(served, json.dumps(pixels).encode()).warnings) == told
 
 
 @settings(
@@ -119,15 +119,15 @@ def test_ink_on_paper_is_told_in_a_field(ink_reader: Path) -> None:
     tail=st.binary(max_size=20),
 )
 def test_no_damaged_file_is_more_than_refused(
-    cut: int, changes: list[tuple[int, int]], tail: bytes, gallery: Gallery
+    cut: int, changes: list[tuple[int, int]], tail: bytes, served: ServedModels
 ) -> None:
     content = bytearray(SHIRT)
     for place, value in changes:
         content[place] = value
     try:
-        found = answers.answer_picture(gallery, bytes(content[:cut]) + tail)
+        found = answers.answer_picture(served, bytes(content[:cut]) + tail)
     except answers.Refusal as refusal:
         told = (refusal.status in (413, 415, 422), str(refusal)[-1])
     else:
-        told = (len(found.answers) == len(gallery.models), ".")
+        told = (len(found.answers) == len(served.models), ".")
     assert told == (True, ".")

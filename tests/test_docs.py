@@ -1,14 +1,11 @@
 """What the documents and examples say is run."""
 
-import importlib
-import json
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from statistics import fmean
-from typing import Any
+from typing import get_args
 
 import nbformat
 import pytest
@@ -17,14 +14,11 @@ from typer.testing import Result
 
 import fashionbench
 from fashionbench.config.recipe import load_recipe
-from fashionbench.models.table import MODELS
+from fashionbench.config.study import Parallel
+from fashionbench.stats.verdict import Word
+from fashionbench.store.records import Outcome
 
 ROOT = Path(__file__).parent.parent
-
-
-def words(document: str) -> str:
-    """Return a document's text with every break of a line as a blank."""
-    return " ".join((ROOT / document).read_text("utf-8").split())
 
 
 @pytest.mark.slow
@@ -115,6 +109,15 @@ def test_the_changelog_and_the_citation_name_the_version() -> None:
     assert f'date-released: "{date}"' in citation
 
 
+def test_the_glossary_explains_the_words_that_results_are_given_in() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text("utf-8")
+    explained = re.findall(r"^\| ([^|]+) \|", glossary, re.MULTILINE)
+    for word in {*get_args(Outcome), *get_args(Parallel)} - {"ok", "auto"}:
+        assert word in explained
+    for word in get_args(Word):
+        assert f"*{word}*" in glossary
+
+
 def test_the_readmes_tree_names_every_module() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     block = text.split("src/fashionbench/\n")[1].split("\ntests/")[0]
@@ -132,65 +135,6 @@ def test_the_readmes_tree_names_every_module() -> None:
     assert named == {path.as_posix() for path in modules - architectures}
 
 
-def test_the_readmes_table_is_the_recorded_one() -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
-    recorded = json.loads((ROOT / "docs" / "results" / "three-models.json").read_text("utf-8"))
-    assert recorded["dataset"] == "fashion-mnist"
-    for entry in recorded["entries"]:
-        accuracy, seconds = entry["accuracy"], entry["train_seconds"]
-        description = MODELS[entry["model"]].description
-        row = (
-            f"| `{entry['model']}` | {entry['label']} | {description} | {entry['parameters']:,} "
-            f"| {100 * accuracy['mean']:.2f} ± {100 * accuracy['sd']:.2f} "
-            f"| {100 * accuracy['low']:.1f} to {100 * accuracy['high']:.1f} "
-            f"| {seconds['mean']:.1f} ({seconds['n']}) |"
-        )
-        assert row in text
-        assert accuracy["n"] == 5
-    assert "each model is trained from five seeds" in " ".join(text.split())
-    assert recorded["processor"] in text
-    assert f"torch {recorded['versions']['torch']}" in " ".join(text.split())
-
-
-def test_the_speeds_are_those_recorded() -> None:
-    text = words("docs/speed.md")
-    recorded = {
-        name: json.loads((ROOT / "benchmarks" / f"{name}.json").read_text("utf-8"))
-        for name in ("against_loop", "many_seeds", "augmentation", "onnx_latency")
-    }
-    for result in recorded["against_loop"]["results"]:
-        summary = result["summary"]
-        row = (
-            f"| {summary['model']} | {summary['loop_seconds']:.1f} | {summary['fit_seconds']:.1f} "
-            f"| {summary['ratio']:.1f} ({summary['ratio_low']:.1f} to {summary['ratio_high']:.1f})"
-        )
-        assert row in text
-    for result in recorded["many_seeds"]["results"]:
-        summary = result["summary"]
-        row = "| {model} | {seeds} | {seconds_a_seed:.1f} | {ratio:.1f} |".format(**summary)
-        assert row in text
-        assert f"medians of {summary['rounds']}" in text
-    times = recorded["many_seeds"]["comparison"]["times_the_loops"]
-    assert f"takes {times:.1f} times what the loop takes" in text
-    on_gpu = json.loads((ROOT / "benchmarks" / "hundred_seeds.json").read_text("utf-8"))
-    rounds = {1: "one round"}[on_gpu["rounds"]]
-    assert f"({on_gpu['device']}, torch {on_gpu['torch'].partition('+')[0]}, {rounds} of" in text
-    loops = sum(result["loop_seconds"] for result in on_gpu["results"])
-    assert f"take {on_gpu['all_seconds']:.0f} seconds in all" in text
-    assert f"the loop takes {loops:.0f} for one seed of each" in text
-    for result in on_gpu["results"]:
-        row = (
-            "| {model} | {loop_seconds:.1f} | {one_seconds:.1f} | {all_seconds:.1f} "
-            "| {loop_in_times_of_a_seed:.0f} |"
-        )
-        assert row.format(**result) in text
-        assert result["seeds"] == 100
-    faster = recorded["augmentation"]["summary"]["times_as_fast_as"]["dataloader-2"]["median"]
-    assert f"Augmentation is {faster:.0f} times as fast" in text
-    ratios = [result["ratio"] for result in recorded["onnx_latency"]["results"]]
-    assert f"{min(ratios):.0f} to {max(ratios):.0f} times as fast in ONNX Runtime" in text
-
-
 @pytest.mark.slow
 def test_the_readmes_python_runs(tmp_path: Path) -> None:
     (block,) = re.findall(
@@ -206,178 +150,3 @@ def test_the_readmes_python_runs(tmp_path: Path) -> None:
         [sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True
     )
     assert answer.returncode == 0, answer.stderr
-
-
-def test_the_readme_repeats_the_recorded_speeds() -> None:
-    readme = words("README.md")
-    summaries = {
-        name: {
-            result["summary"]["model"]: result["summary"]
-            for result in json.loads((ROOT / "benchmarks" / f"{name}.json").read_text("utf-8"))[
-                "results"
-            ]
-        }
-        for name in ("against_loop", "many_seeds")
-    }
-    one, many = summaries["against_loop"], summaries["many_seeds"]
-    assert f"One run of V0 is {one['v0']['ratio']:.1f} times as fast" in readme
-    assert f"one of V2 {one['v2']['ratio']:.1f} times" in readme
-    for model in ("v0", "v2"):
-        assert f"{many[model]['ratio']:.1f}" in readme
-    assert f"with {many['v0']['seeds']} and {many['v2']['seeds']} seeds" in readme
-    on_gpu = json.loads((ROOT / "benchmarks" / "hundred_seeds.json").read_text("utf-8"))
-    assert f"take {on_gpu['all_seconds']:.0f} seconds in all" in readme
-
-
-@pytest.mark.parametrize(
-    ("page", "script", "key", "more"),
-    [
-        ("augmentation", "augmentation", "models", (10,)),
-        ("epochs", "epochs", "models", ()),
-        ("optimizers", "optimizers", "models", ()),
-        ("transfer", "transfer", "rows", ()),
-        ("v1-study", "v1", "widths", ()),
-        ("zoo", "zoo", "models", ()),
-    ],
-)
-def test_a_studys_page_is_what_it_writes_of_its_record(
-    page: str, script: str, key: str, more: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(ROOT / "studies")
-    monkeypatch.setattr(sys, "argv", [f"studies/{script}.py"])
-    recorded = json.loads((ROOT / "docs" / "results" / f"{page}.json").read_text("utf-8"))
-    written = importlib.import_module(script).page(recorded[key], *more)
-    assert written == (ROOT / "docs" / f"{page}.md").read_text("utf-8")
-
-
-def test_the_v1_study_says_what_its_figures_say() -> None:
-    figures = json.loads((ROOT / "docs" / "results" / "v1-study.json").read_text("utf-8"))
-    text = (ROOT / "docs" / "v1-study.md").read_text("utf-8")
-    readme = words("README.md")
-    first = figures["widths"][0]
-    cost = 100 * first["differences"]["all"]["mean"]
-    assert f"costs V1 {cost:.1f} points of accuracy, over {len(first['v1'])} seeds" in readme
-    for width in figures["widths"]:
-        gap = fmean(width["mlp"]) - fmean(width["v1"])
-        assert f"{100 * gap:.1f} (" in text
-        assert gap == pytest.approx(width["differences"]["all"]["mean"])
-        with_dead = fmean(count > 0 for count in width["dead_logits"])
-        assert f"| {100 * with_dead:.0f} % | {len(width['v1'])} |" in text
-        assert len(width["v1"]) == len(width["mlp"]) >= 256
-
-
-def test_what_is_said_of_photos_is_what_was_recorded() -> None:
-    recorded = json.loads((ROOT / "benchmarks" / "photos.json").read_text("utf-8"))
-    page = (ROOT / "docs" / "photos.md").read_text("utf-8")
-    figures = [
-        f"| {100 * result['top1']:.1f} % | {100 * result['top3']:.1f} % "
-        f"| {100 * result['sure']:.0f} % | {100 * result['top1_of_sure']:.0f} % |"
-        for result in recorded["results"].values()
-    ]
-    assert re.findall(r"^\| [^|]+ (\|(?: [\d.]+ % \|){4})$", page, re.MULTILINE) == figures
-    assert recorded["model"].lower().replace(" ", ":") in page
-    results, readme = recorded["results"], words("README.md")
-    assert f"of {recorded['photos']} photos" in readme
-    for way in ("fitted on other photos", "grey and resize"):
-        assert f"{100 * results[way]['top1']:.0f} %" in readme
-    assert f"{100 * results['fitted on other photos']['top3']:.0f} % have the right" in readme
-
-
-def test_the_study_of_optimizers_says_what_its_figures_say() -> None:
-    figures = json.loads((ROOT / "docs" / "results" / "optimizers.json").read_text("utf-8"))
-    text = (ROOT / "docs" / "optimizers.md").read_text("utf-8")
-    for model in figures["models"]:
-        means = {of["kind"]: fmean(of["accuracies"]) for of in model["optimizers"]}
-        assert max(means, key=lambda kind: means[kind]) == model["best"]
-        for kind, mean in means.items():
-            rate = next(of["learning_rate"] for of in model["optimizers"] if of["kind"] == kind)
-            assert f"| {kind} | {rate:g} | {100 * mean:.2f} (" in text
-            tried = {
-                float(key.split(" | ")[2]): score
-                for key, score in model["tuning"].items()
-                if key.split(" | ")[:2] == [model["model"], kind]
-            }
-            assert tried[rate] == max(tried.values())
-    readme = words("README.md")
-    gain = means["Muon"] - means["SGD"]
-    assert f"first too, {100 * gain:.1f} points above plain SGD" in readme
-
-
-def test_the_study_of_epochs_says_what_its_figures_say() -> None:
-    figures = json.loads((ROOT / "docs" / "results" / "epochs.json").read_text("utf-8"))
-    text = (ROOT / "docs" / "epochs.md").read_text("utf-8")
-    for model in figures["models"]:
-        least = 5 if model["model"] == "v2" else 20
-        assert len(model["validation_loss"]) == len(model["stopped_after"]) >= least
-        gain = model["stopped"]["accuracy"]["mean"] - model["whole"]["accuracy"]["mean"]
-        assert gain == pytest.approx(model["gain"]["mean"])
-        assert f"test accuracy by {100 * model['gain']['mean']:+.2f} points" in text
-        after_three = fmean(curve[2] for curve in model["validation_accuracy"])
-        assert f"| {model['label']} | {100 * after_three:.1f} |" in text
-        assert all(
-            ended - best == 5 or ended == 50
-            for ended, best in zip(model["stopped_after"], model["best_epoch"], strict=True)
-        )
-    settled = re.findall(r"shows no gain after (\d+) epochs", text)
-    assert max(map(int, settled)) == 9
-    assert "after nine epochs of plain SGD" in words("README.md")
-
-
-def test_the_study_of_transfer_says_what_its_figures_say() -> None:
-    figures = json.loads((ROOT / "docs" / "results" / "transfer.json").read_text("utf-8"))
-    text = (ROOT / "docs" / "transfer.md").read_text("utf-8")
-    readme = words("README.md")
-    for row in figures["rows"]:
-        random, published = (row["starts"][key] for key in ("random weights", "CIFAR-10"))
-        means = [fmean(start["accuracies"]) for start in (random, published)]
-        assert row["gain"]["mean"] == pytest.approx(means[1] - means[0])
-        assert min(len(start["accuracies"]) for start in (random, published)) >= 5
-        assert (
-            f"| {row['model']} | {row['images']:,} | {row['epochs']} | {100 * means[0]:.2f} ("
-            in text
-        )
-        assert f"{100 * row['gain']['mean']:.0f}" in readme
-        assert f"{row['images']:,}" in readme
-
-
-def test_the_table_of_the_zoo_is_the_recorded_one() -> None:
-    figures = json.loads((ROOT / "docs" / "results" / "zoo.json").read_text("utf-8"))
-    page, readme = (ROOT / "docs" / "zoo.md").read_text("utf-8"), words("README.md")
-    for model in figures["models"]:
-        accuracy = model["accuracy"]
-        between = f"{100 * accuracy['low']:.2f} to {100 * accuracy['high']:.2f}"
-        start = f"| `{model['model']}` | {model['parameters']:,} |"
-        assert f"{start} {model['flops_per_image'] / 1e6:.2f} |" in page
-        assert f"| {100 * fmean(model['accuracies']):.2f} ({between}) |" in page
-        assert len(model["accuracies"]) == accuracy["n"] >= 5
-    ranked = sorted(figures["models"], key=mean_accuracy)
-    for model in ranked[0], ranked[-1]:
-        size = f"{model['parameters']:,} parameters"
-        assert f"{100 * mean_accuracy(model):.2f} % with `{model['model']}` ({size})" in readme
-
-
-def mean_accuracy(model: dict[str, Any]) -> float:
-    return fmean(model["accuracies"])
-
-
-def test_the_study_of_augmentation_says_what_its_figures_say() -> None:
-    figures = json.loads((ROOT / "docs" / "results" / "augmentation.json").read_text("utf-8"))
-    text = (ROOT / "docs" / "augmentation.md").read_text("utf-8")
-    for model in figures["models"]:
-        means = {kind["kind"]: fmean(kind["accuracies"]) for kind in model["kinds"]}
-        for kind in model["kinds"]:
-            assert len(kind["accuracies"]) == kind["accuracy"]["n"] >= 5
-            assert f"| {kind['kind']} | {100 * means[kind['kind']]:.2f} (" in text
-            if kind["gain"]:
-                assert kind["gain"]["mean"] == pytest.approx(means[kind["kind"]] - means["none"])
-                better = kind["gain"]["word"] == "better"
-                worse = kind["gain"]["word"] == "worse"
-                assert not better or kind["gain"]["low"] > 0
-                assert not worse or kind["gain"]["high"] < 0
-                named = f"{kind['kind'].replace(', ', '+')} ({100 * kind['gain']['mean']:+.2f}"
-                assert (named in text.split("**Answer:**")[1].split("\n")[0]) == (better or worse)
-    v2, vgg = (
-        next(-100 * kind["gain"]["mean"] for kind in model["kinds"] if kind["kind"] == "cutmix")
-        for model in figures["models"]
-    )
-    assert f"CutMix costs them {v2:.1f} and {vgg:.1f} points" in words("README.md")

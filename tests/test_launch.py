@@ -171,7 +171,7 @@ def test_a_single_run_that_is_left_is_alone_and_so_timed(
     found = store.load_run(*jobs("v0", 1))
     assert found is not None
     assert found.train_seconds is not None
-    assert found.environment["way"] == "alone"
+    assert found.environment.way == "alone"
 
 
 def test_more_seeds_than_a_stack_holds_are_several_stacks(
@@ -181,7 +181,7 @@ def test_more_seeds_than_a_stack_holds_are_several_stacks(
     store = RunStore(tmp_path, create=True)
     assert run(store, silhouettes, "v0", 5, "stacked", timed=3) == 5
     found = [store.load_run(job) for job in jobs("v0", 5)]
-    ways = [run.environment["way"] for run in found if run is not None]
+    ways = [run.environment.way for run in found if run is not None]
     assert ways == ["stacked with 2"] * 4 + ["stacked with 1"]
 
 
@@ -217,7 +217,7 @@ def test_processes_give_the_numbers_of_this_one(tmp_path: Path, silhouettes: Dat
         assert other is not None
         assert other.flops_per_image == 5  # as told, not counted again
         assert other.train_seconds is None
-        assert other.environment["threads"] == 1
+        assert other.environment.threads == 1
         assert other.scores.accuracy == single.scores.accuracy
         assert (there.folder / "checkpoints").is_dir()
 

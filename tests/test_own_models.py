@@ -388,7 +388,7 @@ def test_five_seeds_of_a_net_without_convolutions_train(
     study = plan(["my_net.py:MyNet"], ["seed"], 5, **settings)
     store = RunStore(tmp_path / "runs" / "silhouettes")
     ((*jobs,),) = study.entries()
-    ways = [store.load_run(job).environment["way"] for job in jobs]
+    ways = [store.load_run(job).environment.way for job in jobs]
     assert "stacked with 2" in ways
 
 

@@ -31,7 +31,7 @@ from fashionbench.inference.predictor import (
 from fashionbench.inference.selection import PHOTO_MODEL
 from fashionbench.models.checkpoint import load_facts
 from fashionbench.serve.answers import answer_picture
-from fashionbench.serve.served_models import Gallery, Shown
+from fashionbench.serve.served_models import ServedModel, ServedModels
 from fashionbench.stats.metrics import score
 
 
@@ -225,8 +225,8 @@ def test_equal_logits_are_one_class_wherever_they_are_asked_for(run_folder: Path
         first = int(logits.argmax())
         assert tied.predict([picture])[0].label == predictor.classes[first]
         assert score(logits, np.array([first])).accuracy == 1
-        shown = Shown("tied", tied, plan_job(), 0, None)
-        answers = answer_picture(Gallery((shown,)), png(picture))
+        shown = ServedModel("tied", tied, plan_job(), 0, None)
+        answers = answer_picture(ServedModels((shown,)), png(picture))
         assert answers.answers[0].label == predictor.classes[first]
 
 

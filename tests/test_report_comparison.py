@@ -73,7 +73,9 @@ def test_times_of_different_machines_are_told(tmp_path: Path) -> None:
     first, *others = result.entries[0].runs
 
     def warned(environment: dict[str, str], seconds: float | None) -> list[str]:
-        moved = replace(first, environment=first.environment | environment, train_seconds=seconds)
+        moved = replace(
+            first, environment=replace(first.environment, **environment), train_seconds=seconds
+        )
         entries = (replace(result.entries[0], runs=(moved, *others)), *result.entries[1:])
         return [text for text in replace(result, entries=entries).warnings if "machines" in text]
 
@@ -97,7 +99,9 @@ def test_what_a_reader_must_know_is_told(tmp_path: Path) -> None:
     before = "\n".join(result.warnings)
     for told, changes in {
         "under different conditions: cpu, torch 2.11.0; cuda, torch 2.11.0": {"device": "cuda"},
-        "different numbers of threads: 2; 4": {"environment": first.environment | {"threads": 4}},
+        "different numbers of threads: 2; 4": {
+            "environment": replace(first.environment, threads=4)
+        },
         "1 of 3 runs never predict some class (left out by one or more: class c)": {
             "dead_classes": [2]
         },

@@ -1,5 +1,6 @@
 """The store keeps what it is given, and tells what is wrong with it."""
 
+import json
 import re
 import sqlite3
 from collections.abc import Callable
@@ -67,10 +68,34 @@ def test_test_images_come_back_as_they_were(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.labels, given.labels)
 
 
+def test_a_row_of_before_has_its_shape_behind_the_classes(tmp_path: Path) -> None:
+    result = make_result(tmp_path, models=("v0",), seeds=1)
+    name, images = result.study.test_set, result.test_set.images
+    with sqlite3.connect(tmp_path / "store.sqlite") as database:
+        old = json.dumps([*result.test_set.classes, list(images.shape)])
+        database.execute("UPDATE test_sets SET classes = ?", (old,))
+    loaded = RunStore(tmp_path).load_test_set(name)
+    assert loaded is not None
+    assert loaded.classes == result.test_set.classes
+    np.testing.assert_array_equal(loaded.images, images)
+
+
+def test_the_losses_of_a_run_that_diverged_come_back(tmp_path: Path) -> None:
+    record = make_record(outcome="diverged")
+    store = RunStore(tmp_path, create=True)
+    store.save_run(record)
+    loaded = store.load_run(record.job)
+    assert loaded is not None
+    assert np.isnan(loaded.scores.loss)
+    np.testing.assert_array_equal(loaded.losses, record.losses)
+
+
 @pytest.mark.parametrize(
     ("change", "load"),
     [
         ("runs SET record = substr(record, 1, 40)", RunStore.load_run),
+        ("runs SET record = json_set(record, '$.parameters', 'many')", RunStore.load_run),
+        ("runs SET record = json_remove(record, '$.scores.loss')", RunStore.load_run),
         ("runs SET predicted = x'00'", RunStore.load_run),
         ("study SET study = substr(study, 1, 40)", RunStore.load_study),
         ("""study SET study = '{"models": []}'""", RunStore.load_study),

@@ -19,9 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fashionbench.errors import UsageError
-from fashionbench.serve import answers
+from fashionbench.serve import answers, schemas
 from fashionbench.serve.app import MOST_BYTES, build_app, run_server
-from fashionbench.serve.served_models import Gallery, load_gallery
+from fashionbench.serve.served_models import ServedModels, load_served_models
 
 pytest.importorskip("fastapi", reason="needs the extra serve")
 from fastapi.testclient import TestClient
@@ -30,42 +30,40 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @pytest.fixture(scope="module")
-def gallery(run_folder: Path) -> Gallery:
-    return load_gallery(run_folder)
+def served(run_folder: Path) -> ServedModels:
+    return load_served_models(run_folder)
 
 
 @pytest.fixture(scope="module")
-def client(gallery: Gallery) -> TestClient:
-    return TestClient(
-        build_app(gallery), base_url="http://127.0.0.1", raise_server_exceptions=False
-    )
+def client(served: ServedModels) -> TestClient:
+    return TestClient(build_app(served), base_url="http://127.0.0.1", raise_server_exceptions=False)
 
 
-def test_a_file_and_json_are_answered_alike(client: TestClient, gallery: Gallery) -> None:
+def test_a_file_and_json_are_answered_alike(client: TestClient, served: ServedModels) -> None:
     form = client.post("/predict", files={"picture": ("shirt.png", SHIRT)})
     assert form.status_code == 200
-    assert form.json() == json.loads(answers.answer_picture(gallery, SHIRT).model_dump_json())
+    assert form.json() == json.loads(answers.answer_picture(served, SHIRT).model_dump_json())
     pixels = client.post("/predict", json={"pixels": form.json()["prepared"]})
     assert pixels.json()["answers"] == form.json()["answers"]
 
 
-def test_models_health_and_report(client: TestClient, gallery: Gallery) -> None:
+def test_models_health_and_report(client: TestClient, served: ServedModels) -> None:
     assert client.get("/health").json() == {"status": "ok"}
     about = client.get("/models").json()
-    assert [model["name"] for model in about["models"]] == [shown.name for shown in gallery.models]
-    assert about["disagreements"] == len(gallery.disagreements)
+    assert [model["name"] for model in about["models"]] == [shown.name for shown in served.models]
+    assert about["disagreements"] == len(served.disagreements)
     report = client.get("/report")
-    assert report.text == (gallery.report or Path()).read_text()
+    assert report.text == (served.report or Path()).read_text()
     assert "default-src 'none'" in report.headers["content-security-policy"]
 
 
 def test_the_images_of_contention_come_a_few_at_a_time(
-    client: TestClient, gallery: Gallery
+    client: TestClient, served: ServedModels
 ) -> None:
     seen: list[dict[str, Any]] = []
     while page := client.get("/disagreements", params={"start": len(seen)}).json():
         seen += page
-    assert [image["index"] for image in seen] == gallery.disagreements.tolist()
+    assert [image["index"] for image in seen] == served.disagreements.tolist()
     assert all(len(set(image["called"])) > 1 for image in seen)
 
 
@@ -151,19 +149,19 @@ def test_nothing_sent_breaks_the_server(
 
 
 def test_one_question_does_not_hold_up_another(
-    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+    served: ServedModels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both = threading.Barrier(2, timeout=20)
     answer = answers.answer_picture
 
-    def slow(gallery: Gallery, content: bytes) -> answers.Answers:
+    def slow(served: ServedModels, content: bytes) -> schemas.Answers:
         both.wait()  # nobody passes unless two are here at once
-        return answer(gallery, content)
+        return answer(served, content)
 
     monkeypatch.setattr(answers, "answer_picture", slow)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     with (
-        TestClient(build_app(gallery), base_url="http://127.0.0.1") as client,
+        TestClient(build_app(served), base_url="http://127.0.0.1") as client,
         ThreadPoolExecutor(2) as pool,
     ):
         asked = [pool.submit(client.post, "/predict", files={"picture": SHIRT}) for _ in range(2)]
@@ -174,7 +172,7 @@ def test_a_port_in_use_is_told(run_folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"port {port} .*--port"):
-            run_server(run_folder, "127.0.0.1", port)
+            run_server(run_folder, "127.0.0.1", port, announce=print)
 
 
 @pytest.fixture(scope="module")
@@ -224,14 +222,14 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     assert [text for text in messages if "415" not in text] == []
 
 
-def test_a_picture_is_chosen_and_every_model_answers(page: Any, gallery: Gallery) -> None:
+def test_a_picture_is_chosen_and_every_model_answers(page: Any, served: ServedModels) -> None:
     page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": SHIRT})
     page.wait_for_selector("#answer:not([hidden])")
-    expected = answers.answer_picture(gallery, SHIRT).answers
+    expected = answers.answer_picture(served, SHIRT).answers
     assert expected[0].label in page.inner_text("#verdict")
     assert page.locator("#bars li").count() == 10
     cards = page.locator("#cards .card")
-    assert cards.count() == len(gallery.models)
+    assert cards.count() == len(served.models)
     for index, answer in enumerate(expected):
         assert answer.label in cards.nth(index).inner_text()
     cards.nth(1).click()
@@ -289,7 +287,7 @@ def test_a_phone_stays_where_one_draws_and_a_second_finger_draws_nothing(page: A
     assert page.evaluate("window.scrollY") == before
 
 
-def test_an_image_of_contention_is_opened(page: Any, gallery: Gallery) -> None:
+def test_an_image_of_contention_is_opened(page: Any, served: ServedModels) -> None:
     page.locator("#thumbs button").first.click()
     page.wait_for_selector("#answer:not([hidden])")
     shown = page.evaluate(
@@ -297,8 +295,8 @@ def test_an_image_of_contention_is_opened(page: Any, gallery: Gallery) -> None:
         return [...c.getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 == 0)
         }"""
     )
-    assert gallery.test_set is not None
-    assert shown == gallery.test_set.images[gallery.disagreements[0]].flatten().tolist()
+    assert served.test_set is not None
+    assert shown == served.test_set.images[served.disagreements[0]].flatten().tolist()
 
 
 def test_what_is_no_picture_is_told_and_the_page_lives_on(page: Any) -> None:

@@ -100,7 +100,7 @@ def test_more_seeds_than_streams_are_several_groups(
         done=lambda _: None,
     )
     found = [together.load_run(job) for job in asked]
-    assert [run.environment["way"] for run in found if run] == [
+    assert [run.environment.way for run in found if run] == [
         "streams with 2",
         "streams with 2",
         "streams with 1",

@@ -79,4 +79,4 @@ def serve(
     """Open a page on this machine that classifies your pictures and shows why."""
     from fashionbench.serve.app import run_server
 
-    run_server(model, host, port)
+    run_server(model, host, port, announce=typer.echo)

@@ -2,22 +2,42 @@
 
 import platform
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-__all__ = ["environment", "now", "processor"]
+__all__ = ["Environment", "describe_environment", "now", "processor"]
 
 
-def environment(versions: Mapping[str, str], **hardware: Any) -> dict[str, Any]:
-    """Where a run took place: versions, machine, and what the caller knows of the device."""
-    return {
-        "versions": dict(versions) | {"python": platform.python_version()},
-        "platform": platform.platform(terse=True),
-        "processor": processor(),
-        **hardware,
-    }
+@dataclass(frozen=True)
+class Environment:
+    """Where a run took place."""
+
+    versions: dict[str, str]
+    """Of packages, by name, and of python."""
+    platform: str
+    processor: str
+    threads: int
+    """Those of torch on the CPU."""
+    device: str
+    """The name of the device, such as that of a GPU."""
+    way: str = ""
+    """How the run shared the machine: alone, or with how many others."""
+
+
+def describe_environment(
+    versions: Mapping[str, str], threads: int, device: str, way: str = ""
+) -> Environment:
+    """Describe the machine, with what the caller knows of packages and device."""
+    return Environment(
+        versions=dict(versions) | {"python": platform.python_version()},
+        platform=platform.platform(terse=True),
+        processor=processor(),
+        threads=threads,
+        device=device,
+        way=way,
+    )
 
 
 @cache

@@ -10,6 +10,7 @@ import logging
 import pickle
 import zipfile
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +23,7 @@ from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
 from fashionbench.core.global_state import silent
 from fashionbench.core.logits import pixels
-from fashionbench.core.machine import environment
+from fashionbench.core.machine import describe_environment
 from fashionbench.core.snapshot import plain_state
 from fashionbench.data.datasets import load_data
 from fashionbench.data.picture_facts import picture_facts
@@ -110,10 +111,12 @@ def train_in_folder(
         validation_accuracy=_kept_accuracy(trained, job.recipe),
         temperature=calibrate(model, dataset.train, job.recipe),
         pictures=picture_facts(images.numpy(), dataset.levels),
-        environment=environment(
-            {"torch": torch.__version__},
-            threads=torch.get_num_threads(),
-            device=describe_device(on),
+        environment=asdict(
+            describe_environment(
+                {"torch": torch.__version__},
+                threads=torch.get_num_threads(),
+                device=describe_device(on),
+            )
         ),
     )
     path = folder / "model.safetensors"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from torch import nn
 
 from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
-from fashionbench.core.machine import environment, now
+from fashionbench.core.machine import describe_environment, now
 from fashionbench.core.own_code import told
 from fashionbench.core.snapshot import summary
 from fashionbench.data.picture_facts import PictureFacts, picture_facts
@@ -238,7 +238,7 @@ def _recorded(run: _Run, dataset: Dataset, folder: Path, examined: Examination) 
         validation_curve=trained.validation_curve,
         scores=score(logits, labels),
         dead_classes=[k for k in range(len(dataset.classes)) if k not in called],
-        environment=environment(
+        environment=describe_environment(
             {name: sys.modules[name].__version__ for name in ("torch", "numpy", "fashionbench")},
             threads=torch.get_num_threads(),
             device=describe_device(device),
@@ -260,7 +260,7 @@ def _recorded(run: _Run, dataset: Dataset, folder: Path, examined: Examination) 
         test_accuracy=record.scores.accuracy,
         temperature=run.test.temperature,
         pictures=_pictures(dataset),
-        environment=record.environment,
+        environment=asdict(record.environment),
     )
     path = checkpoint_path(folder, job, device.type)
     images = None if "random" in record.remarks else dataset.test.images

@@ -96,15 +96,15 @@ def _conditions(runs: Sequence[RunRecord]) -> Iterator[str]:
     for problem, settings in (
         (
             "These runs were made under different conditions",
-            {f"{run.device}, torch {run.environment['versions']['torch']}" for run in runs},
+            {f"{run.device}, torch {run.environment.versions['torch']}" for run in runs},
         ),
         (
             "Training times were taken with different numbers of threads",
-            {str(environment["threads"]) for environment in timed},
+            {str(environment.threads) for environment in timed},
         ),
         (
             "Training times were taken on different machines and do not compare",
-            {f"{environment['processor']}, {environment['device']}" for environment in timed},
+            {f"{environment.processor}, {environment.device}" for environment in timed},
         ),
     ):
         if len(settings) > 1:

@@ -1,130 +1,45 @@
-"""Questions and answers as JSON has them, and how the one leads to the other; no web in here."""
+"""From a question to its answer, for each of the page's requests; no HTTP in here."""
 
 import base64
 import binascii
 import io
-from typing import Annotated, Any, TypeVar
+from importlib.metadata import version
+from typing import Any, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
-import fashionbench
 from fashionbench.data.picture_reading import NoPicture, TooLarge, load_picture
 from fashionbench.errors import FashionbenchError
 from fashionbench.inference.occlusion import occlusion_map
 from fashionbench.inference.photos import Prepared
-from fashionbench.serve.served_models import Gallery
+from fashionbench.serve.schemas import (
+    About,
+    Answer,
+    Answers,
+    Chance,
+    ModelInfo,
+    Question,
+    TestImage,
+    Why,
+    WhyQuestion,
+)
+from fashionbench.serve.served_models import ServedModels
 
 __all__ = [
-    "About",
-    "Answers",
-    "Problem",
-    "Question",
     "Refusal",
-    "TestImage",
-    "Why",
-    "WhyQuestion",
-    "about",
     "answer_json",
     "answer_picture",
     "answer_why",
-    "sentence",
-    "test_image",
+    "describe_models",
+    "describe_test_image",
+    "explain_problem",
 ]
 
 MOST_PIXELS = 50_000_000
 """Of one picture: a small file can unpack to more than the memory holds."""
 
 Q = TypeVar("Q", bound=BaseModel)
-
-Pixel = Annotated[int, Field(strict=True, ge=0, le=255)]
-Row = Annotated[list[Pixel], Field(min_length=28, max_length=28)]
-Pixels = Annotated[
-    list[Row],
-    Field(min_length=28, max_length=28, description="28 rows of 28 pixels, 0 to 255, light on 0"),
-]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Question(_Strict):
-    """One picture, in one of two ways."""
-
-    picture: str | None = Field(None, description="a picture file in base64")
-    pixels: Pixels | None = Field(None, description="a prepared image, light on black")
-
-
-class WhyQuestion(_Strict):
-    """A prepared image, and the answer that is asked about."""
-
-    pixels: Pixels
-    model: int = Field(0, ge=0, description="its index in /models")
-    class_index: int = Field(ge=0)
-
-
-class Chance(BaseModel):
-    name: str
-    class_index: int
-    probability: float
-
-
-class Answer(BaseModel):
-    """What one model says."""
-
-    model: int
-    name: str
-    label: str
-    sure: bool = Field(description="whether the answer can be relied on")
-    chances: list[Chance] = Field(description="every class, the most probable first")
-
-
-class Answers(BaseModel):
-    """The picture as the models saw it, and what each says."""
-
-    prepared: Pixels
-    rely_on: int = Field(description="which of the models is the one for such a picture")
-    warnings: list[str] = Field([], description="why not to rely on any answer, in sentences")
-    answers: list[Answer]
-
-
-class Why(BaseModel):
-    importance: list[list[float]] = Field(
-        description="28 rows of 28: nats that a pixel adds to the class; negative: takes from it"
-    )
-
-
-class ModelInfo(BaseModel):
-    model: int
-    name: str
-    label: str
-    recipe: str
-    seed: int
-    parameters: int
-    test_accuracy: float | None = Field(description="null where the test set was never looked at")
-
-
-class About(BaseModel):
-    version: str
-    classes: list[str]
-    title: str | None = Field(description="of the data set, where a run folder is served")
-    disagreements: int = Field(description="test images that the models call differently")
-    report: bool
-    models: list[ModelInfo]
-
-
-class TestImage(BaseModel):
-    __test__ = False  # not a class of tests, whatever pytest makes of its name
-
-    index: int
-    label: str = Field(description="its true class")
-    called: list[str] = Field(description="what each model calls it")
-    pixels: Pixels
-
-
-class Problem(BaseModel):
-    detail: str = Field(description="what is wrong, in a sentence")
 
 
 class Refusal(FashionbenchError):
@@ -135,32 +50,32 @@ class Refusal(FashionbenchError):
         self.status = status
 
 
-def about(gallery: Gallery, disagreements: int) -> About:
-    """What is served."""
+def describe_models(served: ServedModels, disagreements: int) -> About:
+    """Describe what is served, and on how many test images the models disagree."""
     return About(
-        version=fashionbench.__version__,
-        classes=list(gallery.models[0].predictor.classes),
-        title=gallery.test_set.title if gallery.test_set else None,
+        version=version("fashionbench"),
+        classes=list(served.models[0].predictor.classes),
+        title=served.test_set.title if served.test_set else None,
         disagreements=disagreements,
-        report=gallery.report is not None,
+        report=served.report is not None,
         models=[
             ModelInfo(
                 model=index,
-                name=shown.name,
-                label=shown.predictor.label,
-                recipe=shown.job.recipe.label,
-                seed=shown.job.seed,
-                parameters=shown.parameters,
-                test_accuracy=shown.test_accuracy,
+                name=model.name,
+                label=model.predictor.label,
+                recipe=model.job.recipe.label,
+                seed=model.job.seed,
+                parameters=model.parameters,
+                test_accuracy=model.test_accuracy,
             )
-            for index, shown in enumerate(gallery.models)
+            for index, model in enumerate(served.models)
         ],
     )
 
 
-def test_image(gallery: Gallery, index: int) -> TestImage:
-    """A test image of the run folder, and what its runs recorded of it."""
-    test_set, predicted = gallery.test_set, gallery.predicted
+def describe_test_image(served: ServedModels, index: int) -> TestImage:
+    """Return a test image of the run folder, and what its runs recorded of it."""
+    test_set, predicted = served.test_set, served.predicted
     assert test_set is not None
     assert predicted is not None
     return TestImage(
@@ -171,45 +86,45 @@ def test_image(gallery: Gallery, index: int) -> TestImage:
     )
 
 
-def answer_json(gallery: Gallery, body: bytes) -> Answers:
-    """Answer a Question. Raises Refusal for anything else."""
-    question = _read(Question, body)
+def answer_json(served: ServedModels, body: bytes) -> Answers:
+    """Answer a Question in JSON. Raises Refusal for anything else."""
+    question = _parse(Question, body)
     if (question.picture is None) == (question.pixels is None):
         raise Refusal(422, "Give either `picture` or `pixels`.")
     if question.picture is None:
         image = np.array(question.pixels, np.uint8)
-        return _answer(gallery, Prepared(image[None], is_photo=False))
+        return _ask_models(served, Prepared(image[None], is_photo=False))
     try:
         picture = base64.b64decode(question.picture, validate=True)
     except (binascii.Error, ValueError):
         raise Refusal(400, "`picture` is not base64.") from None
-    return answer_picture(gallery, picture)
+    return answer_picture(served, picture)
 
 
-def answer_why(gallery: Gallery, body: bytes) -> Why:
-    """Answer a WhyQuestion. Raises Refusal for anything else."""
-    question = _read(WhyQuestion, body)
-    if question.model >= len(gallery.models):
-        raise Refusal(422, f"There are {len(gallery.models)} models, the first is 0.")
-    predictor = gallery.models[question.model].predictor
+def answer_why(served: ServedModels, body: bytes) -> Why:
+    """Answer a WhyQuestion in JSON. Raises Refusal for anything else."""
+    question = _parse(WhyQuestion, body)
+    if question.model >= len(served.models):
+        raise Refusal(422, f"There are {len(served.models)} models, the first is 0.")
+    predictor = served.models[question.model].predictor
     if question.class_index >= len(predictor.classes):
         raise Refusal(422, f"There are {len(predictor.classes)} classes, the first is 0.")
     found = occlusion_map(predictor, np.array(question.pixels, np.uint8), question.class_index)
     return Why(importance=found.round(6).tolist())
 
 
-def _read(kind: type[Q], body: bytes) -> Q:
+def _parse(kind: type[Q], body: bytes) -> Q:
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         status = 400 if problem["type"] == "json_invalid" else 422
-        raise Refusal(status, sentence(problem)) from None
+        raise Refusal(status, explain_problem(problem)) from None
 
 
-def answer_picture(gallery: Gallery, content: bytes) -> Answers:
-    """Prepare a picture file and ask every model. Raises Refusal for what is no such file."""
-    predictor = gallery.models[0].predictor
+def answer_picture(served: ServedModels, content: bytes) -> Answers:
+    """Prepare a picture file and ask every model. Raises Refusal if it cannot be read as one."""
+    predictor = served.models[0].predictor
     try:
         picture = load_picture(
             io.BytesIO(content), "The picture", predictor.levels, most_pixels=MOST_PIXELS
@@ -224,15 +139,15 @@ def answer_picture(gallery: Gallery, content: bytes) -> Answers:
         ) from None
     except FashionbenchError as error:
         raise Refusal(422, str(error)) from None
-    return _answer(gallery, prepared)
+    return _ask_models(served, prepared)
 
 
-def _answer(gallery: Gallery, prepared: Prepared) -> Answers:
+def _ask_models(served: ServedModels, prepared: Prepared) -> Answers:
     answers = []
-    for index, shown in enumerate(gallery.models):
+    for index, model in enumerate(served.models):
         # Numbers that overflow cannot be held by JSON: the model is sure of nothing.
-        row = np.nan_to_num(shown.predictor.average_views(prepared))
-        classes = shown.predictor.classes
+        row = np.nan_to_num(model.predictor.average_views(prepared))
+        classes = model.predictor.classes
         chances = [
             Chance(name=classes[k], class_index=k, probability=row[k])
             for k in np.argsort(-row, kind="stable").tolist()
@@ -240,22 +155,22 @@ def _answer(gallery: Gallery, prepared: Prepared) -> Answers:
         answers.append(
             Answer(
                 model=index,
-                name=shown.name,
+                name=model.name,
                 label=chances[0].name,
-                sure=shown.predictor.is_sure(row),
+                sure=model.predictor.is_sure(row),
                 chances=chances,
             )
         )
     return Answers(
         prepared=prepared.image.tolist(),
-        warnings=list(gallery.models[0].predictor.warn(prepared)),
-        rely_on=gallery.for_photos if prepared.is_photo else 0,
+        warnings=list(served.models[0].predictor.warn(prepared)),
+        rely_on=served.for_photos if prepared.is_photo else 0,
         answers=answers,
     )
 
 
-def sentence(problem: Any) -> str:
-    """What pydantic found wrong, as a sentence."""
+def explain_problem(problem: Any) -> str:
+    """Say in a sentence what pydantic found wrong."""
     where = ".".join(str(part) for part in problem["loc"] if part not in ("body", "query"))
     said = problem["msg"].removeprefix("Input ")
     return f"{where}: {said}." if where else f"{said}."

@@ -1,25 +1,28 @@
-"""A page on this machine that classifies pictures and shows why, and the interface behind it.
+"""The page that classifies pictures and shows why, and the HTTP interface behind it.
 
 Nothing that comes in is written to disk, and no name or path from outside is ever opened:
 models are numbers, pages are read once at the start.
 """
 
+import logging
 import os
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import fashionbench
 from fashionbench.errors import UsageError
-from fashionbench.serve import answers
-from fashionbench.serve.served_models import Gallery, load_gallery
+from fashionbench.serve import answers, schemas
+from fashionbench.serve.served_models import ServedModels, load_served_models
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request, Response
 
 __all__ = ["MOST_BYTES", "build_app", "run_server"]
+
+logger = logging.getLogger(__name__)
 
 MOST_BYTES = 50_000_000
 """Of one request: a photo of a phone may have so many."""
@@ -50,31 +53,21 @@ WEB = {
 }
 
 
-def run_server(where: Path | None, host: str, port: int) -> None:
-    """Load the models and serve the page until Ctrl-C. Raises UsageError for a port in use."""
-    import typer
+def run_server(where: Path | None, host: str, port: int, announce: Callable[[str], object]) -> None:
+    """Load the models and serve the page until Ctrl-C; `announce` is told its address.
 
+    Port 0 is one that is free. Raises UsageError for an address that cannot be listened on.
+    """
     try:
         import uvicorn
     except ImportError:
-        raise _missing("uvicorn") from None
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listening = socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise UsageError(
-            f"Nothing can be served at {host}, port {port} ({error.strerror}); "
-            "choose another with --port or --host."
-        ) from None
-    with listening:
-        gallery = load_gallery(where)
-        app = build_app(gallery, local=host in LOCAL)
-        for sentence in gallery.missing:
-            typer.echo(f"! {sentence}")
-        shown = f"[{host}]" if ":" in host else host
-        typer.echo(f"http://{shown}:{listening.getsockname()[1]}  (Ctrl-C ends it)")
+        raise _refuse_missing("uvicorn") from None
+    with _listen(host, port) as listening:
+        app = build_app(load_served_models(where), local=host in LOCAL)
         if host not in LOCAL:
-            typer.echo("! Whoever reaches this machine can use the page.")
+            logger.warning("Whoever reaches this machine can use the page.")
+        shown = f"[{host}]" if ":" in host else host
+        announce(f"http://{shown}:{listening.getsockname()[1]}  (Ctrl-C ends it)")
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -85,32 +78,44 @@ def run_server(where: Path | None, host: str, port: int) -> None:
         try:
             uvicorn.Server(config).run(sockets=[listening])
         except KeyboardInterrupt:
-            typer.echo("Stopped.")
+            announce("Stopped.")
 
 
-def build_app(gallery: Gallery, *, local: bool = True) -> "FastAPI":
-    """The page and its interface; `local` answers only to this machine's own names."""
+def _listen(host: str, port: int) -> socket.socket:
+    """Open the socket before the models are loaded: a port in use is refused at once."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise UsageError(
+            f"Nothing can be served at {host}, port {port} ({error.strerror}); "
+            "choose another with --port or --host."
+        ) from None
+
+
+def build_app(served: ServedModels, *, local: bool = True) -> "FastAPI":
+    """Build the page and its interface; `local` answers only to this machine's own names."""
     try:
         import python_multipart  # noqa: F401
         from fastapi import FastAPI
     except ImportError as error:
-        raise _missing(error.name or "fastapi") from None
+        raise _refuse_missing(error.name or "fastapi") from None
 
     app = FastAPI(
         title="fashionbench",
-        version=fashionbench.__version__,
+        version=version("fashionbench"),
         description="What trained models make of a picture of one piece of clothing.",
         docs_url=None,
         redoc_url=None,
     )
     _add_guards(app, local)
-    _add_pages(app, gallery)
-    _add_models(app, gallery)
-    _add_questions(app, gallery)
+    _add_pages(app, served)
+    _add_models(app, served)
+    _add_questions(app, served)
     return app
 
 
-def _missing(name: str) -> UsageError:
+def _refuse_missing(name: str) -> UsageError:
     return UsageError(
         f"The page needs {name}, which is not installed; "
         "pip install 'fashionbench[serve]' brings it."
@@ -118,7 +123,7 @@ def _missing(name: str) -> UsageError:
 
 
 def _add_guards(app: "FastAPI", local: bool) -> None:
-    """Headers on every answer, errors as one sentence, only the host names that are meant."""
+    """Set headers on every response, make errors one sentence, refuse other host names."""
     from fastapi.exceptions import RequestValidationError
     from fastapi.responses import JSONResponse
     from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -142,10 +147,10 @@ def _add_guards(app: "FastAPI", local: bool) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def refuse_invalid(_: "Request", error: RequestValidationError) -> JSONResponse:
-        return JSONResponse({"detail": answers.sentence(error.errors()[0])}, 422)
+        return JSONResponse({"detail": answers.explain_problem(error.errors()[0])}, 422)
 
 
-def _add_pages(app: "FastAPI", gallery: Gallery) -> None:
+def _add_pages(app: "FastAPI", served: ServedModels) -> None:
     from fastapi import Response
 
     def page(content: bytes, kind: str) -> Callable[[], Response]:
@@ -158,36 +163,37 @@ def _add_pages(app: "FastAPI", gallery: Gallery) -> None:
 
     @app.get("/report", include_in_schema=False)
     def report() -> Response:
-        if gallery.report is None:
+        if served.report is None:
             raise answers.Refusal(404, "There is no report beside these models.")
         headers = {"Content-Security-Policy": REPORT_POLICY}
-        return Response(gallery.report.read_bytes(), media_type="text/html", headers=headers)
+        return Response(served.report.read_bytes(), media_type="text/html", headers=headers)
 
 
-def _add_models(app: "FastAPI", gallery: Gallery) -> None:
+def _add_models(app: "FastAPI", served: ServedModels) -> None:
     from fastapi import Query
 
-    disagreements = gallery.disagreements
+    disagreements = served.disagreements
 
     @app.get("/health")
     def health() -> dict[str, str]:
-        """Whether the server answers."""
+        """Tell that the server answers."""
         return {"status": "ok"}
 
     @app.get("/models")
-    def models() -> answers.About:
-        """What is served."""
-        return answers.about(gallery, len(disagreements))
+    def models() -> schemas.About:
+        """Describe what is served."""
+        return answers.describe_models(served, len(disagreements))
 
-    @app.get("/disagreements", responses={422: {"model": answers.Problem}})
-    def disagree(start: Annotated[int, Query(ge=0, le=1_000_000)] = 0) -> list[answers.TestImage]:
-        """Test images that the models call differently, from `start` on, a few at a time."""
+    @app.get("/disagreements", responses={422: {"model": schemas.Problem}})
+    def disagree(start: Annotated[int, Query(ge=0, le=1_000_000)] = 0) -> list[schemas.TestImage]:
+        """List test images that the models call differently, a few at a time from `start` on."""
         return [
-            answers.test_image(gallery, index) for index in disagreements[start:][:PAGE].tolist()
+            answers.describe_test_image(served, index)
+            for index in disagreements[start:][:PAGE].tolist()
         ]
 
 
-def _add_questions(app: "FastAPI", gallery: Gallery) -> None:
+def _add_questions(app: "FastAPI", served: ServedModels) -> None:
     from anyio import CapacityLimiter, to_thread
     from fastapi import Request
 
@@ -195,39 +201,40 @@ def _add_questions(app: "FastAPI", gallery: Gallery) -> None:
     at_once = CapacityLimiter(os.cpu_count() or 1)
 
     @app.post(
-        "/predict", **_documented({FORM: _form(), JSON: answers.Question.model_json_schema()})
+        "/predict",
+        **_describe_body({FORM: _describe_form(), JSON: schemas.Question.model_json_schema()}),
     )
-    async def predict(request: Request) -> answers.Answers:
-        """What every model makes of a picture: a file, or JSON with one of two fields."""
-        kind, body = await _limited_body(request, (FORM, JSON))
+    async def predict(request: Request) -> schemas.Answers:
+        """Ask every model about a picture: a file, or JSON with one of two fields."""
+        kind, body = await _read_body(request, (FORM, JSON))
         if kind == JSON:
-            return await to_thread.run_sync(answers.answer_json, gallery, body, limiter=at_once)
-        picture = await _picture_of_form(request, body)
-        return await to_thread.run_sync(answers.answer_picture, gallery, picture, limiter=at_once)
+            return await to_thread.run_sync(answers.answer_json, served, body, limiter=at_once)
+        picture = await _read_picture(request, body)
+        return await to_thread.run_sync(answers.answer_picture, served, picture, limiter=at_once)
 
-    @app.post("/why", **_documented({JSON: answers.WhyQuestion.model_json_schema()}))
-    async def why(request: Request) -> answers.Why:
-        """Which pixels of a prepared image speak for a class, by covering them in turn."""
-        _, body = await _limited_body(request, (JSON,))
-        return await to_thread.run_sync(answers.answer_why, gallery, body, limiter=at_once)
+    @app.post("/why", **_describe_body({JSON: schemas.WhyQuestion.model_json_schema()}))
+    async def why(request: Request) -> schemas.Why:
+        """Find which pixels of a prepared image speak for a class, by covering them in turn."""
+        _, body = await _read_body(request, (JSON,))
+        return await to_thread.run_sync(answers.answer_why, served, body, limiter=at_once)
 
 
-def _form() -> dict[str, Any]:
+def _describe_form() -> dict[str, Any]:
     file = {"type": "string", "format": "binary", "description": "a picture"}
     return {"type": "object", "properties": {"picture": file}, "required": ["picture"]}
 
 
-def _documented(schemas: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """What the OpenAPI description says of a body that is read by hand, to limit its bytes."""
-    content = {kind: {"schema": schema} for kind, schema in schemas.items()}
+def _describe_body(kinds: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Describe for OpenAPI a body that is read by hand, which limits its bytes."""
+    content = {kind: {"schema": schema} for kind, schema in kinds.items()}
     return {
         "openapi_extra": {"requestBody": {"required": True, "content": content}},
-        "responses": {status: {"model": answers.Problem} for status in (400, 413, 415, 422)},
+        "responses": {status: {"model": schemas.Problem} for status in (400, 413, 415, 422)},
     }
 
 
-async def _limited_body(request: "Request", kinds: tuple[str, ...]) -> tuple[str, bytes]:
-    """The body's kind and its bytes. Raises Refusal for another kind, or too many."""
+async def _read_body(request: "Request", kinds: tuple[str, ...]) -> tuple[str, bytes]:
+    """Return the body's kind and bytes. Raises Refusal for another kind, or too many bytes."""
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind not in kinds:
         raise answers.Refusal(415, f"The body must be {' or '.join(kinds)}.")
@@ -239,7 +246,7 @@ async def _limited_body(request: "Request", kinds: tuple[str, ...]) -> tuple[str
     return kind, bytes(body)
 
 
-async def _picture_of_form(request: "Request", body: bytes) -> bytes:
+async def _read_picture(request: "Request", body: bytes) -> bytes:
     from starlette.datastructures import UploadFile
     from starlette.formparsers import MultiPartException, MultiPartParser
 

@@ -1,6 +1,7 @@
 """The models of a run side by side: loaded once, and the test images on which they disagree."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from fashionbench.report.comparison import Comparison
 from fashionbench.store.records import RunRecord, TestSet
 from fashionbench.store.run_store import RunStore
 
-__all__ = ["Gallery", "Shown", "load_gallery"]
+__all__ = ["ServedModel", "ServedModels", "load_served_models"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
-    """A model that is shown, and where it comes from."""
+class ServedModel:
+    """A model that is served, and where it comes from."""
 
     name: str
     """The shortest name that tells the models apart."""
@@ -29,26 +32,24 @@ class Shown:
     job: Job
     parameters: int
     test_accuracy: float | None
-    """None for a model that was trained without a look at the test set."""
+    """None for a model that was trained without a comparison."""
 
 
 @dataclass(frozen=True, eq=False)
-class Gallery:
+class ServedModels:
     """The models, the best of the run first, and the test images of their run folder."""
 
-    models: tuple[Shown, ...]
+    models: tuple[ServedModel, ...]
     test_set: TestSet | None = None
     """None for a checkpoint outside a run folder."""
     predicted: NDArray[np.uint8] | None = None
     """(M, N): the class that each model of the run calls each test image, as recorded."""
     report: Path | None = None
-    missing: tuple[str, ...] = ()
-    """A sentence for each model of the run that could not be loaded."""
 
     @property
     def for_photos(self) -> int:
-        """The index of the model to rely on for photos: the one made for them, if it is shown."""
-        paths = [shown.predictor.path for shown in self.models]
+        """The index of the model to rely on for photos: the one made for them, if it is served."""
+        paths = [model.predictor.path for model in self.models]
         return paths.index(PHOTO_MODEL) if PHOTO_MODEL in paths else 0
 
     @property
@@ -62,49 +63,55 @@ class Gallery:
         return order[: np.count_nonzero(calls > 1)]
 
 
-def load_gallery(where: Path | None = None) -> Gallery:
+def load_served_models(where: Path | None = None) -> ServedModels:
     """Load the models of a run folder: the best, and the first seed of every other entry.
 
-    The model made for photos comes last, where the run's models tell the same classes apart.
-    A checkpoint is shown alone; None and `photo` mean what they mean to `load_predictor`.
-    Raises StoreError where there is no model; one of several that cannot be loaded is left
-    out, and named.
+    The photo model comes last, if the run's models tell the same classes apart. A checkpoint is
+    served alone; None and `photo` mean what they mean to `load_predictor`. Raises StoreError if
+    there is no model; one of several that cannot be loaded is left out, with a warning.
     """
-    best = load_predictor(where)
-    shown = _show(best)
-    folder = best.path.resolve().parent.parent
+    predictor = load_predictor(where)
+    best, folder = _describe(predictor), predictor.path.resolve().parent.parent
     if (where is not None and not where.is_dir()) or not (folder / "store.sqlite").is_file():
-        return Gallery((shown,))
+        return ServedModels((best,))
     comparison = Comparison.load(folder)
-    models, runs, missing = [shown], [_run_of(shown, folder)], []
-    for entry in comparison.entries:
-        name, run = comparison.name(entry), entry.runs[0]
-        if shown.job.key in (other.job.key for other in entry.runs):
-            models[0] = replace(shown, name=name)
-            continue
-        try:
-            loaded = load_predictor(checkpoint_path(folder, run.job, run.device))
-        except FashionbenchError as error:
-            missing.append(f"{name} is not shown: {error}")
-            continue
-        models.append(replace(_show(loaded), name=name))
-        runs.append(run)
+    compared = list(_load_compared(comparison, best))
+    models = [model for model, _ in compared]
     of_photos = load_predictor(PHOTO_MODEL)
-    if (of_photos.classes, of_photos.prepare) == (best.classes, best.prepare):
-        models.append(replace(_show(of_photos), name="photo"))
+    if (of_photos.classes, of_photos.prepare) == (predictor.classes, predictor.prepare):
+        models.append(replace(_describe(of_photos), name="photo"))
     report = folder / "report.html"
-    return Gallery(
+    return ServedModels(
         models=tuple(models),
         test_set=comparison.test_set,
-        predicted=_stack(runs),
+        predicted=_stack_predictions([run for _, run in compared]),
         report=report if report.is_file() else None,
-        missing=tuple(missing),
     )
 
 
-def _show(predictor: Predictor) -> Shown:
+def _load_compared(
+    comparison: Comparison, best: ServedModel
+) -> Iterator[tuple[ServedModel, RunRecord | None]]:
+    """Yield one model for each entry of a comparison, and its run; `best` first."""
+    others = []
+    for entry in comparison.entries:
+        name, run = comparison.name(entry), entry.runs[0]
+        if best.job.key in (other.job.key for other in entry.runs):
+            best = replace(best, name=name)
+        else:
+            others.append((name, run))
+    yield best, RunStore(comparison.folder).load_run(best.job)
+    for name, run in others:
+        try:
+            path = checkpoint_path(comparison.folder, run.job, run.device)
+            yield replace(_describe(load_predictor(path)), name=name), run
+        except FashionbenchError as error:
+            logger.warning("%s is not served: %s", name, error)
+
+
+def _describe(predictor: Predictor) -> ServedModel:
     facts = load_facts(predictor.path)
-    return Shown(
+    return ServedModel(
         name=predictor.label,
         predictor=predictor,
         job=facts.job,
@@ -113,10 +120,7 @@ def _show(predictor: Predictor) -> Shown:
     )
 
 
-def _run_of(shown: Shown, folder: Path) -> RunRecord | None:
-    return RunStore(folder).load_run(shown.job)
-
-
-def _stack(runs: Sequence[RunRecord | None]) -> NDArray[np.uint8] | None:
+def _stack_predictions(runs: Sequence[RunRecord | None]) -> NDArray[np.uint8] | None:
+    """(M, N): what each run called each test image; None if one of them was not recorded."""
     predicted = [run.predicted for run in runs if run is not None]
     return np.stack(predicted) if len(predicted) == len(runs) else None

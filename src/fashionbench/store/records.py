@@ -1,12 +1,14 @@
 """What is kept: of a run all that a comparison needs to know, of a data set its test images."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict
 
 from fashionbench.config.study import Job
+from fashionbench.core.machine import Environment
 from fashionbench.stats.metrics import Scores
 
 __all__ = ["Outcome", "RunRecord", "TestSet"]
@@ -18,6 +20,9 @@ Outcome = Literal["ok", "collapsed", "diverged"]
 @dataclass(frozen=True, repr=False)
 class RunRecord:
     """One finished run, with all that a comparison needs to know of it. N test images."""
+
+    # How the store checks what it reads.
+    __pydantic_config__: ClassVar = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     job: Job
     label: str
@@ -39,7 +44,7 @@ class RunRecord:
     scores: Scores
     dead_classes: list[int]
     """Classes that the run never predicts on the test set."""
-    environment: dict[str, Any]
+    environment: Environment
     recorded_at: str
     best_epoch: int | None
     """The epoch whose weights were restored and tested; None where they are the last one's."""

@@ -10,18 +10,17 @@ import sqlite3
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError, model_validator
 
 from fashionbench.config.study import Job, Study
 from fashionbench.errors import StoreError
-from fashionbench.stats.metrics import Scores
 from fashionbench.store.records import RunRecord, TestSet
 
-__all__ = []
+__all__ = ["RunStore"]
 
 
 FORMAT = 1
@@ -35,6 +34,25 @@ CREATE TABLE test_sets (name TEXT PRIMARY KEY, title TEXT NOT NULL, classes TEXT
 CREATE TABLE study (only_one INTEGER PRIMARY KEY CHECK (only_one = 1),
                     study TEXT NOT NULL, command TEXT NOT NULL);
 """
+
+
+_RECORD = TypeAdapter(RunRecord)
+"""Checks a record that is read and writes it as JSON, all but its arrays."""
+
+
+class _AboutImages(BaseModel):
+    """What a table's row says of its test images in JSON."""
+
+    classes: tuple[str, ...]
+    shape: tuple[int, int, int]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old_row(cls, content: Any) -> Any:
+        """Stores of before have one list, the classes and then the shape."""
+        if isinstance(content, list) and content:
+            return {"classes": content[:-1], "shape": content[-1]}
+        return content
 
 
 class RunStore:
@@ -103,12 +121,7 @@ class RunStore:
 
     def save_run(self, record: RunRecord) -> None:
         """Add one finished run, in one transaction."""
-        facts = {
-            name: value
-            for name, value in vars(record).items()
-            if name not in ("job", "scores", "predicted", "losses")
-        }
-        facts |= {"job": record.job.model_dump(), "scores": asdict(record.scores)}
+        facts = _RECORD.dump_python(record, mode="json", exclude={"predicted", "losses"})
         row = (
             record.job.key,
             record.device,
@@ -120,7 +133,7 @@ class RunStore:
             database.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", row)
 
     def has_run(self, job: Job, device: str = "auto") -> bool:
-        """Whether `load_run` would find a run, without reading it."""
+        """Tell whether `load_run` would find a run, without reading it."""
         with self._transaction() as database:
             found = database.execute(
                 "SELECT 1 FROM runs WHERE key = ? AND (device = ? OR ? = 'auto')",
@@ -129,31 +142,21 @@ class RunStore:
         return found is not None
 
     def load_run(self, job: Job, device: str = "auto") -> RunRecord | None:
-        """The finished run of `job`, on `device` or (auto) on whichever it ran; None if none."""
+        """Load the finished run of `job`, on `device` or (auto) any; None if there is none."""
         with self._transaction() as database:
             row = database.execute(
                 "SELECT record, predicted, losses FROM runs WHERE key = ? "
                 "AND (device = ? OR ? = 'auto') ORDER BY device DESC LIMIT 1",
                 (job.key, device, device),
             ).fetchone()
-        return None if row is None else self._record(*row)
-
-    def _record(self, text: str, predicted: bytes, losses: bytes) -> RunRecord:
+        if row is None:
+            return None
         with self._decoding():
-            facts = json.loads(text)
-            scores = facts.pop("scores")
-            scores["calibration"] = [tuple(row) for row in scores["calibration"]]
-            return RunRecord(
-                **facts
-                | {
-                    "job": Job.model_validate(facts["job"]),
-                    "curve": [tuple(point) for point in facts["curve"]],
-                    "validation_curve": [tuple(point) for point in facts["validation_curve"]],
-                },
-                scores=Scores(**scores),
-                predicted=np.frombuffer(zlib.decompress(predicted), np.uint8),
-                losses=np.frombuffer(zlib.decompress(losses), "<f4"),
-            )
+            arrays = {
+                "predicted": np.frombuffer(zlib.decompress(row[1]), np.uint8),
+                "losses": np.frombuffer(zlib.decompress(row[2]), "<f4"),
+            }
+            return _RECORD.validate_python(json.loads(row[0]) | arrays)
 
     def save_study(self, study: Study, command: str) -> None:
         """Remember what was asked last, so that a report can be rendered again."""
@@ -163,7 +166,7 @@ class RunStore:
             )
 
     def load_study(self) -> tuple[Study, str]:
-        """The last comparison asked of this folder, and the command that asks it again."""
+        """Load the last comparison asked of this folder, and the command that asks it again."""
         with self._transaction() as database:
             row = database.execute("SELECT study, command FROM study").fetchone()
         if row is None:
@@ -173,10 +176,11 @@ class RunStore:
 
     def save_test_set(self, test_set: TestSet) -> None:
         """Keep the test images, once per data set."""
+        about = _AboutImages(classes=test_set.classes, shape=test_set.images.shape)
         row = (
             test_set.name,
             test_set.title,
-            json.dumps([*test_set.classes, list(test_set.images.shape)]),
+            about.model_dump_json(),
             zlib.compress(test_set.images.tobytes()),
             zlib.compress(test_set.labels.astype(np.uint8).tobytes()),
         )
@@ -184,16 +188,16 @@ class RunStore:
             database.execute("INSERT OR REPLACE INTO test_sets VALUES (?, ?, ?, ?, ?)", row)
 
     def load_test_set(self, name: str) -> TestSet | None:
-        """The test images of a data set; None before its first run."""
+        """Load the test images of a data set; None before its first run."""
         with self._transaction() as database:
             row = database.execute("SELECT * FROM test_sets WHERE name = ?", (name,)).fetchone()
         if row is None:
             return None
         with self._decoding():
-            *classes, shape = json.loads(row[2])
-            images = np.frombuffer(zlib.decompress(row[3]), np.uint8).reshape(shape)
+            about = _AboutImages.model_validate_json(row[2])
+            images = np.frombuffer(zlib.decompress(row[3]), np.uint8).reshape(about.shape)
             labels = np.frombuffer(zlib.decompress(row[4]), np.uint8)
-            return TestSet(row[0], row[1], tuple(classes), images, labels)
+            return TestSet(row[0], row[1], about.classes, images, labels)
 
 
 def _explain(path: Path, error: Exception) -> str:
@@ -214,7 +218,7 @@ def _explain(path: Path, error: Exception) -> str:
 
 def _explain_refusal(path: Path, error: ValidationError) -> str:
     problem = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-    setting = ".".join(map(str, problem["loc"]))
+    setting = ".".join(map(str, problem["loc"])).removeprefix("job.")
     if problem["type"] == "extra_forbidden":
         return (
             f"{path} was written by another version of fashionbench (this one has no setting "

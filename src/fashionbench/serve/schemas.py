@@ -1,0 +1,120 @@
+"""Requests and responses of the page's interface, as JSON has them; pydantic checks them."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "About",
+    "Answer",
+    "Answers",
+    "Chance",
+    "ModelInfo",
+    "Pixels",
+    "Problem",
+    "Question",
+    "TestImage",
+    "Why",
+    "WhyQuestion",
+]
+
+Pixel = Annotated[int, Field(strict=True, ge=0, le=255)]
+Row = Annotated[list[Pixel], Field(min_length=28, max_length=28)]
+Pixels = Annotated[
+    list[Row],
+    Field(min_length=28, max_length=28, description="28 rows of 28 pixels, 0 to 255, light on 0"),
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Question(_Strict):
+    """One picture, in one of two ways."""
+
+    picture: str | None = Field(None, description="a picture file in base64")
+    pixels: Pixels | None = Field(None, description="a prepared image, light on black")
+
+
+class WhyQuestion(_Strict):
+    """A prepared image, and the answer that is asked about."""
+
+    pixels: Pixels
+    model: int = Field(0, ge=0, description="its index in /models")
+    class_index: int = Field(ge=0)
+
+
+class Chance(BaseModel):
+    """How probable a class is."""
+
+    name: str
+    class_index: int
+    probability: float
+
+
+class Answer(BaseModel):
+    """What one model says."""
+
+    model: int
+    name: str
+    label: str
+    sure: bool = Field(description="whether the answer can be relied on")
+    chances: list[Chance] = Field(description="every class, the most probable first")
+
+
+class Answers(BaseModel):
+    """The picture as the models saw it, and what each says."""
+
+    prepared: Pixels
+    rely_on: int = Field(description="which of the models is the one for such a picture")
+    warnings: list[str] = Field([], description="why not to rely on any answer, in sentences")
+    answers: list[Answer]
+
+
+class Why(BaseModel):
+    """Which pixels spoke for a class."""
+
+    importance: list[list[float]] = Field(
+        description="28 rows of 28: nats that a pixel adds to the class; negative: takes from it"
+    )
+
+
+class ModelInfo(BaseModel):
+    """A model that is served, and where it comes from."""
+
+    model: int
+    name: str
+    label: str
+    recipe: str
+    seed: int
+    parameters: int
+    test_accuracy: float | None = Field(description="null if the test set was never used")
+
+
+class About(BaseModel):
+    """What is served."""
+
+    version: str
+    classes: list[str]
+    title: str | None = Field(description="of the data set, where a run folder is served")
+    disagreements: int = Field(description="test images that the models call differently")
+    report: bool
+    models: list[ModelInfo]
+
+
+class TestImage(BaseModel):
+    """A test image, and what each model calls it."""
+
+    __test__ = False  # not a class of tests, whatever pytest makes of its name
+
+    index: int
+    label: str = Field(description="its true class")
+    called: list[str] = Field(description="what each model calls it")
+    pixels: Pixels
+
+
+class Problem(BaseModel):
+    """Why a request was refused."""
+
+    detail: str = Field(description="what is wrong, in a sentence")
