@@ -376,7 +376,7 @@ def _exported(story: Story, checkpoint: Path, model: nn.Module, dataset: Dataset
     out = checkpoint.parent.parent / f"exported{FORMATS[to].suffix}"
     kind = "not exported" if to == "torch-export" else "not in onnx"
     with story.refused(kind):
-        export_model(checkpoint, to, out, data_dir=None)
+        export_model(checkpoint, to, out)
         if to == "torch-export":
             program = torch.export.load(out).module()
             answer = lambda images: program(images).detach().numpy()  # noqa: E731

@@ -1,13 +1,13 @@
-"""A trained model -> one file for other programs, checked against the original beforehand.
+"""A trained model -> one file for other programs, checked against the original first.
 
-Both formats keep the batch free and carry what the model is as metadata; beside the file
-stands a model card, filled from the record of the run.
+Both formats take batches of any size and carry metadata that says what the model is. A model
+card, filled from the run's record, is written beside the file.
 """
 
 import io
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "Export", "export_model"]
 
 IMAGES = 1000
-"""Test images on which the exported model must answer as the original."""
+"""Test images on which the exported model must answer like the original."""
 TOLERANCE = 1e-4
 """Largest difference of a logit, as a part of the largest logit: some hundred roundings."""
 
@@ -47,7 +47,7 @@ Answer = Callable[[NDArray[Any]], NDArray[Any]]
 
 
 class Format(NamedTuple):
-    """A way of writing a model down."""
+    """How a model is written to a file, and how others run it."""
 
     suffix: str
     write: Callable[["ExportedProgram", dict[str, str]], bytes]
@@ -58,7 +58,7 @@ class Format(NamedTuple):
 
 @dataclass(frozen=True)
 class Export:
-    """What was written, and how near it is to the original."""
+    """What was written, and how close its answers are to the original's."""
 
     path: Path
     card: Path
@@ -75,7 +75,7 @@ class Export:
 
 
 class _FromBytes(nn.Module):
-    """(B, 28, 28) uint8 images -> logits: the pixels' scaling as the first step of the model."""
+    """A model that scales pixels itself: (B, 28, 28) uint8 images -> (B, K) logits."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -94,12 +94,13 @@ def export_model(
     with_preprocessing: bool = False,
     data_dir: Path | None = None,
 ) -> Export:
-    """Write the model of a checkpoint, or the best of a run folder, and its card.
+    """Write the model of a checkpoint, or the best one of a run folder, and its card.
 
-    The model takes (B, 1, 28, 28) float pixels in [0, 1], or `with_preprocessing` (B, 28, 28)
-    uint8, and gives (B, K) logits. `data` is the data set's folder, for a checkpoint that no
-    longer lies in its run folder. Raises UsageError for an unknown format or a missing extra,
-    StoreError for a checkpoint that cannot be read or a file that would answer otherwise.
+    The written model takes (B, 1, 28, 28) float pixels in [0, 1], or (B, 28, 28) uint8
+    `with_preprocessing`, and gives (B, K) logits. `data_dir` holds the data set's files, for a
+    checkpoint that no longer lies in its run folder. Raises UsageError for an unknown format or
+    a missing extra, and StoreError for a checkpoint that cannot be read, or if the written model
+    would not answer like the original.
     """
     if to not in FORMATS:
         raise UsageError(f"There is no format {to!r}; there are {', '.join(FORMATS)}.")
@@ -109,36 +110,31 @@ def export_model(
     facts = load_facts(predictor.path)
     job = facts.job
     model = _FromBytes(predictor.model).eval() if with_preprocessing else predictor.model
-    images = _test_images(predictor.path, job, data_dir)
-    run = _recorded(predictor.path, job)[0]
+    images = _load_test_images(predictor.path, job, data_dir)
+    run = _load_record(predictor.path, job)[0]
     if run is not None:
         _compare_with_record(predictor, job, images, run)
     taken = images if with_preprocessing else pixels(images)
     about = _describe(predictor, job, facts, with_preprocessing)
-    with _refusing(predictor.label, "torch.export does not follow its forward method"):
-        program = _trace(model, taken[:2])
-    with _refusing(predictor.label, f"it has no form in {to}"):
-        content = FORMATS[to].write(program, about)
-        answer = FORMATS[to].read(content)
-        parts = taken.split(batch_size(predictor.model, images))
-        answered = np.concatenate([answer(part.numpy()) for part in parts])
-    largest = _compare(answered, infer(predictor.model, images), predictor.label)
-    path = out or Path(_name(predictor.path) + FORMATS[to].suffix)
+    parts = taken.split(batch_size(predictor.model, images))
+    content, answers = _convert(model, parts, to, about, predictor.label)
+    largest = _compare(answers, infer(predictor.model, images), predictor.label)
+    path = out or Path(_name_file(predictor.path) + FORMATS[to].suffix)
     card = path.with_name(f"{path.name}.md")
     write_atomically(path, content)
     made = Export(path, card, predictor.label, len(images), largest)
-    write_atomically(card, _card(made, to, about, predictor, job).encode())
+    write_atomically(card, _render_card(made, to, about, predictor, job).encode())
     return made
 
 
-def _name(path: Path) -> str:
-    """Of a checkpoint, without suffix; of one that `train` wrote, the name of its folder."""
+def _name_file(path: Path) -> str:
+    """Name the file after the checkpoint, or after its folder if `train` wrote it; no suffix."""
     return path.resolve().parent.name if path.name == "model.safetensors" else path.stem
 
 
-def _test_images(path: Path, job: Job, data_dir: Path | None) -> Tensor:
-    """(N, 28, 28) uint8: the first test images, of the run folder or of the data set."""
-    store = _store_of(path)
+def _load_test_images(path: Path, job: Job, data_dir: Path | None) -> Tensor:
+    """Return (N, 28, 28) uint8: the first test images, of the run folder or of the data set."""
+    store = _open_store(path)
     kept = store and store.load_test_set(job.test_set)
     if kept:
         images = kept.images
@@ -147,8 +143,8 @@ def _test_images(path: Path, job: Job, data_dir: Path | None) -> Tensor:
     return torch.tensor(images[:IMAGES])
 
 
-def _store_of(path: Path) -> RunStore | None:
-    """The store of the run folder that a checkpoint lies in; None if it lies elsewhere."""
+def _open_store(path: Path) -> RunStore | None:
+    """Open the store of the run folder that a checkpoint lies in; None if it lies elsewhere."""
     folder = path.resolve().parent.parent
     return RunStore(folder) if (folder / "store.sqlite").is_file() else None
 
@@ -156,7 +152,7 @@ def _store_of(path: Path) -> RunStore | None:
 def _describe(
     predictor: Predictor, job: Job, facts: ModelFacts, with_preprocessing: bool
 ) -> dict[str, str]:
-    """The metadata inside the file; every value is text."""
+    """Return the metadata inside the file; every value is text."""
     return {
         "model": predictor.label,
         "input": "(B, 28, 28) uint8, light on black"
@@ -174,9 +170,21 @@ def _describe(
     }
 
 
+def _convert(
+    model: nn.Module, parts: Sequence[Tensor], to: str, about: dict[str, str], label: str
+) -> tuple[bytes, NDArray[Any]]:
+    """Return the file, and the (N, K) logits that it answers to the images in `parts`."""
+    with _refusing(label, "torch.export does not follow its forward method"):
+        program = _trace(model, parts[0][:2])
+    with _refusing(label, f"it has no form in {to}"):
+        content = FORMATS[to].write(program, about)
+        answer = FORMATS[to].read(content)
+        return content, np.concatenate([answer(part.numpy()) for part in parts])
+
+
 @contextmanager
 def _refusing(label: str, reason: str) -> Iterator[None]:
-    """Whatever the model's own code and the exporter make of each other, told in a sentence."""
+    """Turn whatever the exporter raises over a person's model into one sentence."""
     try:
         yield
     except FashionbenchError:
@@ -195,7 +203,7 @@ def _trace(model: nn.Module, example: Tensor) -> "ExportedProgram":
 
 
 def _write_onnx(program: "ExportedProgram", about: dict[str, str]) -> bytes:
-    _need_onnx()
+    _require_onnx()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         made = torch.onnx.export(
@@ -219,7 +227,7 @@ def _read_onnx(content: bytes) -> Answer:
     return lambda images: np.asarray(session.run(["logits"], {"images": images})[0])
 
 
-def _need_onnx() -> None:
+def _require_onnx() -> None:
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
@@ -255,7 +263,7 @@ FORMATS = {
 
 
 def _compare(found: NDArray[Any], expected: NDArray[Any], label: str) -> float:
-    """The largest difference of a logit. Raises StoreError if that is more than rounding."""
+    """Return the largest difference of a logit. Raises StoreError if it is more than rounding."""
     largest = float(np.abs(found - expected).max())
     if not are_alike(found, expected, TOLERANCE):
         raise StoreError(
@@ -268,7 +276,7 @@ def _compare(found: NDArray[Any], expected: NDArray[Any], label: str) -> float:
 def _compare_with_record(predictor: Predictor, job: Job, images: Tensor, run: RunRecord) -> None:
     """Refuse a model that does not answer as its run did when it was scored."""
     logits = infer(predictor.model, images, job.recipe.test_views)
-    store = _store_of(predictor.path)
+    store = _open_store(predictor.path)
     kept = store and store.load_test_set(job.test_set)
     if not kept:
         return
@@ -285,11 +293,13 @@ def _compare_with_record(predictor: Predictor, job: Job, images: Tensor, run: Ru
         )
 
 
-def _card(made: Export, to: str, about: dict[str, str], predictor: Predictor, job: Job) -> str:
+def _render_card(
+    made: Export, to: str, about: dict[str, str], predictor: Predictor, job: Job
+) -> str:
     import jinja2
 
-    run, accuracy = _recorded(predictor.path, job)
-    store = _store_of(predictor.path)
+    run, accuracy = _load_record(predictor.path, job)
+    store = _open_store(predictor.path)
     kept = store and store.load_test_set(job.test_set)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("fashionbench.inference"),
@@ -315,9 +325,9 @@ def _card(made: Export, to: str, about: dict[str, str], predictor: Predictor, jo
     )
 
 
-def _recorded(path: Path, job: Job) -> tuple[RunRecord | None, Summary | None]:
-    """The run's record, and the accuracy over the seeds of the comparison that it is part of."""
-    store = _store_of(path)
+def _load_record(path: Path, job: Job) -> tuple[RunRecord | None, Summary | None]:
+    """Return the run's record, and the accuracy over all seeds of its comparison, if recorded."""
+    store = _open_store(path)
     if store is None:
         return None, None
     for entry in Comparison.load(store.folder).entries:

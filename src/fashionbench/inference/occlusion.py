@@ -1,4 +1,4 @@
-"""Which pixels mattered to a model: cover them and see how much of its answer goes (occlusion).
+"""Which pixels mattered to a model: cover them and see how much of its answer is lost.
 
 The method is that of Zeiler and Fergus 2013, arXiv 1311.2901.
 """
@@ -19,10 +19,10 @@ MOST = 100.0
 def occlusion_map(
     predictor: Predictor, image: NDArray[np.uint8], class_index: int
 ) -> NDArray[np.float64]:
-    """(28, 28) image, light on black -> (28, 28) nats that each pixel adds to a class.
+    """Return the (28, 28) nats that each pixel of a (28, 28) image adds to a class.
 
-    A square of black covers the image place after place; what the class's log-probability
-    loses by it is shared by the pixels covered, and a pixel has the mean over all its covers.
+    A black square covers one place of the image after another. What the class's log-probability
+    loses by it is shared by the covered pixels, and a pixel gets the mean over all its covers.
     Positive pixels speak for the class, negative ones against it.
     """
     corners = [

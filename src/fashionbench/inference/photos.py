@@ -1,9 +1,9 @@
-"""A person's picture -> a 28x28 image of the data set's look: one item, light on black.
+"""Your picture -> a 28x28 image that looks like the data set's: one item, light on black.
 
 Fashion-MNIST was made from shop photos on white (Xiao, Rasul and Vollgraf 2017,
-arXiv 1708.07747): trimmed, the longer side resized to 28, centred by its box, negated,
-turned grey. A picture on plain black or white goes the same way. In any other
-the item is found first, by GrabCut (Rother, Kolmogorov and Blake 2004).
+arXiv 1708.07747): trimmed, the longer side resized to 28, centered by its box, inverted,
+converted to grey. A picture on plain black or white is processed in the same way. In any other
+the item is located first, by GrabCut (Rother, Kolmogorov and Blake 2004).
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ Mask = NDArray[np.uint8]
 """(H, W), 1 on the item, 0 on the background."""
 
 WORKING = 160
-"""Pixels of the longer side at which the item is looked for."""
+"""Pixels of the longer side at which the item is located."""
 PLAIN = 16
 """Grey levels: how far a plain background may be from pure black or white, and from itself."""
 LEVEL = 170
@@ -47,7 +47,7 @@ class Prepared:
     views: NDArray[np.uint8]
     """(V, 28, 28): the item; of a photo also narrower, as if it hung, and both mirrored."""
     is_photo: bool
-    """Whether the item had to be found on a background of its own."""
+    """Whether the item had to be located on a background that is not plain."""
 
     @property
     def image(self) -> Grey:
@@ -56,34 +56,34 @@ class Prepared:
 
 
 def squeeze(picture: "Image") -> Prepared:
-    """The whole picture, grey, in a square: as the pictures of a data set of one's own are read."""
+    """Return the whole picture, grey, in a square, as pictures of your own data set are read."""
     return Prepared(to_square(picture)[None], is_photo=False)
 
 
 def prepare(picture: "Image") -> Prepared:
-    """The picture's one item, light on black, as large as it fits.
+    """Return the picture's one item, light on black, as large as the image allows.
 
     Raises DataError for a picture of one colour.
     """
     rgb = np.asarray(picture.convert("RGB"))
     if np.ptp(rgb, axis=(0, 1)).max() < PLAIN:
         raise DataError("There is nothing on the picture; give one that shows an item.")
-    grey = _without_frame(np.asarray(picture.convert("L")))
-    background = _background(grey)
+    grey = _remove_frame(np.asarray(picture.convert("L")))
+    background = _find_background(grey)
     if background is not None and _is_plain(background):
         return Prepared(_trim(grey if background < 128 else 255 - grey)[None], is_photo=False)
     rgb = _resize(rgb, WORKING)
     mask = find_item(rgb)
-    grey = _levels(rgb, mask)
-    flat_and_hung = np.stack([_fit(grey, mask), _fit(grey, mask, NARROW)])
+    grey = _normalize_levels(rgb, mask)
+    flat_and_hung = np.stack([_center(grey, mask), _center(grey, mask, NARROW)])
     return Prepared(np.concatenate([flat_and_hung, flat_and_hung[..., ::-1]]), is_photo=True)
 
 
 # Pictures on plain black or white.
 
 
-def _background(grey: Grey) -> int | None:
-    """The level that three corners share; None where they differ."""
+def _find_background(grey: Grey) -> int | None:
+    """Return the grey level that three corners share; None if they differ."""
     side = max(1, min(grey.shape) // 14)
     ends = (slice(None, side), slice(-side, None))
     squares = [grey[rows, columns].ravel() for rows in ends for columns in ends]
@@ -98,13 +98,13 @@ def _is_plain(background: int | None) -> bool:
     return background is not None and not PLAIN < background < 255 - PLAIN
 
 
-def _without_frame(grey: Grey) -> Grey:
-    """The picture on plain black or white inside a frame of one colour, where there is such."""
-    outside = _background(grey)
+def _remove_frame(grey: Grey) -> Grey:
+    """Return what is inside a frame of one colour, if that is on plain black or white."""
+    outside = _find_background(grey)
     if outside is None:
         return grey
-    inner = grey[_box(np.abs(grey.astype(np.int16) - outside) > 3 * PLAIN)]
-    inside = _background(inner)
+    inner = grey[_find_box(np.abs(grey.astype(np.int16) - outside) > 3 * PLAIN)]
+    inside = _find_background(inner)
     if inside is None or not _is_plain(inside) or abs(inside - outside) <= 3 * PLAIN:
         return grey
     edge = np.concatenate([inner[0], inner[-1], inner[:, 0], inner[:, -1]]).astype(np.int16)
@@ -113,20 +113,20 @@ def _without_frame(grey: Grey) -> Grey:
 
 
 def _trim(grey: Grey) -> Grey:
-    """Cut a picture that is light on black to its item; one that it spans stays whole."""
+    """Cut a picture that is light on black to its item, unless the item spans it."""
     item = grey > PLAIN
-    rows, columns = box = _box(item)
+    rows, columns = box = _find_box(item)
     height, width = rows.stop - rows.start, columns.stop - columns.start
     if grey.shape[0] == grey.shape[1] and max(height, width) >= 0.9 * len(grey):
-        return _fit(grey, np.ones_like(grey))
-    return _fit(grey[box], np.ones_like(grey[box]))
+        return _center(grey, np.ones_like(grey))
+    return _center(grey[box], np.ones_like(grey[box]))
 
 
 # Photos.
 
 
 def find_item(rgb: NDArray[np.uint8]) -> Mask:
-    """(H, W, 3) photo -> where its item is, the better of two guesses refined by GrabCut.
+    """Locate the item of an (H, W, 3) photo: the better of two guesses, refined by GrabCut.
 
     One guess is what differs in colour from the photo's border, the other the middle of
     the photo: the first fails where the border shows the item, the second between legs.
@@ -139,16 +139,17 @@ def find_item(rgb: NDArray[np.uint8]) -> Mask:
     colours = lab.clip(0, 255).astype(np.uint8)
     if np.ptp(colours, axis=(0, 1)).max() < PLAIN:  # nothing stands out
         return np.ones(colours.shape[:2], np.uint8)
-    masks = [_refine(colours, guess) for guess in _guesses(colours)]
-    mask = max(masks, key=lambda mask: _plausibility(mask, rgb))
+    masks = [_refine(colours, guess) for guess in _guess_items(colours)]
+    mask = max(masks, key=lambda mask: _rate(mask, rgb))
     return mask if mask.any() else np.ones_like(mask)
 
 
-def _guesses(colours: NDArray[np.uint8]) -> Iterator[NDArray[np.bool_]]:
+def _guess_items(colours: NDArray[np.uint8]) -> Iterator[NDArray[np.bool_]]:
+    """Yield (H, W) guesses: what differs in colour from the border, then the middle."""
     import cv2
 
     y, x = (np.linspace(-0.5, 0.5, size) for size in colours.shape[:2])
-    border = colours[_border(colours.shape[:2], 0.06)].astype(np.float32)
+    border = colours[_mark_border(colours.shape[:2], 0.06)].astype(np.float32)
     cv2.setRNGSeed(0)
     stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 10, 1.0)
     none: Any = None
@@ -163,7 +164,8 @@ def _guesses(colours: NDArray[np.uint8]) -> Iterator[NDArray[np.bool_]]:
     yield (y[:, None] / 0.4) ** 2 + (x / 0.375) ** 2 < 1
 
 
-def _border(shape: tuple[int, ...], share: float) -> NDArray[np.bool_]:
+def _mark_border(shape: tuple[int, ...], share: float) -> NDArray[np.bool_]:
+    """Mark the pixels near an edge, in a band as wide as this share of the shorter side."""
     width = max(1, round(share * min(shape)))
     border = np.ones(shape, dtype=bool)
     border[width:-width, width:-width] = False
@@ -171,21 +173,22 @@ def _border(shape: tuple[int, ...], share: float) -> NDArray[np.bool_]:
 
 
 def _refine(colours: NDArray[np.uint8], guess: NDArray[np.bool_]) -> Mask:
+    """Refine a guess by GrabCut; an outer band of the photo is background in any case."""
     import cv2
 
     mask = np.where(guess, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    mask[_border(guess.shape, 0.015)] = cv2.GC_BGD
+    mask[_mark_border(guess.shape, 0.015)] = cv2.GC_BGD
     if not (mask == cv2.GC_PR_FGD).any():
         return np.zeros_like(mask)
     cv2.setRNGSeed(0)
     background, item = np.zeros((1, 65)), np.zeros((1, 65))
     nowhere = (0, 0, 0, 0)
     cv2.grabCut(colours, mask, nowhere, background, item, 4, cv2.GC_INIT_WITH_MASK)
-    return _main_part(((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).astype(np.uint8))
+    return _keep_main_part(((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).astype(np.uint8))
 
 
-def _main_part(mask: Mask) -> Mask:
-    """The largest piece, weighted towards the middle, and its likes: shoes come in pairs."""
+def _keep_main_part(mask: Mask) -> Mask:
+    """Keep the largest piece, weighted towards the middle, and those nearly as large: shoes."""
     import cv2
 
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
@@ -200,13 +203,13 @@ def _main_part(mask: Mask) -> Mask:
     mask = np.isin(labels, kept).astype(np.uint8)
     _, labels = cv2.connectedComponents(1 - mask, connectivity=4)
     sizes = np.bincount(labels.ravel())
-    outer = np.unique(labels[_border(mask.shape, 0)])
+    outer = np.unique(labels[_mark_border(mask.shape, 0)])
     holes = [i for i in np.flatnonzero(sizes < 0.05 * mask.sum()) if i not in outer]
     return np.asarray(mask | np.isin(labels, holes), np.uint8)
 
 
-def _plausibility(mask: Mask, rgb: NDArray[np.uint8]) -> float:
-    """High for an outline on strong edges, of a usual size, away from the photo's border."""
+def _rate(mask: Mask, rgb: NDArray[np.uint8]) -> float:
+    """Rate a mask: high for an outline on strong edges, of a usual size, away from the border."""
     import cv2
 
     share = float(mask.mean())
@@ -224,8 +227,8 @@ def _plausibility(mask: Mask, rgb: NDArray[np.uint8]) -> float:
     return float(strength / (strength + 15) * size * (1 - edge))
 
 
-def _levels(rgb: NDArray[np.uint8], mask: Mask) -> Grey:
-    """Negated grey levels, as the data set has them, shifted so that the item's median is LEVEL."""
+def _normalize_levels(rgb: NDArray[np.uint8], mask: Mask) -> Grey:
+    """Invert the grey levels, as in the data set, and shift the item's median to LEVEL."""
     import cv2
 
     negated = 255 - cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
@@ -233,11 +236,11 @@ def _levels(rgb: NDArray[np.uint8], mask: Mask) -> Grey:
     return np.asarray(shifted.clip(DARKEST, 255) * mask, np.uint8)
 
 
-# Both.
+# For both.
 
 
-def _box(item: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """The rows and columns that hold something; all where nothing is."""
+def _find_box(item: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Return the rows and columns that hold something; all of them if nothing does."""
     rows, columns = (np.flatnonzero(item.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         return slice(0, item.shape[0]), slice(0, item.shape[1])
@@ -260,9 +263,9 @@ def _resize(
     return np.asarray(cv2.resize(pixels, size, interpolation=way), np.uint8)
 
 
-def _fit(grey: Grey, mask: Mask, narrower: float = 1) -> Grey:
+def _center(grey: Grey, mask: Mask, narrower: float = 1) -> Grey:
     """Scale the item's box so that its longer side is 28, and centre it on black."""
-    item = _resize((grey * mask)[_box(mask > 0)], SIDE, 1, narrower)
+    item = _resize((grey * mask)[_find_box(mask > 0)], SIDE, 1, narrower)
     height, width = item.shape
     image = np.zeros((SIDE, SIDE), np.uint8)
     top, left = (SIDE - height) // 2, (SIDE - width) // 2
