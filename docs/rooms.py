@@ -74,8 +74,7 @@ def read_rooms() -> Rooms:
         {
             module.removeprefix("fashionbench."): {
                 imported.removeprefix("fashionbench.")
-                for imported in graph.find_modules_directly_imported_by(module)
-                - {"fashionbench", module}
+                for imported in graph.find_modules_directly_imported_by(module) - {module}
             }
             for module in graph.modules
             if module != "fashionbench"

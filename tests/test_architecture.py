@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -66,6 +67,11 @@ def test_a_room_loads_nothing_by_itself() -> None:
 )
 def test_a_file_stays_short_enough_to_be_read(path: Path) -> None:
     assert len(path.read_text("utf-8").splitlines()) <= 400
+
+
+def test_the_public_names_stand_above_every_room() -> None:
+    graph = grimp.build_graph("fashionbench")
+    assert graph.find_modules_that_directly_import("fashionbench") == set()
 
 
 def test_everything_offered_can_be_had() -> None:

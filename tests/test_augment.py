@@ -18,7 +18,7 @@ OWN = Path(__file__).parent.parent / "examples" / "own_augmentation.py"
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
-def test_each_image_has_a_change_of_its_own_whatever_is_beside_it(name: str) -> None:
+def test_each_image_is_augmented_on_its_own_whatever_is_beside_it(name: str) -> None:
     chain = [(name, AUGMENTATIONS[name].strength)]
     images, u = random_images(1).repeat(64, 1, 1, 1), draw(chain, 64, seed=0, epoch=0)
     before = images.clone()
@@ -88,7 +88,7 @@ def test_cuda_gives_the_same_images(name: str, few: Split) -> None:
     torch.testing.assert_close(on_cuda, augment(images, u, chain), rtol=0, atol=1e-4)
 
 
-def test_a_persons_own_change_takes_its_turn_in_the_chain() -> None:
+def test_an_own_augmentation_takes_its_turn_in_the_chain() -> None:
     images = torch.rand(5, 1, 28, 28)
     chain = [parse_change(text, AUGMENTATIONS) for text in ("invert:1", f"{OWN}:fog:0.5", "flip:0")]
     u = draw(chain, 5, seed=3, epoch=1)

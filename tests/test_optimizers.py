@@ -1,5 +1,8 @@
 """The update rules against torch's own, and against the papers' where torch has none."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +10,7 @@ from factories import small_model
 from torch import nn
 
 from fashionbench.config.recipe import OPTIMIZERS, load_recipe
+from fashionbench.training import optimizers, updater
 from fashionbench.training.optimizers import _RULES, Lion, Muon, build_optimizer
 
 SEED = load_recipe("seed")
@@ -39,6 +43,19 @@ def take_steps(model: nn.Module, optimizer: torch.optim.Optimizer, steps: int = 
 
 def test_the_table_has_every_name_a_recipe_may_use() -> None:
     assert set(_RULES) == set(OPTIMIZERS)
+
+
+def test_torch_has_the_private_kernels_that_the_rules_call() -> None:
+    text = Path(optimizers.__file__).read_text("utf-8") + Path(updater.__file__).read_text("utf-8")
+    called = {*re.findall(r"torch\.(_\w+)\(", text)}
+    assert "_fused_sgd_" in called
+    missing = sorted(name for name in called if not hasattr(torch, name))
+    assert not missing, f"torch no longer has {missing}: optimizers.py and updater.py call them."
+    taken = [argument.name for argument in torch.ops.aten._fused_sgd_.default._schema.arguments]
+    assert taken == [
+        *("self", "grads", "momentum_buffer_list", "weight_decay", "momentum", "lr"),
+        *("dampening", "nesterov", "maximize", "is_first_step", "grad_scale", "found_inf"),
+    ], "torch._fused_sgd_ takes other arguments now: SGD.update in optimizers.py gives these."
 
 
 @pytest.mark.parametrize(

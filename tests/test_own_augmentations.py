@@ -12,7 +12,7 @@ from fashionbench.training.batches import epoch_batches
 from fashionbench.training.own_augmentations import identify_augmentations
 
 
-def test_editing_ones_own_change_makes_other_runs_of_it(tmp_path: Path) -> None:
+def test_editing_an_own_augmentation_makes_other_runs_of_it(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
 
     def key_and_images(content: str) -> tuple[str, torch.Tensor]:
@@ -46,7 +46,7 @@ def test_editing_ones_own_change_makes_other_runs_of_it(tmp_path: Path) -> None:
         ("images.flip(0)", "when other images are beside it"),
     ],
 )
-def test_what_is_wrong_with_ones_own_change_is_told(
+def test_what_is_wrong_with_an_own_augmentation_is_told(
     content: str, says: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "mine.py"

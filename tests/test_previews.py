@@ -49,12 +49,12 @@ def test_images_are_mixed_as_strongly_as_in_training(
     assert set(strengths) == {0.3, MIXINGS["mixup"].strength}
 
 
-def test_a_recipe_that_changes_nothing_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="seed leaves images as they are; add some changes"):
+def test_a_recipe_without_augmentation_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="seed leaves images as they are; add some augmentation"):
         write_augmentations(SEED, "silhouettes", None, tmp_path / "changes.png")
 
 
-def test_a_change_of_ones_own_that_is_no_good_is_told(tmp_path: Path) -> None:
+def test_an_augmentation_of_ones_own_that_is_no_good_is_told(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text("def mine(images, uniform, strength): return images[0]\n")
     with pytest.raises(UsageError, match=r"mine.py:mine answers .* with \(1, 28, 28\)"):

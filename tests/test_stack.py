@@ -1,15 +1,17 @@
 """A stack is its members: it computes each one's step, and gives each its weights."""
 
+import copy
 from itertools import chain
 
 import pytest
 import torch
+from torch import nn
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.data.split import Split
 from fashionbench.models.build import build_model
 from fashionbench.training.batches import epoch_batches
-from fashionbench.training.many_seeds.stack import Stack
+from fashionbench.training.many_seeds.stack import _IN_A_STACK, Stack
 
 RECIPE = load_recipe("seed")
 
@@ -42,3 +44,34 @@ def test_members_are_given_their_weights_and_can_go_on_without_others(few: Split
     stack.select([2])
     assert stack.models == members[2:]
     assert stack.parameters["layer_stack.1.weight"].shape[0] == 1
+
+
+LAYERS = {
+    nn.Linear: (nn.Linear(6, 4), (8, 6)),
+    nn.BatchNorm1d: (nn.BatchNorm1d(6), (8, 6)),
+    nn.BatchNorm2d: (nn.BatchNorm2d(6), (8, 6, 3, 3)),
+}
+
+
+@pytest.mark.parametrize("kind", _IN_A_STACK)
+@pytest.mark.parametrize("training", [True, False])
+def test_a_layer_whose_class_is_exchanged_computes_what_torchs_does(
+    kind: type[nn.Module], training: bool
+) -> None:
+    layer, shape = LAYERS[kind]
+    original = copy.deepcopy(layer).train(training)
+    exchanged, held = copy.deepcopy(original), {*vars(original)}
+    try:
+        exchanged.__class__ = _IN_A_STACK[kind]
+    except TypeError as error:
+        pytest.fail(
+            f"torch's {kind.__name__} no longer lets its class be exchanged ({error}): stack.py "
+            "needs another way to compute it."
+        )
+    images = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    expected, found = original(images), exchanged(images)
+    moved = f"torch's {kind.__name__} computes something else than stack.py writes in its place."
+    torch.testing.assert_close(found, expected, msg=lambda difference: f"{moved} {difference}")
+    for one, other in zip(exchanged.buffers(), original.buffers(), strict=True):
+        torch.testing.assert_close(one, other, msg=lambda difference: f"{moved} {difference}")
+    assert {*vars(exchanged)} == held, "a class in a stack may differ by its forward alone"

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.data.split import Split
@@ -12,7 +13,7 @@ from fashionbench.models.build import build_model
 from fashionbench.training.batch import Batch
 from fashionbench.training.batches import epoch_batches
 from fashionbench.training.many_seeds.members import fit_members
-from fashionbench.training.many_seeds.traced import Traced, can_be_traced
+from fashionbench.training.many_seeds.traced import Traced, _drop_idle_views, can_be_traced
 from fashionbench.training.updater import Updater
 
 RECIPE = load_recipe("seed").override(epochs=2, learning_rate=0.02)
@@ -70,6 +71,34 @@ def test_a_list_of_operations_is_noted_once_for_each_shape(few: Split) -> None:
     ):
         torch.testing.assert_close(loss, (2 * chance + batch.images.mean()).expand(3))
         torch.testing.assert_close(gradient, chance.expand(3, 2))
+
+
+def test_only_views_that_look_at_a_tensor_as_it_is_are_dropped() -> None:
+    def program(x: Tensor) -> Tensor:
+        idle = x.view(2, 3).expand(2, 3)
+        idle.add_(1)  # seen in x, too
+        return idle.view(6).mul(x) + x.view(1, 6).expand(4, 6)
+
+    graph = make_fx(program)(torch.ones(6))
+    nodes = [node for node in graph.graph.nodes if node.op == "call_function"]
+    assert all({"shape", "stride"} <= {*node.meta["tensor_meta"]._fields} for node in nodes), (
+        "torch's make_fx no longer notes shapes and strides in meta['tensor_meta'], by which "
+        "traced.py tells which views are idle."
+    )
+    _drop_idle_views(graph)
+    left = [node.target.name() for node in graph.graph.nodes if node.op == "call_function"]
+    assert left == [
+        "aten::view",
+        "aten::add_.Tensor",
+        "aten::view",
+        "aten::mul.Tensor",
+        "aten::view",
+        "aten::expand",
+        "aten::add.Tensor",
+    ]
+    given = [torch.arange(6.0) for _ in range(2)]
+    assert torch.equal(graph(given[0]), program(given[1]))
+    assert torch.equal(*given), "what is written through a view is written into its source"
 
 
 def test_only_a_known_model_on_the_cpu_is_traced() -> None:

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-import fashionbench
 from fashionbench.cli import catalogue, compare, deploy, predict, train
 from fashionbench.cli.options import format_examples, without_flag_types
 from fashionbench.core.names import printable
@@ -73,7 +72,9 @@ for commands in (compare.app, train.app, catalogue.app, predict.app, deploy.app)
 
 def _print_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"fashionbench {fashionbench.__version__}")
+        from importlib.metadata import version
+
+        typer.echo(f"fashionbench {version('fashionbench')}")
         raise typer.Exit
 
 

@@ -32,7 +32,7 @@ def with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
             *([_SHORT[name]] if name in _SHORT else []),
             "--" + name.replace("_", "-"),
             help=field.description,
-            metavar=_metavar(field.annotation) + "|none" * can_be_absent(name),
+            metavar=_choose_metavar(field.annotation) + "|none" * can_be_absent(name),
             rich_help_panel="Settings of the recipe",
         )
         parameters.append(
@@ -51,16 +51,16 @@ def with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
 def describe_settings() -> str:
     """List every setting that a recipe file may hold, with its default, one line each."""
     return "\n".join(
-        f"* {_default(name, field.default)}: {field.description}"
+        f"* {_format_default(name, field.default)}: {field.description}"
         for name, field in SETTINGS.items()
     )
 
 
-def _default(name: str, value: Any) -> str:
+def _format_default(name: str, value: Any) -> str:
     return f"{name} (not set)" if value is None else as_toml(name, value)
 
 
-def _metavar(annotation: Any) -> str:
+def _choose_metavar(annotation: Any) -> str:
     text = str(annotation)
     if get_origin(annotation) is Literal:
         return "|".join(get_args(annotation))

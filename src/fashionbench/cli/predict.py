@@ -75,10 +75,12 @@ def predict(
     with redirect_stdout(sys.stderr):
         notes = list[str]()
         answers = [
-            answer for name in images for answer in _answers(predictor, name, save_prepared, notes)
+            answer
+            for name in images
+            for answer in _classify_all(predictor, name, save_prepared, notes)
         ]
     if as_json:
-        typer.echo(json.dumps(_document(predictor, answers, notes), indent=2))
+        typer.echo(json.dumps(_build_document(predictor, answers, notes), indent=2))
     else:
         _print_table(predictor, answers)
     if any(answer.error for answer in answers):
@@ -87,6 +89,8 @@ def predict(
 
 @dataclass(frozen=True)
 class _Answer:
+    """What is printed of one picture: a prediction, or why there is none."""
+
     picture: str
     prediction: "Prediction | None" = None
     saved: str | None = None
@@ -94,16 +98,18 @@ class _Answer:
     error: str | None = None
 
 
-def _answers(
+def _classify_all(
     predictor: "Predictor", name: str, folder: Path | None, notes: list[str]
 ) -> list[_Answer]:
+    """Classify every picture that `name` means; what is to know of them is added to `notes`."""
     try:
-        return [_answer(predictor, picture, folder) for picture in _pictures(name, notes)]
+        return [_classify(predictor, picture, folder) for picture in _find_pictures(name, notes)]
     except DataError as error:  # a folder or a pattern without pictures
-        return [_refused(name, str(error))]
+        return [_refuse(name, str(error))]
 
 
-def _answer(predictor: "Predictor", name: str, folder: Path | None) -> _Answer:
+def _classify(predictor: "Predictor", name: str, folder: Path | None) -> _Answer:
+    """Classify one picture, and save it as the model saw it if `folder` is given."""
     from fashionbench.data.picture_reading import load_picture
 
     levels = predictor.levels
@@ -113,25 +119,26 @@ def _answer(predictor: "Predictor", name: str, folder: Path | None) -> _Answer:
         else:
             picture = load_picture(Path(name), levels=levels)
     except DataError as error:
-        return _refused(name, str(error))
+        return _refuse(name, str(error))
     try:
         prediction = predictor.predict([picture])[0]
     except DataError as error:
-        return _refused(name, f"{name}: {error}")
+        return _refuse(name, f"{name}: {error}")
     saved = None if folder is None else printable(_write_prepared(prediction, name, folder))
     return _Answer(printable(name), prediction, saved)
 
 
-def _refused(name: str, error: str) -> _Answer:
+def _refuse(name: str, error: str) -> _Answer:
+    """Say on standard error, at once, why a picture has no prediction."""
     error = printable(error)
     typer.echo(f"fashionbench: {error}", err=True)
     return _Answer(printable(name), error=error)
 
 
-def _pictures(name: str, notes: list[str]) -> list[str]:
-    """The pictures of a folder or a pattern, in the order of names; else `name` itself.
+def _find_pictures(name: str, notes: list[str]) -> list[str]:
+    """List the pictures of a folder or a pattern by name; anything else is a picture itself.
 
-    What is passed over is told, and added to `notes`.
+    Files that are passed over are counted on standard error and in `notes`.
     """
     from fashionbench.data.notes import note_passed_over
     from fashionbench.data.picture_files import find_pictures
@@ -141,7 +148,7 @@ def _pictures(name: str, notes: list[str]) -> list[str]:
         if path.is_dir():
             kind, (pictures, others) = "folder", find_pictures(path)
         elif glob.has_magic(name) and not path.exists():
-            kind, (pictures, others) = "pattern", _matching(name)
+            kind, (pictures, others) = "pattern", _match_pattern(name)
         else:
             return [name]
     except OSError as error:
@@ -154,8 +161,8 @@ def _pictures(name: str, notes: list[str]) -> list[str]:
     return [str(file) for file in pictures]
 
 
-def _matching(pattern: str) -> tuple[list[Path], list[Path]]:
-    """The pictures, each once, that a pattern means by themselves or by their folders; the rest."""
+def _match_pattern(pattern: str) -> tuple[list[Path], list[Path]]:
+    """Return the pictures that match, themselves or by their folder, each once; then the rest."""
     from fashionbench.data.picture_files import find_pictures, is_housekeeping, pictures_apart
 
     asked = Path(pattern).parts
@@ -173,6 +180,7 @@ def _matching(pattern: str) -> tuple[list[Path], list[Path]]:
 
 
 def _write_prepared(prediction: "Prediction", name: str, folder: Path) -> Path:
+    """Write the picture as the model saw it, and return the path; no file is written over."""
     from PIL import Image
 
     stem = "stdin" if name == "-" else Path(name).stem
@@ -190,7 +198,9 @@ def _write_prepared(prediction: "Prediction", name: str, folder: Path) -> Path:
     return path
 
 
-def _document(predictor: "Predictor", answers: list[_Answer], notes: list[str]) -> dict[str, Any]:
+def _build_document(
+    predictor: "Predictor", answers: list[_Answer], notes: list[str]
+) -> dict[str, Any]:
     from fashionbench.inference.predictor import SURE
 
     return {
@@ -199,11 +209,11 @@ def _document(predictor: "Predictor", answers: list[_Answer], notes: list[str]) 
         "temperature": predictor.temperature,
         "sure_from": SURE,
         "notes": notes,
-        "pictures": [_entry(answer) for answer in answers],
+        "pictures": [_describe_answer(answer) for answer in answers],
     }
 
 
-def _entry(answer: _Answer) -> dict[str, Any]:
+def _describe_answer(answer: _Answer) -> dict[str, Any]:
     found = answer.prediction
     if found is None:
         return {"picture": answer.picture, "error": answer.error}
@@ -229,7 +239,7 @@ def _print_table(predictor: "Predictor", answers: list[_Answer]) -> None:
     table.add_column("picture", overflow="fold")
     for heading in ("class", "", "or"):
         table.add_column(heading)
-    for answer, name in zip(found, _short([answer.picture for answer in found]), strict=True):
+    for answer, name in zip(found, _shorten([answer.picture for answer in found]), strict=True):
         assert answer.prediction is not None
         (first, probability), *others = answer.prediction.top(3)
         table.add_row(
@@ -257,8 +267,8 @@ def _print_warnings(console: "Console", answers: list[_Answer]) -> None:
         console.print(f"! {', '.join(names[:3])}{more}: {warning}")
 
 
-def _short(names: list[str]) -> list[str]:
-    """Paths without the folders that all of them share."""
+def _shorten(names: list[str]) -> list[str]:
+    """Return the paths without the folders that all of them share."""
     try:
         shared = os.path.commonpath([Path(name).parent for name in names])
     except ValueError:  # relative ones and absolute ones

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["write_augmentations", "write_samples", "write_schedule"]
 
 DRAWS = 10
-"""Changed images beside each original."""
+"""Augmented images beside each original."""
 
 
 def write_samples(dataset: str, data_dir: Path | None, target: Path) -> None:
     """Write a PNG of ten training images a class. Raises StoreError if it cannot be written."""
     (images, labels), _ = load_arrays(dataset, data_dir)
     entry = dataset_entry(dataset)
-    _write(plots.plot_samples(images, labels, entry.classes, entry.title), target)
+    _write_png(plots.plot_samples(images, labels, entry.classes, entry.title), target)
 
 
 def write_schedule(recipe: Recipe, target: Path, steps_an_epoch: int = 100) -> None:
@@ -36,13 +36,13 @@ def write_schedule(recipe: Recipe, target: Path, steps_an_epoch: int = 100) -> N
     steps = range(recipe.epochs * steps_an_epoch)
     rates = [recipe.learning_rate_at(step, steps_an_epoch) for step in steps]
     epochs = [step / steps_an_epoch for step in steps]
-    _write(plots.plot_schedule(epochs, rates, recipe.name), target)
+    _write_png(plots.plot_schedule(epochs, rates, recipe.name), target)
 
 
 def write_augmentations(recipe: Recipe, dataset: str, data_dir: Path | None, target: Path) -> None:
-    """Write a PNG of what each of the recipe's changes does to a few training images.
+    """Write a PNG of what each of the recipe's augmentations does to a few training images.
 
-    Raises UsageError for a recipe that leaves images as they are or has a change that is no good.
+    Raises UsageError for a recipe without augmentation, or with one that does not work.
     """
     from fashionbench.training.own_augmentations import identify_augmentations
 
@@ -50,7 +50,7 @@ def write_augmentations(recipe: Recipe, dataset: str, data_dir: Path | None, tar
     chain = [parse_change(text, AUGMENTATIONS) for text in recipe.augmentation]
     if not chain and recipe.mixing is None:
         raise UsageError(
-            f"The recipe {recipe.name} leaves images as they are; add some changes, such as "
+            f"The recipe {recipe.name} leaves images as they are; add some augmentation, such as "
             "augmentation = ['flip', 'shift:2']."
         )
     entry = dataset_entry(dataset)
@@ -60,36 +60,38 @@ def write_augmentations(recipe: Recipe, dataset: str, data_dir: Path | None, tar
     singles = [(f"{change}:{strength:g}", [(change, strength)]) for change, strength in chain]
     together = [("all of them", chain)] if len(chain) > 1 else []
     rows = [
-        (label, _changed(chosen[k % len(chosen)][0], part))
+        (label, _augment_often(chosen[k % len(chosen)][0], part))
         for k, (label, part) in enumerate(singles + together)
     ]
     if recipe.mixing is not None:
-        mixed = np.stack([_nth(chosen, k) for k in range(DRAWS)])
-        rows.append((recipe.mixing, _mixed(mixed, recipe.mixing)))
+        mixed = np.stack([_pick_nth(chosen, k) for k in range(DRAWS)])
+        rows.append((recipe.mixing, _mix_pairs(mixed, recipe.mixing)))
     title = f"What {recipe.name} does to images of {entry.title}"
-    _write(plots.plot_changes(rows, title), target)
+    _write_png(plots.plot_changes(rows, title), target)
 
 
-def _nth(chosen: Sequence[NDArray[np.uint8]], k: int) -> NDArray[np.uint8]:
-    """An image of each class in turn."""
+def _pick_nth(chosen: Sequence[NDArray[np.uint8]], k: int) -> NDArray[np.uint8]:
+    """Return the k-th image, taking one of each class in turn."""
     of_class = chosen[k % len(chosen)]
     image: NDArray[np.uint8] = of_class[k // len(chosen) % len(of_class)]
     return image
 
 
-def _changed(image: NDArray[np.uint8], chain: Sequence[tuple[str, float]]) -> NDArray[np.uint8]:
-    """(H, W) -> (1 + DRAWS, H, W): the image, then other draws of it."""
+def _augment_often(
+    image: NDArray[np.uint8], chain: Sequence[tuple[str, float]]
+) -> NDArray[np.uint8]:
+    """Return (1 + DRAWS, H, W): the (H, W) image, then random augmentations of it."""
     import torch
 
     from fashionbench.training.augment import augment, draw
 
     copies = torch.tensor(image).expand(DRAWS, 1, *image.shape).float() / 255
     changed = augment(copies, draw(chain, DRAWS, seed=0, epoch=0), chain)
-    return np.stack([image, *_bytes(changed)])
+    return np.stack([image, *_to_bytes(changed)])
 
 
-def _mixed(images: NDArray[np.uint8], mixing: str) -> NDArray[np.uint8]:
-    """(N, H, W) -> the first image, then each mixed with the next."""
+def _mix_pairs(images: NDArray[np.uint8], mixing: str) -> NDArray[np.uint8]:
+    """Return (1 + DRAWS, H, W): the first of (N, H, W) images, then each mixed with the next."""
     import torch
 
     from fashionbench.training.mixing import mix
@@ -98,15 +100,15 @@ def _mixed(images: NDArray[np.uint8], mixing: str) -> NDArray[np.uint8]:
     uniform = torch.rand(len(x), 3, generator=torch.Generator().manual_seed(0))
     name, strength = parse_change(mixing, MIXINGS)
     mixed, _ = mix(name, x, x.roll(-1, 0), uniform, strength)
-    return np.stack([images[0], *_bytes(mixed)])[: DRAWS + 1]
+    return np.stack([images[0], *_to_bytes(mixed)])[: DRAWS + 1]
 
 
-def _bytes(images: Any) -> NDArray[np.uint8]:
+def _to_bytes(images: Any) -> NDArray[np.uint8]:
     found: NDArray[np.uint8] = (images[:, 0] * 255).round().byte().numpy()
     return found
 
 
-def _write(figure: "Figure", target: Path) -> None:
+def _write_png(figure: "Figure", target: Path) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120, facecolor="white")
     write_atomically(target, buffer.getvalue())

@@ -36,7 +36,7 @@ class Adapter(Wrapper):
         self.answers_several = answers_several
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 1, 28, 28) pixels -> (B, K) logits."""
+        """Compute (B, K) logits of (B, 1, 28, 28) pixels."""
         logits: Tensor = first_answer(self.net(_shown(images, self.channels, self.side)))
         return logits
 

@@ -33,7 +33,7 @@ class Backbone(Wrapper):
         self.register_buffer("sd", torch.tensor(sd).view(1, -1, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 1, 28, 28) pixels -> (B, K) logits."""
+        """Compute (B, K) logits of (B, 1, 28, 28) pixels."""
         if images.shape[-1] != self.side:
             size = (self.side, self.side)
             images = F.interpolate(images, size=size, mode="bilinear", antialias=True)

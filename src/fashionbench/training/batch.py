@@ -30,10 +30,6 @@ class Batch:
         """Return the batch cut off after so many images."""
         return Batch(*(part[:images] for part in self.tensors()))
 
-    def last(self, images: int) -> "Batch":
-        """Return so many images from the batch's end."""
-        return Batch(*(part[-images:] for part in self.tensors()))
-
     def chunk(self, count: int) -> Iterator["Batch"]:
         """Yield `count` batches of equal size, in order; `count` divides B."""
         for parts in zip(*(part.chunk(count) for part in self.tensors()), strict=True):

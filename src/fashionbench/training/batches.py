@@ -6,7 +6,7 @@ idea is that of cifar10-airbench and train_mnist_fast). Whatever is random follo
 run's seed and the epoch alone, so a run can go on at any epoch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -49,27 +49,31 @@ def epoch_batches(data: Split, recipe: Recipe, seeds: Sequence[int], epoch: int)
     device, count = data.images.device, len(data)
     chain = [parse_change(text, AUGMENTATIONS) for text in recipe.augmentation]
     mixing = None if recipe.mixing is None else parse_change(recipe.mixing, MIXINGS)
-    orders = torch.stack([epoch_order(count, seed, epoch) for seed in seeds])  # (M, N)
-    to_augment, to_mix = None, None
+
+    def for_all_runs(draw_for: Callable[[int], Tensor]) -> Tensor:
+        return torch.cat([draw_for(seed) for seed in seeds]).to(device)
+
+    orders = for_all_runs(lambda seed: epoch_order(count, seed, epoch))  # (M x N,)
+    to_augment = to_mix = None
     if chain:
-        draws = [draw(chain, count, seed, epoch) for seed in seeds]
-        to_augment = torch.cat(draws).to(device)  # (M x N, D)
+        to_augment = for_all_runs(lambda seed: draw(chain, count, seed, epoch))  # (M x N, D)
     if mixing is not None:
-        draws = [draw_mixing(mixing[0], count, seed, epoch) for seed in seeds]
-        to_mix = torch.cat(draws).to(device)  # (M x N, D)
-    first_rows = count * torch.arange(len(seeds), device=device)[:, None]  # (M, 1) of a run's draws
-    for places in _chunks(orders.to(device), recipe.batch_size):  # (S, M, B)
+        kind, strength = mixing
+        to_mix = for_all_runs(lambda seed: draw_mixing(kind, count, seed, epoch))  # (M x N, D)
+    first_rows = count * torch.arange(len(seeds), device=device)[:, None]  # (M, 1): each run's
+    for places in _chunks(orders.view(len(seeds), count), recipe.batch_size):  # (S, M, B)
         # index_select copies row by row.
-        batches = Batch(  # S x M x B images
+        batches = Batch(  # of S x M x B images
             pixels(data.images.index_select(0, places.flatten())),
             data.labels.index_select(0, places.flatten()),
         )
-        rows = (places + first_rows).flatten()  # (S x M x B,)
+        rows = (places + first_rows).flatten()  # (S x M x B,): of draws
         if to_augment is not None:
             images = augment(batches.images, to_augment.index_select(0, rows), chain)
             batches = replace(batches, images=images)
-        if to_mix is not None and mixing is not None:
-            batches = _mixed(batches, places.shape, to_mix.index_select(0, rows), *mixing)
+        if to_mix is not None:
+            draws = to_mix.index_select(0, rows)
+            batches = _mixed(batches, places.shape, draws, kind, strength)
         yield from batches.chunk(len(places))
 
 
@@ -86,9 +90,9 @@ def _chunks(orders: Tensor, batch_size: int) -> Iterator[Tensor]:
         yield orders[None, :, whole:]  # the short batch
 
 
-def _mixed(batches: Batch, shape: torch.Size, uniform: Tensor, name: str, strength: float) -> Batch:
+def _mixed(batches: Batch, shape: torch.Size, draws: Tensor, kind: str, strength: float) -> Batch:
     """Mix each image with the one before it in its batch; `shape` is (S, M, B)."""
-    own = torch.arange(shape.numel(), device=uniform.device).view(shape)
+    own = torch.arange(shape.numel(), device=draws.device).view(shape)
     partners = own.roll(1, dims=2).flatten()
-    images, shares = mix(name, batches.images, batches.images[partners], uniform, strength)
+    images, shares = mix(kind, batches.images, batches.images[partners], draws, strength)
     return Batch(images, batches.labels, batches.labels[partners], shares)

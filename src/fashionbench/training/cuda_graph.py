@@ -30,16 +30,16 @@ def can_be_captured(model: nn.Module, updater: Updater) -> bool:
 def repeats_itself(model: nn.Module, recipe: Recipe) -> bool:
     """Tell whether every step is known to do the same operations.
 
-    A person's module may decide in Python what would be fixed once for all.
+    A person's module may decide in Python, at every call, what a graph would fix for good.
     """
     return is_known(model) and not recipe.trains_layers_apart
 
 
 class Captured:
-    """A pass, from a batch to losses and to gradients in `parameters`, replayed where it can be.
+    """Both passes: from a batch to losses, and to gradients in `parameters`, replayed from a graph.
 
-    `compute` forgets older gradients itself. A batch of another shape than the captured one, the
-    short one at an epoch's end, is computed as ever.
+    `compute` runs them and forgets older gradients itself. A batch of another shape than the
+    captured one, the short one at an epoch's end, is computed as usual.
     """
 
     def __init__(self, compute: Callable[[Batch], Tensor], parameters: Sequence[Tensor]) -> None:

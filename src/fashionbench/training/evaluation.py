@@ -1,4 +1,4 @@
-"""A model and images -> logits and scores."""
+"""A model and images -> scores."""
 
 import torch
 from torch import nn
@@ -12,7 +12,10 @@ __all__ = ["accuracy_one_by_one", "calibrate", "evaluate"]
 
 
 def evaluate(model: nn.Module, data: Split, views: Views = "one") -> Scores:
-    """Score `model` on every image of `data`, once each.
+    """Score `model` in eval mode on every image of `data`, once each.
+
+    `views` says how it is shown an image, as a recipe's `test_views` does: with "flip" and "shifts"
+    the logits of several views are averaged.
 
     Examples:
         >>> scores = fb.evaluate(model, data.test)
@@ -23,7 +26,7 @@ def evaluate(model: nn.Module, data: Split, views: Views = "one") -> Scores:
 
 
 def accuracy_one_by_one(model: nn.Module, data: Split) -> float | None:
-    """Score `model` on images that it is shown one at a time; None where it takes no single one."""
+    """Return the accuracy on images shown one at a time; None if the model takes no single one."""
     device, right = next(model.parameters()).device, 0
     model.eval()
     with torch.inference_mode():

@@ -44,7 +44,7 @@ def _answers_alike(model: nn.Module, images: Tensor, anew: Callable[[], nn.Modul
 
 
 def _answer(model: nn.Module, images: Tensor) -> Tensor:
-    """The logits in eval mode, if both passes of a step in training go through as well."""
+    """Return logits in eval mode, if both passes of a step in training go through as well."""
     model.eval()
     with torch.no_grad():
         logits: Tensor = model(images.clone()).float()  # it may change them

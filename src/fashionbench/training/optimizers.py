@@ -62,7 +62,7 @@ class Rule(Optimizer):
 
 
 class SGD(Rule, torch.optim.SGD):  # type: ignore[misc]  # its step takes no closure
-    """torch's own in its fused form, at less cost a step."""
+    """torch's SGD by its fused kernel, which is private, at less cost a step."""
 
     def update(
         self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Tensor]

@@ -1,6 +1,6 @@
-"""Training a model that begins with weights from elsewhere: its head first, then layer by layer.
+"""Train a model that begins with weights from elsewhere: its head first, then layer by layer.
 
-Three settings of a recipe, each of use alone. `probe_epochs` trains the last linear layer on
+Three settings of a recipe, each useful alone. `probe_epochs` trains the last linear layer on
 features that are computed once. `unfreeze_every` opens the stages of the net one by one, from the
 head down (Howard and Ruder 2018, arXiv 1801.06146); a frozen stage is in eval mode, so that its
 BatchNorm keeps the statistics it came with. `layer_decay` lowers the rate from stage to stage
@@ -84,16 +84,16 @@ def freeze_layers(model: nn.Module, recipe: Recipe, epoch: int) -> Iterator[None
         yield
         return
     open_parameters = {p for stage in found[-opened:] for part in stage for p in part.parameters()}
-    shut = [p for p in model.parameters() if p.requires_grad and p not in open_parameters]
+    frozen = [p for p in model.parameters() if p.requires_grad and p not in open_parameters]
     for stage in found[:-opened]:
         for part in stage:
             part.eval()
-    for parameter in shut:
+    for parameter in frozen:
         parameter.requires_grad_(False)
     try:
         yield
     finally:
-        for parameter in shut:
+        for parameter in frozen:
             parameter.requires_grad_(True)
 
 

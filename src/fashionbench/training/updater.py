@@ -20,7 +20,7 @@ __all__ = ["Updater"]
 class Updater:
     """Rate, gradients, clipping, update and running mean of the `parameters` that are trained.
 
-    With `recipe.ema` a running mean of them and of `buffers` is kept, which is in their place
+    With `recipe.ema` there is a running mean of them and of `buffers`, which is in their place
     within `averaged`.
     """
 

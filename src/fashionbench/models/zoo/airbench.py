@@ -29,7 +29,7 @@ class SpeedNet(nn.Module):
         self.linear = nn.Linear(3 * width, classes, bias=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 1, H, W) pixels -> (B, K) logits."""
+        """Compute (B, K) logits of (B, 1, H, W) pixels."""
         x = F.gelu(F.conv2d(images, self.filters, padding=1))
         x = self.block3(self.block2(self.block1(x)))
         logits: Tensor = self.linear(x.amax(dim=(2, 3))) / 9

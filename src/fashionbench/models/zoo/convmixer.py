@@ -17,7 +17,7 @@ class ConvMixer(nn.Module):
         self.linear = nn.Linear(width, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 1, H, W) pixels -> (B, K) logits."""
+        """Compute (B, K) logits of (B, 1, H, W) pixels."""
         x = self.mixers(self.patches(images))
         logits: Tensor = self.linear(x.mean(dim=(2, 3)))
         return logits

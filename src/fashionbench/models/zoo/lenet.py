@@ -32,6 +32,6 @@ class LeNet5(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 1, 28, 28) pixels -> (B, K) logits."""
+        """Compute (B, K) logits of (B, 1, 28, 28) pixels."""
         logits: Tensor = self.classifier(self.features(images))
         return logits

@@ -17,7 +17,7 @@ class FashionMnistModelV0(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) pixels -> (B, K) logits."""
+        """Compute (B, K) logits of (B, C, H, W) pixels."""
         logits: Tensor = self.layer_stack(images)
         return logits
 
@@ -41,7 +41,7 @@ class FashionMnistModelV1(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) pixels -> (B, K) logits, none below 0."""
+        """Compute (B, K) logits, none below 0, of (B, C, H, W) pixels."""
         logits: Tensor = self.layer_stack(images)
         return logits
 
@@ -59,7 +59,7 @@ class MLP(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) pixels -> (B, K) logits."""
+        """Compute (B, K) logits of (B, C, H, W) pixels."""
         logits: Tensor = self.layer_stack(images)
         return logits
 
@@ -72,7 +72,7 @@ class Linear(nn.Module):
         self.linear = nn.Linear(784, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 1, 28, 28) pixels -> (B, K) logits."""
+        """Compute (B, K) logits of (B, 1, 28, 28) pixels."""
         logits: Tensor = self.linear(images.flatten(1))
         return logits
 
@@ -97,6 +97,6 @@ class WideMLP(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Linear(inputs, classes))
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 1, 28, 28) pixels -> (B, K) logits."""
+        """Compute (B, K) logits of (B, 1, 28, 28) pixels."""
         logits: Tensor = self.layers(images)
         return logits

@@ -36,7 +36,7 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) pixels -> (B, K) logits."""
+        """Compute (B, K) logits of (B, C, H, W) pixels."""
         if (self.mean, self.sd) != (0, 1):
             images = (images - self.mean) / self.sd
         x = F.relu(self.bn1(self.conv1(images)))

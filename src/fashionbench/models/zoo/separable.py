@@ -26,7 +26,7 @@ class SeparableNet(nn.Module):
         self.linear = nn.Linear(4 * width, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 1, H, W) pixels -> (B, K) logits."""
+        """Compute (B, K) logits of (B, 1, H, W) pixels."""
         logits: Tensor = self.linear(self.features(images).mean(dim=(2, 3)))
         return logits
 

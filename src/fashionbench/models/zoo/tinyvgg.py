@@ -21,7 +21,7 @@ class FashionMNISTModelV2(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, C, 28, 28) pixels -> (B, K) logits."""
+        """Compute (B, K) logits of (B, C, 28, 28) pixels."""
         logits: Tensor = self.classifier(self.block_2(self.block_1(images)))
         return logits
 

@@ -29,7 +29,7 @@ class VGG(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 1, H, W) pixels -> (B, K) logits."""
+        """Compute (B, K) logits of (B, 1, H, W) pixels."""
         logits: Tensor = self.classifier(self.features(images))
         return logits
 

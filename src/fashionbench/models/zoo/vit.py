@@ -24,7 +24,7 @@ class ViT(nn.Module):
         self.linear = nn.Linear(width, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 1, 28, 28) pixels -> (B, K) logits."""
+        """Compute (B, K) logits of (B, 1, 28, 28) pixels."""
         x = self.patches(images).flatten(2).transpose(1, 2) + self.places  # (B, patches, width)
         logits: Tensor = self.linear(self.norm(self.blocks(x)).mean(dim=1))
         return logits

@@ -42,7 +42,7 @@ class WideResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) pixels -> (B, K) logits."""
+        """Compute (B, K) logits of (B, C, H, W) pixels."""
         x = F.relu(self.norm(self.blocks(self.conv1(images))))
         logits: Tensor = self.linear(x.mean(dim=(2, 3)))
         return logits

@@ -1,1 +1,1 @@
-"""Models of one kind that differ by their seed alone, trained at once."""
+"""Train models of one kind at once, which differ by their seed alone."""

@@ -63,7 +63,15 @@ _IN_A_STACK: dict[type[nn.Module], type[nn.Module]] = {
     nn.BatchNorm1d: _BatchNorm1d,
     nn.BatchNorm2d: _BatchNorm2d,
 }
-"""Layers that a stack computes in another way than a model alone."""
+"""Layers that a stack computes in another way than a model alone, by their class.
+
+The modules of a stack's skeleton are given the other class by assignment to `__class__`. That is
+safe because the other class differs by `forward` alone: what a module holds, and the names by which
+functional_call lays weights into it, stay as they are. Only these very classes are exchanged, never
+a subclass, whose own `forward` would be lost; and only in the skeleton, which is a copy. It would
+break if torch's `forward` came to do something else than is written here, or if torch kept what a
+layer holds outside of its `__dict__`, for then Python refuses the assignment.
+"""
 
 
 class Stack:

@@ -1,4 +1,4 @@
-"""On the CPU: a stack's forward and backward pass noted once as a list of operations, and run.
+"""On the CPU: a stack's forward and backward pass, traced once as a list of operations and run.
 
 vmap and autograd find out anew in every step which operations there are to do. For models as
 small as V0 that takes longer than to do them.
@@ -22,18 +22,17 @@ Tensors = Mapping[str, Tensor]
 
 
 def can_be_traced(model: nn.Module, updater: Updater) -> bool:
-    """Whether every step does the same operations on the CPU."""
+    """Tell whether every step does the same operations on the CPU."""
     on_cpu = all(parameter.device.type == "cpu" for parameter in updater.parameters)
     return on_cpu and repeats_itself(model, updater.recipe)
 
 
 class Traced:
-    """A pass, from a batch to (M,) losses and to the gradients of their sum in `parameters`.
+    """Both passes: from a batch to (M,) losses, and to the gradients of their sum in `parameters`.
 
-    Parameters that require no gradient get none.
-
-    `losses` computes the first of these from parameters, buffers and a batch. It does the same
-    operations at every call for a batch of one shape, whatever it draws at random.
+    Parameters that require no gradient get none. `losses` computes the losses from parameters,
+    buffers and a batch; it does the same operations at every call for a batch of one shape,
+    whatever it draws at random.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class Traced:
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> Tensor:
-        """The losses; gradients stay those of this call until the next."""
+        """Return the losses; gradients stay those of this call until the next."""
         inputs = batch.tensors()
         shapes = tuple(tensor.shape for tensor in inputs)
         if shapes not in self._programs:
@@ -73,7 +72,7 @@ class Traced:
             gradients = torch.autograd.grad(losses.sum(), trained)
             return [losses, *map(_laid_out_as, gradients, trained)]
 
-        # Noting operations does them too: on copies, so that no running mean moves.
+        # Tracing does the operations too: on copies, so that no running mean moves.
         tensors = [*self.parameters.values(), *self.buffers.values(), *batch.tensors()]
         with reproducible(batch.images.device), torch.enable_grad():
             program = make_fx(passes)(*(tensor.detach().clone() for tensor in tensors))
@@ -82,7 +81,7 @@ class Traced:
 
 
 def _laid_out_as(gradient: Tensor, parameter: Tensor) -> Tensor:
-    """The gradient in its parameter's memory layout, without which fused optimizers go wrong."""
+    """Return a gradient in its parameter's memory layout: fused optimizers go wrong without."""
     if gradient.stride() == parameter.stride():
         return gradient
     return torch.empty_like(parameter).copy_(gradient)
@@ -99,7 +98,14 @@ _VIEWS = frozenset(
 
 
 def _drop_idle_views(program: GraphModule) -> None:
-    """Leave out views that look at a tensor as it is: vmap makes a third of all operations such."""
+    """Leave out views that look at a tensor as it is: vmap makes a third of all operations such.
+
+    None of `_VIEWS` moves the place in memory where a tensor begins. So one that has the shape and
+    the strides of its source has the same elements at the same addresses, and whatever reads it or
+    writes into it may use the source instead. Only the list of one program is edited, which torch
+    made for this. It would break if torch noted shapes and strides elsewhere than in
+    `meta["tensor_meta"]`; a view under a new name would stay in the list, which costs time alone.
+    """
     for node in program.graph.nodes:
         if node.target in _VIEWS:
             source, seen = (n.meta["tensor_meta"] for n in (node.args[0], node))

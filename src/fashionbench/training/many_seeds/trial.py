@@ -1,4 +1,4 @@
-"""What to know before many seeds are trained together: whether it is right, gains, and fits.
+"""Trials before many seeds are trained together: whether that is right, faster, and not too large.
 
 All of it is found by trying, with models that are thrown away.
 """
@@ -35,7 +35,7 @@ ROUNDING = 1e-3
 LEAST = 0.01
 """Of a gradient as a whole: one that is smaller is not looked at as closely."""
 REHEARSED_STEPS, PROBED_STEPS = 5, 20
-"""Before the clock, for a recording to be made; and by the clock."""
+"""Before the clock, in which a graph is captured; and by the clock."""
 
 
 def why_not_stackable(build: Build, data: Split, recipe: Recipe) -> str | None:
@@ -76,7 +76,7 @@ def why_not_stackable(build: Build, data: Split, recipe: Recipe) -> str | None:
 
 
 def _all_bits() -> AbstractContextManager[object]:
-    """Within, cuDNN's convolutions round to float32, not to the 10 bits of TF32."""
+    """Within, have cuDNN's convolutions round to float32, not to the 10 bits of TF32."""
     return torch.backends.cudnn.flags(
         enabled=torch.backends.cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=False
     )
@@ -84,8 +84,7 @@ def _all_bits() -> AbstractContextManager[object]:
 
 def _why_not_as_alone(stack: Stack, another: Callable[[], nn.Module], batch: Batch) -> str | None:
     """Compare a step of the stack's second member with the step of `another` such, alone."""
-    size = len(batch.images) // len(stack.models)
-    part = batch.last(size)
+    *_, part = batch.chunk(len(stack.models))
     # Members draw for themselves what a member alone draws otherwise: then compare in eval mode.
     training = not _draws(another(), stack.recipe, part, training=True)
     if not training and _draws(another(), stack.recipe, part, training=False):
@@ -116,21 +115,21 @@ def _why_not_as_alone(stack: Stack, another: Callable[[], nn.Module], batch: Bat
 
 
 def _step(model: nn.Module, recipe: Recipe, batch: Batch, *, training: bool) -> Tensor:
-    """A model's loss; it has the gradients by it then."""
+    """Return a model's loss, and leave it the gradients by that."""
     step = Step(model, recipe, 1, capture=False)
     model.train(training)
     return step.differentiate(batch.clone())
 
 
 def _draws(model: nn.Module, recipe: Recipe, batch: Batch, *, training: bool) -> bool:
-    """Whether a step asks torch for random numbers."""
+    """Tell whether a step asks torch for random numbers."""
     before = _states_of_torch(batch)
     _step(model, recipe, batch, training=training)
     return not all(map(torch.equal, before, _states_of_torch(batch)))
 
 
 def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> str:
-    """Name up to three facts that are not alike."""
+    """Name up to three facts that differ."""
     names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
     return ", ".join(names[:3])
 
@@ -150,7 +149,7 @@ def _last(gradient: Tensor | None, like: Tensor) -> Tensor:
 
 
 def _is_near(found: Tensor, expected: Tensor, whole: float = LEAST) -> bool:
-    """Whether two tensors differ by rounding alone; small ones as a part of the `whole`."""
+    """Tell whether two tensors differ by rounding alone; small ones as a part of the `whole`."""
     found, expected = found.detach().double(), expected.detach().double()
     return bool((found - expected).norm() <= ROUNDING * (expected.norm() + 1e-2 * whole))
 
@@ -163,7 +162,7 @@ def can_use_streams(model: nn.Module, recipe: Recipe, device: torch.device) -> b
 def measure_speedup(
     build: Build, data: Split, recipe: Recipe, members: int, *, strategy: Strategy = "stacked"
 ) -> float:
-    """How many times as fast a step of so many members is as their steps one after another.
+    """Return how many times as fast members take a step together as one after another.
 
     Tried out on the device that `data` is on, where why_not_stackable or can_use_streams says
     nothing against it.
@@ -193,17 +192,17 @@ def measure_speedup(
 
 
 def members_in_memory(build: Build, data: Split, recipe: Recipe) -> int:
-    """How many members can be trained together in half of the memory that is free now; 1 or more.
+    """Return how many members can be trained in half of the memory that is free now; 1 or more.
 
-    Measured on one member: what a step keeps for its backward pass, and five copies of the
+    Measured on one member: what a step saves for its backward pass, and five copies of the
     weights (themselves, gradients, two states of an optimizer, a running mean).
     """
     device = data.images.device
-    kept = 0
+    saved = 0  # bytes
 
     def count(tensor: Tensor) -> Tensor:
-        nonlocal kept
-        kept += tensor.numel() * tensor.element_size()
+        nonlocal saved
+        saved += tensor.numel() * tensor.element_size()
         return tensor
 
     with reproducible(device), torch.autograd.graph.saved_tensors_hooks(count, lambda t: t):
@@ -211,5 +210,5 @@ def members_in_memory(build: Build, data: Split, recipe: Recipe) -> int:
         model.train()
         model(pixels(data.images[: recipe.batch_size]))
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
-    # Gradients of activations come and go while those kept are used up: count both.
-    return max(1, int(free_memory(device) / 2 / (2 * kept + 5 * weights)))
+    # Gradients of activations come and go while those saved are used up: count both.
+    return max(1, int(free_memory(device) / 2 / (2 * saved + 5 * weights)))
