@@ -19,7 +19,7 @@ from torch import Tensor
 import fashionbench as fb
 from fashionbench.core.files import slug
 from fashionbench.core.logits import infer
-from fashionbench.report.plots import COSTS, draw_pareto
+from fashionbench.report.pareto import COSTS, draw_pareto
 from fashionbench.training.devices import resolve_device
 
 RECORD = DOCS / "results" / "zoo.json"

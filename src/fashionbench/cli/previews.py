@@ -13,7 +13,8 @@ from fashionbench.config.recipe import Recipe
 from fashionbench.core.files import write_atomically
 from fashionbench.data.datasets import dataset_entry, load_arrays
 from fashionbench.errors import UsageError
-from fashionbench.report import plots
+from fashionbench.report.plots import plot_schedule
+from fashionbench.report.sheets import plot_augmentations, plot_samples
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +29,7 @@ def write_samples(dataset: str, data_dir: Path | None, target: Path) -> None:
     """Write a PNG of ten training images a class. Raises StoreError if it cannot be written."""
     (images, labels), _ = load_arrays(dataset, data_dir)
     entry = dataset_entry(dataset)
-    _write_png(plots.plot_samples(images, labels, entry.classes, entry.title), target)
+    _write_png(plot_samples(images, labels, entry.classes, entry.title), target)
 
 
 def write_schedule(recipe: Recipe, target: Path, steps_an_epoch: int = 100) -> None:
@@ -36,7 +37,7 @@ def write_schedule(recipe: Recipe, target: Path, steps_an_epoch: int = 100) -> N
     steps = range(recipe.epochs * steps_an_epoch)
     rates = [recipe.learning_rate_at(step, steps_an_epoch) for step in steps]
     epochs = [step / steps_an_epoch for step in steps]
-    _write_png(plots.plot_schedule(epochs, rates, recipe.name), target)
+    _write_png(plot_schedule(epochs, rates, recipe.name), target)
 
 
 def write_augmentations(recipe: Recipe, dataset: str, data_dir: Path | None, target: Path) -> None:
@@ -67,7 +68,7 @@ def write_augmentations(recipe: Recipe, dataset: str, data_dir: Path | None, tar
         mixed = np.stack([_pick_nth(chosen, k) for k in range(DRAWS)])
         rows.append((recipe.mixing, _mix_pairs(mixed, recipe.mixing)))
     title = f"What {recipe.name} does to images of {entry.title}"
-    _write_png(plots.plot_changes(rows, title), target)
+    _write_png(plot_augmentations(rows, title), target)
 
 
 def _pick_nth(chosen: Sequence[NDArray[np.uint8]], k: int) -> NDArray[np.uint8]:

@@ -23,7 +23,10 @@ from fashionbench.stats.intervals import error_of_test_set, expected_sd, summari
 from fashionbench.stats.verdict import Verdict
 from fashionbench.store.records import Outcome, RunRecord, TestSet
 
-__all__ = ["Entry", "Pair"]
+__all__ = ["Entry", "NamedRuns", "Pair"]
+
+NamedRuns = Sequence[tuple[str, Sequence[RunRecord]]]
+"""The entries of a comparison as a plot takes them: a name and the runs of each."""
 
 
 @dataclass(frozen=True, repr=False)

@@ -4,13 +4,15 @@ import html
 import io
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fashionbench.errors import UsageError
-from fashionbench.report import plots
+from fashionbench.report import pareto, plots, sheets
 from fashionbench.report.comparison import Comparison
-from fashionbench.store.records import TestSet
+from fashionbench.report.entries import NamedRuns
+from fashionbench.report.style import INK
+from fashionbench.store.records import RunRecord, TestSet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,8 +28,8 @@ class Plot(NamedTuple):
     draw: Callable[..., "Figure"]
 
 
-def _plot_best_confusion(entries: plots.Named, test_set: TestSet) -> "Figure":
-    def accuracy(entry: tuple[str, plots.Runs]) -> float:
+def _plot_best_confusion(entries: NamedRuns, test_set: TestSet) -> "Figure":
+    def accuracy(entry: tuple[str, Sequence[RunRecord]]) -> float:
         return sum(run.scores.accuracy for run in entry[1]) / len(entry[1])
 
     name, runs = max(entries, key=accuracy)
@@ -57,7 +59,7 @@ FIGURES = {
         "What accuracy costs",
         "Up is more accurate, left is cheaper; models on the line are the best for their price, "
         "of every other there is one that is better and costs no more.",
-        plots.plot_pareto,
+        pareto.plot_pareto,
     ),
     "confusion": Plot(
         "What is taken for what",
@@ -80,7 +82,7 @@ FIGURES = {
         "The hardest images",
         "The test images that most runs get wrong, with the true class, what they were mostly "
         "taken for, and how many runs missed them.",
-        plots.plot_hard_images,
+        sheets.plot_hard_images,
     ),
 }
 
@@ -106,7 +108,7 @@ def draw_confusions(comparison: Comparison) -> "list[tuple[str, Figure]]":
     ]
 
 
-def _name_runs(comparison: Comparison) -> plots.Named:
+def _name_runs(comparison: Comparison) -> NamedRuns:
     """The runs of each entry under a name that a plot has room for: short lines, no folders."""
     entries = comparison.entries
     names = [comparison.name(entry) for entry in entries]
@@ -142,7 +144,7 @@ def render_svg(figure: "Figure", name: str, label: str) -> str:
             buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
         )
     svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :].replace(plots.INK, "currentColor")
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     # Figures share a page: their ids must differ.
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
     return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(label)}" ', 1)

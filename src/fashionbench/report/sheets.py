@@ -1,0 +1,72 @@
+"""Sheets of images with captions: the hardest test images, samples, what augmentations do."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from fashionbench.report.entries import NamedRuns
+from fashionbench.report.style import INK, start_figure
+from fashionbench.store.records import TestSet
+
+__all__ = ["plot_augmentations", "plot_hard_images", "plot_samples"]
+
+
+def plot_hard_images(entries: NamedRuns, test_set: TestSet, count: int = 24) -> Figure:
+    """Draw the test images that most runs get wrong, under their true and their usual class."""
+    predicted = np.stack([run.predicted for _, runs in entries for run in runs])
+    wrong = (predicted != test_set.labels).sum(axis=0)
+    # Stable, so that images missed equally often come in the order of the test set.
+    hardest = np.argsort(-wrong, kind="stable")[: min(count, np.count_nonzero(wrong))]
+    captions = []
+    for index in hardest:
+        calls = predicted[:, index]
+        taken = test_set.classes[np.bincount(calls[calls != test_set.labels[index]]).argmax()]
+        true = test_set.classes[test_set.labels[index]]
+        captions.append(f"{true}\n→ {taken}\n{wrong[index]} of {len(predicted)}")
+    return _draw_sheet(
+        test_set.images[hardest],
+        captions,
+        8,
+        f"Images that most runs get wrong: true class → taken for · {test_set.title}",
+    )
+
+
+def plot_samples(
+    images: NDArray[np.uint8], labels: NDArray[Any], classes: Sequence[str], title: str
+) -> Figure:
+    """Draw a row of ten images for each class, the first of the data set."""
+    blank = np.zeros((10, *images.shape[1:]), images.dtype)  # for what a small class lacks
+    rows = [np.concatenate([images[labels == k][:10], blank])[:10] for k in range(len(classes))]
+    captions = ["" if i % 10 else classes[i // 10] for i in range(10 * len(classes))]
+    return _draw_sheet(np.concatenate(rows), captions, 10, f"Samples · {title}")
+
+
+def plot_augmentations(rows: Sequence[tuple[str, NDArray[np.uint8]]], title: str) -> Figure:
+    """Draw a row for each augmentation: an image as it was, then the images made of it."""
+    count = len(rows[0][1])
+    captions = [f"{label}\nas it was" if k == 0 else "" for label, _ in rows for k in range(count)]
+    return _draw_sheet(np.concatenate([images for _, images in rows]), captions, count, title)
+
+
+def _draw_sheet(
+    images: NDArray[np.uint8], captions: Sequence[str], columns: int, title: str
+) -> Figure:
+    """The images in rows, each with its caption above, as one picture: quicker than many axes."""
+    rows = -(-len(images) // columns)
+    height, width = images.shape[1:]
+    lines = max((caption.count("\n") + 1 for caption in captions), default=1)
+    cell_height, cell_width = round(height * (1.1 + 0.16 * lines)), round(width * 1.15)
+    sheet = np.ma.MaskedArray(np.zeros((rows * cell_height, columns * cell_width)), mask=True)
+    figure, axes = start_figure(title, columns * 1.15, 0.6 + rows * 1.15 * cell_height / cell_width)
+    axes.set_axis_off()
+    for position, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        row, column = divmod(position, columns)
+        bottom, left = (row + 1) * cell_height, column * cell_width
+        sheet[bottom - height : bottom, left : left + width] = image
+        axes.text(left, bottom - height - 1, caption, size=8, va="bottom", color=INK)
+    if rows:
+        axes.imshow(sheet, cmap="gray", vmin=0, vmax=255, interpolation="none")
+    return figure
