@@ -23,7 +23,7 @@ from against_loop import run_loop, unpacked
 import fashionbench as fb
 from fashionbench.config.study import Execution
 from fashionbench.experiments.gate import examine
-from fashionbench.experiments.launch import run_entry
+from fashionbench.experiments.launch import Bench, run_entry
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.run import run_job
 from fashionbench.store.run_store import RunStore
@@ -43,8 +43,8 @@ def run_all(name, data, device, folder, seeds):
     jobs = next(plan([name], ["seed"], seeds, dataset="fashion-mnist").entries())
     store, start = RunStore(folder, create=True), time.perf_counter()
     # Enough are said to be timed already, so that all run together.
-    how, known = Execution(), examine(jobs[0], data)
-    run_entry(jobs, data, None, device, store, how, known, timed=99, done=lambda _: None)
+    bench = Bench(data, None, device, store, Execution())
+    run_entry(jobs, bench, examine(jobs[0], data), timed=99, done=lambda _: None)
     seconds = time.perf_counter() - start
     records = [store.load_run(job) for job in jobs]
     accuracy = fmean(record.scores.accuracy for record in records)

@@ -37,12 +37,12 @@ def run_many(name, root, seeds):
     import fashionbench as fb
     from fashionbench.config.study import Execution
     from fashionbench.experiments.gate import examine
-    from fashionbench.experiments.launch import run_entry
+    from fashionbench.experiments.launch import Bench, run_entry
     from fashionbench.experiments.planning import plan
     from fashionbench.store.run_store import RunStore
     from fashionbench.training.devices import resolve_device
 
-    data, device, how = fb.load_data(data_dir=root), resolve_device("auto"), Execution()
+    data, device = fb.load_data(data_dir=root), resolve_device("auto")
     torch.optim.SGD([torch.zeros(1)], lr=0.1)  # brings torch's own late imports before the clock
     jobs = next(plan([name], ["seed"], seeds, dataset="fashion-mnist").entries())
     with tempfile.TemporaryDirectory() as folder:
@@ -50,7 +50,8 @@ def run_many(name, root, seeds):
         start = time.perf_counter()
         # Enough are said to be timed already, so that all run together.
         known = examine(jobs[0], data)
-        run_entry(jobs, data, root, device, store, how, known, timed=99, done=lambda _: None)
+        bench = Bench(data, root, device, store, Execution())
+        run_entry(jobs, bench, known, timed=99, done=lambda _: None)
         seconds = time.perf_counter() - start
         records = [store.load_run(job) for job in jobs]
     return seconds, {

@@ -38,9 +38,10 @@ from fashionbench.core.seeds import derive_seed
 from fashionbench.data.datasets import load_data
 from fashionbench.data.split import Dataset, hold_out
 from fashionbench.errors import FashionbenchError, Interrupted
-from fashionbench.experiments import launch, resume, run
-from fashionbench.experiments.gate import builder
+from fashionbench.experiments import resume, strategy
+from fashionbench.experiments.gate import builder, examine
 from fashionbench.experiments.planning import plan
+from fashionbench.experiments.processes import start_worker
 from fashionbench.experiments.resume import train_in_folder
 from fashionbench.experiments.run import run_job, run_together
 from fashionbench.inference.export import FORMATS, export_model
@@ -49,6 +50,7 @@ from fashionbench.store.records import RunRecord, TestSet
 from fashionbench.store.run_store import RunStore
 from fashionbench.training.batches import epoch_batches
 from fashionbench.training.devices import reproducible, seed_generators
+from fashionbench.training.history import History
 from fashionbench.training.layout import FEW, lay_out
 
 __all__ = ["Story", "Worker", "small_data", "tell"]
@@ -135,8 +137,8 @@ class Worker:
 
     def __init__(self, folder: Path) -> None:
         self.store = RunStore(folder, create=True)
-        self.process = launch._start_worker()
-        about = {"data": None, "threads": 1, "path": sys.path}
+        self.process = start_worker()
+        about = {"data_dir": None, "threads": 1, "path": sys.path}
         known = {"flops": None, "remarks": {}}
         self._tell({"folder": str(folder), "examined": known} | about)
 
@@ -195,7 +197,7 @@ def _run_all(story: Story, path: Path, data: Path, worker: Worker | None, onnx: 
         _as_a_new_process()
         study = plan([f"{path}:Net"], ["seed"], 2, dataset=str(data), device="cpu", **SETTINGS)
         (jobs,) = study.entries()
-        examined = run.examine(jobs[0], dataset)
+        examined = examine(jobs[0], dataset)
         if worker is not None:
             worker.begin(jobs[1])
             begun = True
@@ -298,7 +300,7 @@ def _stacked(
     folder: Path,
 ) -> None:
     _as_a_new_process()
-    reason = launch.why_not_stackable(builder(jobs[0], dataset), dataset.train, jobs[0].recipe)
+    reason = strategy.why_not_stackable(builder(jobs[0], dataset), dataset.train, jobs[0].recipe)
     if reason is not None:
         story.said["not stacked"] = reason
         return
@@ -314,18 +316,15 @@ def _stacked(
 
 def _resumed(story: Story, job: Job, folder: Path, whole: Path, second: Path) -> None:
     """Stopped after the first epoch, and gone on with by another process."""
-    write, heard = resume.write_atomically, []
+    heard: list[str] = []
 
-    def stop(path: Path, content: bytes) -> None:
-        write(path, content)
-        if path.name == "last.pt":
-            raise KeyboardInterrupt
+    def stop(history: History) -> None:
+        raise KeyboardInterrupt
 
     with story.refused("not resumed"), patch.object(resume.logger, "warning", heard.append):
         _as_a_new_process()
         try:
-            with patch.object(resume, "write_atomically", stop):
-                train_in_folder(job, folder, device="cpu")
+            train_in_folder(job, folder, device="cpu", watch=stop)
             story.faults.append("resumed: was not stopped")
         except Interrupted:
             pass

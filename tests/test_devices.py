@@ -26,6 +26,11 @@ def test_auto_is_cuda_if_there_is_one_else_the_cpu() -> None:
     synchronize(resolve_device("auto"))
 
 
+def test_a_device_is_taken_as_it_is() -> None:
+    meta = torch.device("meta")
+    assert resolve_device(meta) is meta
+
+
 def test_an_unknown_device_is_refused() -> None:
     with pytest.raises(UsageError, match=r"'gpu'.*auto, cpu, cuda, mps"):
         resolve_device("gpu")

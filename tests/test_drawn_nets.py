@@ -91,7 +91,7 @@ SWITCHES: dict[str, tuple[str, Any, str, str]] = {
         "loaded",
     ),
     "whether it can be stacked": (
-        "fashionbench.experiments.launch.why_not_stackable",
+        "fashionbench.experiments.strategy.why_not_stackable",
         nothing,
         "a plain tensor that is drawn",
         "stacked",
@@ -103,7 +103,7 @@ SWITCHES: dict[str, tuple[str, Any, str, str]] = {
         "stacked",
     ),
     "what a stop would lose": (
-        "fashionbench.experiments.resume.lost_by_a_stop",
+        "fashionbench.experiments.states.lost_by_a_stop",
         lambda *_: [],
         "a counter of steps, read in training",
         "resumed",

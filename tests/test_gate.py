@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from fashionbench.errors import StoreError, UsageError
 from fashionbench.experiments import gate
 from fashionbench.experiments.gate import builder, examine, examine_trained
 from fashionbench.experiments.planning import plan
+from fashionbench.experiments.resume import train_in_folder
 from fashionbench.experiments.run import run_job
 from fashionbench.models.build import build_model
 from fashionbench.models.checkpoint import checkpoint_path, load_model
@@ -336,3 +338,43 @@ def test_what_fitted_of_a_file_of_weights_is_known_before_training(
     (said,) = examine(job, small).sentences("MLP")
     assert said.startswith(f"mlp:weights={tmp_path / 'w.pt'}: ")
     assert "fitted" in said
+
+
+WATCHED = """
+from pathlib import Path
+from torch import nn
+
+Path({mark!r}).touch()
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(784, 10))
+
+def darker(images, uniform, strength):
+    return images * 0.5
+"""
+
+
+@pytest.mark.parametrize("ask", [run_job, examine, train_in_folder])
+@pytest.mark.parametrize("part", ["model", "augmentation"])
+def test_of_a_file_edited_since_the_plan_no_code_is_run(
+    ask: Callable[..., object], part: str, tmp_path: Path, small: Dataset
+) -> None:
+    file, before, after = (tmp_path / name for name in ("mine.py", "before", "after"))
+    file.write_text(WATCHED.format(mark=str(before)))
+    model = f"{file}:Net" if part == "model" else "linear"
+    changes = f"{file}:darker" if part == "augmentation" else None
+    study = plan(
+        model, "seed", 1, dataset="silhouettes", device="cpu", epochs=1, augmentation=changes
+    )
+    ((job,),) = study.entries()
+    assert before.exists()
+    file.write_text(WATCHED.format(mark=str(after)))
+    arguments = {
+        run_job: (small, CPU, RunStore(tmp_path / "runs", create=True)),
+        examine: (small,),
+        train_in_folder: (tmp_path / "run",),
+    }
+    with pytest.raises(UsageError, match="has changed since the comparison began"):
+        ask(job, *arguments[ask])
+    assert not after.exists()

@@ -15,7 +15,7 @@ from factories import run_cli
 from torch import Tensor
 
 from fashionbench.config.study import Job
-from fashionbench.errors import StoreError, UsageError
+from fashionbench.errors import UsageError
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.resume import train_in_folder
 from fashionbench.models.checkpoint import load_model
@@ -131,30 +131,6 @@ def test_ctrl_c_says_how_to_go_on_and_going_on_ends_the_same(whole: Path, tmp_pa
     assert same(tmp_path / "run", whole)
 
 
-def test_a_folder_with_a_run_is_left_alone_unless_resumed(whole: Path) -> None:
-    with pytest.raises(UsageError, match="holds a training run already; go on with --resume"):
-        train_in_folder(job(), whole)
-
-
-def test_a_run_begun_otherwise_is_not_gone_on_with(whole: Path) -> None:
-    with pytest.raises(UsageError, match=f"begun with epochs {EPOCHS}, not 5; give the same"):
-        train_in_folder(job(epochs=5), whole, resume=True)
-    with pytest.raises(UsageError, match="seed 0, begun with other settings; give the same"):
-        train_in_folder(job().model_copy(update={"seed": 7}), whole, resume=True)
-
-
-def test_damaged_states_are_named(whole: Path, tmp_path: Path) -> None:
-    shutil.copytree(whole, tmp_path / "run")
-    path = tmp_path / "run" / "last.pt"
-    for damaged in (path.read_bytes()[:-200], b"nothing of the kind", b""):
-        path.write_bytes(damaged)
-        with pytest.raises(StoreError, match=r"last\.pt is damaged; move best\.pt to its place"):
-            train_in_folder(job(), tmp_path / "run", resume=True)
-    (tmp_path / "run" / "best.pt").unlink()
-    with pytest.raises(StoreError, match=r"last\.pt is damaged; start anew"):
-        train_in_folder(job(), tmp_path / "run", resume=True)
-
-
 def test_a_finished_run_resumed_is_finished(whole: Path, tmp_path: Path) -> None:
     shutil.copytree(whole, tmp_path / "run")
     (tmp_path / "run" / "model.safetensors").unlink()
@@ -183,8 +159,3 @@ def test_what_goes_wrong_in_training_is_told_in_a_sentence(tmp_path: Path) -> No
     ((odd,),) = study.entries()
     with pytest.raises(UsageError, match="ends with a batch of one image"):
         train_in_folder(odd, tmp_path / "run", device="cpu")
-
-
-def test_an_unknown_tracker_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="'wandb'; there is tensorboard"):
-        train_in_folder(job(), tmp_path, track="wandb")

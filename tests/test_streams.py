@@ -13,8 +13,9 @@ from fashionbench.config.study import Execution
 from fashionbench.data.split import Dataset, Split
 from fashionbench.experiments import launch
 from fashionbench.experiments.gate import Examination
-from fashionbench.experiments.launch import run_entry
+from fashionbench.experiments.launch import Bench, run_entry
 from fashionbench.experiments.run import run_job
+from fashionbench.experiments.strategy import Choice
 from fashionbench.models.build import build_model
 from fashionbench.store.run_store import RunStore
 from fashionbench.training.history import History
@@ -84,21 +85,11 @@ def test_streams_part_before_the_members_compute_and_meet_afterwards(
 def test_more_seeds_than_streams_are_several_groups(
     tmp_path: Path, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launch, "choose", lambda *_: ("streams", "for they were fast"))
-    monkeypatch.setattr(launch, "STREAMS", 2)
+    monkeypatch.setattr(launch, "choose", lambda *_: Choice("streams", "they were fast", 2))
     cpu, asked = torch.device("cpu"), jobs("lenet", 3)
     together, alone = (RunStore(tmp_path / name, create=True) for name in ("together", "alone"))
-    run_entry(
-        asked,
-        silhouettes,
-        None,
-        cpu,
-        together,
-        Execution(),
-        Examination(),
-        timed=3,
-        done=lambda _: None,
-    )
+    bench = Bench(silhouettes, None, cpu, together, Execution())
+    run_entry(asked, bench, Examination(), timed=3, done=lambda _: None)
     found = [together.load_run(job) for job in asked]
     assert [run.environment.way for run in found if run] == [
         "streams with 2",

@@ -3,7 +3,6 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ import torch
 from fashionbench.config.study import Job
 from fashionbench.data.split import Dataset
 from fashionbench.errors import Interrupted, StoreError, UsageError
-from fashionbench.experiments import resume, whole
+from fashionbench.experiments import whole
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.resume import train_in_folder
 from fashionbench.experiments.run import run_job
@@ -20,6 +19,7 @@ from fashionbench.inference.export import export_model
 from fashionbench.models.checkpoint import load_model
 from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore
+from fashionbench.training.history import History
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated")
 QUICK = {"dataset": "silhouettes", "epochs": 3, "train_images": 200}
@@ -42,17 +42,12 @@ def job_of(file: Path, name: str) -> Job:
     return job
 
 
-def stop_after_one_epoch(job: Job, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keep = resume._Keeper.keep
-
-    def keep_and_stop(keeper: resume._Keeper, state: dict[str, Any]) -> None:
-        keep(keeper, state)
+def stop_after_one_epoch(job: Job, folder: Path) -> None:
+    def stop(history: History) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(resume._Keeper, "keep", keep_and_stop)
-        with pytest.raises(Interrupted):
-            train_in_folder(job, folder, device="cpu")
+    with pytest.raises(Interrupted):
+        train_in_folder(job, folder, device="cpu", watch=stop)
 
 
 RESUMABLE = ["InBuffers", "RandomFeatures", "Activations", "DropsByPython"]
@@ -73,7 +68,7 @@ def test_a_resumed_run_ends_where_a_whole_one_ends(
 ) -> None:
     job = job_of(nets, name)
     train_in_folder(job, tmp_path / "whole", device="cpu")
-    stop_after_one_epoch(job, tmp_path / "stopped", monkeypatch)
+    stop_after_one_epoch(job, tmp_path / "stopped")
     train_in_folder(job, tmp_path / "stopped", device="cpu", resume=True)
     expected, found = (
         load_model(tmp_path / folder / "model.safetensors").state_dict()
@@ -92,7 +87,7 @@ def test_a_run_whose_state_no_file_holds_is_not_resumed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     job = job_of(nets, name)
-    stop_after_one_epoch(job, tmp_path / "stopped", monkeypatch)
+    stop_after_one_epoch(job, tmp_path / "stopped")
     assert "cannot be resumed after a stop" in caplog.text
     with pytest.raises(UsageError, match=f"training changes {LOST[name]}, which is neither"):
         train_in_folder(job, tmp_path / "stopped", device="cpu", resume=True)
@@ -104,7 +99,7 @@ def test_without_the_check_a_resumed_run_would_silently_differ(
     monkeypatch.setattr("fashionbench.experiments.resume.lost_by_a_stop", lambda *_: [])
     job = job_of(nets, "Scale")
     train_in_folder(job, tmp_path / "whole", device="cpu")
-    stop_after_one_epoch(job, tmp_path / "stopped", monkeypatch)
+    stop_after_one_epoch(job, tmp_path / "stopped")
     train_in_folder(job, tmp_path / "stopped", device="cpu", resume=True)
     expected, found = (
         torch.load(tmp_path / folder / "last.pt")["model"] for folder in ("whole", "stopped")

@@ -20,6 +20,7 @@ from fashionbench.cli.options import (
     format_examples,
 )
 from fashionbench.core.names import printable
+from fashionbench.errors import UsageError
 
 __all__ = ["app"]
 
@@ -78,7 +79,10 @@ def train(
     from fashionbench.core.files import slug
     from fashionbench.experiments.planning import plan
     from fashionbench.experiments.resume import train_in_folder
+    from fashionbench.experiments.tensorboard import TensorBoard
 
+    if track not in (None, "tensorboard"):
+        raise UsageError(f"A run cannot be tracked by {track!r}; there is tensorboard.")
     with redirect_stdout(sys.stderr):  # a person's own model may print
         study = plan(
             [model],
@@ -91,13 +95,14 @@ def train(
         )
         ((job,),) = study.entries()
         command = shlex.join(["fashionbench", *map(printable, sys.argv[1:])])
+        folder = out or Path("runs") / slug(f"{model}-{job.recipe.label}-{dataset}-seed{seed}")
         summary = train_in_folder(
             job,
-            out or Path("runs") / slug(f"{model}-{job.recipe.label}-{dataset}-seed{seed}"),
+            folder,
             data_dir,
             device=device,
             resume=resume,
-            track=track,
+            watch=TensorBoard(folder / "tensorboard", job.recipe) if track else None,
             command=command if resume else f"{command} --resume",
         )
     if as_json:

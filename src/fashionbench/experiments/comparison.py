@@ -13,14 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.study import Execution, Study
-from fashionbench.core.progress import progress_bar
-from fashionbench.data.datasets import load_data
 from fashionbench.errors import Interrupted
 from fashionbench.experiments.call import write_call
 from fashionbench.experiments.planning import default_folder, plan
 from fashionbench.experiments.result import Result
-from fashionbench.models.table import model_entry
-from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore
 
 if TYPE_CHECKING:
@@ -128,9 +124,12 @@ def _run_missing(
     store.save_study(study, command)
     if finished() == len(jobs):
         return
+    # Brings torch, for which rendering finished runs again must not wait.
+    from fashionbench.experiments.launch import run_missing
+
     try:
         with _take_turn(store.folder):
-            _run_all(len(jobs) - finished(), study, store, data_dir, execution)
+            run_missing(study, store, data_dir, execution)
     except KeyboardInterrupt:
         raise Interrupted(
             f"Interrupted: {finished()} of {len(jobs)} runs are finished and kept in "
@@ -162,54 +161,3 @@ def _add_seeds(result: Result) -> Study | None:
     unused = (seed for seed in count() if seed not in study.seeds)
     seeds = (*study.seeds, *islice(unused, max(0, wanted - len(study.seeds))))
     return None if seeds == study.seeds else study.model_copy(update={"seeds": seeds})
-
-
-def _run_all(
-    runs: int, study: Study, store: RunStore, data_dir: Path | str | None, execution: Execution
-) -> None:
-    # torch is imported only when there is something to run: rendering finished
-    # runs again must not wait for it.
-    from fashionbench.experiments.gate import examine
-    from fashionbench.experiments.launch import run_entry
-    from fashionbench.training.devices import resolve_device
-
-    device = resolve_device(study.device)
-    dataset = load_data(study.dataset, data_dir, source=study.dataset_source)
-    for note in dataset.notes:
-        logger.warning(note)
-    store.save_test_set(
-        TestSet(
-            study.test_set,
-            dataset.title,
-            dataset.classes,
-            dataset.test.images.numpy(),
-            dataset.test.labels.numpy(),
-        )
-    )
-    waiting = []
-    for entry in study.entries():
-        found = [store.load_run(job, study.device) for job in entry]
-        missing = [job for job, run in zip(entry, found, strict=True) if run is None]
-        timed = sum(run is not None and run.train_seconds is not None for run in found)
-        if missing:  # all are asked before any is trained
-            waiting.append((missing, examine(missing[0], dataset), timed))
-    sentences = [
-        sentence
-        for (job, *_), examined, _ in waiting
-        for sentence in examined.sentences(model_entry(job.spec).label)
-    ]
-    for sentence in dict.fromkeys(sentences):  # once, by however many recipes a model is trained
-        logger.warning(sentence)
-    with progress_bar(total=runs, unit="run", desc="compare") as bar:
-        for jobs, examined, timed in waiting:
-            run_entry(
-                jobs,
-                dataset,
-                data_dir,
-                device,
-                store,
-                execution,
-                examined,
-                timed=timed,
-                done=bar.update,
-            )

@@ -14,20 +14,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fashionbench.config.augmentations import own_changes
 from fashionbench.config.study import Job
 from fashionbench.core.global_state import silent
 from fashionbench.core.logits import are_alike, pixels
-from fashionbench.core.own_code import told
+from fashionbench.core.own_code import digest_file, told
+from fashionbench.core.own_source import Source
 from fashionbench.core.snapshot import hidden_layers, shared_state
 from fashionbench.data.split import Dataset
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.models.adapter import Interface
 from fashionbench.models.build import build_model
 from fashionbench.models.cost import flops_per_image
+from fashionbench.models.identity import identify
 from fashionbench.models.table import model_entry
 from fashionbench.training.devices import reproducible, seed_generators
+from fashionbench.training.own_augmentations import identify_augmentations
 
-__all__ = ["Examination", "Remarks", "builder", "examine", "examine_trained"]
+__all__ = [
+    "Examination",
+    "Remarks",
+    "builder",
+    "examine",
+    "examine_trained",
+    "refuse_changed",
+]
 
 IMAGES = 8
 ALONE = 3
@@ -88,8 +99,44 @@ def builder(job: Job, dataset: Dataset) -> Callable[[int], nn.Module]:
     return lambda seed: build_model(job.model, seed, classes, images=images)
 
 
+def refuse_changed(job: Job, classes: int) -> None:
+    """Refuse a job whose model or augmentation is not the one any more that it was planned with.
+
+    A run is known by its sources: another's is not kept under its name. Asked before a model is
+    built, which may change what it reads. Raises UsageError.
+    """
+    _refuse_edited(job)
+    if str(identify(job.spec, classes)[1]) != job.model_source:
+        raise _changed(job.model)
+    if identify_augmentations(job.recipe.augmentation) != job.recipe_source:
+        raise _changed("the augmentation")
+
+
+def _refuse_edited(job: Job) -> None:
+    """Refuse a job with an edited file before any of the code in it is run."""
+    augmentations = own_changes(job.recipe.augmentation)
+    sources = zip(augmentations, job.recipe_source.split("+"), strict=False)
+    for reference, source in ((model_entry(job.spec).reference, job.model_source), *sources):
+        file = reference.rpartition(":")[0]
+        if file.endswith(".py") and digest_file(file) != Source.parse(source).text:
+            raise _changed("the augmentation" if reference in augmentations else job.model)
+
+
+def _changed(name: str) -> UsageError:
+    return UsageError(
+        f"The source of {name}, or what it reads, has changed since the comparison began; "
+        "finished runs are kept. Give the command again to train with the new one. If "
+        "nothing was edited, it is another each time that its file is run: let a seed fix "
+        "what it draws there."
+    )
+
+
 def examine(job: Job, dataset: Dataset) -> Examination:
-    """Find out what must be known of a job's model. Raises UsageError if it cannot be trained."""
+    """Find out what must be known of a job's model.
+
+    Raises UsageError if it cannot be trained, and for a file edited since the job was planned.
+    """
+    _refuse_edited(job)
     classes, weights = len(dataset.classes), list[str]()
     build = partial(build_model, job.model, job.seed, classes, images=dataset.train.images)
     with silent():

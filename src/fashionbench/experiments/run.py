@@ -3,7 +3,7 @@
 import hashlib
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -23,7 +23,13 @@ from fashionbench.core.snapshot import summary
 from fashionbench.data.picture_facts import PictureFacts, picture_facts
 from fashionbench.data.split import Dataset
 from fashionbench.errors import FashionbenchError, UsageError
-from fashionbench.experiments.gate import Examination, builder, examine, examine_trained
+from fashionbench.experiments.gate import (
+    Examination,
+    builder,
+    examine,
+    examine_trained,
+    refuse_changed,
+)
 from fashionbench.experiments.whole import why_unloadable
 from fashionbench.models.checkpoint import (
     checkpoint_path,
@@ -33,7 +39,6 @@ from fashionbench.models.checkpoint import (
 )
 from fashionbench.models.cost import count_parameters
 from fashionbench.models.facts import ModelFacts
-from fashionbench.models.identity import identify
 from fashionbench.models.table import model_entry
 from fashionbench.stats.metrics import image_losses, score
 from fashionbench.store.records import Outcome, RunRecord
@@ -41,12 +46,11 @@ from fashionbench.store.run_store import RunStore
 from fashionbench.training.devices import describe_device
 from fashionbench.training.evaluation import accuracy_one_by_one, calibrate
 from fashionbench.training.history import History
-from fashionbench.training.loop import fit
+from fashionbench.training.loop import TrainingState, fit
 from fashionbench.training.many_seeds.group import Strategy
 from fashionbench.training.many_seeds.members import fit_members
-from fashionbench.training.own_augmentations import identify_augmentations
 
-__all__ = ["explained", "run_job", "run_together"]
+__all__ = ["fit_job", "run_job", "run_together"]
 
 
 def run_job(
@@ -58,32 +62,25 @@ def run_job(
     *,
     alone: bool = True,
 ) -> RunRecord:
-    """One run from seed to record.
+    """Train, test and record one run; its weights are written before its record.
 
     `examined` is what was found out about the model, if that was done before. `alone` promises that
     the device is otherwise idle, so that the run has a training time.
+
+    Raises UsageError for a job that cannot be trained, or whose source is no longer what it was
+    planned with: of a file that was edited nothing is run.
     """
+    refuse_changed(job, len(dataset.classes))
     examined = examined or examine(job, dataset)
-    build = builder(job, dataset)
-    _refuse_changed(job, len(dataset.classes))
-    model = build(job.seed)
-    start = _first_weights(job, model)
-    description = f"{model_entry(job.spec).label} seed {job.seed}"
-    with explained(job):
-        trained = fit(
-            model,
-            dataset.train,
-            job.recipe,
-            job.seed,
-            device=device,
-            description=description,
-            anew=partial(build, job.seed),
-        )
+    model = builder(job, dataset)(job.seed)
+    start = _digest_first_weights(job, model)
+    history = fit_job(job, model, dataset, device)
     if not alone:
-        trained.train_seconds = None
+        history.train_seconds = None
     way = "alone" if alone else "in one of several processes"
-    run = _Run(job, model, trained, start, _test(job, model, dataset), way)
-    record = _asked(run, _recorded(run, dataset, store.folder, examined), dataset, store.folder)
+    run = _Run(job, model, history, start, _test(job, model, dataset), way)
+    record = _record(run, dataset, examined, store.folder)
+    record = _add_remarks(run, record, dataset, store.folder)
     store.save_run(record)
     return record
 
@@ -98,13 +95,13 @@ def run_together(
     strategy: Strategy = "stacked",
 ) -> list[RunRecord]:
     """Run jobs that differ by their seed alone, by one strategy; no record has a training time."""
+    refuse_changed(jobs[0], len(dataset.classes))
     examined = examined or examine(jobs[0], dataset)
     build = builder(jobs[0], dataset)
-    _refuse_changed(jobs[0], len(dataset.classes))
     models = [build(job.seed) for job in jobs]
-    starts = [_first_weights(job, model) for job, model in zip(jobs, models, strict=True)]
-    with explained(jobs[0]):
-        trained = fit_members(
+    starts = [_digest_first_weights(job, model) for job, model in zip(jobs, models, strict=True)]
+    with _explain_failures(jobs[0]):
+        histories = fit_members(
             models,
             dataset.train,
             jobs[0].recipe,
@@ -115,22 +112,49 @@ def run_together(
         )
     tested = [_test(job, model, dataset) for job, model in zip(jobs, models, strict=True)]
     way = f"{strategy} with {len(jobs)}"
-    runs = list(map(_Run, jobs, models, trained, starts, tested, [way] * len(jobs)))
-    record = partial(_recorded, dataset=dataset, folder=store.folder, examined=examined)
+    runs = list(map(_Run, jobs, models, histories, starts, tested, [way] * len(jobs)))
+    record = partial(_record, dataset=dataset, examined=examined, folder=store.folder)
     # Scores and files of a hundred small models take longer than their training, on one thread.
     # Not so what torch computes, which is done by then: it has threads of its own.
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         records = [
-            _asked(run, found, dataset, store.folder)
+            _add_remarks(run, found, dataset, store.folder)
             for run, found in zip(runs, pool.map(record, runs), strict=True)
         ]
         list(pool.map(store.save_run, records))
     return records
 
 
+def fit_job(
+    job: Job,
+    model: nn.Module,
+    dataset: Dataset,
+    device: torch.device,
+    *,
+    resume: TrainingState | None = None,
+    keep: Callable[[TrainingState], None] = lambda state: None,
+) -> History:
+    """Train the model of a job as its recipe and seed say; `resume` and `keep` are those of `fit`.
+
+    Raises UsageError for what goes wrong with a model only in training.
+    """
+    with _explain_failures(job):
+        return fit(
+            model,
+            dataset.train,
+            job.recipe,
+            job.seed,
+            device=device,
+            description=f"{model_entry(job.spec).label} seed {job.seed}",
+            resume=resume,
+            keep=keep,
+            anew=partial(builder(job, dataset), job.seed),
+        )
+
+
 @contextmanager
-def explained(job: Job) -> Iterator[None]:
-    """What can go wrong with a model only in training, told in a sentence as a UsageError."""
+def _explain_failures(job: Job) -> Iterator[None]:
+    """Turn what can go wrong with a model only in training into a UsageError of one sentence."""
     try:
         yield
     except FashionbenchError:
@@ -156,26 +180,8 @@ def explained(job: Job) -> Iterator[None]:
         raise UsageError(f"{job.model} cannot be trained: {told(error)}") from None
 
 
-def _refuse_changed(job: Job, classes: int) -> None:
-    """A run is known by the source it was planned with; another's is not kept under its name.
-
-    Asked before a model is built, which may change what it reads.
-    """
-    for name, is_changed in (
-        (job.model, str(identify(job.spec, classes)[1]) != job.model_source),
-        ("the augmentation", identify_augmentations(job.recipe.augmentation) != job.recipe_source),
-    ):
-        if is_changed:
-            raise UsageError(
-                f"The source of {name}, or what it reads, has changed since the comparison began; "
-                "finished runs are kept. Give the command again to train with the new one. If "
-                "nothing was edited, it is another each time that its file is run: let a seed fix "
-                "what it draws there."
-            )
-
-
-def _first_weights(job: Job, model: nn.Module) -> str:
-    """A digest that seeds which begin alike share; "" for a model of the table, where none do."""
+def _digest_first_weights(job: Job, model: nn.Module) -> str:
+    """Digest what seeds that begin alike share; "" for a model of the table, where none do."""
     if not model_entry(job.spec).is_own:
         return ""
     tensors = [summary(tensor) for tensor in model.state_dict().values()]
@@ -193,6 +199,7 @@ class _Test:
 
 
 def _test(job: Job, model: nn.Module, dataset: Dataset) -> _Test:
+    """Show a trained model the test images, once and for all."""
     start = time.perf_counter()
     logits = infer(model, dataset.test.images, job.recipe.test_views)
     seconds = time.perf_counter() - start
@@ -205,37 +212,54 @@ class _Run:
 
     job: Job
     model: nn.Module
-    trained: History
+    history: History
     first_weights: str
     test: _Test
     way: str
     """How it shared the machine."""
 
 
-def _recorded(run: _Run, dataset: Dataset, folder: Path, examined: Examination) -> RunRecord:
+def _record(run: _Run, dataset: Dataset, examined: Examination, folder: Path) -> RunRecord:
     """Score a run and write its weights: whoever finds a record finds its weights too."""
-    job, model, trained = run.job, run.model, run.trained
-    label = model_entry(job.spec).label
-    device = next(model.parameters()).device
-    logits, labels = run.test.logits, dataset.test.labels.cpu().numpy()
+    record = _score(run, dataset, examined)
+    facts = ModelFacts(
+        job=run.job,
+        label=record.label,
+        classes=dataset.classes,
+        parameters=record.parameters,
+        test_accuracy=record.scores.accuracy,
+        temperature=run.test.temperature,
+        pictures=_describe_pictures(dataset),
+        environment=asdict(record.environment),
+    )
+    path = checkpoint_path(folder, run.job, record.device)
+    images = None if "random" in record.remarks else dataset.test.images
+    save_model(run.model, path, facts, images)
+    return record
+
+
+def _score(run: _Run, dataset: Dataset, examined: Examination) -> RunRecord:
+    """Turn a run into its record: what it cost, how it went, how good it is on the test images."""
+    job, history, logits = run.job, run.history, run.test.logits
+    device, labels = next(run.model.parameters()).device, dataset.test.labels.cpu().numpy()
     predicted = logits.argmax(axis=1).astype("uint8")
     called = set(predicted.tolist())
-    record = RunRecord(
+    return RunRecord(
         job=job,
-        label=label,
+        label=model_entry(job.spec).label,
         device=device.type,
-        outcome=_outcome(trained, logits, called),
-        epochs=trained.epochs,
-        parameters=count_parameters(model),
+        outcome=_outcome(history, logits, called),
+        epochs=history.epochs,
+        parameters=count_parameters(run.model),
         flops_per_image=examined.flops,
-        train_seconds=trained.train_seconds,
+        train_seconds=history.train_seconds,
         other_seconds={
-            "warm_up": trained.warm_up_seconds,
-            "validation": trained.validation_seconds,
+            "warm_up": history.warm_up_seconds,
+            "validation": history.validation_seconds,
             "test": run.test.seconds,
         },
-        curve=trained.curve,
-        validation_curve=trained.validation_curve,
+        curve=history.curve,
+        validation_curve=history.validation_curve,
         scores=score(logits, labels),
         dead_classes=[k for k in range(len(dataset.classes)) if k not in called],
         environment=describe_environment(
@@ -245,43 +269,29 @@ def _recorded(run: _Run, dataset: Dataset, folder: Path, examined: Examination) 
             way=run.way,
         ),
         recorded_at=now(),
-        best_epoch=None if job.recipe.patience is None else trained.best_epoch(job.recipe),
+        best_epoch=None if job.recipe.patience is None else history.best_epoch(job.recipe),
         predicted=predicted,
         losses=image_losses(logits, labels).astype("float32"),
         first_weights=run.first_weights,
         remarks=examined.remarks,
         dataset_notes=list(dataset.notes),
     )
-    facts = ModelFacts(
-        job=job,
-        label=label,
-        classes=dataset.classes,
-        parameters=record.parameters,
-        test_accuracy=record.scores.accuracy,
-        temperature=run.test.temperature,
-        pictures=_pictures(dataset),
-        environment=asdict(record.environment),
-    )
-    path = checkpoint_path(folder, job, device.type)
-    images = None if "random" in record.remarks else dataset.test.images
-    save_model(model, path, facts, images)
-    return record
 
 
 @lru_cache(maxsize=1)
-def _pictures(dataset: Dataset) -> PictureFacts:
+def _describe_pictures(dataset: Dataset) -> PictureFacts:
     """Sum up the training images once for all runs on them: they may lie on an accelerator."""
     return picture_facts(dataset.train.images.cpu().numpy(), dataset.levels)
 
 
-def _outcome(trained: History, logits: NDArray[np.float32], called: set[int]) -> Outcome:
-    if trained.diverged or not np.isfinite(logits).all():
+def _outcome(history: History, logits: NDArray[np.float32], called: set[int]) -> Outcome:
+    if history.diverged or not np.isfinite(logits).all():
         return "diverged"
     return "collapsed" if len(called) == 1 else "ok"
 
 
-def _asked(run: _Run, record: RunRecord, dataset: Dataset, folder: Path) -> RunRecord:
-    """Ask of a model that somebody else wrote what must hold of it, now that it is trained."""
+def _add_remarks(run: _Run, record: RunRecord, dataset: Dataset, folder: Path) -> RunRecord:
+    """Examine a model that somebody else wrote once more, now that it is trained."""
     if not model_entry(run.job.spec).is_own or record.outcome == "diverged":
         return record
     path = checkpoint_path(folder, run.job, record.device)

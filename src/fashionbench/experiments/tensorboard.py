@@ -1,6 +1,8 @@
 """A training run's curve as TensorBoard events."""
 
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from fashionbench.config.recipe import Recipe
 from fashionbench.errors import UsageError
@@ -13,14 +15,20 @@ class TensorBoard:
     """Writes each epoch's losses, validation accuracy and learning rate into `folder`."""
 
     def __init__(self, folder: Path, recipe: Recipe) -> None:
+        """Raise UsageError where TensorBoard is not installed; the folder is made later."""
         try:
-            from torch.utils.tensorboard import SummaryWriter
+            import torch.utils.tensorboard  # noqa: F401
         except ImportError:
             raise UsageError(
                 "TensorBoard is not installed; install it by: pip install 'fashionbench[track]'"
             ) from None
-        self._writer = SummaryWriter(str(folder))
-        self._recipe = recipe
+        self._folder, self._recipe = folder, recipe
+
+    @cached_property
+    def _writer(self) -> Any:
+        from torch.utils.tensorboard import SummaryWriter
+
+        return SummaryWriter(str(self._folder))
 
     def __call__(self, history: History) -> None:
         """Add the epoch that has just ended."""

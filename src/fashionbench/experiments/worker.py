@@ -1,4 +1,4 @@
-"""A process that runs the jobs it is told on standard input: see launch.run_in_processes.
+"""A process that runs the jobs it is told on standard input: see processes.run_in_processes.
 
 The first line is the setting, each further line a job; each job is answered by one line: when
 its record is in the store, or what went wrong. Input that ends means that nobody is there to

@@ -1,4 +1,4 @@
-"""A Step: one update of a model by a batch, with all that a run decides about it beforehand."""
+"""A Step: one update of a model by a batch; and its warm-up, threads and precision."""
 
 import time
 from collections.abc import Callable
@@ -29,9 +29,9 @@ ONE_THREADS_WORK = 1_000_000
 
 
 class Step:
-    """A model's step in training: `differentiate` is its two passes, `updater` does the rest.
+    """One update of a model: `differentiate` runs both passes, `updater` does the rest.
 
-    Where it can be, both passes are replayed from a CUDA graph, unless not to be captured.
+    With `capture` the passes are replayed from a CUDA graph where that is possible.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Step:
         parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
         factors = rate_factors(model, recipe)
         self.updater = Updater(parameters, buffers, recipe, steps_an_epoch, factors=factors)
-        # No method of this object, which would hold itself then, and its memory for longer.
+        # Not a bound method: the object would hold itself, and its memory until it is collected.
         self.differentiate: Callable[[Batch], Tensor] = partial(_differentiate, model, self.updater)
         if capture and can_be_captured(model, self.updater):
             self.differentiate = Captured(self.differentiate, self.updater.parameters)

@@ -100,8 +100,14 @@ def _why_not_as_alone(stack: Stack, another: Callable[[], nn.Module], batch: Bat
         return f"its forward method changes {changed}, which members would share"
     alone = another()
     loss = _step(alone, stack.recipe, part, training=training)
-    pairs = [(losses[-1], loss)]
-    pairs += [(stack.buffers[name][-1], tensor) for name, tensor in alone.named_buffers()]
+    if _last_agrees(stack, alone) and _is_near(losses[-1], loss):
+        return None
+    return "a step of one of them in a stack is not what it is alone"
+
+
+def _last_agrees(stack: Stack, alone: nn.Module) -> bool:
+    """Tell whether the last member has the buffers and gradients of a model alone."""
+    buffers = [(stack.buffers[name][-1], tensor) for name, tensor in alone.named_buffers()]
     gradients = [
         (_last(stack.parameters[name].grad, tensor), _gradient(tensor))
         for name, tensor in alone.named_parameters()
@@ -109,9 +115,9 @@ def _why_not_as_alone(stack: Stack, another: Callable[[], nn.Module], batch: Bat
     # The gradient of a bias under a norm is rounding alone: small is what is so beside the whole.
     norms = torch.stack([expected.double().norm() for _, expected in gradients])
     whole = max(LEAST, float(norms.norm()))
-    if all(_is_near(*pair) for pair in pairs) and all(_is_near(*pair, whole) for pair in gradients):
-        return None
-    return "a step of one of them in a stack is not what it is alone"
+    return all(_is_near(*pair) for pair in buffers) and all(
+        _is_near(*pair, whole) for pair in gradients
+    )
 
 
 def _step(model: nn.Module, recipe: Recipe, batch: Batch, *, training: bool) -> Tensor:

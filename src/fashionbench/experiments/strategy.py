@@ -1,0 +1,117 @@
+"""How seeds of a model run together: stacked or on streams, in processes, or one after another."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import nn
+
+from fashionbench.config.recipe import Recipe
+from fashionbench.config.study import Execution, Job, Parallel
+from fashionbench.data.split import Split
+from fashionbench.training.many_seeds.group import Strategy
+from fashionbench.training.many_seeds.trial import (
+    Build,
+    can_use_streams,
+    measure_speedup,
+    members_in_memory,
+    why_not_stackable,
+)
+from fashionbench.training.step import useful_threads
+
+__all__ = ["Choice", "choose"]
+
+GROUP = 32
+"""Members at once on a CPU: beyond that a step's numbers outgrow its caches."""
+STREAMS = 16
+"""Members on streams of CUDA: their kernels fill a device by then."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The strategy for the seeds of a model, and the reason for it."""
+
+    strategy: Strategy | Literal["processes", "serial"]
+    why: str
+    group_size: int = 1
+    """The most members that take their steps together, stacked or on streams."""
+
+
+def choose(build: Build, job: Job, data: Split, execution: Execution, seeds: int) -> Choice:
+    """Choose the fastest strategy for so many seeds of a model, or the next best to the one asked.
+
+    Many members in one process come first, then several processes, then one run after another.
+    `data` is on the device that is to be used.
+    """
+    choice = _choose_group(build, job, data, execution.parallel, seeds)
+    if choice.strategy != "serial":
+        return choice
+    obstacle = _why_not_processes(job, data.images.device, execution)
+    if obstacle is None:
+        return replace(choice, strategy="processes")
+    return replace(choice, why=f"{choice.why}; {obstacle}")
+
+
+def _choose_group(build: Build, job: Job, data: Split, parallel: Parallel, seeds: int) -> Choice:
+    """Choose how to train many members at once; "serial" where that cannot be or gains nothing.
+
+    Stacking wins where a model is a few small products of matrices. With large ones, which keep a
+    device busy as they are, it is tried out. On a CPU convolutions gain nothing from it; on an
+    accelerator they are tried out too.
+    """
+    if parallel == "processes":
+        return Choice("serial", "processes were asked for")
+    model, device = build(0), data.images.device
+    if parallel == "auto" and device.type == "cpu" and _has_convolutions(model):
+        return Choice("serial", "convolutions gain nothing from stacking on a CPU")
+    obstacle = why_not_stackable(build, data, job.recipe)
+    large = useful_threads(model, job.recipe) is None
+    uncertain = parallel == "auto" and (large or obstacle is not None)
+    if obstacle is None and not uncertain:
+        size = _group_size(build, data, job.recipe, "stacked")
+        return Choice("stacked", "one step trains all of them", size)
+    candidates: list[Strategy] = ["stacked"] if obstacle is None else []
+    if uncertain and can_use_streams(model, job.recipe, device):
+        candidates.append("streams")
+    if not candidates:
+        return Choice("serial", f"they cannot be stacked ({obstacle})")
+    return _choose_fastest(candidates, build, data, job.recipe, seeds)
+
+
+def _has_convolutions(model: nn.Module) -> bool:
+    return any(isinstance(module, nn.modules.conv._ConvNd) for module in model.modules())
+
+
+def _choose_fastest(
+    candidates: Sequence[Strategy], build: Build, data: Split, recipe: Recipe, seeds: int
+) -> Choice:
+    """Try the candidates out; "serial" if each is slower than one member after another."""
+    sizes = {strategy: _group_size(build, data, recipe, strategy) for strategy in candidates}
+    speedups = {
+        strategy: measure_speedup(build, data, recipe, min(seeds, size), strategy=strategy)
+        for strategy, size in sizes.items()
+    }
+    best = max(candidates, key=speedups.__getitem__)
+    tried = ", ".join(f"{strategy} {speedup:.1f} times" for strategy, speedup in speedups.items())
+    why = f"a trial ran {tried} as fast as alone"
+    return Choice(best, why, sizes[best]) if speedups[best] > 1 else Choice("serial", why)
+
+
+def _group_size(build: Build, data: Split, recipe: Recipe, strategy: Strategy) -> int:
+    """Count the members that are trained together at most, on the device that `data` is on."""
+    size = members_in_memory(build, data, recipe)
+    if strategy == "streams":
+        return min(size, STREAMS)
+    return min(size, GROUP) if data.images.device.type == "cpu" else size
+
+
+def _why_not_processes(job: Job, device: torch.device, execution: Execution) -> str | None:
+    """Give the reason why the seeds of a job cannot run in several processes; None if they can."""
+    if device.type != "cpu":
+        return "processes are for the CPU"
+    if job.model.startswith("__main__:"):
+        return "a model defined in a script cannot be sent to other processes"
+    if (execution.jobs or torch.get_num_threads()) == 1:
+        return "there is to be one process"
+    return None
