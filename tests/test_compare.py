@@ -96,6 +96,7 @@ def finished_runs(store: Path) -> int:
             return 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
 def test_what_is_finished_outlives_a_blow_and_the_rerun_completes(
@@ -136,6 +137,7 @@ def test_what_is_finished_outlives_a_blow_and_the_rerun_completes(
     assert numbers(again.stdout) == numbers(whole.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_FSIZE as Linux has it")
 def test_a_full_disk_loses_no_finished_run(finished: Path, tmp_path: Path) -> None:
     import resource

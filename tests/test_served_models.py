@@ -26,15 +26,14 @@ def test_the_best_comes_first_and_every_entry_is_shown(run_folder: Path) -> None
 
 
 def test_the_model_made_for_photos_comes_last_where_its_classes_are_the_runs(
-    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_folder: Path, tmp_path: Path
 ) -> None:
     assert load_served_models(run_folder).for_photos == 0  # silhouettes have other classes
     assert load_served_models(PHOTO_MODEL).for_photos == 0  # the only one
     path = checkpoint_path(run_folder, load_result(run_folder).entries[0].runs[0].job)
     for file in path.parent.glob(f"{path.stem}.*"):
         shutil.copy(file, tmp_path)
-    monkeypatch.setattr("fashionbench.serve.served_models.PHOTO_MODEL", tmp_path / path.name)
-    served = load_served_models(run_folder)
+    served = load_served_models(run_folder, photo_model=tmp_path / path.name)
     assert [shown.name for shown in served.models][2:] == ["photo"]
     assert served.for_photos == 2
     assert served.predicted is not None

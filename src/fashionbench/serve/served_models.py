@@ -45,12 +45,8 @@ class ServedModels:
     predicted: NDArray[np.uint8] | None = None
     """(M, N): the class that each model of the run calls each test image, as recorded."""
     report: Path | None = None
-
-    @property
-    def for_photos(self) -> int:
-        """The index of the model to rely on for photos: the one made for them, if it is served."""
-        paths = [model.predictor.path for model in self.models]
-        return paths.index(PHOTO_MODEL) if PHOTO_MODEL in paths else 0
+    for_photos: int = 0
+    """The index of the model to rely on for photos: the one made for them, if it is served."""
 
     @property
     def disagreements(self) -> NDArray[np.intp]:
@@ -63,7 +59,7 @@ class ServedModels:
         return order[: np.count_nonzero(calls > 1)]
 
 
-def load_served_models(where: Path | None = None) -> ServedModels:
+def load_served_models(where: Path | None = None, photo_model: Path = PHOTO_MODEL) -> ServedModels:
     """Load the models of a run folder: the best, and the first seed of every other entry.
 
     The photo model comes last, if the run's models tell the same classes apart. A checkpoint is
@@ -77,8 +73,9 @@ def load_served_models(where: Path | None = None) -> ServedModels:
     comparison = Comparison.load(folder)
     compared = list(_load_compared(comparison, best))
     models = [model for model, _ in compared]
-    of_photos = load_predictor(PHOTO_MODEL)
+    of_photos, for_photos = load_predictor(photo_model), 0
     if (of_photos.classes, of_photos.prepare) == (predictor.classes, predictor.prepare):
+        for_photos = len(models)
         models.append(replace(_describe(of_photos), name="photo"))
     report = folder / "report.html"
     return ServedModels(
@@ -86,6 +83,7 @@ def load_served_models(where: Path | None = None) -> ServedModels:
         test_set=comparison.test_set,
         predicted=_stack_predictions([run for _, run in compared]),
         report=report if report.is_file() else None,
+        for_photos=for_photos,
     )
 
 
