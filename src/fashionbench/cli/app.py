@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from fashionbench.cli import catalogue, compare, deploy, predict, train
-from fashionbench.cli.options import format_examples, without_flag_types
+from fashionbench.cli.options import format_examples, without_types
 from fashionbench.core.names import printable
 from fashionbench.core.progress import show_messages
 from fashionbench.errors import FashionbenchError
@@ -23,8 +23,8 @@ class CommandGroup(TyperGroup):
     """The commands; an error of the package becomes one sentence on standard error."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Return the parameters, with nothing in the place of a flag's value."""
-        return without_flag_types(super().get_params(ctx))
+        """Return the parameters, without the types that Python has for them."""
+        return without_types(super().get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Refuse an empty argument: an empty path would mean the current folder."""

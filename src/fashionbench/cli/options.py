@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperArgument, TyperCommand
 
 from fashionbench.errors import UsageError
 
@@ -56,7 +56,7 @@ TrainedModel = Annotated[Path, typer.Argument(metavar="MODEL", help=TRAINED_MODE
 
 
 class Command(TyperCommand):
-    """A command whose help wraps at the terminal's width, and has no type after a mere flag."""
+    """A command whose help wraps at the terminal's width and shows types in words alone."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -64,19 +64,21 @@ class Command(TyperCommand):
         self.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Return the parameters, with nothing in the place of a flag's value."""
-        return without_flag_types(super().get_params(ctx))
+        """Return the parameters, without the types that Python has for them."""
+        return without_types(super().get_params(ctx))
 
     def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - typer's signature
         """Return the first sentence of the help, whole."""
         return (self.help or "").partition("\n")[0]
 
 
-def without_flag_types(parameters: list[Any]) -> list[Any]:
-    """Blank the type that the help would show after flags such as --json, and return all."""
+def without_types(parameters: list[Any]) -> list[Any]:
+    """Blank what the help would show after a flag (<bool>) and an argument (<list[str]>)."""
     for parameter in parameters:
         if getattr(parameter, "is_flag", False):
             parameter.metavar = ""
+        if isinstance(parameter, TyperArgument):  # its metavar is its name
+            parameter.display_type = lambda ctx: ""  # type: ignore[method-assign]
     return parameters
 
 
