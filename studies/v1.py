@@ -40,8 +40,8 @@ def study(width: int, seeds: int, data: Path | None, out: Path) -> dict[str, Any
     dead = (np.array(of_own_class) > DEAD).sum(axis=1)
     alive = dead == 0
     pairs = {
-        "all": difference(mlp.correct(labels), v1.correct(labels)),
-        "alive": difference(mlp.correct(labels)[alive], v1.correct(labels)[alive]),
+        "all": difference(mlp.mark_correct(labels), v1.mark_correct(labels)),
+        "alive": difference(mlp.mark_correct(labels)[alive], v1.mark_correct(labels)[alive]),
     }
     return {
         "width": width,

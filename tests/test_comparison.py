@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from factories import some_arrays, write_idx
 from torch import nn
 
 import fashionbench as fb
-from fashionbench.errors import DataError
+from fashionbench.errors import DataError, Interrupted
 from fashionbench.experiments.comparison import run_study
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.result import Result
@@ -64,15 +65,15 @@ def test_saved_weights_give_the_recorded_score(result: Result, silhouettes) -> N
         assert accuracy == pytest.approx(about["test_accuracy"], abs=1e-3)
 
 
-def test_finished_runs_are_not_run_again(result: Result, monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(*_: object, **__: object) -> None:
-        raise AssertionError("a finished run was run again")
+def times(result: Result) -> list[tuple[str, float | None]]:
+    """When each run was recorded, and its seconds of training, which are others at each run."""
+    return [(run.recorded_at, run.train_seconds) for entry in result.entries for run in entry.runs]
 
-    monkeypatch.setattr("fashionbench.experiments.launch.run_entry", never)
+
+def test_finished_runs_are_not_run_again(result: Result) -> None:
     again = fb.compare(["v0", "mlp"], seeds=2, out=result.folder, **OPTIONS)
     assert again.document == result.document
-    with pytest.raises(AssertionError):
-        fb.compare(["v0", "mlp"], seeds=3, out=result.folder, **OPTIONS)
+    assert times(again) == times(result)
 
 
 def test_a_record_holds_what_the_scores_are_made_of(result: Result, silhouettes) -> None:
@@ -173,13 +174,24 @@ def test_the_recorded_call_finds_all_runs_made_with_a_class(
         f'fb.compare(["{__name__}:Constant"], seeds=[4, 2], dataset="silhouettes", device="cpu", '
         "epochs=1)"
     )
-
-    def never(*_: object, **__: object) -> None:
-        raise AssertionError("a finished run was run again")
-
-    monkeypatch.setattr("fashionbench.experiments.launch.run_entry", never)
     again = eval(first.command, {"fb": fb})
-    assert (again.command, len(again.entries[0].runs)) == (first.command, 2)
+    assert again.command == first.command
+    assert times(again) == times(first)
+
+
+class Interrupting(Constant):
+    """Stands for a person who presses Ctrl-C."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            raise KeyboardInterrupt
+        return super().forward(images)
+
+
+def test_an_interrupted_call_is_told_as_the_call_to_go_on_with(tmp_path: Path) -> None:
+    call = f'fb.compare(["{__name__}:Interrupting"], seeds=1, dataset="silhouettes"'
+    with pytest.raises(Interrupted, match=re.escape(f"To go on: {call}")):
+        fb.compare([Interrupting], seeds=1, out=tmp_path, **OPTIONS)
 
 
 def test_adding_seeds_ends_at_the_most(tmp_path: Path) -> None:

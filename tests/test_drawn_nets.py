@@ -103,7 +103,7 @@ SWITCHES: dict[str, tuple[str, Any, str, str]] = {
         "stacked",
     ),
     "what a stop would lose": (
-        "fashionbench.experiments.states.lost_by_a_stop",
+        "fashionbench.experiments.states.find_lost_state",
         lambda *_: [],
         "a counter of steps, read in training",
         "resumed",

@@ -26,7 +26,7 @@ def test_calibration_looks_at_the_images_held_out_alone(
         seen.append((logits, labels))
         return 1.5
 
-    monkeypatch.setattr("fashionbench.training.evaluation.fit_temperature", fitted)
+    monkeypatch.setattr("fashionbench.training.evaluation.find_temperature", fitted)
     model, seed = build_model("v0"), load_recipe("seed")
     assert calibrate(model, few, seed.override(validation_images=100)) == 1.5
     held_out = hold_out(few, 100)[1]

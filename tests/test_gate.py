@@ -190,14 +190,14 @@ def test_seeds_that_begin_alike_are_known_by_their_records(nets: Path, small: Da
     assert len(starts("Plain")) == 2
 
 
-@pytest.mark.parametrize("check", ["_of_the_image_alone", "_of_its_end", "_of_the_seed"])
+@pytest.mark.parametrize("check", ["_check_independence", "_check_end", "_check_seed"])
 def test_each_check_is_what_finds_it(
     check: str, nets: Path, small: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finds = {
-        "_of_the_image_alone": "OverTheBatch",
-        "_of_its_end": "SoftmaxOut",
-        "_of_the_seed": "Unseeded",
+        "_check_independence": "OverTheBatch",
+        "_check_end": "SoftmaxOut",
+        "_check_seed": "Unseeded",
     }
     job = job_of(nets, finds[check])
     assert examine(job, small).remarks

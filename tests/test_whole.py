@@ -96,7 +96,7 @@ def test_a_run_whose_state_no_file_holds_is_not_resumed(
 def test_without_the_check_a_resumed_run_would_silently_differ(
     nets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fashionbench.experiments.resume.lost_by_a_stop", lambda *_: [])
+    monkeypatch.setattr("fashionbench.experiments.states.find_lost_state", lambda *_: [])
     job = job_of(nets, "Scale")
     train_in_folder(job, tmp_path / "whole", device="cpu")
     stop_after_one_epoch(job, tmp_path / "stopped")
@@ -194,11 +194,11 @@ def test_what_is_computed_anew_from_the_images_is_not_lost(nets: Path) -> None:
     before = plain_state(model)
     model(images)
     assert plain_state(model) != before
-    assert whole.lost_by_a_stop(model, before, images) == []
+    assert whole.find_lost_state(model, before, images) == []
     other = locate(f"{nets}:RunningMean")()
     before = plain_state(other)
     other(images)
-    assert whole.lost_by_a_stop(other, before, images) == ["mean"]
+    assert whole.find_lost_state(other, before, images) == ["mean"]
 
 
 OF_A_FILE = """

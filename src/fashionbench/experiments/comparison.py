@@ -138,9 +138,10 @@ def _run_missing(
 
 
 def _take_turn(folder: Path) -> AbstractContextManager[object]:
-    """Until this ends no other process runs jobs in `folder`: none twice, and none beside others.
+    """Wait for other processes that run jobs in `folder`, and keep them out until this ends.
 
-    The lock is the system's, so that one held by a killed process is free.
+    So no job runs twice, and none shares the machine. The lock is the system's: it is free again
+    when the process that holds it is killed.
     """
     from filelock import FileLock, Timeout
 
@@ -153,7 +154,7 @@ def _take_turn(folder: Path) -> AbstractContextManager[object]:
 
 
 def _add_seeds(result: Result) -> Study | None:
-    """The study with half as many seeds again, where that was asked for and could still tell."""
+    """Return the study with half as many seeds again; None if no more were asked for or help."""
     study = result.study
     if study.until is None or all(pair.verdict.word != "cannot tell" for pair in result.pairs):
         return None

@@ -1,14 +1,15 @@
-"""What must hold of a network that somebody else wrote, asked before it is trained.
+"""The checks that a custom model has to pass before it is trained, and once more afterwards.
 
-The promise of a comparison holds for the models of the table by construction. Of any other it is
-asked here, on real images and with networks that are thrown away: can it be trained, does a seed
-fix it, does it answer an image by that image alone? What cannot be right is refused in a person's
-terms; what may be meant is remarked on wherever its scores are shown.
+The built-in models keep a comparison's promises by construction. A custom model is tried on real
+images, in copies that are thrown away: can it be trained, does a seed fix it, does it classify an
+image by that image alone? What cannot be right is refused in terms of the person's own code; what
+may be intended becomes a remark, which is shown wherever the model's scores are.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NoReturn
 
 import torch
 import torch.nn.functional as F
@@ -88,28 +89,29 @@ class Examination:
     """What of a file of weights fitted; empty where it begins with none."""
 
     def sentences(self, label: str) -> list[str]:
-        """List what to say, before it is trained, of the model with that label."""
+        """List what to say of the model with this label before it is trained."""
         said = [f"{label}: {remark}" for remark in self.remarks.values()]
         return [self.weights, *said] if self.weights else said
 
 
 def builder(job: Job, dataset: Dataset) -> Callable[[int], nn.Module]:
-    """Give what makes, of a seed, the model of a job for the classes and images of its data set."""
+    """Return the function that builds a job's model from a seed, to fit the data set's classes."""
     classes, images = len(dataset.classes), dataset.train.images
     return lambda seed: build_model(job.model, seed, classes, images=images)
 
 
 def refuse_changed(job: Job, classes: int) -> None:
-    """Refuse a job whose model or augmentation is not the one any more that it was planned with.
+    """Refuse a job whose model or augmentation has changed since the job was planned.
 
-    A run is known by its sources: another's is not kept under its name. Asked before a model is
-    built, which may change what it reads. Raises UsageError.
+    A record names the sources that its run was made with, so other sources may not be trained
+    under that name. Called before a model is built, which may change what it reads. Raises
+    UsageError.
     """
     _refuse_edited(job)
     if str(identify(job.spec, classes)[1]) != job.model_source:
-        raise _changed(job.model)
+        _refuse_source(job.model)
     if identify_augmentations(job.recipe.augmentation) != job.recipe_source:
-        raise _changed("the augmentation")
+        _refuse_source("the augmentation")
 
 
 def _refuse_edited(job: Job) -> None:
@@ -119,11 +121,11 @@ def _refuse_edited(job: Job) -> None:
     for reference, source in ((model_entry(job.spec).reference, job.model_source), *sources):
         file = reference.rpartition(":")[0]
         if file.endswith(".py") and digest_file(file) != Source.parse(source).text:
-            raise _changed("the augmentation" if reference in augmentations else job.model)
+            _refuse_source("the augmentation" if reference in augmentations else job.model)
 
 
-def _changed(name: str) -> UsageError:
-    return UsageError(
+def _refuse_source(name: str) -> NoReturn:
+    raise UsageError(
         f"The source of {name}, or what it reads, has changed since the comparison began; "
         "finished runs are kept. Give the command again to train with the new one. If "
         "nothing was edited, it is another each time that its file is run: let a seed fix "
@@ -132,9 +134,10 @@ def _changed(name: str) -> UsageError:
 
 
 def examine(job: Job, dataset: Dataset) -> Examination:
-    """Find out what must be known of a job's model.
+    """Find out what a reader must know of a job's model before it is trained.
 
-    Raises UsageError if it cannot be trained, and for a file edited since the job was planned.
+    Raises UsageError if it cannot be trained, or if its file was edited since the job was planned:
+    then no code in the file is run.
     """
     _refuse_edited(job)
     classes, weights = len(dataset.classes), list[str]()
@@ -149,7 +152,7 @@ def examine(job: Job, dataset: Dataset) -> Examination:
         labels = dataset.train.labels[:IMAGES].cpu()
         _check_state(model, job.model)
         with reproducible(torch.device("cpu")):
-            remarks = dict(_remarks(model, build(), job.model, images, labels))
+            remarks = dict(_find_remarks(model, build(), job.model, images, labels))
         return Examination(flops_per_image(model), remarks, fitted)
 
 
@@ -179,44 +182,44 @@ def _check_state(model: nn.Module, name: str) -> None:
         )
 
 
-def _remarks(
+def _find_remarks(
     model: nn.Module, other: nn.Module, name: str, images: Tensor, labels: Tensor
 ) -> Iterator[tuple[str, str]]:
-    """Ask two models from one seed; neither is as it was built then."""
+    """Check two models built from one seed; both are changed by it."""
     if Interface.of(model).answers_several:
-        yield _remark("several answers")
+        yield _make_remark("several answers")
     if hidden := hidden_layers(model):
-        yield _remark("untrained", ", ".join(hidden))
-    yield from _of_the_seed(model, other, name, images[:IMAGES], labels)
+        yield _make_remark("untrained", ", ".join(hidden))
+    yield from _check_seed(model, other, name, images[:IMAGES], labels)
     other.eval()
-    yield from _of_its_end(other(images[:IMAGES].clone()))
+    yield from _check_end(other(images[:IMAGES].clone()))
     with torch.no_grad():
-        yield from _of_the_image_alone(other, images)
+        yield from _check_independence(other, images)
 
 
-def _of_the_seed(
+def _check_seed(
     model: nn.Module, other: nn.Module, name: str, images: Tensor, labels: Tensor
 ) -> Iterator[tuple[str, str]]:
     """Compare two models from one seed, and a step of each."""
     tensors = zip(model.state_dict().values(), other.state_dict().values(), strict=False)
     alike = all(one.shape == two.shape and torch.equal(one, two) for one, two in tensors)
     known, shared = {key for key, _ in model.named_parameters()}, shared_state(model)
-    steps = [_step(each, name, images, labels) for each in (model, other)]
+    steps = [_take_step(each, name, images, labels) for each in (model, other)]
     late = [key for key, _ in model.named_parameters() if key not in known]
     after = shared_state(model)
     changed = [name for name in after if after[name] != shared.get(name)]
     if not alike:
-        yield _remark("drawn anew")
+        yield _make_remark("drawn anew")
     elif changed:
-        yield _remark("shared", ", ".join(changed[:3]))
+        yield _make_remark("shared", ", ".join(changed[:3]))
     elif late:
-        yield _remark("late", ", ".join(late[:3]))
+        yield _make_remark("late", ", ".join(late[:3]))
     elif not _are_same(*steps):
-        yield _remark("trained anew")
+        yield _make_remark("trained anew")
 
 
-def _step(model: nn.Module, name: str, images: Tensor, labels: Tensor) -> list[Tensor]:
-    """The loss of a step in training, and the gradients by it; UsageError if there are none."""
+def _take_step(model: nn.Module, name: str, images: Tensor, labels: Tensor) -> list[Tensor]:
+    """Return the loss of a training step and its gradients; UsageError if there are none."""
     seed_generators(torch.device("cpu"), 0)
     try:
         model.train()
@@ -240,45 +243,45 @@ def _step(model: nn.Module, name: str, images: Tensor, labels: Tensor) -> list[T
     return [loss.detach(), *(p.grad for p in model.parameters() if p.grad is not None)]
 
 
-def _of_its_end(logits: Tensor) -> Iterator[tuple[str, str]]:
+def _check_end(logits: Tensor) -> Iterator[tuple[str, str]]:
     """Find a function at the end that squeezes logits into probabilities or the like."""
     end = ENDS.get(type(logits.grad_fn).__name__)
     sums = logits.detach().sum(dim=1)
     if end is None and bool((logits >= 0).all()) and _are_alike(sums, torch.ones_like(sums)):
         end = "softmax"
     if end is not None:
-        yield _remark("squeezed", end)
+        yield _make_remark("squeezed", end)
 
 
 def examine_trained(model: nn.Module, images: Tensor) -> Remarks:
-    """Find out what must be known of a trained model, from (N, 28, 28) uint8 `images`."""
+    """Find out what a reader must know of a trained model, from (N, 28, 28) uint8 `images`."""
     device = next(model.parameters()).device
     model.eval()
     with reproducible(device), torch.no_grad():
-        return dict(_of_the_image_alone(model, pixels(images[: 2 * IMAGES].to(device))))
+        return dict(_check_independence(model, pixels(images[: 2 * IMAGES].to(device))))
 
 
-def _of_the_image_alone(model: nn.Module, images: Tensor) -> Iterator[tuple[str, str]]:
-    """Show (B, 1, H, W) images in a batch, alone, and some of them beside others, in eval mode.
+def _check_independence(model: nn.Module, images: Tensor) -> Iterator[tuple[str, str]]:
+    """Show (B, 1, H, W) images in a batch, one by one, and some of them beside others.
 
-    Always copies of them, for a model may change what it is given.
+    The model is in eval mode, and gets copies, since it may change what it is given.
     """
     half = len(images) // 2
     answer = model(images[:half].clone())
     if not _are_alike(answer, model(images[:half].clone())):
-        yield _remark("random")
+        yield _make_remark("random")
         return
-    alone = _answers_alone(model, images[:ALONE])
+    alone = _answer_one_by_one(model, images[:ALONE])
     if alone is None:
-        yield _remark("batch", "which must be more than one")
+        yield _make_remark("batch", "which must be more than one")
         return
     mixed = model(torch.cat([images[:ALONE], images[half:]]))[:ALONE]
     if not (_are_alike(answer[:ALONE], alone) and _are_alike(answer[:ALONE], mixed)):
-        yield _remark("batch", "of which it is one")
+        yield _make_remark("batch", "of which it is one")
 
 
-def _answers_alone(model: nn.Module, images: Tensor) -> Tensor | None:
-    """(B, K) logits of (B, 1, H, W) images shown one by one; None where that fails."""
+def _answer_one_by_one(model: nn.Module, images: Tensor) -> Tensor | None:
+    """Return (B, K) logits of (B, 1, H, W) images shown one by one; None where that fails."""
     try:
         answers = torch.cat([model(image.unsqueeze(0).clone()) for image in images])
     except Exception:  # whatever a person's own code may raise
@@ -287,14 +290,14 @@ def _answers_alone(model: nn.Module, images: Tensor) -> Tensor | None:
 
 
 def _are_alike(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors are the same but for rounding; a number that is none is like itself."""
+    """Tell whether two tensors are equal up to rounding; NaN counts as equal to NaN."""
     return torch.equal(one, other) or are_alike(other, one, ROUNDING)
 
 
 def _are_same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
-    """Whether a step came out as another did that computed the same: as a whole, by most digits.
+    """Tell whether two steps agree in most digits, all their gradients taken together.
 
-    Gradients may be so small that one `_are_alike` does not tell them apart.
+    Single gradients may be so small that `_are_alike` cannot tell them apart.
     """
     if [tensor.shape for tensor in one] != [tensor.shape for tensor in other]:
         return False
@@ -305,5 +308,5 @@ def _are_same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
     return torch.equal(first, second) or bool(change <= SAME * first.norm())
 
 
-def _remark(kind: str, detail: str = "") -> tuple[str, str]:
+def _make_remark(kind: str, detail: str = "") -> tuple[str, str]:
     return kind, REMARKS[kind].format(detail)

@@ -23,7 +23,7 @@ from fashionbench.core.logits import pixels
 from fashionbench.core.snapshot import plain_state
 from fashionbench.data.datasets import Split
 from fashionbench.errors import StoreError, UsageError
-from fashionbench.experiments.whole import lost_by_a_stop
+from fashionbench.experiments.whole import find_lost_state
 from fashionbench.models.table import model_entry
 from fashionbench.training.history import History
 from fashionbench.training.layout import FEW
@@ -78,7 +78,7 @@ class StateWriter:
         """Write last.pt, and best.pt too after the best epoch; return the history so far."""
         if self._before is not None and not self.lost:
             images = pixels(self._data.images[:FEW].to(next(self._model.parameters()).device))
-            self.lost = lost_by_a_stop(self._model, self._before, images, self._counters)
+            self.lost = find_lost_state(self._model, self._before, images, self._counters)
             if self.lost:
                 logger.warning(
                     f"This run cannot be resumed after a stop, since {_why_lost(self.lost)}"

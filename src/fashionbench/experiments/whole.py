@@ -1,4 +1,4 @@
-"""Whether the file of a trained network is the whole network: rebuilt from it and asked."""
+"""Whether a checkpoint holds all of a trained model: it is rebuilt from it and compared."""
 
 import math
 from collections.abc import Mapping, Set
@@ -19,22 +19,22 @@ from fashionbench.models.facts import ModelFacts
 from fashionbench.models.identity import is_as_first_asked
 from fashionbench.training.devices import reproducible, seed_generators
 
-__all__ = ["lost_by_a_stop", "why_unloadable"]
+__all__ = ["find_lost_state", "why_unloadable"]
 
 ASKED = 200
 """Images to which a rebuilt model must answer as the trained one."""
 
 
 def why_unloadable(model: nn.Module, path: Path, images: Tensor) -> str | None:
-    """Give the reason why a trained model cannot be had again from its file, with the remedy.
+    """Return the reason why a trained model cannot be rebuilt from its checkpoint, and the remedy.
 
-    None if what is rebuilt from the file answers as the trained model does: to what the file says
-    that it was asked, and to some (N, 28, 28) uint8 `images`.
+    None if the rebuilt model gives the logits of the trained one, both those that the checkpoint
+    holds and those of some (N, 28, 28) uint8 `images`.
     """
     try:
         facts = load_facts(path)
         with silent():
-            rebuilt = _rebuilt(model, path, facts)
+            rebuilt = _rebuild(model, path, facts)
         anew = plain_state(rebuilt)  # before it settles on what it is asked
         if answers_as_recorded(rebuilt, facts) and _answer_alike(model, rebuilt, images, facts):
             return None
@@ -63,15 +63,15 @@ def why_unloadable(model: nn.Module, path: Path, images: Tensor) -> str | None:
 
 
 def _answer_alike(model: nn.Module, rebuilt: nn.Module, images: Tensor, facts: ModelFacts) -> bool:
-    """Ask both; a file without answers is that of a model which gives others at every call."""
+    """Tell whether both models give the same logits; a random model's checkpoint holds none."""
     if facts.answers is None:
         return True
     expected, found = (infer(each, images[:ASKED]) for each in (model, rebuilt))
     return are_alike(found, expected, facts.answers.tolerance)
 
 
-def _rebuilt(model: nn.Module, path: Path, facts: ModelFacts) -> nn.Module:
-    """Rebuild as a new process would: without what training left in classes and in their file."""
+def _rebuild(model: nn.Module, path: Path, facts: ModelFacts) -> nn.Module:
+    """Rebuild a model as a new process would: without what training left in its class or file."""
     net = model.net if isinstance(model, Adapter) else model
     if is_as_first_asked(facts.job.spec, net):
         return rebuild_model(path, facts)
@@ -79,13 +79,13 @@ def _rebuilt(model: nn.Module, path: Path, facts: ModelFacts) -> nn.Module:
         return rebuild_model(path, facts)
 
 
-def lost_by_a_stop(
+def find_lost_state(
     model: nn.Module, before: Mapping[str, str], images: Tensor, counters: Set[str] = frozenset()
 ) -> list[str]:
-    """Name what training has changed that the files of a run do not hold and a step depends on.
+    """Name the attributes that training has changed, a step depends on, and no checkpoint holds.
 
-    `before` is the plain state that the model began with. What it keeps of its last (B, 1, H, W)
-    `images` and computes anew at the next is no such thing; nor are `counters`, which change
+    `before` is the plain state that the model began with. Attributes that it computes anew from
+    each (B, 1, H, W) batch of `images` are not among them, nor are `counters`, which change
     whenever another model is built.
     """
     now = plain_state(model)
@@ -99,22 +99,22 @@ def _is_read(model: nn.Module, name: str, images: Tensor) -> bool:
     try:
         usual, other = copy_model(model), copy_model(model)
         holder = other.get_submodule(path)
-        setattr(holder, attribute, _something_else(getattr(holder, attribute)))
+        setattr(holder, attribute, _make_other_value(getattr(holder, attribute)))
         with reproducible(images.device), torch.no_grad():
-            expected, found = (_in_training(one, images) for one in (usual, other))
+            expected, found = (_answer_in_training(one, images) for one in (usual, other))
     except Exception:  # it is no attribute, nothing else can stand there, or it is asked for
         return True
     return not torch.equal(expected, found)
 
 
-def _in_training(model: nn.Module, images: Tensor) -> Tensor:
+def _answer_in_training(model: nn.Module, images: Tensor) -> Tensor:
     seed_generators(images.device, 0)
     model.train()
     answer: Tensor = model(images.clone())  # it may change them
     return answer
 
 
-def _something_else(value: object) -> object:
+def _make_other_value(value: object) -> object:
     if isinstance(value, Tensor) and value.is_floating_point():
         return torch.full_like(value, math.nan)
     if isinstance(value, float):

@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def _listen(waiting: "SimpleQueue[str]") -> None:
-    """Take jobs in also while one runs, for only so is the end of the input noticed at once."""
+    """Read jobs while another runs: only so is the end of the input noticed at once."""
     for line in sys.stdin:
         waiting.put(line)
     os._exit(0)
