@@ -11,7 +11,13 @@ from PIL import Image
 
 from fashionbench.cli.previews import write_augmentations, write_samples
 from fashionbench.config.recipe import load_recipe
-from fashionbench.data.datasets import dataset_entry, describe, identify_dataset, load_arrays, load_data
+from fashionbench.data.datasets import (
+    dataset_entry,
+    describe,
+    identify_dataset,
+    load_arrays,
+    load_data,
+)
 from fashionbench.data.folders import open_folder
 from fashionbench.errors import DataError, UsageError
 from fashionbench.experiments.comparison import compare
