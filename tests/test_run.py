@@ -7,7 +7,7 @@ import torch
 from factories import CPU, jobs
 from safetensors.torch import load_file
 
-from fashionbench.data.datasets import Dataset
+from fashionbench.data.split import Dataset
 from fashionbench.errors import UsageError
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.run import run_job, run_together
