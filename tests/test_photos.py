@@ -13,8 +13,9 @@ from PIL import Image, ImageOps
 
 import fashionbench as fb
 from fashionbench.data.datasets import Split
+from fashionbench.data.picture_reading import load_picture
 from fashionbench.errors import DataError
-from fashionbench.inference.photos import find_item, load_picture, prepare
+from fashionbench.inference.photos import find_item, prepare
 
 
 def overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
