@@ -8,7 +8,7 @@ from factories import random_images
 from scipy import stats
 
 from fashionbench.config.augmentations import AUGMENTATIONS, parse_change
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
 from fashionbench.training.augment import (
     augment,
     draw,

@@ -6,7 +6,7 @@ from torch import nn
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.core.logits import infer
-from fashionbench.data.datasets import Split, hold_out
+from fashionbench.data.split import Split, hold_out
 from fashionbench.models.build import build_model
 from fashionbench.training.evaluation import calibrate, evaluate
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from fashionbench.config.recipe import OPTIMIZERS, load_recipe
-from fashionbench.data.datasets import Dataset, Split
+from fashionbench.data.split import Dataset, Split
 from fashionbench.models.build import build_model
 from fashionbench.training.evaluation import evaluate
 from fashionbench.training.loop import fit

@@ -48,7 +48,7 @@ def compare(
     Models are keys of the table or classes and functions of your own that take no
     arguments. `seeds` is a number of seeds or the seeds themselves, `weights` a
     file that all of them begin with (`NAME:weights=FILE` is for one alone), `data_dir` the
-    root of the data set's files, `out` the run folder (default runs/DATASET); finished
+    folder of the data set's files, `out` the run folder (default runs/DATASET); finished
     runs found there are not run again. `settings` replace single settings of the
     recipes, such as epochs=5. With `until`, a difference of accuracies such as 0.002,
     seeds are added until every pair is decided or a difference that large is excluded,

@@ -22,7 +22,7 @@ from fashionbench.core.logits import are_alike, pixels
 from fashionbench.core.own_code import digest_file, told
 from fashionbench.core.own_source import Source
 from fashionbench.core.snapshot import hidden_layers, shared_state
-from fashionbench.data.datasets import Dataset
+from fashionbench.data.split import Dataset
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.models.adapter import Interface
 from fashionbench.models.build import build_model

@@ -16,7 +16,7 @@ from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_chan
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.logits import pixels
 from fashionbench.core.seeds import derive_seed
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
 from fashionbench.training.augment import augment, draw
 from fashionbench.training.batch import Batch
 from fashionbench.training.mixing import draw_mixing, mix

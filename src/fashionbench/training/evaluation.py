@@ -5,7 +5,7 @@ from torch import nn
 
 from fashionbench.config.recipe import Recipe, Views
 from fashionbench.core.logits import infer, pixels
-from fashionbench.data.datasets import Split, hold_out
+from fashionbench.data.split import Split, hold_out
 from fashionbench.stats.metrics import Scores, find_temperature, score
 
 __all__ = ["accuracy_one_by_one", "calibrate", "evaluate"]
