@@ -74,7 +74,7 @@ def measure(program, name, root, epochs):
     import fashionbench as fb
 
     torch.manual_seed(0)
-    data = fb.load_data(root=root)
+    data = fb.load_data(data_dir=root)
     model = fb.build_model(name, seed=0)
     seconds = run_loop(model, root, epochs) if program == "loop" else run_fit(model, data, epochs)
     device = next(model.parameters()).device.type

@@ -113,7 +113,7 @@ def main():
     if options.child:
         import fashionbench as fb
 
-        measure(options.child, fb.load_data(root=options.data).train.images[: options.images])
+        measure(options.child, fb.load_data(data_dir=options.data).train.images[: options.images])
         return
     runs = {program: [] for program in PROGRAMS}
     for _ in range(options.rounds):

@@ -115,7 +115,7 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    data = fb.load_data(root=arguments.data)
+    data = fb.load_data(data_dir=arguments.data)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "nets.py"
         file.write_text(NETS)

@@ -80,7 +80,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--models", default="v0,v1,v2")
     options = parser.parse_args()
-    data, device, results = fb.load_data(root=options.data), resolve_device("cuda"), []
+    data, device, results = fb.load_data(data_dir=options.data), resolve_device("cuda"), []
     with tempfile.TemporaryDirectory() as folder:
         root = unpacked(options.data, folder)
         for name in options.models.split(","):

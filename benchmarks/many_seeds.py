@@ -42,7 +42,7 @@ def run_many(name, root, seeds):
     from fashionbench.store.run_store import RunStore
     from fashionbench.training.devices import resolve_device
 
-    data, device = fb.load_data(root=root), resolve_device("auto")
+    data, device = fb.load_data(data_dir=root), resolve_device("auto")
     torch.optim.SGD([torch.zeros(1)], lr=0.1)  # brings torch's own late imports before the clock
     jobs = next(plan([name], ["seed"], seeds, dataset="fashion-mnist").entries())
     with tempfile.TemporaryDirectory() as folder:

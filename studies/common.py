@@ -19,7 +19,7 @@ import torch
 from matplotlib.figure import Figure
 
 import fashionbench as fb
-from fashionbench.data.datasets import Dataset
+from fashionbench.data.split import Dataset
 from fashionbench.report.numbers import pluralize
 from fashionbench.training.devices import describe_device
 from fashionbench.training.many_seeds.members import fit_members

@@ -24,8 +24,8 @@ from common import (
 from matplotlib.figure import Figure
 
 import fashionbench as fb
-from fashionbench.config.recipe import OPTIMIZERS
-from fashionbench.data.datasets import Dataset
+from fashionbench.config.optimizers import OPTIMIZERS
+from fashionbench.data.split import Dataset
 
 GRID = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 KINDS: dict[str, dict[str, Any]] = {
@@ -186,7 +186,7 @@ def main() -> None:
     parser = arguments(__doc__, "optimizers")
     parser.add_argument("--models", default=",".join(SEEDS), help="which of v0, mlp, v2")
     flags = parser.parse_args()
-    tuning = Tuning(flags.out / "tuning.json", fb.load_data(root=flags.data))
+    tuning = Tuning(flags.out / "tuning.json", fb.load_data(data_dir=flags.data))
     found = [study(model, tuning, flags.data, flags.out) for model in flags.models.split(",")]
     write_page("optimizers", page(found), {"models": found}, draw(found))
 

@@ -66,7 +66,7 @@ def study(model: str, images: int, flags: Any) -> dict[str, Any]:
     ]
     documents = [result.document.model_dump() for result in results]
     labels = results[0].test_set.labels
-    gain = difference(*(result.entries[0].correct(labels) for result in reversed(results)))
+    gain = difference(*(result.entries[0].mark_correct(labels) for result in reversed(results)))
     return {
         "model": model,
         "images": images,

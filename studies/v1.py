@@ -31,7 +31,7 @@ def study(width: int, seeds: int, data: Path | None, out: Path) -> dict[str, Any
     models = [f"{name}:hidden_units={width}" for name in ("v1", "mlp")]
     result = fb.compare(models, seeds=seeds, data_dir=data, out=out, parallel="stacked")
     document, (v1, mlp) = result.document.model_dump(), result.entries
-    images, labels = fb.load_data(root=data).test.images, result.test_set.labels
+    images, labels = fb.load_data(data_dir=data).test.images, result.test_set.labels
     zero = [
         infer(fb.load_model(checkpoint_path(out, run.job, run.device)), images) == 0
         for run in v1.runs
@@ -40,8 +40,8 @@ def study(width: int, seeds: int, data: Path | None, out: Path) -> dict[str, Any
     dead = (np.array(of_own_class) > DEAD).sum(axis=1)
     alive = dead == 0
     pairs = {
-        "all": difference(mlp.correct(labels), v1.correct(labels)),
-        "alive": difference(mlp.correct(labels)[alive], v1.correct(labels)[alive]),
+        "all": difference(mlp.mark_correct(labels), v1.mark_correct(labels)),
+        "alive": difference(mlp.mark_correct(labels)[alive], v1.mark_correct(labels)[alive]),
     }
     return {
         "width": width,

@@ -193,7 +193,7 @@ def main() -> None:
             out=folder,
         )
         found[model, device] = figures(compared)
-    images = fb.load_data(root=flags.data).test.images
+    images = fb.load_data(data_dir=flags.data).test.images
     write(
         [
             row | {"microseconds": microseconds(row, images)} if row["device"] == device else row

@@ -17,7 +17,8 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from fashionbench.cli.app import app
-from fashionbench.data.datasets import Dataset, Split, load_data
+from fashionbench.data.datasets import load_data
+from fashionbench.data.split import Dataset, Split
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.resume import train_in_folder
 from fashionbench.experiments.run import run_job

@@ -35,7 +35,8 @@ from fashionbench.config.study import Job
 from fashionbench.core import own_code
 from fashionbench.core.logits import infer, pixels
 from fashionbench.core.seeds import derive_seed
-from fashionbench.data.datasets import Dataset, hold_out, load_data
+from fashionbench.data.datasets import load_data
+from fashionbench.data.split import Dataset, hold_out
 from fashionbench.errors import FashionbenchError, Interrupted
 from fashionbench.experiments import resume, strategy
 from fashionbench.experiments.gate import builder, examine

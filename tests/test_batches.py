@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fashionbench.config.recipe import load_recipe
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
 from fashionbench.training import batches
 from fashionbench.training.batches import (
     count_steps,

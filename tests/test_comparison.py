@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from factories import some_arrays, write_idx
 from torch import nn
 
 import fashionbench as fb
-from fashionbench.errors import DataError
+from fashionbench.errors import DataError, Interrupted
 from fashionbench.experiments.comparison import run_study
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.result import Result
@@ -176,6 +177,21 @@ def test_the_recorded_call_finds_all_runs_made_with_a_class(
     again = eval(first.command, {"fb": fb})
     assert again.command == first.command
     assert times(again) == times(first)
+
+
+class Interrupting(Constant):
+    """Stands for a person who presses Ctrl-C."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            raise KeyboardInterrupt
+        return super().forward(images)
+
+
+def test_an_interrupted_call_is_told_as_the_call_to_go_on_with(tmp_path: Path) -> None:
+    call = f'fb.compare(["{__name__}:Interrupting"], seeds=1, dataset="silhouettes"'
+    with pytest.raises(Interrupted, match=re.escape(f"To go on: {call}")):
+        fb.compare([Interrupting], seeds=1, out=tmp_path, **OPTIONS)
 
 
 def test_adding_seeds_ends_at_the_most(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fashionbench.config.recipe import load_recipe
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
 from fashionbench.models.build import build_model
 from fashionbench.training.batch import Batch
 from fashionbench.training.batches import epoch_batches

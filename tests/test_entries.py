@@ -11,7 +11,7 @@ from factories import LABELS, make_result
 def test_the_summary_is_of_the_runs(tmp_path: Path) -> None:
     result = make_result(tmp_path, seeds=4)
     entry = result.entries[1]
-    summary = entry.summary(result.test_set)
+    summary = entry.summarize(result.test_set)
     accuracies = [float(np.mean(run.predicted == LABELS)) for run in entry.runs]
     assert summary.accuracy.mean == pytest.approx(np.mean(accuracies))
     assert summary.accuracy.sd == pytest.approx(np.std(accuracies, ddof=1))

@@ -6,7 +6,7 @@ from torch import nn
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.core.logits import infer
-from fashionbench.data.datasets import Split, hold_out
+from fashionbench.data.split import Split, hold_out
 from fashionbench.models.build import build_model
 from fashionbench.training.evaluation import calibrate, evaluate
 
@@ -26,7 +26,7 @@ def test_calibration_looks_at_the_images_held_out_alone(
         seen.append((logits, labels))
         return 1.5
 
-    monkeypatch.setattr("fashionbench.training.evaluation.fit_temperature", fitted)
+    monkeypatch.setattr("fashionbench.training.evaluation.find_temperature", fitted)
     model, seed = build_model("v0"), load_recipe("seed")
     assert calibrate(model, few, seed.override(validation_images=100)) == 1.5
     held_out = hold_out(few, 100)[1]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from fashionbench.cli.app import app
 from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job
-from fashionbench.data.datasets import Dataset
+from fashionbench.data.split import Dataset
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.experiments.result import load_result
 from fashionbench.inference.export import FORMATS, export_model

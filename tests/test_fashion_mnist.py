@@ -130,7 +130,7 @@ def test_images_and_labels_are_torchvisions(train: bool, real_data: Path, tmp_pa
         with gzip.open(packed) as source, unpacked.open("wb") as target:
             shutil.copyfileobj(source, target)
     reference = torchvision.datasets.FashionMNIST(tmp_path, train=train)
-    dataset = load_data(root=real_data)
+    dataset = load_data(data_dir=real_data)
     split = dataset.train if train else dataset.test
     assert torch.equal(split.images, reference.data)
     assert torch.equal(split.labels, reference.targets)
@@ -151,7 +151,7 @@ def test_the_tables_are_torchvisions() -> None:
 @pytest.mark.usefixtures("small")
 def test_a_folder_with_the_files_is_read_and_left_as_it_is(tmp_path: Path) -> None:
     folder = write(tmp_path, CONTENTS | {"notes.txt": b"mine"})
-    dataset = load_data(root=tmp_path)
+    dataset = load_data(data_dir=tmp_path)
     for split, names in ((dataset.train, NAMES[:2]), (dataset.test, NAMES[2:])):
         images, labels = (gzip.decompress(CONTENTS[name]) for name in names)
         assert split.images.numpy().tobytes() == images[16:]
@@ -216,7 +216,7 @@ def test_a_wrong_file_is_named_and_neither_used_nor_replaced(
     monkeypatch.setattr(fashion_mnist, "MIRRORS", (server.mirror("good"),))
     folder = write(tmp_path, CONTENTS | {name: content})
     with pytest.raises(DataError) as caught:
-        load_data(root=tmp_path)
+        load_data(data_dir=tmp_path)
     assert str(folder / name) in str(caught.value)
     assert says in str(caught.value)
     assert "Delete it" in str(caught.value)
@@ -231,7 +231,7 @@ def test_content_is_checked_whatever_its_sum(
     monkeypatch.setattr(fashion_mnist, "FILES", published(CONTENTS | {name: content}))
     folder = write(tmp_path, CONTENTS | {name: content})
     with pytest.raises(DataError) as caught:
-        load_data(root=tmp_path)
+        load_data(data_dir=tmp_path)
     assert str(folder / name) in str(caught.value)
     assert says in str(caught.value)
 
@@ -246,7 +246,7 @@ def test_mnists_files_are_recognised_and_all_named(tmp_path: Path, monkeypatch) 
     monkeypatch.setattr(fashion_mnist, "MNIST_MD5", sums)
     folder = write(tmp_path, digits)
     with pytest.raises(DataError) as caught:
-        load_data(root=tmp_path)
+        load_data(data_dir=tmp_path)
     lines = str(caught.value).splitlines()
     assert [line.split()[0] for line in lines] == [str(folder / name) for name in NAMES]
     assert all("MNIST's file (handwritten digits)" in line for line in lines)
@@ -262,7 +262,7 @@ def test_files_come_from_the_next_mirror_when_one_fails(
 ) -> None:
     monkeypatch.setattr(fashion_mnist, "MIRRORS", (server.mirror(broken), server.mirror("good")))
     monkeypatch.setattr(fashion_mnist, "TIMEOUT_SECONDS", 0.3)
-    assert len(load_data(root=tmp_path).train) == 30
+    assert len(load_data(data_dir=tmp_path).train) == 30
     assert read_back(tmp_path / "FashionMNIST" / "raw") == CONTENTS
     assert {path.split("/")[1] for path in server.requests} == {broken, "good"}
     assert server.requests.total() == 5, "a mirror that failed is asked once"
@@ -277,7 +277,7 @@ def test_a_failed_download_leaves_nothing_and_says_what_to_do(
     monkeypatch.setattr(fashion_mnist, "MIRRORS", (server.mirror(broken),))
     monkeypatch.setattr(fashion_mnist, "TIMEOUT_SECONDS", 0.3)
     with pytest.raises(DataError) as caught:
-        load_data(root=tmp_path)
+        load_data(data_dir=tmp_path)
     folder = tmp_path / "FashionMNIST" / "raw"
     for part in (str(folder), server.mirror(broken), "--data", "FASHIONBENCH_DATA", "silhouettes"):
         assert part in str(caught.value)
@@ -289,7 +289,7 @@ def test_only_absent_files_are_fetched(tmp_path: Path, server, monkeypatch) -> N
     monkeypatch.setattr(fashion_mnist, "MIRRORS", (server.mirror("good"),))
     folder = write(tmp_path, {TRAIN_IMAGES: b"a person's own", TEST_LABELS: CONTENTS[TEST_LABELS]})
     with pytest.raises(DataError, match=TRAIN_IMAGES):
-        load_data(root=tmp_path)
+        load_data(data_dir=tmp_path)
     assert server.requests == {f"/good/{TRAIN_LABELS}": 1, f"/good/{TEST_IMAGES}": 1}
     assert read_back(folder) == CONTENTS | {TRAIN_IMAGES: b"a person's own"}
 
@@ -306,14 +306,14 @@ def test_those_who_ask_at_once_fetch_each_file_once(tmp_path: Path, server, monk
 @pytest.mark.usefixtures("small")
 def test_without_download_absent_files_are_an_error_and_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="lacks train-images"):
-        load_data(root=tmp_path, download=False)
+        load_data(data_dir=tmp_path, download=False)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_root_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="nothing can be written there: Not a directory"):
-        load_data(root=tmp_path / "file")
+        load_data(data_dir=tmp_path / "file")
 
 
 # The place
@@ -323,10 +323,10 @@ def test_the_root_is_the_one_given_else_the_environments_else_the_cache(
     tmp_path: Path, monkeypatch
 ) -> None:
     monkeypatch.setenv("FASHIONBENCH_DATA", str(tmp_path / "environment"))
-    assert fashion_mnist.data_root(tmp_path / "given") == tmp_path / "given"
-    assert fashion_mnist.data_root("~/given") == Path.home() / "given"
-    assert fashion_mnist.data_root() == tmp_path / "environment"
+    assert fashion_mnist.find_data_dir(tmp_path / "given") == tmp_path / "given"
+    assert fashion_mnist.find_data_dir("~/given") == Path.home() / "given"
+    assert fashion_mnist.find_data_dir() == tmp_path / "environment"
     monkeypatch.delenv("FASHIONBENCH_DATA")
     if sys.platform == "linux":
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-        assert fashion_mnist.data_root() == tmp_path / "fashionbench"
+        assert fashion_mnist.find_data_dir() == tmp_path / "fashionbench"

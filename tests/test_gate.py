@@ -12,7 +12,7 @@ from torch import nn
 
 from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
-from fashionbench.data.datasets import Dataset, Split
+from fashionbench.data.split import Dataset, Split
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.experiments import gate
 from fashionbench.experiments.gate import builder, examine, examine_trained

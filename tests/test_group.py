@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fashionbench.config.recipe import load_recipe
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
 from fashionbench.models.build import build_model
 from fashionbench.training.batches import epoch_batches
 from fashionbench.training.many_seeds.group import GROUPS, Strategy

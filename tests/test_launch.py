@@ -9,7 +9,7 @@ import torch
 from factories import CPU, jobs
 
 from fashionbench.config.study import Execution, Parallel
-from fashionbench.data.datasets import Dataset
+from fashionbench.data.split import Dataset
 from fashionbench.experiments import launch, strategy
 from fashionbench.experiments.gate import Examination
 from fashionbench.experiments.launch import MOST_TIMED, Bench, run_entry, run_missing

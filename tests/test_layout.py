@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from fashionbench.config.recipe import load_recipe
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
 from fashionbench.models.build import build_model
 from fashionbench.training.layout import lay_out
 from fashionbench.training.loop import fit

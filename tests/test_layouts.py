@@ -196,7 +196,7 @@ def test_the_data_sets_of_the_table_have_no_notes() -> None:
 
 
 def test_fashion_mnist_has_no_notes(real_data: Path) -> None:
-    assert load_data(root=real_data).notes == describe(root=real_data).notes == ()
+    assert load_data(data_dir=real_data).notes == describe(data_dir=real_data).notes == ()
 
 
 # More than 8 bits

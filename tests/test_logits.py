@@ -6,7 +6,7 @@ from torch import nn
 from torchvision.transforms.functional import to_tensor
 
 from fashionbench.core.logits import infer, pixels
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
 from fashionbench.models.adapter import Adapter
 from fashionbench.models.build import build_model
 

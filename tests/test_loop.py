@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from fashionbench.config.recipe import load_recipe
-from fashionbench.data.datasets import Split, hold_out
+from fashionbench.data.split import Split, hold_out
 from fashionbench.errors import UsageError
 from fashionbench.models.build import build_model
 from fashionbench.stats.metrics import Scores

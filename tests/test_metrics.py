@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torchmetrics import functional as metrics
 
-from fashionbench.stats.metrics import CALIBRATION_BINS, fit_temperature, image_losses, score
+from fashionbench.stats.metrics import CALIBRATION_BINS, find_temperature, image_losses, score
 
 # 1,003 images: no multiple of any batch size, and one class that is never predicted.
 RNG = np.random.default_rng(0)
@@ -66,10 +66,10 @@ def test_the_temperature_undoes_what_was_multiplied() -> None:
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     drawn = np.random.default_rng(2).random((20_000, 1)) > chances.cumsum(axis=1)
     labels = drawn.sum(axis=1).clip(max=9)
-    assert fit_temperature(3 * logits, labels) == pytest.approx(3, rel=0.05)
-    assert fit_temperature(logits / 3, labels) == pytest.approx(1 / 3, rel=0.05)
-    assert fit_temperature(logits[:0], labels[:0]) is None
-    assert fit_temperature(np.full((2, 10), np.inf), labels[:2]) is None
+    assert find_temperature(3 * logits, labels) == pytest.approx(3, rel=0.05)
+    assert find_temperature(logits / 3, labels) == pytest.approx(1 / 3, rel=0.05)
+    assert find_temperature(logits[:0], labels[:0]) is None
+    assert find_temperature(np.full((2, 10), np.inf), labels[:2]) is None
 
 
 def test_a_row_of_the_calibration_is_images_confidence_accuracy() -> None:

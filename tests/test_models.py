@@ -13,7 +13,7 @@ from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import load_recipe
 from fashionbench.core.own_code import locate
 from fashionbench.core.own_source import Source
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
 from fashionbench.errors import UsageError
 from fashionbench.models.adapter import Adapter
 from fashionbench.models.build import build_model

@@ -35,7 +35,7 @@ def test_training_times_are_a_median_and_how_far_they_spread(tmp_path: Path) -> 
 
     def written(*times: float | None) -> tuple[str, str]:
         runs = (replace(r, train_seconds=t) for r, t in zip(entry.runs, times, strict=True))
-        summary = replace(entry, runs=tuple(runs)).summary(result.test_set)
+        summary = replace(entry, runs=tuple(runs)).summarize(result.test_set)
         return format_seconds(summary), format_seconds_range(summary)
 
     assert written(9.0, 2.0, 4.0) == ("4.00", "4.00 (2.00–9.00; 3)")

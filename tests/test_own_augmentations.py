@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
 from fashionbench.errors import UsageError
 from fashionbench.experiments.comparison import plan
 from fashionbench.training.batches import epoch_batches

@@ -18,7 +18,7 @@ from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job
 from fashionbench.core.own_code import locate
 from fashionbench.core.own_source import digest_source
-from fashionbench.data.datasets import Dataset
+from fashionbench.data.split import Dataset
 from fashionbench.errors import FashionbenchError, StoreError, UsageError
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.run import run_job

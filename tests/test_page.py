@@ -10,7 +10,7 @@ import pytest
 from factories import make_result
 
 from fashionbench.experiments.result import Result
-from fashionbench.report.page import FIGURES, notebook_html, write_report
+from fashionbench.report.page import FIGURES, render_notebook, write_report
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def test_unusual_comparisons_are_drawn_too(options: dict[str, object], tmp_path:
     write_report(result)
     page = read(result, "report.html")
     assert "nan" not in re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL).lower()
-    assert "<svg" in notebook_html(result)
+    assert "<svg" in render_notebook(result)
 
 
 def test_who_beats_whom_is_the_part_of_all_pairs_of_runs(result: Result, tmp_path: Path) -> None:

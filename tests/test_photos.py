@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 import fashionbench as fb
-from fashionbench.data.datasets import Split
+from fashionbench.data.picture_reading import load_picture
+from fashionbench.data.split import Split
 from fashionbench.errors import DataError
-from fashionbench.inference.photos import find_item, load_picture, prepare
+from fashionbench.inference.photos import find_item, prepare
 
 
 def overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
@@ -147,7 +148,7 @@ def enlarged(image: NDArray[np.uint8]) -> io.BytesIO:
 @pytest.fixture(scope="module")
 def lenet(real_data: Path) -> tuple[torch.nn.Module, Split]:
     """A network that knows the real data a little, and the test images."""
-    data = fb.load_data(root=real_data)
+    data = fb.load_data(data_dir=real_data)
     model = fb.build_model("lenet", seed=0)
     few = Split(data.train.images[:20_000], data.train.labels[:20_000])
     fb.fit(model, few, fb.load_recipe("seed").override(epochs=1, batch_size=64), seed=0)

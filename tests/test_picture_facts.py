@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from fashionbench.data.datasets import Dataset
 from fashionbench.data.picture_facts import PictureFacts, grounds_of, picture_facts, warn_of_ground
+from fashionbench.data.split import Dataset
 
 RNG = np.random.default_rng(0)
 

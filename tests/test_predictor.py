@@ -15,11 +15,13 @@ from PIL import Image
 
 from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
-from fashionbench.data.datasets import hold_out, load_data
+from fashionbench.data.datasets import load_data
+from fashionbench.data.picture_reading import load_picture
+from fashionbench.data.split import hold_out
 from fashionbench.errors import DataError, StoreError, UsageError
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.resume import train_in_folder
-from fashionbench.inference.photos import load_picture, prepare
+from fashionbench.inference.photos import prepare
 from fashionbench.inference.predictor import (
     SURE,
     TINY,
@@ -118,7 +120,7 @@ def test_the_model_that_comes_with_the_program_knows_the_data_set(
     monkeypatch.chdir(tmp_path)
     predictor = load_predictor(Path("photo"))
     facts = load_facts(predictor.path)
-    split = hold_out(load_data(root=real_data).train, 5000)[1]
+    split = hold_out(load_data(data_dir=real_data).train, 5000)[1]
     called = predictor.predict_prepared(split.images.numpy()).argmax(axis=1)
     accuracy = (called == split.labels.numpy()).mean()
     assert accuracy == pytest.approx(facts.validation_accuracy, abs=0.002)

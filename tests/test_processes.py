@@ -8,7 +8,7 @@ import pytest
 import torch
 from factories import CPU, jobs
 
-from fashionbench.data.datasets import Dataset
+from fashionbench.data.split import Dataset
 from fashionbench.errors import DataError, FashionbenchError
 from fashionbench.experiments.gate import Examination
 from fashionbench.experiments.processes import run_in_processes, start_worker

@@ -12,7 +12,7 @@ from fashionbench.errors import StoreError
 from fashionbench.experiments.result import load_result
 from fashionbench.report.entries import Entry
 from fashionbench.report.page import write_report
-from fashionbench.report.terminal import text_table
+from fashionbench.report.terminal import build_entry_table
 from fashionbench.stats.difference import difference, holm
 from fashionbench.stats.sequential import confidence_sequence, seeds_needed
 from fashionbench.store.run_store import RunStore
@@ -45,7 +45,10 @@ def test_what_is_said_of_pairs_holds_for_all_of_them_together(tmp_path: Path) ->
         ends = test.confidence_interval(1 - 0.05 / 3)
         assert pair.found.limit == pytest.approx(max(-ends.low, ends.high))
     labels = result.test_set.labels
-    alone = [difference(p.first.correct(labels), p.second.correct(labels)) for p in result.pairs]
+    alone = [
+        difference(p.first.mark_correct(labels), p.second.mark_correct(labels))
+        for p in result.pairs
+    ]
     adjusted = [pair.found.p_value_other_test_images for pair in result.pairs]
     assert adjusted == holm([found.p_value_other_test_images for found in alone])
 
@@ -155,7 +158,7 @@ def test_entries_without_a_seed_in_common_are_no_pair(tmp_path: Path) -> None:
     assert len(names) == 2
     alone = replace(result, entries=unlike[:2])
     write_report(alone)
-    text_table(alone)
+    build_entry_table(alone)
     assert alone.document.pairs == []
 
 
@@ -172,7 +175,7 @@ def test_runs_that_were_not_alone_have_no_training_time(tmp_path: Path) -> None:
     result = make_result(tmp_path)
     shared = [replace(run, train_seconds=None) for run in result.entries[0].runs[1:]]
     entry = replace(result.entries[0], runs=(result.entries[0].runs[0], *shared))
-    seconds = entry.summary(result.test_set).train_seconds
+    seconds = entry.summarize(result.test_set).train_seconds
     assert (seconds.n, seconds.sd) == (1, None)
     assert seconds.mean == seconds.median == entry.runs[0].train_seconds
     other = replace(result, entries=(entry, result.entries[1]))

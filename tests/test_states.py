@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fashionbench.config.study import Job
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.states import StateWriter, load_state

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from factories import small_model
 
 from fashionbench.config.recipe import load_recipe
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
 from fashionbench.models.build import build_model
 from fashionbench.training.batch import Batch
 from fashionbench.training.step import Step, useful_threads, warm_up

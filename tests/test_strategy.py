@@ -7,7 +7,7 @@ import torch
 from factories import Asking, jobs
 
 from fashionbench.config.study import Execution
-from fashionbench.data.datasets import Dataset
+from fashionbench.data.split import Dataset
 from fashionbench.experiments import strategy
 from fashionbench.experiments.strategy import choose
 from fashionbench.models.build import build_model

@@ -10,7 +10,7 @@ from factories import Stream, jobs
 
 from fashionbench.config.recipe import Recipe, load_recipe
 from fashionbench.config.study import Execution
-from fashionbench.data.datasets import Dataset, Split
+from fashionbench.data.split import Dataset, Split
 from fashionbench.experiments import launch
 from fashionbench.experiments.gate import Examination
 from fashionbench.experiments.launch import Bench, run_entry

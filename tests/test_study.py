@@ -3,7 +3,7 @@
 import pytest
 
 from fashionbench.config.recipe import load_recipe
-from fashionbench.config.study import Job, Study
+from fashionbench.config.study import Execution, Job, Study
 from fashionbench.errors import UsageError
 
 SEED = load_recipe("seed")
@@ -57,3 +57,25 @@ def test_a_studys_entries_are_models_by_recipes_with_a_job_a_seed() -> None:
         [("v1", 3, 0), ("v1", 3, 7)],
         [("v1", 4, 0), ("v1", 4, 7)],
     ]
+
+
+def test_jobs_is_a_number_also_as_the_command_line_has_it() -> None:
+    assert Execution.checked({"jobs": "4"}, "compare") == Execution(parallel="auto", jobs=4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"jobs": "stacked"}, "--jobs is a number of processes; .* --parallel stacked"),
+        ({"jobs": 0}, "jobs is 0, but should be greater"),
+        (
+            {"parallel": 4},
+            "parallel is 4, but should be 'auto', 'stacked', .*'serial'",
+        ),
+    ],
+)
+def test_a_strategy_and_a_number_of_processes_are_told_apart(
+    fields: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        Execution.checked(fields, "compare")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fashionbench.config.recipe import load_recipe
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
 from fashionbench.experiments.tensorboard import TensorBoard
 from fashionbench.models.build import build_model
 from fashionbench.training.history import History

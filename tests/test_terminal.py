@@ -10,13 +10,13 @@ from rich.console import Console
 
 from fashionbench.experiments.result import Result
 from fashionbench.report.numbers import format_interval
-from fashionbench.report.terminal import MANY_PAIRS, pair_table, text_table
+from fashionbench.report.terminal import MANY_PAIRS, build_entry_table, build_pair_table
 
 
 def printed(result: Result) -> list[list[str]]:
     """The cells of the rows under title and headings."""
     console = Console(width=200, file=io.StringIO())
-    console.print(text_table(result))
+    console.print(build_entry_table(result))
     assert isinstance(console.file, io.StringIO)
     return [line.split() for line in console.file.getvalue().splitlines()[2:]]
 
@@ -50,16 +50,16 @@ def test_it_fits_80_columns(validated: bool, tmp_path: Path) -> None:
             for entry in result.entries
         )
         result = replace(result, entries=tuple(entries))
-    table = text_table(result)
+    table = build_entry_table(result)
     assert ("valid. %" in [column.header for column in table.columns]) == validated
     assert Console(width=80, file=io.StringIO()).measure(table).maximum <= 80
 
 
 def test_recipes_have_a_column_where_they_differ(tmp_path: Path) -> None:
     result = make_result(tmp_path, epochs=(1, 2))
-    headings = [str(column.header) for column in text_table(result).columns]
+    headings = [str(column.header) for column in build_entry_table(result).columns]
     assert headings[:2] == ["model", "recipe"]
-    assert text_table(result).row_count == len(result.entries)
+    assert build_entry_table(result).row_count == len(result.entries)
 
 
 def test_what_all_recipes_were_given_stands_above_the_table_once(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_what_all_recipes_were_given_stands_above_the_table_once(tmp_path: Path)
         for recipe in result.study.recipes
     )
     study = result.study.model_copy(update={"recipes": recipes})
-    table = text_table(replace(result, study=study, entries=entries))
+    table = build_entry_table(replace(result, study=study, entries=entries))
     assert str(table.title).endswith(" · batch_size=16")
     assert {str(cell) for cell in table.columns[1].cells} == {"seed epochs=1", "seed epochs=2"}
 
@@ -87,7 +87,7 @@ def test_one_seed_has_no_interval(tmp_path: Path) -> None:
 
 def cells(result: Result, heading: str) -> list[str]:
     """A column of the table of pairs."""
-    (found,) = (column for column in pair_table(result).columns if column.header == heading)
+    (found,) = (column for column in build_pair_table(result).columns if column.header == heading)
     return [str(cell) for cell in found.cells]
 
 
@@ -109,13 +109,13 @@ def test_of_many_pairs_those_of_the_best_are_shown(tmp_path: Path) -> None:
     best = max(result.entries, key=lambda entry: sum(entry.accuracies))
     assert len(shown) == len(result.entries) - 1
     assert all(result.name(best) in pair for pair in shown)
-    assert f"all {len(result.pairs)}" in str(pair_table(result).title)
+    assert f"all {len(result.pairs)}" in str(build_pair_table(result).title)
 
 
 def test_a_narrow_terminal_folds_names_and_cuts_no_digit(tmp_path: Path) -> None:
     result = make_result(tmp_path)
     console = Console(width=40, file=io.StringIO(), record=True)
-    console.print(text_table(result), crop=False)
+    console.print(build_entry_table(result), crop=False)
     shown = console.export_text()
     assert "…" not in shown
     for entry in result.document.entries:

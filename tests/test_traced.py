@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from fashionbench.config.recipe import load_recipe
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
 from fashionbench.models.build import build_model
 from fashionbench.training.batch import Batch
 from fashionbench.training.batches import epoch_batches

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from fashionbench.config.recipe import Recipe, load_recipe
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
 from fashionbench.errors import UsageError
 from fashionbench.models.adapter import Adapter
 from fashionbench.models.build import build_model

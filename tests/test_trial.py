@@ -11,7 +11,7 @@ from torch import nn
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.core.global_state import seeded
-from fashionbench.data.datasets import Dataset, Split
+from fashionbench.data.split import Dataset, Split
 from fashionbench.models.build import build_model
 from fashionbench.training.batch import Batch
 from fashionbench.training.kernels.compiler import SWITCH
@@ -117,14 +117,9 @@ def test_what_stacking_gains_is_tried_out(silhouettes: Dataset) -> None:
     assert measure_speedup(build, silhouettes.train, RECIPE, 8, clock=clock) == 8 * 0.5 / 2
 
 
-def test_groups_stay_within_half_of_the_free_memory(
-    few: Split, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_groups_stay_within_half_of_the_free_memory(few: Split) -> None:
     def with_megabytes(megabytes: int) -> int:
-        monkeypatch.setattr(
-            "fashionbench.training.many_seeds.trial.free_memory", lambda _: megabytes << 20
-        )
-        return members_in_memory(partial(build_model, "v2"), few, RECIPE)
+        return members_in_memory(partial(build_model, "v2"), few, RECIPE, megabytes << 20)
 
     # V2 keeps at least its eight activations: 2 (10 x 28 x 28) twice and as many of 14 x 14.
     least = 32 * 4 * 10 * (4 * 28 * 28 + 4 * 14 * 14)

@@ -8,7 +8,7 @@ from factories import make_result
 
 from fashionbench.experiments.result import Result
 from fashionbench.report.page import write_report
-from fashionbench.report.terminal import pair_table, text_table
+from fashionbench.report.terminal import build_entry_table, build_pair_table
 
 
 def changed(result: Result, model: str, **facts: object) -> Result:
@@ -27,8 +27,8 @@ def shown(result: Result) -> str:
 
     console = Console(width=200)
     with console.capture() as capture:
-        console.print(text_table(result))
-        console.print(pair_table(result))
+        console.print(build_entry_table(result))
+        console.print(build_pair_table(result))
     return capture.get()
 
 
@@ -44,7 +44,7 @@ def test_seeds_that_begin_alike_are_told_in_table_verdict_and_report(tmp_path: P
     for pair in result.pairs:
         concerned = "v1" in (pair.a, pair.b)
         assert ("from these first weights" in str(pair.verdict)) == concerned
-        assert pair.summary().holds_for_other_first_weights == (not concerned)
+        assert pair.summarize().holds_for_other_first_weights == (not concerned)
     entries = {entry.model: entry for entry in result.document.entries}
     assert [entries[name].same_first_weights for name in ("v0", "v1")] == [False, True]
     write_report(result)

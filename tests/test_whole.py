@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fashionbench.config.study import Job
-from fashionbench.data.datasets import Dataset
+from fashionbench.data.split import Dataset
 from fashionbench.errors import Interrupted, StoreError, UsageError
 from fashionbench.experiments import whole
 from fashionbench.experiments.planning import plan

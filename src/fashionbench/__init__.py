@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fashionbench.config.recipe import Recipe, load_recipe
     from fashionbench.data.datasets import load_data
+    from fashionbench.data.split import Dataset, Split
     from fashionbench.errors import FashionbenchError
     from fashionbench.experiments.comparison import compare
     from fashionbench.experiments.result import Result, load_result
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from fashionbench.training.loop import fit
 
 _HOME = {
+    "Dataset": "data.split",
     "FashionbenchError": "errors",
     "History": "training.history",
     "Prediction": "inference.predictor",
@@ -36,6 +38,7 @@ _HOME = {
     "Recipe": "config.recipe",
     "Result": "experiments.result",
     "Scores": "stats.metrics",
+    "Split": "data.split",
     "build_model": "models.build",
     "compare": "experiments.comparison",
     "evaluate": "training.evaluation",
@@ -48,6 +51,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Dataset",
     "FashionbenchError",
     "History",
     "Prediction",
@@ -55,6 +59,7 @@ __all__ = [
     "Recipe",
     "Result",
     "Scores",
+    "Split",
     "build_model",
     "compare",
     "evaluate",

@@ -140,13 +140,13 @@ def print_result(result: "Result", as_json: bool) -> None:
         return
     from rich.console import Console
 
-    from fashionbench.report.terminal import pair_table, text_table
+    from fashionbench.report.terminal import build_entry_table, build_pair_table
 
     console = Console(highlight=False, markup=False, emoji=False)  # names are as they are
-    console.print(text_table(result))
+    console.print(build_entry_table(result))
     if result.pairs:
         console.print()
-        console.print(pair_table(result))
+        console.print(build_pair_table(result))
     if result.warnings:
         console.print()
     for warning in result.warnings:

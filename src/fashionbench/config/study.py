@@ -120,14 +120,15 @@ class Study(Validated):
 
 
 class Execution(Validated):
-    """How the runs of a study share the machine, which changes no result by more than rounding.
+    """How the runs of a study share the machine.
 
-    Except for models with dropout, which draw for all that are stacked together.
+    It is no part of a job, since it changes no result by more than rounding. Only a model with
+    dropout is trained differently: stacked seeds draw their masks together.
     """
 
     parallel: Parallel = "auto"
     jobs: Annotated[int, Field(ge=1)] | None = None
-    """The most processes that run at once; None means one a thread."""
+    """The most processes that run at once; None allows one for each thread."""
 
     @model_validator(mode="before")
     @classmethod

@@ -1,7 +1,7 @@
 """Fashion-MNIST's four files: fetch, verify, read.
 
 Fashion-MNIST (Xiao, Rasul and Vollgraf 2017, arXiv 1708.07747) is read from torchvision's
-layout, `<root>/FashionMNIST/raw/*.gz`. Nothing is used that is not the released file, bit
+layout, `<data_dir>/FashionMNIST/raw/*.gz`. Nothing is used that is not the released file, bit
 for bit, and a file that a person put there is never overwritten.
 """
 
@@ -20,12 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionbench.core.progress import progress_bar
+from fashionbench.data.split import Arrays
 from fashionbench.errors import DataError
 
-__all__ = ["CLASSES", "FILES", "Arrays", "RawFile", "data_root", "raw_folder", "read_fashion_mnist"]
-
-Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-"""(N, 28, 28) images and (N,) labels."""
+__all__ = ["CLASSES", "FILES", "RawFile", "find_data_dir", "raw_folder", "read_fashion_mnist"]
 
 CLASSES = (
     "T-shirt/top",
@@ -82,32 +80,35 @@ TIMEOUT_SECONDS = 20
 """How long a mirror may be silent before the next is tried."""
 
 
-def data_root(explicit: Path | str | None = None) -> Path:
-    """The folder above FashionMNIST/raw: `explicit`, else $FASHIONBENCH_DATA, else the cache.
+def find_data_dir(data_dir: Path | str | None = None) -> Path:
+    """Return the folder above FashionMNIST/raw: as given, by $FASHIONBENCH_DATA, or the cache.
 
     The cache is $XDG_CACHE_HOME/fashionbench or ~/.cache/fashionbench, and the like on
     macOS and Windows.
     """
-    if chosen := explicit or os.environ.get("FASHIONBENCH_DATA"):
+    if chosen := data_dir or os.environ.get("FASHIONBENCH_DATA"):
         return Path(chosen).expanduser()
     import pooch
 
     return Path(pooch.os_cache("fashionbench"))
 
 
-def raw_folder(root: Path | str | None) -> Path:
-    """Where torchvision too keeps the files under a root, which may be named from within."""
-    base = data_root(root)
+def raw_folder(data_dir: Path | str | None) -> Path:
+    """Return the folder of the four files, where torchvision too keeps them.
+
+    `data_dir` may also be that folder itself, or the one between.
+    """
+    base = find_data_dir(data_dir)
     usual, *within = base / "FashionMNIST" / "raw", base / "raw", base
     first = FILES["train"][0].name
     return next((place for place in within if os.access(place / first, os.F_OK)), usual)
 
 
 def read_fashion_mnist(
-    root: Path | str | None, splits: Sequence[str], download: bool
+    data_dir: Path | str | None, splits: Sequence[str], download: bool
 ) -> list[Arrays]:
-    """Fashion-MNIST from the disk, fetched before if `download`."""
-    folder = raw_folder(root)
+    """Read splits of Fashion-MNIST from the disk, fetched before if `download`."""
+    folder = raw_folder(data_dir)
     absent = _absent(folder)
     if absent and download:
         fetch(folder)
@@ -118,7 +119,7 @@ def read_fashion_mnist(
 
 
 _REMEDY = (
-    "Bring the four .gz files of Fashion-MNIST to that folder, or name another root with "
+    "Bring the four .gz files of Fashion-MNIST to that folder, or name another folder with "
     "--data or FASHIONBENCH_DATA; `--dataset silhouettes` needs no files."
 )
 
@@ -130,7 +131,7 @@ def _absent(folder: Path) -> list[RawFile]:
 
 
 def read_files(folder: Path, files: Sequence[RawFile]) -> list[NDArray[np.uint8]]:
-    """The verified contents of `files`. Raises one DataError that names every faulty file."""
+    """Read and verify `files`. Raises one DataError that names every faulty file."""
     # Hashing and unpacking release the interpreter's lock, so threads do run side by side.
     with ThreadPoolExecutor() as pool:
         reads = [pool.submit(read_file, folder / file.name, file) for file in files]
@@ -141,7 +142,7 @@ def read_files(folder: Path, files: Sequence[RawFile]) -> list[NDArray[np.uint8]
 
 
 def read_file(path: Path, file: RawFile) -> NDArray[np.uint8]:
-    """The content of one file, in `file.shape`. Raises DataError unless it is the released one."""
+    """Read one file, in `file.shape`. Raises DataError unless it is the released one."""
     try:
         packed = path.read_bytes()
     except OSError as error:
@@ -171,7 +172,7 @@ def _check_identity(md5: str, file: RawFile) -> None:
 
 
 def parse_idx(content: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Bytes in MNIST's IDX format -> a read-only array; ten classes in equal numbers if labels.
+    """Take bytes in MNIST's IDX format as a read-only array; labels are ten classes alike.
 
     Raises ValueError, with the rest of a sentence about the file, for anything else.
     """
@@ -205,7 +206,7 @@ def fetch(folder: Path) -> None:
     except OSError as error:
         raise DataError(
             f"Fashion-MNIST is not in {folder}, and nothing can be written there: "
-            f"{error.strerror}. Name another root with --data or FASHIONBENCH_DATA."
+            f"{error.strerror}. Name another folder with --data or FASHIONBENCH_DATA."
         ) from None
 
 

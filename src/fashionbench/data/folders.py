@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fashionbench.core.names import portable_name, printable
-from fashionbench.data.idx import IDX_NAMES, Arrays, find_idx, read_bytes, read_idx, read_idx_split
+from fashionbench.data.idx import IDX_NAMES, find_idx, read_bytes, read_idx, read_idx_split
 from fashionbench.data.notes import note_changes, note_passed_over, note_strays
 from fashionbench.data.picture_files import find_pictures, is_picture, pictures_apart, visible_parts
 from fashionbench.data.picture_reading import (
@@ -29,6 +29,7 @@ from fashionbench.data.picture_reading import (
     deep_extremes,
     squeezed,
 )
+from fashionbench.data.split import Arrays
 from fashionbench.errors import DataError
 
 __all__ = ["Folder", "Reading", "is_path", "open_folder"]

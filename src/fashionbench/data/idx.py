@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionbench.data.picture_files import visible_parts
+from fashionbench.data.split import Arrays
 from fashionbench.errors import DataError
 
-__all__ = ["IDX_NAMES", "Arrays", "find_idx", "read_bytes", "read_idx", "read_idx_split"]
-
-Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-"""(N, 28, 28) images and (N,) labels."""
+__all__ = ["IDX_NAMES", "find_idx", "read_bytes", "read_idx", "read_idx_split"]
 
 SIDE = 28
 IDX_NAMES = {

@@ -13,14 +13,14 @@ from numpy.random import PCG64, Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from fashionbench.data.split import Arrays
+
 __all__ = ["SILHOUETTES", "draw_silhouettes"]
 
 Outline = list[tuple[float, float]]
 """Corners of a polygon; x and y from -1 to 1, y downwards."""
 Layer = tuple[float, Outline]
 """How much light a polygon gives back, 0 (a hole) to 1 (cloth), and its outline."""
-Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-"""(N, 28, 28) images and (N,) labels."""
 
 SIZE, SUPERSAMPLING = 28, 3
 TRAIN_PER_CLASS, TEST_PER_CLASS = 600, 100

@@ -15,7 +15,8 @@ import torch
 
 from fashionbench.config.study import Execution, Job, Study
 from fashionbench.core.progress import progress_bar
-from fashionbench.data.datasets import Dataset, load_data
+from fashionbench.data.datasets import load_data
+from fashionbench.data.split import Dataset
 from fashionbench.experiments.gate import Examination, builder, examine
 from fashionbench.experiments.processes import run_in_processes
 from fashionbench.experiments.run import run_job, run_together

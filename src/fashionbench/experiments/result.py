@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionbench.report.comparison import Comparison
+from fashionbench.report.warnings import find_warnings
 
 if TYPE_CHECKING:
     import pandas
@@ -47,7 +48,7 @@ class Result(Comparison):
         return load_model(checkpoint_path(self.folder, run.job, run.device))
 
     def predictions(self, model: str, recipe: str | None = None) -> Predictions:
-        """Return what each run of a model predicts for the test images, for statistics of your own.
+        """Return what each run of a model predicts for the test images, for your own statistics.
 
         The images and their true labels are in `test_set`. `recipe` is needed where the comparison
         has several. Raises UsageError for a model or recipe that is not in it.
@@ -58,6 +59,11 @@ class Result(Comparison):
             labels=np.stack([run.predicted for run in runs]),
             losses=np.stack([run.losses for run in runs]),
         )
+
+    @property
+    def warnings(self) -> list[str]:
+        """What you must know before believing the table; a sentence each."""
+        return find_warnings(self)
 
     def figure(self, name: str) -> "Figure":
         """Draw one of the report's plots. Raises UsageError, with all names, for an unknown one."""
@@ -76,9 +82,9 @@ class Result(Comparison):
         return pandas.DataFrame(rows)
 
     def _repr_html_(self) -> str:
-        from fashionbench.report.page import notebook_html
+        from fashionbench.report.page import render_notebook
 
-        return notebook_html(self)
+        return render_notebook(self)
 
 
 def load_result(folder: Path | str) -> Result:

@@ -18,8 +18,9 @@ from fashionbench.config.recipe import Recipe
 from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
 from fashionbench.core.machine import describe_environment
-from fashionbench.data.datasets import Dataset, load_data
+from fashionbench.data.datasets import load_data
 from fashionbench.data.picture_facts import picture_facts
+from fashionbench.data.split import Dataset
 from fashionbench.errors import Interrupted, UsageError
 from fashionbench.experiments.gate import builder, examine, examine_trained
 from fashionbench.experiments.run import fit_job

@@ -19,8 +19,8 @@ from fashionbench.config.study import Job
 from fashionbench.core.machine import describe_environment, now
 from fashionbench.core.own_code import told
 from fashionbench.core.snapshot import summary
-from fashionbench.data.datasets import Dataset
 from fashionbench.data.picture_facts import PictureFacts, picture_facts
+from fashionbench.data.split import Dataset
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.experiments.gate import (
     Examination,

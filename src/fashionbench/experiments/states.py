@@ -21,7 +21,7 @@ from fashionbench.core.files import write_atomically
 from fashionbench.core.global_state import silent
 from fashionbench.core.logits import pixels
 from fashionbench.core.snapshot import plain_state
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.experiments.whole import find_lost_state
 from fashionbench.models.table import model_entry

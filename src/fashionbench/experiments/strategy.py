@@ -9,7 +9,8 @@ from torch import nn
 
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.study import Execution, Job, Parallel
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
+from fashionbench.training.devices import free_memory
 from fashionbench.training.many_seeds.group import Strategy
 from fashionbench.training.many_seeds.trial import (
     Build,
@@ -100,10 +101,11 @@ def _choose_fastest(
 
 def _group_size(build: Build, data: Split, recipe: Recipe, strategy: Strategy) -> int:
     """Count the members that are trained together at most, on the device that `data` is on."""
-    size = members_in_memory(build, data, recipe)
+    device = data.images.device
+    size = members_in_memory(build, data, recipe, free_memory(device))
     if strategy == "streams":
         return min(size, STREAMS)
-    return min(size, GROUP) if data.images.device.type == "cpu" else size
+    return min(size, GROUP) if device.type == "cpu" else size
 
 
 def _why_not_processes(job: Job, device: torch.device, execution: Execution) -> str | None:

@@ -34,7 +34,8 @@ def main() -> None:
 
     import torch
 
-    from fashionbench.data.datasets import Dataset, load_data
+    from fashionbench.data.datasets import load_data
+    from fashionbench.data.split import Dataset
     from fashionbench.experiments.gate import Examination
     from fashionbench.experiments.run import run_job
     from fashionbench.store.run_store import RunStore

@@ -15,7 +15,6 @@ from fashionbench.config.study import Study
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.report.document import Document
 from fashionbench.report.entries import Entry, Pair
-from fashionbench.report.warnings import find_warnings
 from fashionbench.stats.difference import Difference, difference, holm, mcnemar
 from fashionbench.stats.intervals import summarize
 from fashionbench.stats.verdict import SMALLEST_DIFFERENCE, decide
@@ -73,8 +72,8 @@ class Comparison:
             processor=first.environment.processor,
             seeds=list(self.study.seeds),
             until=self.study.until,
-            entries=[entry.summary(self.test_set) for entry in self.entries],
-            pairs=[pair.summary() for pair in self.pairs],
+            entries=[entry.summarize(self.test_set) for entry in self.entries],
+            pairs=[pair.summarize() for pair in self.pairs],
         )
 
     def to_json(self) -> str:
@@ -107,7 +106,7 @@ class Comparison:
     def _difference(self, a: Entry, b: Entry, pairs: int) -> Difference:
         labels, shared = self.test_set.labels, _shared_seeds(a, b)
         rows = [
-            entry.correct(labels)[[run.job.seed in shared for run in entry.runs]]
+            entry.mark_correct(labels)[[run.job.seed in shared for run in entry.runs]]
             for entry in (a, b)
         ]
         return difference(*rows, pairs=pairs, sequential=self._sequential)
@@ -124,7 +123,7 @@ class Comparison:
         p_value = None
         if len(a.runs) == len(b.runs) == 1:
             labels = self.test_set.labels
-            p_value = mcnemar(a.correct(labels)[0], b.correct(labels)[0])
+            p_value = mcnemar(a.mark_correct(labels)[0], b.mark_correct(labels)[0])
         return Pair(self.name(a), self.name(b), a, b, found, verdict, p_value)
 
     @property
@@ -146,34 +145,22 @@ class Comparison:
         return [f"{key}={value}" for key, value in self._shared_overrides]
 
     def short_recipe(self, entry: Entry) -> str:
-        """The recipe's name without what all recipes were given."""
+        """Return the recipe's name without what all recipes were given."""
         recipe = next(each for each in self.study.recipes if each.label == entry.recipe)
         varying = tuple(each for each in recipe.overrides if each not in self._shared_overrides)
         return recipe.model_copy(update={"overrides": varying}).label
 
     def short_model(self, entry: Entry) -> str:
-        """The model's name without the folders of its files, where it is still the only one."""
+        """Return the model's name without the folders of its files, where no other is called so."""
         short = [_without_folders(model) for model in self.study.models]
         name = _without_folders(entry.model)
         return name if short.count(name) == 1 else entry.model
 
     def name(self, entry: Entry) -> str:
-        """The shortest name that tells entries apart: model, and recipe where that varies."""
+        """Return the shortest name that tells it apart, with the recipe where that varies."""
         if len(self.study.recipes) == 1:
             return self.short_model(entry)
         return f"{self.short_model(entry)} {self.short_recipe(entry)}"
-
-    @property
-    def warnings(self) -> list[str]:
-        """What a reader must know before believing the table; a sentence each."""
-        several = len(self.study.recipes) > 1
-        names = [
-            f"{entry.label} {self.short_recipe(entry)}" if several else entry.label
-            for entry in self.entries
-        ]
-        return find_warnings(
-            self.study, self.command, self.entries, names, self.pairs, self.test_set.classes
-        )
 
     def find_entry(self, model: str, recipe: str | None = None) -> Entry:
         """Return the row of a model, or of a model and one of its recipes.

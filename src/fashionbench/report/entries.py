@@ -48,7 +48,7 @@ class Entry:
 
     @property
     def label(self) -> str:
-        """The class's name."""
+        """The name of the model's class."""
         return self.runs[0].label
 
     @property
@@ -80,11 +80,12 @@ class Entry:
 
     @property
     def accuracies(self) -> list[float]:
+        """Test accuracies of the runs, as fractions."""
         return [run.scores.accuracy for run in self.runs]
 
     @property
     def validation_accuracies(self) -> list[float]:
-        """Of the runs whose recipe holds out validation images."""
+        """Accuracies on validation images, of the runs whose recipe holds out validation images."""
         return [value for run in self.runs if (value := run.validation_accuracy) is not None]
 
     @property
@@ -100,15 +101,15 @@ class Entry:
         seeds = ", ".join(str(run.job.seed) for run in self.runs)
         raise UsageError(f"{self.model} has no finished run of seed {seed}; there are {seeds}.")
 
-    def correct(self, labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """(S, N): which run is right about which test image."""
+    def mark_correct(self, labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Return (S, N): which run is right about which test image."""
         predicted = np.stack([run.predicted for run in self.runs])
         return np.equal(predicted, labels)
 
-    def summary(self, test_set: TestSet) -> EntrySummary:
+    def summarize(self, test_set: TestSet) -> EntrySummary:
         """Return the entry as results.json has it."""
         first, scores = self.runs[0], [run.scores for run in self.runs]
-        correct = self.correct(test_set.labels)
+        correct = self.mark_correct(test_set.labels)
         outcomes = [run.outcome for run in self.runs]
         dead = {index for run in self.runs for index in run.dead_classes}
         return EntrySummary(
@@ -177,7 +178,7 @@ class Pair:
         points = f"{100 * self.found.difference:+.2f} points"
         return f"Pair({self.a!r}, {self.b!r}, {points}, {str(self.verdict)!r})"
 
-    def summary(self) -> PairSummary:
+    def summarize(self) -> PairSummary:
         """Return the pair as results.json has it."""
         return PairSummary(
             a=self.a,

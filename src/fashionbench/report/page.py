@@ -23,18 +23,19 @@ from fashionbench.report.numbers import (
     format_time_ratio,
     pluralize,
 )
+from fashionbench.report.warnings import find_warnings
 
-__all__ = ["notebook_html", "write_report"]
+__all__ = ["render_notebook", "write_report"]
 
 DEAD_LOGITS = (
     "FashionMnistModelV1 has a ReLU on its logits. A logit that is negative for all images of its "
-    "own class outputs 0, gets no gradient from them and does not come back; each class lost so "
-    "costs about eight points of accuracy. How many are lost is luck of the seed, so its "
-    "score is a lottery. The model mlp is the same network without that ReLU."
+    "own class outputs 0 and gets no gradient from them, so it never recovers. Each class that is "
+    "lost in this way costs about eight points of accuracy, and how many are lost depends on the "
+    "seed. The model mlp is the same network without that ReLU."
 )
 
 
-def notebook_html(comparison: Comparison) -> str:
+def render_notebook(comparison: Comparison) -> str:
     """Return the table and two plots as HTML, for a notebook's output."""
     figures = [svg for name in ("accuracies", "curves") for svg in _draw_svgs(comparison, name)]
     return _render("table.html.j2", comparison) + "".join(figures)
@@ -65,7 +66,7 @@ def _render(template: str, comparison: Comparison, **values: Any) -> str:
         document=comparison.document,
         title=comparison.test_set.title,
         headline=compose_headline(comparison),
-        warnings=comparison.warnings,
+        warnings=find_warnings(comparison),
         dead_logits=DEAD_LOGITS if _has_dead_v1(comparison) else "",
         several_recipes=len(comparison.study.recipes) > 1,
         test_images=len(comparison.test_set.labels),
@@ -90,10 +91,10 @@ def write_report(comparison: Comparison) -> list[Path]:
     ]
     contents = {
         "report.html": _render(
-            "report.html.j2", comparison, figures=figures, chances=_chances_of_winning(comparison)
+            "report.html.j2", comparison, figures=figures, chances=_find_chances(comparison)
         ),
         "report.md": _render("report.md.j2", comparison),
-        "results.csv": _csv(comparison),
+        "results.csv": _format_csv(comparison),
         "results.json": comparison.to_json(),
     }
     written = []
@@ -109,12 +110,12 @@ def _draw_svgs(comparison: Comparison, name: str) -> list[str]:
     if name != "confusion":
         return [render_svg(draw_figure(comparison, name), name, FIGURES[name].title)]
     return [
-        render_svg(figure, f"confusion-{index}", f"{entry}: what is taken for what")
+        render_svg(figure, f"confusion-{index}", f"{entry}: confusion matrix")
         for index, (entry, figure) in enumerate(draw_confusions(comparison))
     ]
 
 
-def _chances_of_winning(comparison: Comparison) -> dict[str, dict[str, float]]:
+def _find_chances(comparison: Comparison) -> dict[str, dict[str, float]]:
     """P(A > B) of every entry against every other; empty where no pair has seeds enough."""
     chances: dict[str, dict[str, float]] = {}
     for pair in comparison.pairs:
@@ -125,7 +126,7 @@ def _chances_of_winning(comparison: Comparison) -> dict[str, dict[str, float]]:
     return chances
 
 
-def _csv(comparison: Comparison) -> str:
+def _format_csv(comparison: Comparison) -> str:
     rows = []
     for entry in comparison.document.entries:
         about = entry.model_dump(include={"model", "recipe", "label", "parameters"})

@@ -19,13 +19,13 @@ from fashionbench.report.numbers import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["pair_table", "text_table"]
+__all__ = ["build_entry_table", "build_pair_table"]
 
 MANY_PAIRS = 10
 """Up to so many the terminal shows all."""
 
 
-def text_table(comparison: Comparison) -> "Table":
+def build_entry_table(comparison: Comparison) -> "Table":
     """Build the table of entries for a terminal of 80 columns."""
     document, several = comparison.document, len(comparison.study.recipes) > 1
     conditions = [
@@ -82,7 +82,7 @@ def _choose_columns(entries: Sequence[EntrySummary]) -> dict[str, Callable[[Entr
     return {heading: write for heading, (there, write) in columns.items() if there}
 
 
-def pair_table(comparison: Comparison) -> "Table":
+def build_pair_table(comparison: Comparison) -> "Table":
     """Build the table of differences for a terminal of 80 columns.
 
     Of more than MANY_PAIRS it shows those of the entry with the highest mean; the report has all.

@@ -2,36 +2,36 @@
 
 from collections.abc import Iterator, Sequence
 
-from fashionbench.config.study import Study
-from fashionbench.report.entries import Entry, Pair
+from fashionbench.report.comparison import Comparison
+from fashionbench.report.entries import Entry
 from fashionbench.store.records import RunRecord
 
 __all__ = ["find_warnings"]
 
 
-def find_warnings(
-    study: Study,
-    command: str,
-    entries: Sequence[Entry],
-    names: Sequence[str],
-    pairs: Sequence[Pair],
-    classes: Sequence[str],
-) -> list[str]:
-    """Return what there is to warn of, in a comparison whose entries go by `names`."""
-    found = [*_unfinished(study, command, entries)]
-    for name, entry in zip(names, entries, strict=True):
+def find_warnings(comparison: Comparison) -> list[str]:
+    """Return what there is to warn of, a sentence each; empty where there is nothing."""
+    found = [*_unfinished(comparison)]
+    for entry in comparison.entries:
+        name = _name(comparison, entry)
         for warn in (_probed_at_random, _outcomes, _same_start, _remarks):
             found += [f"{name}: {text}" for text in warn(entry)]
-        found += [f"{name}: {text}" for text in _dead_classes(entry, classes)]
-    runs = [run for entry in entries for run in entry.runs]
-    return [*found, *_conditions(runs), *_single_seed(study, pairs)]
+        found += [f"{name}: {text}" for text in _dead_classes(entry, comparison.test_set.classes)]
+    runs = [run for entry in comparison.entries for run in entry.runs]
+    return [*found, *_conditions(runs), *_single_seed(comparison)]
 
 
-def _unfinished(study: Study, command: str, entries: Sequence[Entry]) -> Iterator[str]:
-    asked = sum(len(jobs) for jobs in study.entries())
-    finished = sum(len(entry.runs) for entry in entries)
+def _name(comparison: Comparison, entry: Entry) -> str:
+    if len(comparison.study.recipes) == 1:
+        return entry.label
+    return f"{entry.label} {comparison.short_recipe(entry)}"
+
+
+def _unfinished(comparison: Comparison) -> Iterator[str]:
+    asked = sum(len(jobs) for jobs in comparison.study.entries())
+    finished = sum(len(entry.runs) for entry in comparison.entries)
     if finished < asked:
-        yield f"Only {finished} of the {asked} runs are finished. To go on: {command}"
+        yield f"Only {finished} of the {asked} runs are finished. To go on: {comparison.command}"
 
 
 def _probed_at_random(entry: Entry) -> Iterator[str]:
@@ -46,7 +46,7 @@ def _probed_at_random(entry: Entry) -> Iterator[str]:
 
 def _outcomes(entry: Entry) -> Iterator[str]:
     for outcome, meaning in (
-        ("diverged", "the loss became no number"),
+        ("diverged", "the loss became infinite or not a number"),
         ("collapsed", "one class is predicted for every image"),
     ):
         count = sum(run.outcome == outcome for run in entry.runs)
@@ -72,7 +72,7 @@ def _same_start(entry: Entry) -> Iterator[str]:
     elif entry.same_first_weights:
         yield (
             "all seeds begin with the same weights, since something in it seeds torch, so the luck "
-            "of first weights is in no interval, p-value or verdict; take manual_seed out of it."
+            "of first weights is in no interval, p-value or verdict; remove manual_seed from it."
         )
 
 
@@ -103,7 +103,7 @@ def _conditions(runs: Sequence[RunRecord]) -> Iterator[str]:
             {str(environment.threads) for environment in timed},
         ),
         (
-            "Training times were taken on different machines and do not compare",
+            "Training times were taken on different machines and cannot be compared",
             {f"{environment.processor}, {environment.device}" for environment in timed},
         ),
     ):
@@ -112,11 +112,11 @@ def _conditions(runs: Sequence[RunRecord]) -> Iterator[str]:
     yield from dict.fromkeys(note for run in runs for note in run.dataset_notes)
 
 
-def _single_seed(study: Study, pairs: Sequence[Pair]) -> Iterator[str]:
-    if len(study.seeds) > 1:
+def _single_seed(comparison: Comparison) -> Iterator[str]:
+    if len(comparison.study.seeds) > 1:
         return
-    yield "One seed each: how much of a difference is luck cannot be told."
-    for pair in pairs:
+    yield "One seed each cannot tell how much of a difference is luck."
+    for pair in comparison.pairs:
         p_value = pair.mcnemar_p_value
         if p_value is not None:
             differ = "not equally often" if p_value < 0.05 else "not shown to differ in being"

@@ -123,7 +123,7 @@ RANDOM_FLIPS = 20_000
 
 
 def seed_test(differences: ArrayLike, pairs: int = 1) -> float | None:
-    """Two-sided p-value of no mean difference, from the paired differences of two seeds or more.
+    """Return the two-sided p-value of no mean difference, from those of two seeds or more.
 
     The permutation test that flips their signs, where the smallest p-value that flips can
     give, times the number of pairs judged together, is at most a tenth of 5 %: all flips where
@@ -155,9 +155,10 @@ def _signs(n: int) -> Floats:
 
 
 def mcnemar(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """Exact two-sided p-value that two single networks are right equally often (Dietterich 1998).
+    """Return the exact two-sided p-value that two single networks are right equally often.
 
-    Takes their (N,) correctness. It speaks of these two networks, not of their models.
+    McNemar's test (Dietterich 1998) of their (N,) correctness. It speaks of these two networks,
+    not of their models.
     """
     from scipy.special import bdtr
 

@@ -41,7 +41,7 @@ class Summary:
 
 
 def summarize(values: Sequence[float]) -> Summary:
-    """Mean, sample sd and 95 % t interval of the finite values; n counts those."""
+    """Return mean, sample sd and 95 % t interval of the finite values; n counts those."""
     finite = np.array([value for value in values if math.isfinite(value)], dtype=float)
     if len(finite) == 0:
         return Summary(None, None, None, None, 0)
@@ -54,7 +54,7 @@ def summarize(values: Sequence[float]) -> Summary:
 
 
 def error_of_test_set(correct: NDArray[np.bool_]) -> float:
-    """Standard error of the mean accuracy of these very runs, over other sets of N test images.
+    """Return the standard error of the mean accuracy of these runs over other sets of N images.
 
     For one run that is the binomial sqrt(p (1 - p) / N).
     """
@@ -62,7 +62,9 @@ def error_of_test_set(correct: NDArray[np.bool_]) -> float:
 
 
 def expected_sd(correct: NDArray[np.bool_]) -> float | None:
-    """The sd over seeds if runs differed by independent tosses of each image's own coin alone.
+    """Return the sd over seeds if runs differed by chance alone in which images they get right.
+
+    Each image then has a chance of its own, and each run tosses anew.
 
     A measured sd near it means that the runs are equally good models which err on
     different images (Jordan 2023, arXiv 2304.01910). None for one seed.
@@ -108,7 +110,7 @@ def t_quantile(degrees: float, confidence: float = CONFIDENCE) -> float:
 
 
 def normal_quantile(confidence: float = CONFIDENCE) -> float:
-    """Return the same for the normal distribution."""
+    """Return how many standard errors the ends of a central normal interval lie from its middle."""
     from scipy.special import ndtri
 
     return float(ndtri(0.5 + confidence / 2))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CALIBRATION_BINS", "Scores", "fit_temperature", "image_losses", "score"]
+__all__ = ["CALIBRATION_BINS", "Scores", "find_temperature", "image_losses", "score"]
 
 CALIBRATION_BINS = 15
 """Equal-width confidence bins, as in Guo et al. 2017, arXiv 1706.04599."""
@@ -37,18 +37,18 @@ class Scores:
 
 
 def log_softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
-    """(N, K) log-probabilities in nats."""
+    """Return (N, K) log-probabilities in nats."""
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
 def image_losses(logits: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.float64]:
-    """(N,) cross-entropy of each image, in nats."""
+    """Return the (N,) cross-entropy of each image, in nats."""
     return np.asarray(-log_softmax(logits)[np.arange(len(labels)), labels])
 
 
-def fit_temperature(logits: NDArray[Any], labels: NDArray[Any]) -> float | None:
-    """The number in [0.05, 20] by which to divide (N, K) logits for the least loss.
+def find_temperature(logits: NDArray[Any], labels: NDArray[Any]) -> float | None:
+    """Find the number in [0.05, 20] by which to divide (N, K) logits for the least loss.
 
     Temperature scaling, Guo et al. 2017: probabilities of images that were not trained on
     become as high as the model is right, and no prediction changes. None where there are

@@ -1,5 +1,4 @@
-"""Looking again and again: tests and intervals that hold however often one looks, and how many
-seeds a difference takes.
+"""Looking again and again: what holds however often one looks, and the seeds that it takes.
 
 The prior on the true difference, in units of the sd over seeds, is normal with sd 2: whatever the
 difference is, the promise holds; the prior decides where the test is strongest.
@@ -21,7 +20,7 @@ _C2 = 1 / 2**2
 
 
 def anytime_p_value(differences: ArrayLike) -> float:
-    """Two-sided p-value of a mean of 0 that stays valid however often one has looked.
+    """Return the two-sided p-value of a mean of 0 that stays valid however often one has looked.
 
     One over the largest value so far of the scale-invariant mixture martingale
     (Wang and Ramdas 2024, "Anytime-valid t-tests and confidence sequences for Gaussian
@@ -37,9 +36,9 @@ def anytime_p_value(differences: ArrayLike) -> float:
 
 
 def confidence_sequence(n: int, sd: float, alpha: float = 1 - CONFIDENCE) -> float:
-    """Half-width of the interval for the mean of `n` differences that covers it at every look.
+    """Return half the width of the interval that covers the mean of `n` differences at every look.
 
-    The values that the test above does not refuse; infinite while seeds are too few.
+    It holds the values that the test above does not refuse; infinite while seeds are too few.
     """
     bound = (math.sqrt((n + _C2) / _C2) / alpha) ** (2 / n)
     scale = n * (n + _C2 - bound * _C2)
@@ -51,7 +50,7 @@ def confidence_sequence(n: int, sd: float, alpha: float = 1 - CONFIDENCE) -> flo
 def seeds_needed(
     difference: float, sd: float, alpha: float = 1 - CONFIDENCE, *, sequential: bool = False
 ) -> int:
-    """Seeds that show a true mean difference with 80 % power, two-sided at `alpha`.
+    """Return how many seeds show a true mean difference with 80 % power, two-sided at `alpha`.
 
     `sd` is that of the paired differences; the power is the noncentral t's. Where one looks
     again and again, so many that four of five intervals of the last look exclude zero; looks

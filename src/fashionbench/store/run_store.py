@@ -120,7 +120,7 @@ class RunStore:
             raise StoreError(_explain_damage(self.path, str(error))) from None
 
     def save_run(self, record: RunRecord) -> None:
-        """Add one finished run, in one transaction."""
+        """Save one finished run, in one transaction."""
         facts = _RECORD.dump_python(record, mode="json", exclude={"predicted", "losses"})
         row = (
             record.job.key,
@@ -159,7 +159,7 @@ class RunStore:
             return _RECORD.validate_python(json.loads(row[0]) | arrays)
 
     def save_study(self, study: Study, command: str) -> None:
-        """Remember what was asked last, so that a report can be rendered again."""
+        """Save what was asked last, so that a report can be rendered again."""
         with self._transaction(write=True) as database:
             database.execute(
                 "INSERT OR REPLACE INTO study VALUES (1, ?, ?)", (study.model_dump_json(), command)
@@ -175,7 +175,7 @@ class RunStore:
             return Study.model_validate(json.loads(row[0])), row[1]
 
     def save_test_set(self, test_set: TestSet) -> None:
-        """Keep the test images, once per data set."""
+        """Save the test images, once per data set."""
         about = _AboutImages(classes=test_set.classes, shape=test_set.images.shape)
         row = (
             test_set.name,

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from fashionbench.config.recipe import Recipe, Views
 from fashionbench.core.logits import infer, pixels
-from fashionbench.data.datasets import Split, hold_out
-from fashionbench.stats.metrics import Scores, fit_temperature, score
+from fashionbench.data.split import Split, hold_out
+from fashionbench.stats.metrics import Scores, find_temperature, score
 from fashionbench.training.kernels.build import build_scorer
 
 __all__ = ["accuracy_one_by_one", "calibrate", "compute_logits", "evaluate"]
@@ -61,4 +61,4 @@ def calibrate(model: nn.Module, train: Split, recipe: Recipe) -> float | None:
         return None
     _, validation = hold_out(train, recipe.validation_images)
     logits = compute_logits(model, validation.images, recipe.test_views)
-    return fit_temperature(logits, validation.labels.cpu().numpy())
+    return find_temperature(logits, validation.labels.cpu().numpy())

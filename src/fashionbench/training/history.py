@@ -7,7 +7,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from fashionbench.config.recipe import Recipe
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
 from fashionbench.training.evaluation import evaluate
 
 __all__ = ["Engines", "History"]

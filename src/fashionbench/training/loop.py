@@ -16,7 +16,7 @@ from fashionbench.config.recipe import Recipe, load_recipe
 from fashionbench.core.logits import pixels
 from fashionbench.core.progress import progress_bar
 from fashionbench.core.seeds import derive_seed
-from fashionbench.data.datasets import Split, hold_out
+from fashionbench.data.split import Split, hold_out
 from fashionbench.training.batches import count_steps, epoch_batches
 from fashionbench.training.devices import (
     reproducible,

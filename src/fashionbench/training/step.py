@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.copies import copy_model
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
 from fashionbench.training.batch import Batch
 from fashionbench.training.batches import count_steps, epoch_batches
 from fashionbench.training.cuda_graph import Captured, can_be_captured

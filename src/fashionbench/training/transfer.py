@@ -20,7 +20,7 @@ from fashionbench.config.recipe import Recipe
 from fashionbench.core.logits import infer
 from fashionbench.core.order_of_use import by_use, last_layer
 from fashionbench.core.seeds import derive_seed
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
 from fashionbench.errors import UsageError
 from fashionbench.training.batch import Batch
 from fashionbench.training.batches import count_steps, epoch_order

@@ -14,7 +14,7 @@ from fashionbench.config.recipe import Recipe
 from fashionbench.core.copies import copy_model
 from fashionbench.core.global_state import preserved
 from fashionbench.core.logits import are_alike, batch_size, pixels
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
 from fashionbench.training.batch import Batch
 from fashionbench.training.kernels.compiler import load_library
 from fashionbench.training.kernels.engine import Engine

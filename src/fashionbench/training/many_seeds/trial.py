@@ -15,11 +15,11 @@ from fashionbench.config.recipe import Recipe
 from fashionbench.core.global_state import generator_states
 from fashionbench.core.logits import pixels
 from fashionbench.core.snapshot import plain_state
-from fashionbench.data.datasets import Split
+from fashionbench.data.split import Split
 from fashionbench.training.batch import Batch
 from fashionbench.training.batches import count_steps, epoch_batches
 from fashionbench.training.cuda_graph import repeats_itself
-from fashionbench.training.devices import free_memory, reproducible, seed_generators, synchronize
+from fashionbench.training.devices import reproducible, seed_generators, synchronize
 from fashionbench.training.layout import FEW, lay_out
 from fashionbench.training.many_seeds.group import GROUPS, Strategy
 from fashionbench.training.many_seeds.stack import Stack
@@ -203,8 +203,8 @@ def measure_speedup(
         return members * seconds(step, [0]) / together
 
 
-def members_in_memory(build: Build, data: Split, recipe: Recipe) -> int:
-    """Return how many members can be trained in half of the memory that is free now; 1 or more.
+def members_in_memory(build: Build, data: Split, recipe: Recipe, free_bytes: int) -> int:
+    """Return how many members can be trained in half of the free memory; 1 or more.
 
     Measured on one member: what a step saves for its backward pass, and five copies of the
     weights (themselves, gradients, two states of an optimizer, a running mean).
@@ -223,4 +223,4 @@ def members_in_memory(build: Build, data: Split, recipe: Recipe) -> int:
         model(pixels(data.images[: recipe.batch_size]))
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     # Gradients of activations come and go while those saved are used up: count both.
-    return max(1, int(free_memory(device) / 2 / (2 * saved + 5 * weights)))
+    return max(1, int(free_bytes / 2 / (2 * saved + 5 * weights)))

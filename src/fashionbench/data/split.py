@@ -1,0 +1,116 @@
+"""Images and their labels: of a split, of a whole data set, and which training images are held out.
+
+All images lie in memory as one uint8 tensor, so that a batch is an indexing.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionbench.data.picture_reading import Levels
+from fashionbench.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+__all__ = ["Arrays", "Dataset", "Split", "hold_out", "hold_out_order"]
+
+Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""(N, 28, 28) images and (N,) labels, as they are read, without torch."""
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images and their labels, on one device: what `fit` trains on and `evaluate` scores."""
+
+    images: "Tensor"
+    """(N, 28, 28) uint8, light on black."""
+    labels: "Tensor"
+    """(N,) int64, from 0 up to the number of classes."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: "torch.device | str") -> "Split":
+        """Return the split on a device such as "cuda"; itself stays where it is."""
+        return Split(self.images.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set in memory, as `load_data` reads it.
+
+    Validation images are part of `train` until a recipe, or `hold_out`, holds them out.
+    """
+
+    name: str
+    """What `dataset` named: a key of the table, or the path of a folder."""
+    title: str
+    """What tables and plots call it."""
+    classes: tuple[str, ...]
+    """The classes' names, in the order of the labels."""
+    train: Split
+    test: Split
+    """For reporting alone: nothing is chosen by it."""
+    notes: tuple[str, ...] = ()
+    """What a reader of results on it must know, in sentences."""
+    levels: Levels | None = None
+    """What became black and white in pictures with more than 8 bits; None where there are none."""
+
+    def to(self, device: "torch.device | str") -> "Dataset":
+        """Return the data set on a device such as "cuda"; itself stays where it is."""
+        return replace(self, train=self.train.to(device), test=self.test.to(device))
+
+
+def hold_out(
+    split: Split, validation_images: int, train_images: int | None = None
+) -> tuple[Split, Split]:
+    """Divide into training and validation images: each class gives the same share.
+
+    Which images are held out follows from a hash of their positions, so it is the same
+    for every model, seed and machine; to hold out more adds to those held out before.
+    With `train_images` only so many are trained on: those that would be held out last, so
+    that fewer are part of more, and validation images change nothing about them.
+    Raises UsageError unless each class keeps an image to train on.
+    """
+    if validation_images == 0 and train_images is None:
+        return split, Split(split.images[:0], split.labels[:0])
+    import torch
+
+    labels = split.labels.cpu().numpy()
+    limit = len(labels) - len(np.unique(labels))
+    if not 0 <= validation_images <= limit:
+        raise UsageError(
+            f"{validation_images} validation images cannot be held out of {len(labels)}; "
+            f"0 to {limit} leave an image of each class to train on."
+        )
+    left, classes = len(labels) - validation_images, len(labels) - limit
+    wanted = left if train_images is None else train_images
+    if not classes <= wanted <= left:
+        raise UsageError(
+            f"{wanted} training images cannot be chosen; there are {left} of {classes} classes, "
+            "and each class needs one."
+        )
+    order = hold_out_order(labels)
+    parts = order[len(labels) - wanted :], order[:validation_images]
+    rows = [torch.from_numpy(np.sort(part)).to(split.labels.device) for part in parts]
+    training, validation = (Split(split.images[row], split.labels[row]) for row in rows)
+    return training, validation
+
+
+def hold_out_order(labels: NDArray[Any]) -> NDArray[np.intp]:
+    """(N,) positions in the order in which they are held out.
+
+    Within a class by the BLAKE2b (8 bytes) of the decimal position; between classes by
+    the share of its class that is then held out, so that the last images of all classes
+    come last; ties by label.
+    """
+    digests = (hashlib.blake2b(b"%d" % i, digest_size=8).digest() for i in range(len(labels)))
+    order = np.lexsort((np.frombuffer(b"".join(digests), ">u8"), labels))
+    counts = np.bincount(labels)
+    ranks = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return order[np.argsort((ranks + 1) / np.repeat(counts, counts), kind="stable")]
