@@ -27,6 +27,7 @@ BEFORE = json.loads((Path(__file__).parent / "run_before_rooms.json").read_text(
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a person's files and the run folder lie, as they lay then."""
+    monkeypatch.setattr("fashionbench.config.study.PROTOCOL", 2)  # that of then
     monkeypatch.chdir(tmp_path)
     for name, text in BEFORE["files"].items():
         (tmp_path / name).write_text(text, "utf-8")

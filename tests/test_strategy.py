@@ -11,6 +11,7 @@ from fashionbench.data.split import Dataset
 from fashionbench.experiments import strategy
 from fashionbench.experiments.strategy import choose
 from fashionbench.models.build import build_model
+from fashionbench.training.kernels.compiler import SWITCH
 
 pytestmark = pytest.mark.usefixtures("two_threads")
 
@@ -20,7 +21,8 @@ pytestmark = pytest.mark.usefixtures("two_threads")
     [
         ("v0", "auto", "stacked"),
         ("mlp", "auto", "stacked"),
-        ("v2", "auto", "processes"),
+        ("v2", "auto", "stacked"),
+        ("resnet20", "auto", "processes"),
         ("v2", "stacked", "stacked"),
         ("v0", "processes", "processes"),
     ],
@@ -31,6 +33,15 @@ def test_the_way_suits_the_model(name: str, way: str, chosen: str, silhouettes: 
     )
     assert found.strategy == chosen
     assert found.why
+
+
+def test_without_kernels_convolutions_go_to_processes(
+    silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SWITCH, "off")
+    job = jobs("v2", 2)[0]
+    found = choose(partial(build_model, "v2"), job, silhouettes.train, Execution(), 2)
+    assert found.strategy == "processes"
 
 
 def test_what_cannot_be_stacked_goes_the_next_way_and_says_why(silhouettes: Dataset) -> None:

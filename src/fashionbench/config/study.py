@@ -22,7 +22,7 @@ Parallel = Literal["auto", "stacked", "processes", "serial"]
 """How the seeds of a model run together."""
 
 # Part of every job's key: raised whenever the same job would give other numbers than before.
-PROTOCOL = 2
+PROTOCOL = 3
 
 
 class Job(Validated):

@@ -271,6 +271,7 @@ def _score(run: _Run, dataset: Dataset, examined: Examination) -> RunRecord:
         best_epoch=None if job.recipe.patience is None else history.best_epoch(job.recipe),
         predicted=predicted,
         losses=image_losses(logits, labels).astype("float32"),
+        engine=history.engine,
         first_weights=run.first_weights,
         remarks=examined.remarks,
         dataset_notes=list(dataset.notes),

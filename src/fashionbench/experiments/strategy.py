@@ -11,6 +11,7 @@ from fashionbench.config.recipe import Recipe
 from fashionbench.config.study import Execution, Job, Parallel
 from fashionbench.data.split import Split
 from fashionbench.training.devices import free_memory
+from fashionbench.training.kernels.verified import build_engine
 from fashionbench.training.many_seeds.group import Strategy
 from fashionbench.training.many_seeds.trial import (
     Build,
@@ -57,17 +58,19 @@ def choose(build: Build, job: Job, data: Split, execution: Execution, seeds: int
 def _choose_group(build: Build, job: Job, data: Split, parallel: Parallel, seeds: int) -> Choice:
     """Choose how to train many members at once; "serial" where that cannot be or gains nothing.
 
-    Stacking wins where a model is a few small products of matrices. With large ones, which keep a
-    device busy as they are, it is tried out. On a CPU convolutions gain nothing from it; on an
-    accelerator they are tried out too.
+    Stacking wins where the C kernels compute the steps, or a model is a few small products of
+    matrices. With large ones, which keep a device busy as they are, it is tried out. On a CPU
+    torch's convolutions gain nothing from it; on an accelerator they are tried out too.
     """
     if parallel == "processes":
         return Choice("serial", "processes were asked for")
     model, device = build(0), data.images.device
-    if parallel == "auto" and device.type == "cpu" and _has_convolutions(model):
+    has_engine = build_engine(model, data, job.recipe, threads=1) is not None
+    on_cpu = device.type == "cpu"
+    if parallel == "auto" and on_cpu and not has_engine and _has_convolutions(model):
         return Choice("serial", "convolutions gain nothing from stacking on a CPU")
     obstacle = why_not_stackable(build, data, job.recipe)
-    large = useful_threads(model, job.recipe) is None
+    large = not has_engine and useful_threads(model, job.recipe) is None
     uncertain = parallel == "auto" and (large or obstacle is not None)
     if obstacle is None and not uncertain:
         size = _group_size(build, data, job.recipe, "stacked")

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from fashionbench.stats.verdict import Word
-from fashionbench.store.records import Outcome
+from fashionbench.store.records import Engine, Outcome
 
 __all__ = [
     "Document",
@@ -105,6 +105,8 @@ class RunSummary(Part):
     the recipe holds out none."""
     train_seconds: float | None
     """Wall-clock time of the training loop; null where the run was not alone on its device."""
+    engine: Engine
+    """What computed the steps of training: "torch", or "kernels" for fashionbench's own in C."""
     epochs: int
     """Epochs that were run; fewer than asked for where training diverged or stopped early."""
     best_epoch: int | None

@@ -151,6 +151,7 @@ def _summarize_run(run: RunRecord, classes: Sequence[str]) -> RunSummary:
         calibration_error=run.scores.calibration_error,
         validation_accuracy=run.validation_accuracy,
         train_seconds=run.train_seconds,
+        engine=run.engine,
         epochs=run.epochs,
         best_epoch=run.best_epoch,
         outcome=run.outcome,

@@ -18,7 +18,7 @@ def find_warnings(comparison: Comparison) -> list[str]:
             found += [f"{name}: {text}" for text in warn(entry)]
         found += [f"{name}: {text}" for text in _dead_classes(entry, comparison.test_set.classes)]
     runs = [run for entry in comparison.entries for run in entry.runs]
-    return [*found, *_conditions(runs), *_single_seed(comparison)]
+    return [*found, *_conditions(runs), *_engines(runs), *_single_seed(comparison)]
 
 
 def _name(comparison: Comparison, entry: Entry) -> str:
@@ -110,6 +110,18 @@ def _conditions(runs: Sequence[RunRecord]) -> Iterator[str]:
         if len(settings) > 1:
             yield f"{problem}: {'; '.join(sorted(settings))}."
     yield from dict.fromkeys(note for run in runs for note in run.dataset_notes)
+
+
+def _engines(runs: Sequence[RunRecord]) -> Iterator[str]:
+    labels = {
+        engine: dict.fromkeys(run.label for run in runs if run.engine == engine)
+        for engine in ("kernels", "torch")
+    }
+    if all(labels.values()):
+        yield (
+            f"The C kernels trained {', '.join(labels['kernels'])}, and torch "
+            f"{', '.join(labels['torch'])}: training times compare these too."
+        )
 
 
 def _single_seed(comparison: Comparison) -> Iterator[str]:

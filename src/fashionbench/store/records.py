@@ -11,8 +11,9 @@ from fashionbench.config.study import Job
 from fashionbench.core.machine import Environment
 from fashionbench.stats.metrics import Scores
 
-__all__ = ["Outcome", "RunRecord", "TestSet"]
+__all__ = ["Engine", "Outcome", "RunRecord", "TestSet"]
 
+Engine = Literal["torch", "kernels"]
 Outcome = Literal["ok", "collapsed", "diverged"]
 """collapsed: one class called for all images; diverged: the loss is no number."""
 
@@ -52,6 +53,8 @@ class RunRecord:
     """(N,) the predicted class of each test image."""
     losses: NDArray[np.float32]
     """(N,) the cross-entropy of each test image, in nats."""
+    engine: Engine = "torch"
+    """What computed the steps of training: torch, or the C kernels for rows of small layers."""
     first_weights: str = ""
     """Runs that have this in common begin with the same weights; "" where that is not known."""
     remarks: dict[str, str] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from fashionbench.config.recipe import Recipe, Views
 from fashionbench.core.logits import infer, pixels
 from fashionbench.data.split import Split, hold_out
 from fashionbench.stats.metrics import Scores, find_temperature, score
-from fashionbench.training.kernels.build import build_scorer
+from fashionbench.training.kernels.verified import build_scorer
 
 __all__ = ["accuracy_one_by_one", "calibrate", "compute_logits", "evaluate"]
 

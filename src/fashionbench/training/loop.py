@@ -27,7 +27,7 @@ from fashionbench.training.devices import (
     threads_at_most,
 )
 from fashionbench.training.history import History
-from fashionbench.training.kernels.build import build_engine
+from fashionbench.training.kernels.verified import build_engine
 from fashionbench.training.layout import FEW, lay_out
 from fashionbench.training.step import Step, useful_threads, warm_up
 from fashionbench.training.transfer import freeze_layers, probe

@@ -17,8 +17,8 @@ from fashionbench.training.batch import Batch
 from fashionbench.training.batches import count_steps, epoch_batches
 from fashionbench.training.cuda_graph import Captured, can_be_captured
 from fashionbench.training.devices import reproducible, synchronize, threads_at_most
-from fashionbench.training.kernels.build import build_engine
 from fashionbench.training.kernels.engine import Engine
+from fashionbench.training.kernels.verified import build_engine
 from fashionbench.training.losses import batch_loss
 from fashionbench.training.transfer import rate_factors
 from fashionbench.training.updater import Updater

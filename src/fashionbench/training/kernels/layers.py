@@ -163,7 +163,9 @@ class _Row:
             self._average(module)
         elif kind is nn.Flatten:
             self._flatten(module.start_dim, module.end_dim)
-        elif not (kind is nn.Identity or (kind in (nn.Dropout, nn.Dropout2d) and module.p == 0)):
+        elif kind in (nn.Dropout, nn.Dropout2d):
+            self._drop(module)
+        elif kind is not nn.Identity:
             raise _NotInARow
 
     def _convolve(self, module: nn.Conv2d) -> None:
@@ -243,6 +245,10 @@ class _Row:
         layer.pool = True
         self.shape = layer.shape
         if min(self.shape) < 1:
+            raise _NotInARow
+
+    def _drop(self, module: nn.Dropout | nn.Dropout2d) -> None:
+        if module.training and module.p > 0:
             raise _NotInARow
 
     def _flatten(self, start_dim: int = 0, end_dim: int = -1) -> None:

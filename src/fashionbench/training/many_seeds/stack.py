@@ -18,7 +18,7 @@ from fashionbench.core.copies import copy_skeleton
 from fashionbench.training.batch import Batch
 from fashionbench.training.cuda_graph import Captured, can_be_captured
 from fashionbench.training.history import Engines
-from fashionbench.training.kernels.build import build_stacked_engine
+from fashionbench.training.kernels.verified import build_stacked_engine
 from fashionbench.training.losses import batch_losses
 from fashionbench.training.many_seeds.traced import Tensors, Traced, can_be_traced
 from fashionbench.training.step import forward_precision

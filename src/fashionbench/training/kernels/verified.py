@@ -42,6 +42,8 @@ def build_engine(
 
     Copies of the model are looked at and compared; `anew` is copy_model's.
     """
+    if training.images.device.type != "cpu":
+        return None
     side = (training.images.shape[1], training.images.shape[2])
     engine = _build(model, recipe, side, recipe.batch_size, threads, anew)
     if engine is None:
