@@ -21,7 +21,8 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 
-from fashionbench.inference.photos import load_picture, prepare
+from fashionbench.data.picture_reading import load_picture
+from fashionbench.inference.photos import prepare
 from fashionbench.inference.predictor import TINY, load_predictor
 
 KINDS = {

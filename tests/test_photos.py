@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 import fashionbench as fb
+from fashionbench.data.picture_reading import load_picture
 from fashionbench.data.split import Split
 from fashionbench.errors import DataError
-from fashionbench.inference.photos import find_item, load_picture, prepare
+from fashionbench.inference.photos import find_item, prepare
 
 
 def overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:

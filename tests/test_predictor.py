@@ -16,11 +16,12 @@ from PIL import Image
 from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
 from fashionbench.data.datasets import load_data
+from fashionbench.data.picture_reading import load_picture
 from fashionbench.data.split import hold_out
 from fashionbench.errors import DataError, StoreError, UsageError
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.resume import train_in_folder
-from fashionbench.inference.photos import load_picture, prepare
+from fashionbench.inference.photos import prepare
 from fashionbench.inference.predictor import (
     SURE,
     TINY,

@@ -2,7 +2,7 @@
 
 
 def main() -> None:
-    """Run the fashionbench command, which is loaded now."""
+    """Run the fashionbench command, and load it only now."""
     from fashionbench.cli.app import main as run
 
     run()

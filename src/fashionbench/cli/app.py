@@ -35,7 +35,7 @@ class CommandGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; raises typer.Exit with the exit code that an error has."""
+        """Run the command; an error raises typer.Exit with its exit code."""
         try:
             with show_messages():
                 answer = super().invoke(ctx)
@@ -87,9 +87,9 @@ def _take_options(
         ),
     ] = False,
 ) -> None:
-    """Hold the options that stand before a command."""
+    """Take the options that stand before a command."""
 
 
 def main() -> None:
-    """Run the command line; ends with exit code 0, 1, 2 or 130."""
+    """Run the command line, and end with exit code 0, 1, 2 or 130."""
     app()

@@ -73,7 +73,11 @@ class Command(TyperCommand):
 
 
 def without_types(parameters: list[Any]) -> list[Any]:
-    """Blank what the help would show after a flag (<bool>) and an argument (<list[str]>)."""
+    """Blank the types that typer's help has after a flag (<bool>) and an argument (<list[str]>).
+
+    Typer has no setting for this. If a version of it renames `display_type`, the types are back
+    in the help, and a test of the help says so.
+    """
     for parameter in parameters:
         if getattr(parameter, "is_flag", False):
             parameter.metavar = ""

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionbench.data.picture_reading import SIDE, load_picture, to_square
+from fashionbench.data.picture_reading import SIDE, to_square
 from fashionbench.errors import DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Prepared", "load_picture", "prepare", "squeeze"]
+__all__ = ["Prepared", "find_item", "prepare", "squeeze"]
 
 Grey = NDArray[np.uint8]
 """(H, W)."""
@@ -188,7 +188,7 @@ def _refine(colours: NDArray[np.uint8], guess: NDArray[np.bool_]) -> Mask:
 
 
 def _keep_main_part(mask: Mask) -> Mask:
-    """Keep the largest piece, weighted towards the middle, and those nearly as large: shoes."""
+    """Keep the largest piece, weighted towards the middle, and others of its size: shoes."""
     import cv2
 
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))

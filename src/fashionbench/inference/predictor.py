@@ -80,7 +80,7 @@ class PhotoCalibration:
         return cls(found["temperature"], tuple(found["offsets"][name] for name in classes))
 
     def apply(self, logs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(K,) log-probabilities of a photo -> (K,) logits that count for it."""
+        """Return a photo's (K,) logits from what the model gave it, its (K,) log-probabilities."""
         return logs / self.temperature + self.offsets
 
 

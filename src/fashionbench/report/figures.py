@@ -39,8 +39,8 @@ def _plot_best_confusion(entries: NamedRuns, test_set: TestSet) -> "Figure":
 FIGURES = {
     "accuracies": ReportFigure(
         "Accuracy of every run",
-        "Each dot is one run from its own seed, the line the 95 % interval of their mean. Whether "
-        "two models differ is said above, under the differences.",
+        "Each dot is one run from its own seed, the line the 95 % interval of their mean. The "
+        "table of differences above says whether two models differ.",
         plots.plot_accuracies,
     ),
     "curves": ReportFigure(
@@ -57,31 +57,31 @@ FIGURES = {
     ),
     "pareto": ReportFigure(
         "What accuracy costs",
-        "Up is more accurate, left is cheaper; models on the line are the best for their price, "
-        "of every other there is one that is better and costs no more.",
+        "Up is more accurate, left is cheaper; for every model off the line, another "
+        "is more accurate and costs no more.",
         pareto.plot_pareto,
     ),
     "confusion": ReportFigure(
-        "What is taken for what",
-        "Each row is a true class, each column what its images were called, in percent of the row, "
-        "averaged over the runs; a perfect model has 100 down the diagonal.",
+        "Which classes are confused",
+        "Each row is a true class and each column a predicted one, in percent of the row, averaged "
+        "over the runs; a perfect model has 100 on the diagonal.",
         _plot_best_confusion,
     ),
     "reliability": ReportFigure(
-        "Can its confidence be believed?",
+        "Is its confidence justified?",
         "On the diagonal a model is right as often as it says; below it, it is too sure of itself.",
         plots.plot_reliability,
     ),
     "classes": ReportFigure(
         "Scores by class",
-        "Recall (filled) is the part of a class that was found, precision (hollow) the part of "
-        "those called so that are right; both are 0 for a class that is never predicted.",
+        "Recall (filled) is the fraction of a class that was found, precision (hollow) that of its "
+        "predictions that are right; both are 0 for a class that is never predicted.",
         plots.plot_class_scores,
     ),
     "hard": ReportFigure(
         "The hardest images",
-        "The test images that most runs get wrong, with the true class, what they were mostly "
-        "taken for, and how many runs missed them.",
+        "The test images that most runs get wrong, with the true class, the class that was "
+        "mostly predicted, and how many runs missed them.",
         sheets.plot_hard_images,
     ),
 }

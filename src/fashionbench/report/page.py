@@ -29,9 +29,9 @@ __all__ = ["render_notebook", "write_report"]
 
 DEAD_LOGITS = (
     "FashionMnistModelV1 has a ReLU on its logits. A logit that is negative for all images of its "
-    "own class outputs 0, gets no gradient from them and does not come back; each class lost so "
-    "costs about eight points of accuracy. How many are lost is luck of the seed, so its "
-    "score is a lottery. The model mlp is the same network without that ReLU."
+    "own class outputs 0 and gets no gradient from them, so it never recovers. Each class that is "
+    "lost in this way costs about eight points of accuracy, and how many are lost depends on the "
+    "seed. The model mlp is the same network without that ReLU."
 )
 
 
@@ -110,7 +110,7 @@ def _draw_svgs(comparison: Comparison, name: str) -> list[str]:
     if name != "confusion":
         return [render_svg(draw_figure(comparison, name), name, FIGURES[name].title)]
     return [
-        render_svg(figure, f"confusion-{index}", f"{entry}: what is taken for what")
+        render_svg(figure, f"confusion-{index}", f"{entry}: confusion matrix")
         for index, (entry, figure) in enumerate(draw_confusions(comparison))
     ]
 

@@ -135,7 +135,7 @@ def plot_reliability(entries: NamedRuns, test_set: TestSet) -> Figure:
 
 def plot_confusion(name: str, runs: Sequence[RunRecord], test_set: TestSet) -> Figure:
     """Draw the percentage of each true class that is called each class; mean over runs."""
-    title = textwrap.fill(f"{name}: what is taken for what · {test_set.title}", 52)
+    title = textwrap.fill(f"{name}: confusion matrix · {test_set.title}", 52)
     figure, axes = start_figure(title, 6.4, 5.6)
     counts = np.mean([run.scores.confusion for run in runs], axis=0)
     percent = 100 * counts / counts.sum(axis=1, keepdims=True)

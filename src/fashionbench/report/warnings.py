@@ -46,7 +46,7 @@ def _probed_at_random(entry: Entry) -> Iterator[str]:
 
 def _outcomes(entry: Entry) -> Iterator[str]:
     for outcome, meaning in (
-        ("diverged", "the loss became no number"),
+        ("diverged", "the loss became infinite or not a number"),
         ("collapsed", "one class is predicted for every image"),
     ):
         count = sum(run.outcome == outcome for run in entry.runs)
@@ -72,7 +72,7 @@ def _same_start(entry: Entry) -> Iterator[str]:
     elif entry.same_first_weights:
         yield (
             "all seeds begin with the same weights, since something in it seeds torch, so the luck "
-            "of first weights is in no interval, p-value or verdict; take manual_seed out of it."
+            "of first weights is in no interval, p-value or verdict; remove manual_seed from it."
         )
 
 
@@ -103,7 +103,7 @@ def _conditions(runs: Sequence[RunRecord]) -> Iterator[str]:
             {str(environment.threads) for environment in timed},
         ),
         (
-            "Training times were taken on different machines and do not compare",
+            "Training times were taken on different machines and cannot be compared",
             {f"{environment.processor}, {environment.device}" for environment in timed},
         ),
     ):
@@ -115,7 +115,7 @@ def _conditions(runs: Sequence[RunRecord]) -> Iterator[str]:
 def _single_seed(comparison: Comparison) -> Iterator[str]:
     if len(comparison.study.seeds) > 1:
         return
-    yield "One seed each: how much of a difference is luck cannot be told."
+    yield "One seed each cannot tell how much of a difference is luck."
     for pair in comparison.pairs:
         p_value = pair.mcnemar_p_value
         if p_value is not None:

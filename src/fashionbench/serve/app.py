@@ -94,7 +94,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def build_app(served: ServedModels, *, local: bool = True) -> "FastAPI":
-    """Build the page and its interface; `local` answers only to this machine's own names."""
+    """Build the page and its interface; a `local` one answers to this machine's own names alone."""
     try:
         import python_multipart  # noqa: F401
         from fastapi import FastAPI
@@ -176,7 +176,7 @@ def _add_models(app: "FastAPI", served: ServedModels) -> None:
 
     @app.get("/health")
     def health() -> dict[str, str]:
-        """Tell that the server answers."""
+        """Say that the server runs."""
         return {"status": "ok"}
 
     @app.get("/models")

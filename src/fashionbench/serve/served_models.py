@@ -119,6 +119,6 @@ def _describe(predictor: Predictor) -> ServedModel:
 
 
 def _stack_predictions(runs: Sequence[RunRecord | None]) -> NDArray[np.uint8] | None:
-    """(M, N): what each run called each test image; None if one of them was not recorded."""
+    """Return (M, N) predicted classes, a row a run; None if one of the runs was not recorded."""
     predicted = [run.predicted for run in runs if run is not None]
     return np.stack(predicted) if len(predicted) == len(runs) else None
