@@ -391,7 +391,7 @@ def test_the_published_tensors_are_all_there_with_their_norms(depth: int) -> Non
 def test_where_no_layer_is_the_head_alone_none_is_taken_for_it(tmp_path: Path) -> None:
     first, second = own_nets.ParameterHead(), own_nets.ParameterHead()
     torch.save(first.state_dict(), tmp_path / "net.pt")
-    fitted = load_weights(second, str(tmp_path / "net.pt"), "net")
+    fitted = load_weights(second, str(tmp_path / "net.pt"), "net", classes=10)
     assert fitted.head == []
     assert torch.equal(first.a.weight, second.a.weight)
     assert "none is new" in str(fitted)
@@ -403,4 +403,4 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
         model.a.weight[0, 0] = torch.nan
     torch.save(model.state_dict(), tmp_path / "net.pt")
     with pytest.raises(UsageError, match=r"not finite, in a\.weight"):
-        load_weights(own_nets.Plain(), str(tmp_path / "net.pt"), "net")
+        load_weights(own_nets.Plain(), str(tmp_path / "net.pt"), "net", classes=10)

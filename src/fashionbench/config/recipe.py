@@ -120,7 +120,9 @@ class Recipe(Validated):
     )
     augmentation: Annotated[
         tuple[Annotated[str, _check_augmentation(AUGMENTATIONS)], ...], BeforeValidator(_split)
-    ] = Field((), description="changes to each image, in order, such as flip,shift:2 (see --show)")
+    ] = Field(
+        (), description="augmentations of each image, in order, such as flip,shift:2 (see --show)"
+    )
     mixing: Annotated[str, _check_augmentation(MIXINGS)] | None = Field(
         None, description="images mixed in pairs, with their labels: mixup:0.2 or cutmix:1"
     )

@@ -61,7 +61,7 @@ def build_model(
     if spec.weights is not None:
         from fashionbench.models.weights import load_weights
 
-        tell(f"{spec}: {load_weights(model, spec.weights, str(spec))}")
+        tell(f"{spec}: {load_weights(model, spec.weights, str(spec), classes)}")
     return model
 
 
