@@ -24,7 +24,7 @@ from common import (
 from matplotlib.figure import Figure
 
 import fashionbench as fb
-from fashionbench.config.recipe import OPTIMIZERS
+from fashionbench.config.optimizers import OPTIMIZERS
 from fashionbench.data.split import Dataset
 
 GRID = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)

@@ -7,7 +7,7 @@ import torch
 from factories import random_images
 from scipy import stats
 
-from fashionbench.config.augmentations import AUGMENTATIONS, parse_change
+from fashionbench.config.augmentations import AUGMENTATIONS, parse_augmentation
 from fashionbench.data.split import Split
 from fashionbench.training.augment import (
     augment,
@@ -90,7 +90,9 @@ def test_cuda_gives_the_same_images(name: str, few: Split) -> None:
 
 def test_an_own_augmentation_takes_its_turn_in_the_chain() -> None:
     images = torch.rand(5, 1, 28, 28)
-    chain = [parse_change(text, AUGMENTATIONS) for text in ("invert:1", f"{OWN}:fog:0.5", "flip:0")]
+    chain = [
+        parse_augmentation(text, AUGMENTATIONS) for text in ("invert:1", f"{OWN}:fog:0.5", "flip:0")
+    ]
     u = draw(chain, 5, seed=3, epoch=1)
     assert u.shape == (5, 6)
     inverted, density = 1 - images, 0.5 * u[:, 1].view(-1, 1, 1, 1)

@@ -2,15 +2,15 @@
 
 import pytest
 
-from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_change
+from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_augmentation
 
 
 @pytest.mark.parametrize("table", [AUGMENTATIONS, MIXINGS])
 def test_every_usual_strength_is_allowed(table: dict) -> None:
     for name, change in table.items():
-        assert parse_change(name, table) == (name, change.strength)
+        assert parse_augmentation(name, table) == (name, change.strength)
         for strength in (change.low, change.high):
-            assert parse_change(f"{name}:{strength}", table) == (name, strength)
+            assert parse_augmentation(f"{name}:{strength}", table) == (name, strength)
 
 
 @pytest.mark.parametrize(
@@ -25,4 +25,4 @@ def test_every_usual_strength_is_allowed(table: dict) -> None:
 )
 def test_what_there_is_not_is_refused_in_words(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        parse_change(text, AUGMENTATIONS)
+        parse_augmentation(text, AUGMENTATIONS)

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from fashionbench.config.recipe import OPTIMIZERS, load_recipe
+from fashionbench.config.optimizers import OPTIMIZERS
+from fashionbench.config.recipe import load_recipe
 from fashionbench.data.split import Dataset, Split
 from fashionbench.models.build import build_model
 from fashionbench.training.evaluation import evaluate

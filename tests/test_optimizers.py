@@ -9,7 +9,8 @@ import torch
 from factories import small_model
 from torch import nn
 
-from fashionbench.config.recipe import OPTIMIZERS, load_recipe
+from fashionbench.config.optimizers import OPTIMIZERS
+from fashionbench.config.recipe import load_recipe
 from fashionbench.training import optimizers, updater
 from fashionbench.training.optimizers import _RULES, Lion, Muon, build_optimizer
 
@@ -64,7 +65,7 @@ def test_torch_has_the_private_kernels_that_the_rules_call() -> None:
         (name, settings)
         for name in PLAIN
         for settings in SETTINGS
-        if {*settings} <= {*OPTIMIZERS[name].takes, "weight_decay"}
+        if {*settings} <= {*OPTIMIZERS[name].settings, "weight_decay"}
     ],
     ids=str,
 )

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fashionbench.config.recipe import OPTIMIZERS, Recipe, as_toml, load_recipe, recipe_names
+from fashionbench.config.optimizers import OPTIMIZERS
+from fashionbench.config.recipe import Recipe, as_toml, load_recipe, recipe_names
 from fashionbench.errors import UsageError
 
 SEED = load_recipe("seed")

@@ -7,7 +7,8 @@ import torch
 from factories import small_model
 from torch import Tensor, nn
 
-from fashionbench.config.recipe import OPTIMIZERS, Recipe, load_recipe
+from fashionbench.config.optimizers import OPTIMIZERS
+from fashionbench.config.recipe import Recipe, load_recipe
 from fashionbench.training.updater import Updater
 
 SEED = load_recipe("seed")

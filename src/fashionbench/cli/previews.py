@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_change
+from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_augmentation
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.files import write_atomically
 from fashionbench.data.datasets import dataset_entry, load_arrays
@@ -48,7 +48,7 @@ def write_augmentations(recipe: Recipe, dataset: str, data_dir: Path | None, tar
     from fashionbench.training.own_augmentations import identify_augmentations
 
     identify_augmentations(recipe.augmentation)
-    chain = [parse_change(text, AUGMENTATIONS) for text in recipe.augmentation]
+    chain = [parse_augmentation(text, AUGMENTATIONS) for text in recipe.augmentation]
     if not chain and recipe.mixing is None:
         raise UsageError(
             f"The recipe {recipe.name} leaves images as they are; add some augmentation, such as "
@@ -99,7 +99,7 @@ def _mix_pairs(images: NDArray[np.uint8], mixing: str) -> NDArray[np.uint8]:
 
     x = torch.tensor(images).unsqueeze(1).float() / 255
     uniform = torch.rand(len(x), 3, generator=torch.Generator().manual_seed(0))
-    name, strength = parse_change(mixing, MIXINGS)
+    name, strength = parse_augmentation(mixing, MIXINGS)
     mixed, _ = mix(name, x, x.roll(-1, 0), uniform, strength)
     return np.stack([images[0], *_to_bytes(mixed)])[: DRAWS + 1]
 

@@ -8,12 +8,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["AUGMENTATIONS", "MIXINGS", "Change", "own_changes", "parse_change"]
+__all__ = ["AUGMENTATIONS", "MIXINGS", "Augmentation", "own_augmentations", "parse_augmentation"]
 
 
 @dataclass(frozen=True)
-class Change:
-    """What a change does, what its strength means, and the strengths that are allowed."""
+class Augmentation:
+    """What is done to images, what its strength means, and the strengths that are allowed."""
 
     description: str
     strength: float
@@ -23,61 +23,63 @@ class Change:
 
 
 AUGMENTATIONS = {
-    "flip": Change("mirrored, with this probability", 0.5, 0, 1),
-    "alternating-flip": Change(
+    "flip": Augmentation("mirrored, with this probability", 0.5, 0, 1),
+    "alternating-flip": Augmentation(
         "this share of images mirrored in every other epoch (Jordan 2024, arXiv 2404.00498)",
         *(1, 0, 1),
     ),
-    "shift": Change("moved by up to so many pixels each way; black moves in", 2, 1, 14),
-    "crop": Change("a part with at least this share of the side, enlarged", 0.8, 0.2, 1),
-    "rotate": Change("turned by up to so many degrees either way", 10, 0, 180),
-    "scale": Change("enlarged or reduced by up to this share", 0.1, 0, 1),
-    "stretch": Change("made wider or narrower by up to this share", 0.2, 0, 1),
-    "erase": Change(
+    "shift": Augmentation("moved by up to so many pixels each way; black moves in", 2, 1, 14),
+    "crop": Augmentation("a part with at least this share of the side, enlarged", 0.8, 0.2, 1),
+    "rotate": Augmentation("turned by up to so many degrees either way", 10, 0, 180),
+    "scale": Augmentation("enlarged or reduced by up to this share", 0.1, 0, 1),
+    "stretch": Augmentation("made wider or narrower by up to this share", 0.2, 0, 1),
+    "erase": Augmentation(
         "a rectangle filled with noise, with this probability (Zhong et al. 2017, "
         "arXiv 1708.04896)",
         *(0.5, 0, 1),
     ),
-    "cutout": Change(
+    "cutout": Augmentation(
         "a black square with sides of so many pixels, cut off at the border (DeVries and "
         "Taylor 2017, arXiv 1708.04552)",
         *(8, 1, 28),
     ),
-    "invert": Change("black for white, with this probability", 0.5, 0, 1),
-    "brightness": Change("made brighter or darker by up to this share", 0.2, 0, 1),
-    "contrast": Change("contrast raised or lowered by up to this share", 0.2, 0, 1),
-    "shade": Change("lit unevenly, as folded cloth: by up to this share more or less", 0.3, 0, 1),
-    "pair": Change(
+    "invert": Augmentation("black for white, with this probability", 0.5, 0, 1),
+    "brightness": Augmentation("made brighter or darker by up to this share", 0.2, 0, 1),
+    "contrast": Augmentation("contrast raised or lowered by up to this share", 0.2, 0, 1),
+    "shade": Augmentation(
+        "lit unevenly, as folded cloth: by up to this share more or less", 0.3, 0, 1
+    ),
+    "pair": Augmentation(
         "turned upright, with its mirror image beside it, as shoes stand; with this probability",
         *(0.2, 0, 1),
     ),
-    "noise": Change("Gaussian noise of this sd, where white is 1", 0.05, 0, 1),
+    "noise": Augmentation("Gaussian noise of this sd, where white is 1", 0.05, 0, 1),
 }
 
 MIXINGS = {
-    "mixup": Change(
+    "mixup": Augmentation(
         "two images laid over each other; shares from Beta(a, a) (Zhang et al. 2017, "
         "arXiv 1710.09412)",
         *(0.2, 0.01, 10),
     ),
-    "cutmix": Change(
+    "cutmix": Augmentation(
         "a rectangle from another image; shares from Beta(a, a) (Yun et al. 2019, "
         "arXiv 1905.04899)",
         *(1, 0.01, 10),
     ),
 }
 
-_OWN = Change("a person's own", 1, -math.inf, math.inf)
+_OWN = Augmentation("a person's own", 1, -math.inf, math.inf)
 _OWN_NAME = re.compile(r"(.+\.py:\w+)(?::(.*))?")
 
 
-def own_changes(augmentation: Sequence[str]) -> list[str]:
-    """The references of a person's own changes, `file.py:name`, among a recipe's."""
+def own_augmentations(augmentation: Sequence[str]) -> list[str]:
+    """List the references of a person's own augmentations, `file.py:name`, among a recipe's."""
     return [found[1] for text in augmentation if (found := _OWN_NAME.fullmatch(text))]
 
 
-def parse_change(text: str, table: Mapping[str, Change]) -> tuple[str, float]:
-    """Name and strength of "shift:3", of "shift" alone or of "file.py:name:3".
+def parse_augmentation(text: str, table: Mapping[str, Augmentation]) -> tuple[str, float]:
+    """Take "shift:3", "shift" alone or "file.py:name:3" apart into a name and a strength.
 
     Raises ValueError, in words.
     """
@@ -90,14 +92,13 @@ def parse_change(text: str, table: Mapping[str, Change]) -> tuple[str, float]:
     if own is None and name not in table:
         instead = ", and file.py:name for one of your own" if table is AUGMENTATIONS else ""
         raise ValueError(f"there is no {name!r}; there are {', '.join(table)}{instead}")
-    change = _OWN if own else table[name]
+    entry = _OWN if own else table[name]
     try:
-        strength = change.strength if number is None else float(number)
+        strength = entry.strength if number is None else float(number)
     except ValueError:
         raise ValueError(f"{number!r} is no strength of {name}; give a number") from None
-    if not change.low <= strength <= change.high:
+    if not entry.low <= strength <= entry.high:
         raise ValueError(
-            f"{name} takes {change.low:g} to {change.high:g}, not {strength:g}: "
-            f"{change.description}"
+            f"{name} takes {entry.low:g} to {entry.high:g}, not {strength:g}: {entry.description}"
         )
     return name, strength

@@ -7,7 +7,6 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -16,16 +15,19 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic.fields import FieldInfo
 
-from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, Change, parse_change
-from fashionbench.config.schedules import SHAPES
+from fashionbench.config.augmentations import (
+    AUGMENTATIONS,
+    MIXINGS,
+    Augmentation,
+    parse_augmentation,
+)
+from fashionbench.config.optimizers import OPTIMIZERS
+from fashionbench.config.schedules import SCHEDULES
 from fashionbench.config.validated import Validated
 from fashionbench.errors import UsageError
 
 __all__ = [
-    "OPTIMIZERS",
-    "SCHEDULES",
     "SETTINGS",
-    "OptimizerEntry",
     "Recipe",
     "Views",
     "as_toml",
@@ -39,43 +41,6 @@ __all__ = [
 Views = Literal["one", "flip", "shifts"]
 
 
-@dataclass(frozen=True)
-class OptimizerEntry:
-    """What an optimizer is in one line, the rate to start from, and the settings it takes."""
-
-    description: str
-    learning_rate: float
-    takes: tuple[str, ...] = ()
-
-
-# In order of increasing complexity. The rates are those of the papers or of torch.
-OPTIMIZERS: dict[str, OptimizerEntry] = {
-    "sgd": OptimizerEntry("stochastic gradient descent", 0.1, ("momentum", "nesterov")),
-    "adagrad": OptimizerEntry("Duchi et al. 2011", 0.01),
-    "rmsprop": OptimizerEntry("Tieleman and Hinton 2012", 0.001, ("momentum",)),
-    "adam": OptimizerEntry("Kingma and Ba 2014, arXiv 1412.6980", 0.001, ("betas",)),
-    "adamw": OptimizerEntry("Loshchilov and Hutter 2017, arXiv 1711.05101", 0.001, ("betas",)),
-    "nadam": OptimizerEntry("Dozat 2016", 0.002, ("betas",)),
-    "lion": OptimizerEntry("Chen et al. 2023, arXiv 2302.06675", 0.0001, ("betas",)),
-    "muon": OptimizerEntry(
-        "Jordan 2024, matrices orthogonalized, the rest by AdamW; rates as AdamW's "
-        "(Liu et al. 2025, arXiv 2502.16982)",
-        0.001,
-        ("momentum", "nesterov", "betas"),
-    ),
-}
-
-
-SCHEDULES = {
-    "constant": "the same throughout",
-    "step": "a tenth after half of the steps, a hundredth after three quarters",
-    "linear": "down to 0 in a straight line",
-    "cosine": "down to 0 along half a cosine (Loshchilov and Hutter 2016, arXiv 1608.03983)",
-    "one-cycle": "up from 1/25 for 30 % of the steps, then down to nearly 0 "
-    "(Smith and Topin 2017, arXiv 1708.07120)",
-}
-
-
 def _one_of(table: Mapping[str, object]) -> Any:
     """Accepts the keys of a table; the refusal names them."""
 
@@ -87,11 +52,11 @@ def _one_of(table: Mapping[str, object]) -> Any:
     return AfterValidator(check)
 
 
-def _check_change(table: Mapping[str, Change]) -> Any:
+def _check_augmentation(table: Mapping[str, Augmentation]) -> Any:
     """Accepts what `table` has, with a strength after a colon; the refusal says what is allowed."""
 
     def check(text: str) -> str:
-        parse_change(text, table)
+        parse_augmentation(text, table)
         return text
 
     return AfterValidator(check)
@@ -154,9 +119,9 @@ class Recipe(Validated):
         0, description="share of the target spread over all classes (Szegedy et al. 2015)"
     )
     augmentation: Annotated[
-        tuple[Annotated[str, _check_change(AUGMENTATIONS)], ...], BeforeValidator(_split)
+        tuple[Annotated[str, _check_augmentation(AUGMENTATIONS)], ...], BeforeValidator(_split)
     ] = Field((), description="changes to each image, in order, such as flip,shift:2 (see --show)")
-    mixing: Annotated[str, _check_change(MIXINGS)] | None = Field(
+    mixing: Annotated[str, _check_augmentation(MIXINGS)] | None = Field(
         None, description="images mixed in pairs, with their labels: mixup:0.2 or cutmix:1"
     )
     probe_epochs: int = Field(
@@ -214,7 +179,7 @@ class Recipe(Validated):
     @model_validator(mode="after")
     def _settings_go_together(self) -> Self:
         for setting in ("momentum", "nesterov", "betas"):
-            takers = [name for name, entry in OPTIMIZERS.items() if setting in entry.takes]
+            takers = [name for name, entry in OPTIMIZERS.items() if setting in entry.settings]
             if getattr(self, setting) is not None and self.optimizer not in takers:
                 raise ValueError(f"{self.optimizer} takes no {setting}; {', '.join(takers)} do")
         if self.nesterov and self.optimizer == "sgd" and not self.momentum:
@@ -239,7 +204,7 @@ class Recipe(Validated):
         steps, warm_up = self.epochs * steps_an_epoch, round(self.warm_up * steps_an_epoch)
         if step < warm_up:
             return self.learning_rate * ((step + 1) / (warm_up + 1))
-        return self.learning_rate * SHAPES[self.schedule](step - warm_up, steps - warm_up)
+        return self.learning_rate * SCHEDULES[self.schedule].shape(step - warm_up, steps - warm_up)
 
     @property
     def label(self) -> str:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fashionbench.config.augmentations import own_changes
+from fashionbench.config.augmentations import own_augmentations
 from fashionbench.config.study import Job
 from fashionbench.core.global_state import silent
 from fashionbench.core.logits import are_alike, pixels
@@ -116,7 +116,7 @@ def refuse_changed(job: Job, classes: int) -> None:
 
 def _refuse_edited(job: Job) -> None:
     """Refuse a job with an edited file before any of the code in it is run."""
-    augmentations = own_changes(job.recipe.augmentation)
+    augmentations = own_augmentations(job.recipe.augmentation)
     sources = zip(augmentations, job.recipe_source.split("+"), strict=False)
     for reference, source in ((model_entry(job.spec).reference, job.model_source), *sources):
         file = reference.rpartition(":")[0]

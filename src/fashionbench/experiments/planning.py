@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fashionbench.config.augmentations import own_changes
+from fashionbench.config.augmentations import own_augmentations
 from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import Recipe, load_recipe, recipe_names
 from fashionbench.config.study import Study
@@ -114,7 +114,7 @@ def _name_by_paths(recipes: Sequence[Recipe], asked: Sequence[str | Recipe]) -> 
 
 
 def _identify_augmentations(recipe: Recipe) -> str:
-    if not own_changes(recipe.augmentation):
+    if not own_augmentations(recipe.augmentation):
         return ""
     from fashionbench.training.own_augmentations import identify_augmentations  # brings torch
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_change
+from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_augmentation
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.logits import pixels
 from fashionbench.core.seeds import derive_seed
@@ -47,8 +47,8 @@ def epoch_batches(data: Split, recipe: Recipe, seeds: Sequence[int], epoch: int)
     order, and the uniform numbers by which they are augmented and mixed.
     """
     device, count = data.images.device, len(data)
-    chain = [parse_change(text, AUGMENTATIONS) for text in recipe.augmentation]
-    mixing = None if recipe.mixing is None else parse_change(recipe.mixing, MIXINGS)
+    chain = [parse_augmentation(text, AUGMENTATIONS) for text in recipe.augmentation]
+    mixing = None if recipe.mixing is None else parse_augmentation(recipe.mixing, MIXINGS)
 
     def for_all_runs(draw_for: Callable[[int], Tensor]) -> Tensor:
         return torch.cat([draw_for(seed) for seed in seeds]).to(device)

@@ -7,7 +7,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from fashionbench.config.augmentations import AUGMENTATIONS, parse_change
+from fashionbench.config.augmentations import AUGMENTATIONS, parse_augmentation
 from fashionbench.core.global_state import seeded
 from fashionbench.core.own_code import beside, locate, told
 from fashionbench.core.own_source import digest_source, digest_values, global_values
@@ -37,7 +37,7 @@ def identify_augmentations(augmentation: Sequence[str]) -> str:
     find_own.cache_clear()  # the files may have been edited since
     sources = []
     for text in augmentation:
-        name, strength = parse_change(text, AUGMENTATIONS)
+        name, strength = parse_augmentation(text, AUGMENTATIONS)
         if name not in AUGMENTATIONS:
             function = find_own(name)
             with beside(name):
