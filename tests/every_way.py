@@ -38,7 +38,7 @@ from fashionbench.core.seeds import derive_seed
 from fashionbench.data.datasets import load_data
 from fashionbench.data.split import Dataset, hold_out
 from fashionbench.errors import FashionbenchError, Interrupted
-from fashionbench.experiments import resume, strategy
+from fashionbench.experiments import resume, states, strategy
 from fashionbench.experiments.gate import builder, examine
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.processes import start_worker
@@ -321,7 +321,11 @@ def _resumed(story: Story, job: Job, folder: Path, whole: Path, second: Path) ->
     def stop(history: History) -> None:
         raise KeyboardInterrupt
 
-    with story.refused("not resumed"), patch.object(resume.logger, "warning", heard.append):
+    with (
+        story.refused("not resumed"),
+        patch.object(resume.logger, "warning", heard.append),
+        patch.object(states.logger, "warning", heard.append),
+    ):
         _as_a_new_process()
         try:
             train_in_folder(job, folder, device="cpu", watch=stop)
