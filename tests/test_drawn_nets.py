@@ -67,7 +67,7 @@ def nothing(*_: Any, **__: Any) -> None:
 
 SWITCHES: dict[str, tuple[str, Any, str, str]] = {
     "what is asked before training": (
-        "fashionbench.experiments.run.examine",
+        "every_way.examine",
         lambda *_: Examination(),
         "a generator that no seed reaches in training",
         "by hand",

@@ -88,4 +88,4 @@ def test_what_was_found_out_about_a_model_is_told_once(
     torch.save(build_model("mlp", seed=9).state_dict(), tmp_path / "w.pt")
     study = plan("mlp", recipes, 2, weights=tmp_path / "w.pt", dataset="silhouettes", epochs=1)
     run_missing(study, RunStore(tmp_path / "runs", create=True), None, Execution())
-    assert [text.count("tensors fitted") for text in caplog.messages] == [1]
+    assert [text.count("tensors matched") for text in caplog.messages] == [1]

@@ -45,26 +45,34 @@ def compare(
 ) -> Result:
     """Train every model with every recipe from every seed, and compare them on the test set.
 
-    Models are keys of the table or classes and functions of your own that take no
-    arguments. `seeds` is a number of seeds or the seeds themselves, `weights` a
-    file that all of them begin with (`NAME:weights=FILE` is for one alone), `data_dir` the
-    folder of the data set's files, `out` the run folder (default runs/DATASET); finished
-    runs found there are not run again. `settings` replace single settings of the
-    recipes, such as epochs=5. With `until`, a difference of accuracies such as 0.002,
-    seeds are added until every pair is decided or a difference that large is excluded,
-    up to `max_seeds`. `parallel` says how seeds run together: "stacked", in "processes" (at most
-    `jobs` of them at once), "serial" (one after another), or "auto", whatever suits the model.
-    Writes the report into the run folder.
+    Runs that the run folder holds already are not repeated. Writes the report into that folder.
 
-    Raises UsageError, DataError or StoreError for what cannot be done, and
-    Interrupted after Ctrl-C.
+    Args:
+        models: Keys of the table, or classes and functions of your own that take no arguments.
+        seeds: How many seeds, or the seeds themselves.
+        recipes: Names of recipes, paths of .toml files, or Recipe objects.
+        weights: A file that all models begin with; "NAME:weights=FILE" is for one model alone.
+        dataset: A key of the table, or the path of a folder of your own.
+        data_dir: The folder of the data set's files.
+        device: "auto", "cpu", "cuda" or "mps".
+        out: The run folder; runs/DATASET by default.
+        until: A difference of accuracies, such as 0.002. Seeds are added until every pair is
+            decided or a difference that large is excluded.
+        max_seeds: The most seeds that `until` may lead to.
+        parallel: How seeds run together: "stacked", in "processes", "serial" (one after another),
+            or "auto", whatever suits the model.
+        jobs: The most processes at once; None allows one for each thread.
+        settings: Single settings that replace those of the recipes, such as epochs=5.
+
+    Raises UsageError, DataError or StoreError for what cannot be done, and Interrupted after
+    Ctrl-C.
 
     Examples:
         >>> result = fb.compare(["v0", "mlp"], seeds=2, dataset="silhouettes", epochs=1)
         >>> [entry.label for entry in result.entries]
         ['FashionMnistModelV0', 'MLP']
     """
-    given = locals()
+    given = locals()  # all arguments by name, to write the call out
     execution = Execution.checked({"parallel": parallel, "jobs": jobs}, "comparison")
     study = plan(
         models,
@@ -78,7 +86,7 @@ def compare(
         **settings,
     )
     if not isinstance(seeds, int):
-        given["seeds"] = study.seeds  # which may have been drawn from what is used up now
+        given["seeds"] = study.seeds  # a generator of seeds is used up by now
     command = write_call(compare, given)
     return run_study(study, Path(out or default_folder(dataset)), data_dir, command, execution)
 
@@ -92,7 +100,7 @@ def run_study(
 ) -> Result:
     """Run the jobs of `study` that `folder` does not hold yet, and write its report.
 
-    `command` is what a person types to ask for the same again.
+    `command` is what a person types to get the same again. Raises what `compare` raises.
     """
     store = RunStore(folder, create=True)
     while True:

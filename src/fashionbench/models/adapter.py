@@ -55,20 +55,20 @@ class Interface:
 
     @classmethod
     def of(cls, model: nn.Module) -> "Interface":
-        """Tell what a model was found to take, by how it was fitted."""
+        """Tell what a model was found to take, by the adapter it is behind."""
         if isinstance(model, Adapter):
             return cls(model.channels, model.side, model.answers_several)
         return cls()
 
-    def fitted(self, net: nn.Module) -> nn.Module:
-        """The net as it is, or behind an Adapter."""
+    def adapt(self, net: nn.Module) -> nn.Module:
+        """Return the net as it is, or behind an Adapter."""
         if self == Interface():
             return net
         return Adapter(net, self.channels, self.side, self.answers_several)
 
 
 def first_answer(answer: Any) -> Any:
-    """The logits among several answers: those called so, or the first tensor."""
+    """Return the logits among several answers: those called so, or the first tensor."""
     if isinstance(answer, Mapping):
         answer = [answer["logits"]] if "logits" in answer else list(answer.values())
     if isinstance(answer, list | tuple):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from fashionbench.errors import DataError, UsageError
 from fashionbench.models.adapter import Wrapper
-from fashionbench.models.weights import fit_weights
+from fashionbench.models.weights import copy_matching
 
 __all__ = ["Backbone", "build_timm", "build_torchvision"]
 
@@ -104,7 +104,7 @@ def build_torchvision(name: str, pretrained: bool = True, num_classes: int = 10)
                 f"({_first_line(error)}): {file.name} is looked for in {file.parent} (TORCH_HOME "
                 f"sets the place); bring it there, or give torchvision/{name}:pretrained=False."
             ) from None
-        fit_weights(net, state)
+        copy_matching(net, state)
     shown = weights.transforms()
     return Backbone(net, int(shown.crop_size[0]), tuple(shown.mean), tuple(shown.std))
 

@@ -4,13 +4,13 @@ Tables, figures and pages are drawn from it. It reads records only; the same rec
 same document.
 """
 
-import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Self
 
+from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.study import Study
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.report.document import Document
@@ -192,9 +192,7 @@ class Comparison:
 
 
 def _without_folders(model: str) -> str:
-    """`nets/my.py:Net` -> `my.py:Net`, and the same of a file of weights."""
-    model = re.sub(r"^.*[/\\](?=[^/\\]+\.py:)", "", model)
-    return re.sub(r"(:weights=).*[/\\]", r"\1", model)
+    return str(ModelSpec.parse(model).without_folders())
 
 
 def _shared_seeds(a: Entry, b: Entry) -> set[int]:
