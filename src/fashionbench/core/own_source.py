@@ -233,7 +233,7 @@ def _literals(code: CodeType) -> list[Any]:
 
 
 def _is_literal(value: Any) -> bool:
-    """Whether it never changes, and its text says all of it, the same in every process."""
+    """Tell whether it never changes, and its text says all of it, the same in every process."""
     if not isinstance(value, (bool, int, float, str, tuple)):
         return False
     try:

@@ -23,7 +23,7 @@ def note_passed_over(files: Sequence[Path]) -> tuple[str, ...]:
         return ()
     one = len(files) == 1
     they = "it is not a picture" if one else "they are not pictures"
-    return (f"{_were(files, 'file')} because {they} that can be read: {by_suffix(files)}.",)
+    return (f"{_were(files, 'file')} because {they} that can be read: {count_by_suffix(files)}.",)
 
 
 def note_strays(files: Sequence[Path]) -> tuple[str, ...]:
@@ -31,7 +31,9 @@ def note_strays(files: Sequence[Path]) -> tuple[str, ...]:
     if not files:
         return ()
     they = "it lies" if len(files) == 1 else "they lie"
-    return (f"{_were(files, 'picture')} because {they} in no class's folder: {by_suffix(files)}.",)
+    return (
+        f"{_were(files, 'picture')} because {they} in no class's folder: {count_by_suffix(files)}.",
+    )
 
 
 def _were(files: Sequence[Path], what: str) -> str:
@@ -40,7 +42,7 @@ def _were(files: Sequence[Path], what: str) -> str:
     return f"{len(files):,} {what}s were passed over"
 
 
-def by_suffix(files: Iterable[Path]) -> str:
+def count_by_suffix(files: Iterable[Path]) -> str:
     """Count files by suffix, the most frequent first."""
     counts = Counter(printable(file.suffix.lower()) or "without a suffix" for file in files)
     return ", ".join(

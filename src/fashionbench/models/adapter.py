@@ -100,7 +100,7 @@ def find_interface(anew: Callable[[], nn.Module], images: Tensor) -> tuple[Inter
 
 
 def _in_training(net: nn.Module, images: Tensor) -> Any:
-    """What a net answers in training; the images if that fails, which training itself will tell."""
+    """Ask a net in training mode; give the images if that fails, as training itself will tell."""
     try:
         with preserved(), torch.no_grad():
             net.train()
@@ -110,7 +110,7 @@ def _in_training(net: nn.Module, images: Tensor) -> Any:
 
 
 def _shown(images: Tensor, channels: int, side: int) -> Tensor:
-    """(B, 1, H, W) grey images, enlarged to a side and with their channel repeated."""
+    """Enlarge (B, 1, H, W) grey images to a side, and repeat their channel."""
     if images.shape[-1] != side:
         images = F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
     # Memory of their own, for a net may change what it is given.

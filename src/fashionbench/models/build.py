@@ -100,7 +100,7 @@ def construct(spec: ModelSpec, seed: int, classes: int) -> "nn.Module":
 def _for_classes(
     build: Callable[..., Any], entry: ModelEntry, spec: ModelSpec, classes: int
 ) -> Mapping[str, Any]:
-    """The settings, with the number of classes if the constructor takes it and nobody gave it."""
+    """Add the number of classes if the constructor takes it and nobody gave it."""
     parameters = inspect.signature(build).parameters
     names = [name for name in _FOR_CLASSES if name in parameters and name not in spec.arguments]
     return {**entry.settings, **dict.fromkeys(names[:1], classes)}

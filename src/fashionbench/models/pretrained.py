@@ -45,7 +45,7 @@ class Backbone(Wrapper):
 
 
 def build_timm(name: str, pretrained: bool = True, num_classes: int = 10) -> nn.Module:
-    """A timm model for grey pictures; its mean and deviation are averaged over the colours.
+    """Build a timm model for grey pictures; its mean and deviation are averaged over colours.
 
     Raises UsageError for a name timm does not know or where timm is absent, DataError where
     weights are neither on the disk nor to be had.
@@ -78,7 +78,7 @@ def build_timm(name: str, pretrained: bool = True, num_classes: int = 10) -> nn.
 
 
 def build_torchvision(name: str, pretrained: bool = True, num_classes: int = 10) -> nn.Module:
-    """A model of torchvision.models; the grey channel is repeated, which is exact.
+    """Build a model of torchvision.models; the grey channel is repeated, which is exact.
 
     Raises UsageError for a name torchvision does not know, DataError where weights are neither
     on the disk nor to be had.

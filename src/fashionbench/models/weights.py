@@ -159,7 +159,7 @@ def _find_tensors(found: Any) -> dict[str, Any]:
 
 
 def _mappings(found: Any) -> Iterator[Mapping[str, Any]]:
-    """All mappings by names that lie in a file, the outermost first; not those of optimizers."""
+    """Yield all mappings by names in a file, the outermost first; not those of optimizers."""
     level = [found]
     while level := [each for each in level if isinstance(each, Mapping)]:
         named = [{k: v for k, v in each.items() if isinstance(k, str)} for each in level]
@@ -213,12 +213,12 @@ def copy_matching(model: nn.Module, weights: Mapping[str, Tensor]) -> Matched:
 
 
 def _inside(model: nn.Module) -> nn.Module:
-    """The net that weights belong to."""
+    """Return the net that weights belong to."""
     return model.net if isinstance(model, Wrapper) else model
 
 
 def _head(model: nn.Module) -> set[str]:
-    """The names, within the net, of the tensors of the layer that gives a number for each class.
+    """Name the tensors, within the net, of the layer that gives a number for each class.
 
     None where the linear layer or convolution that is used last gives something else.
     """
