@@ -29,10 +29,15 @@ class Comparison:
     """The finished runs of a Study, as a table's rows and the pairs of them."""
 
     study: Study
+    """What was asked."""
     command: str
+    """What gives the same comparison again."""
     folder: Path
+    """The run folder, which holds the report."""
     entries: tuple[Entry, ...]
+    """The rows of the table: each a model with a recipe, and its runs."""
     test_set: TestSet
+    """The test images, their labels and the names of the classes."""
 
     @classmethod
     def load(cls, folder: Path) -> Self:
