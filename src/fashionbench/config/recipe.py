@@ -225,11 +225,11 @@ class Recipe(Validated):
     @property
     def in_words(self) -> str:
         """How it trains: four settings that every recipe has, and those not at their default."""
-        told = {"epochs", "batch_size", "optimizer", "learning_rate"}
+        basic_settings = {"epochs", "batch_size", "optimizer", "learning_rate"}
         others = [
             f"{key.replace('_', ' ')} {format_value(getattr(self, key))}"
             for key, field in SETTINGS.items()
-            if key not in told and getattr(self, key) != field.default
+            if key not in basic_settings and getattr(self, key) != field.default
         ]
         epochs = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
         basic = f"{epochs}, batch {self.batch_size}, "

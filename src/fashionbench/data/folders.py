@@ -19,7 +19,7 @@ import numpy as np
 
 from fashionbench.core.names import portable_name, printable
 from fashionbench.data.idx import IDX_NAMES, find_idx, read_bytes, read_idx, read_idx_split
-from fashionbench.data.notes import note_changes, note_passed_over, note_strays
+from fashionbench.data.notes import note_passed_over, note_reductions, note_strays
 from fashionbench.data.picture_files import (
     find_pictures,
     is_picture,
@@ -122,7 +122,7 @@ class Folder:
                 )
                 for split, of in zip(splits, pictures, strict=True)
             ],
-            notes=note_changes(every),
+            notes=note_reductions(every),
             levels=self.levels if any(picture.is_deep for picture in every) else None,
         )
 
@@ -223,11 +223,11 @@ def _only(path: Path, role: str, folders: list[Path]) -> Path:
 def _note_unused(folders: Iterable[Path]) -> Iterable[str]:
     for folder in folders:
         pictures, _ = find_pictures(folder)
-        told = f"The folder {printable(folder.name)} with {len(pictures):,} pictures is not used"
+        unused = f"The folder {printable(folder.name)} with {len(pictures):,} pictures is not used"
         if folder.name.lower() in ROLES["val"]:
-            yield f"{told}: validation images are held out of the training images."
+            yield f"{unused}: validation images are held out of the training images."
         elif pictures:
-            yield f"{told}: it is neither of training nor of test images."
+            yield f"{unused}: it is neither of training nor of test images."
 
 
 def _note_rest(*found: _Found) -> tuple[str, ...]:

@@ -106,7 +106,7 @@ def read_idx_split(images_file: Path, labels_file: Path) -> Arrays:
 def read_idx(file: Path, dimensions: int) -> NDArray[np.uint8]:
     """Read MNIST's format: 0, 0, 8 for bytes, number of dimensions, these in 4 bytes each, values.
 
-    The format is told at yann.lecun.com/exdb/mnist. Raises DataError for anything else.
+    The format is described at yann.lecun.com/exdb/mnist. Raises DataError for anything else.
     """
     try:
         content = _unpacked(file)

@@ -149,7 +149,7 @@ def find_extremes(file: Path) -> Extremes | None:
     try:
         with Image.open(io.BytesIO(file.read_bytes()), formats=formats()) as picture:
             found = _extremes(np.asarray(picture), picture) if _is_deep(picture) else None
-    except Exception:  # told when the picture is read
+    except Exception:  # refused when the picture is read
         return None
     return found if found and np.isfinite(found[:2]).all() else None
 

@@ -157,7 +157,7 @@ def is_unchanged(spec: ModelSpec, source: Source, classes: int) -> bool:
 
 
 def _annotated(build: Callable[..., Any]) -> Any:
-    """Find what a function is annotated to return; None where that cannot be told."""
+    """Find what a function is annotated to return; None where that is not known."""
     try:
         return inspect.get_annotations(build, eval_str=True).get("return")
     except Exception:  # evaluates whatever text stands there

@@ -121,7 +121,7 @@ def _check_answer(answer: Any, reference: str, classes: int) -> None:
         raise UsageError(
             f"{reference} answers ({FEW}, 1, 28, 28) images with {tuple(answer.shape)}; it must be "
             f"({FEW}, {classes}): a logit for each of the {classes} classes. Change its last "
-            "layer, or take an argument `classes`, which is told their number."
+            "layer, or take an argument `classes`, which is given their number."
         )
     if not answer.isfinite().all():
         raise UsageError(f"{reference} answers with numbers that are not finite before training.")

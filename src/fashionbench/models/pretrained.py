@@ -72,9 +72,9 @@ def build_timm(name: str, pretrained: bool = True, num_classes: int = 10) -> nn.
             f"the place); where there is a network, run `hf download {repository}` and bring that "
             f"folder, or give timm/{name}:pretrained=False."
         ) from None
-    told: dict[str, Any] = net.pretrained_cfg  # type: ignore[assignment]
-    mean, sd = (sum(told[key]) / len(told[key]) for key in ("mean", "std"))
-    return Backbone(net, int(told["input_size"][-1]), (mean,), (sd,))
+    published: dict[str, Any] = net.pretrained_cfg  # type: ignore[assignment]
+    mean, sd = (sum(published[key]) / len(published[key]) for key in ("mean", "std"))
+    return Backbone(net, int(published["input_size"][-1]), (mean,), (sd,))
 
 
 def build_torchvision(name: str, pretrained: bool = True, num_classes: int = 10) -> nn.Module:
@@ -92,8 +92,10 @@ def build_torchvision(name: str, pretrained: bool = True, num_classes: int = 10)
     weights = models.get_model_weights(name).DEFAULT
     # These two have outputs beside their logits, and weights made for colours of another scale.
     special = name in ("googlenet", "inception_v3")
-    told = {"init_weights": True, "aux_logits": False, "transform_input": True} if special else {}
-    net = models.get_model(name, weights=None, num_classes=num_classes, **told)
+    arguments = (
+        {"init_weights": True, "aux_logits": False, "transform_input": True} if special else {}
+    )
+    net = models.get_model(name, weights=None, num_classes=num_classes, **arguments)
     if pretrained:
         file = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
         try:
