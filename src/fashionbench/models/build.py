@@ -39,7 +39,7 @@ def build_model(
 ) -> "nn.Module":
     """Build a model with the initial weights that `seed` gives, leaving all generators alone.
 
-    Weights from a file, where the name has any, replace those that match; `tell` gets a line on them.
+    Weights from a file, if the name has any, replace those that match; `tell` gets a line on them.
 
     The module takes (B, 1, 28, 28) pixels in [0, 1] and gives (B, K) logits; one that was made for
     other pictures is put behind an adapter. What it takes is `interface`, if that is known, else
