@@ -38,8 +38,8 @@ from fashionbench.core.seeds import derive_seed
 from fashionbench.data.datasets import load_data
 from fashionbench.data.split import Dataset, hold_out
 from fashionbench.errors import FashionbenchError, Interrupted
-from fashionbench.experiments import resume, strategy
-from fashionbench.experiments.gate import builder, examine
+from fashionbench.experiments import resume, run, states, strategy
+from fashionbench.experiments.gate import builder
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.processes import start_worker
 from fashionbench.experiments.resume import train_in_folder
@@ -197,7 +197,7 @@ def _run_all(story: Story, path: Path, data: Path, worker: Worker | None, onnx: 
         _as_a_new_process()
         study = plan([f"{path}:Net"], ["seed"], 2, dataset=str(data), device="cpu", **SETTINGS)
         (jobs,) = study.entries()
-        examined = examine(jobs[0], dataset)
+        examined = run.examine(jobs[0], dataset)  # what the runs ask, also where it is patched
         if worker is not None:
             worker.begin(jobs[1])
             begun = True
@@ -321,7 +321,11 @@ def _resumed(story: Story, job: Job, folder: Path, whole: Path, second: Path) ->
     def stop(history: History) -> None:
         raise KeyboardInterrupt
 
-    with story.refused("not resumed"), patch.object(resume.logger, "warning", heard.append):
+    with (
+        story.refused("not resumed"),
+        patch.object(resume.logger, "warning", heard.append),
+        patch.object(states.logger, "warning", heard.append),
+    ):
         _as_a_new_process()
         try:
             train_in_folder(job, folder, device="cpu", watch=stop)
