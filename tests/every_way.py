@@ -8,6 +8,7 @@ or the program has said why not.* And of a net without a fault it has said nothi
 
 import argparse
 import json
+import logging
 import sys
 import tempfile
 import time
@@ -19,7 +20,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ from fashionbench.core.seeds import derive_seed
 from fashionbench.data.datasets import load_data
 from fashionbench.data.split import Dataset, hold_out
 from fashionbench.errors import FashionbenchError, Interrupted
-from fashionbench.experiments import resume, strategy
+from fashionbench.experiments import strategy
 from fashionbench.experiments.gate import builder, examine
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.processes import start_worker
@@ -314,14 +314,26 @@ def _stacked(
                 story.compare("stacked", record.losses, alone.losses)
 
 
+@contextmanager
+def messages() -> Iterator[list[str]]:
+    """What the package says by logging while this lasts."""
+    heard, handler = list[str](), logging.Handler()
+    handler.emit = lambda record: heard.append(record.getMessage())
+    logger = logging.getLogger("fashionbench")
+    logger.addHandler(handler)
+    try:
+        yield heard
+    finally:
+        logger.removeHandler(handler)
+
+
 def _resumed(story: Story, job: Job, folder: Path, whole: Path, second: Path) -> None:
     """Stopped after the first epoch, and gone on with by another process."""
-    heard: list[str] = []
 
     def stop(history: History) -> None:
         raise KeyboardInterrupt
 
-    with story.refused("not resumed"), patch.object(resume.logger, "warning", heard.append):
+    with messages() as heard, story.refused("not resumed"):
         _as_a_new_process()
         try:
             train_in_folder(job, folder, device="cpu", watch=stop)

@@ -19,6 +19,7 @@ SOURCES = sorted((ROOT / "src" / "fashionbench").rglob("*.py"))
         ("fashionbench.cli.app", {"torch", "numpy", "matplotlib", "scipy"}),
         ("fashionbench.report.page", {"torch", "scipy.stats"}),
         ("fashionbench.experiments.comparison", {"torch", "scipy.stats"}),
+        ("fashionbench.experiments.result", {"torch", "matplotlib", "scipy.stats"}),
     ],
 )
 def test_importing_a_module_loads_nothing_heavy(module: str, unwanted: set[str]) -> None:
@@ -42,6 +43,8 @@ def _suite_of(path: Path) -> str:
     """The name of a module's tests; an app is its room's, an architecture the models'."""
     if path.parent.name == "zoo" or path.parts[-2:] == ("models", "table.py"):
         return "models"
+    if path.parts[-2:] == ("report", "comparison.py"):
+        return "report_comparison"
     name = path.parent.name if path.stem == "app" else path.stem
     return TESTED_BY.get(name, name)
 

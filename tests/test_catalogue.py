@@ -4,11 +4,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from factories import run_cli
 from PIL import Image
 from typer.testing import Result
 
 
+@pytest.mark.slow
 def test_lists(call_cli: Callable[..., Result]) -> None:
     models = json.loads(call_cli("models", "--json").stdout)
     parameters = {row["model"]: row["parameters"] for row in models}
@@ -18,6 +20,7 @@ def test_lists(call_cli: Callable[..., Result]) -> None:
     assert shipped == {row["name"] for row in recipes}
 
 
+@pytest.mark.slow
 def test_data_describes_and_draws(tmp_path: Path) -> None:
     answer = run_cli("data", "--dataset", "silhouettes", "--json", cwd=tmp_path)
     summary = json.loads(answer.stdout)

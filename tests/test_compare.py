@@ -31,6 +31,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_json_is_one_document_in_the_format_of_results_json(finished: Path) -> None:
     answer = run_cli("compare", "--models", "v0,v1", "--seeds", "2", *QUICK, "--json", cwd=finished)
     document = Document.model_validate_json(answer.stdout)
@@ -42,6 +43,7 @@ def test_json_is_one_document_in_the_format_of_results_json(finished: Path) -> N
     assert written.read_text("utf-8") == answer.stdout
 
 
+@pytest.mark.slow
 def test_report_renders_the_same_bytes_again(finished: Path) -> None:
     page = finished / "runs" / "silhouettes" / "report.html"
     before = page.read_bytes()
@@ -51,6 +53,7 @@ def test_report_renders_the_same_bytes_again(finished: Path) -> None:
     assert page.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_finished_runs_need_no_torch(finished: Path) -> None:
     program = (
         "import sys; sys.argv = ['fashionbench', 'report', 'runs/silhouettes']\n"
@@ -159,6 +162,7 @@ def test_a_full_disk_loses_no_finished_run(finished: Path, tmp_path: Path) -> No
     assert finished_runs(folder / "store.sqlite") >= 4
 
 
+@pytest.mark.slow
 def test_what_a_persons_model_prints_stays_out_of_the_json(tmp_path: Path) -> None:
     (tmp_path / "loud.py").write_text(
         "from torch import nn\n"

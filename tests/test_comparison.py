@@ -35,6 +35,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
     return fb.compare(["v0", "mlp"], seeds=2, out=folder, **OPTIONS)
 
 
+@pytest.mark.slow
 def test_every_model_runs_from_every_seed(result: Result) -> None:
     document = result.document
     assert [entry.model for entry in document.entries] == ["v0", "mlp"]
@@ -47,6 +48,7 @@ def test_every_model_runs_from_every_seed(result: Result) -> None:
     assert [(pair.a, pair.b) for pair in document.pairs] == [("v0", "mlp")]
 
 
+@pytest.mark.slow
 def test_the_report_is_written_beside_the_runs(result: Result) -> None:
     document = json.loads((result.folder / "results.json").read_text("utf-8"))
     assert document == result.document.model_dump(mode="json")
@@ -111,6 +113,7 @@ class Diverging(Constant):
         return super().forward(images) * (float("nan") if self.training else 1.0)
 
 
+@pytest.mark.slow
 def test_runs_that_fail_are_recorded_as_what_they_are(tmp_path: Path) -> None:
     result = fb.compare([Constant, Diverging, "v0"], seeds=1, out=tmp_path, **OPTIONS)
     collapsed, diverged, ok = (entry.runs[0] for entry in result.entries)
@@ -146,6 +149,7 @@ def test_an_edited_model_is_another_model(tmp_path: Path, monkeypatch: pytest.Mo
     assert identify(Net)[1] != before[1]
 
 
+@pytest.mark.slow
 def test_real_data_gives_the_published_accuracy(real_data: Path, tmp_path: Path) -> None:
     # One epoch of V0 already passes 75 %; above 84 % it would be too good to be true
     # for a linear model after one epoch.
@@ -158,6 +162,7 @@ def test_real_data_gives_the_published_accuracy(real_data: Path, tmp_path: Path)
     )
 
 
+@pytest.mark.slow
 def test_seeds_are_added_until_every_pair_is_decided(tmp_path: Path) -> None:
     options = OPTIONS | {"until": 0.5, "seeds": 2, "out": tmp_path}
     result = fb.compare(["v0", "mlp"], **options)
@@ -165,6 +170,7 @@ def test_seeds_are_added_until_every_pair_is_decided(tmp_path: Path) -> None:
     assert all(pair.verdict != "cannot tell" for pair in result.document.pairs)
 
 
+@pytest.mark.slow
 def test_the_recorded_call_finds_all_runs_made_with_a_class(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +200,7 @@ def test_an_interrupted_call_is_told_as_the_call_to_go_on_with(tmp_path: Path) -
         fb.compare([Interrupting], seeds=1, out=tmp_path, **OPTIONS)
 
 
+@pytest.mark.slow
 def test_adding_seeds_ends_at_the_most(tmp_path: Path) -> None:
     options = OPTIONS | {"until": 1e-9, "seeds": 2, "max_seeds": 4, "out": tmp_path}
     result = fb.compare(["v0", "mlp"], **options)
@@ -201,6 +208,7 @@ def test_adding_seeds_ends_at_the_most(tmp_path: Path) -> None:
     assert [len(entry.runs) for entry in result.entries] == [4, 4]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_the_second_in_a_folder_waits_and_goes_on_where_the_first_was_killed(
     tmp_path: Path, silhouettes
@@ -251,6 +259,7 @@ def test_the_second_in_a_folder_waits_and_goes_on_where_the_first_was_killed(
     assert kept.items() <= finished().items()
 
 
+@pytest.mark.slow
 def test_recipes_are_called_what_they_are_called_now(tmp_path: Path) -> None:
     for name in ("first.toml", "second.toml"):
         (tmp_path / name).write_text("momentum = 0.5\n")

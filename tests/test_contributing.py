@@ -18,6 +18,7 @@ HOW_TO = re.findall(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("patch", "command"), [of[1:] for of in HOW_TO], ids=[of[0] for of in HOW_TO]
 )

@@ -17,6 +17,7 @@ def test_a_model_that_is_not_there_is_told(command: str, call_cli: Call) -> None
     assert answer.stdout == ""
 
 
+@pytest.mark.slow
 def test_an_export_is_written_where_it_is_asked_for(
     run_folder: Path, call_cli: Call, tmp_path: Path
 ) -> None:

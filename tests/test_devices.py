@@ -42,6 +42,7 @@ def test_an_absent_device_is_refused() -> None:
         resolve_device("cuda")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
 def test_malloc_is_left_to_a_person_who_set_it() -> None:
     program = "from fashionbench.training.devices import retain_freed_memory as k; print(k())"

@@ -96,6 +96,7 @@ def test_equal_differences_of_many_seeds_prove_something() -> None:
     assert str(decide(difference(same, same))) == "no difference larger than 0.00 points"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [5, 12, 20])
 @pytest.mark.parametrize("sds", [(0.01, 0.01), (0.07, 0.007)])
 def test_equal_models_raise_a_false_alarm_in_5_percent(

@@ -13,6 +13,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "api.md"
 NAMES = re.findall(r"^::: fashionbench\.(\w+)$", PAGE.read_text("utf-8"), re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_the_examples_run_one_after_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
         yield worker
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", DRAWN)
 def test_a_drawn_net_gives_the_same_answers_or_it_is_said_why_not(
     number: int, tmp_path: Path, data: Path, worker: Worker
@@ -51,6 +52,7 @@ def test_a_drawn_net_gives_the_same_answers_or_it_is_said_why_not(
     assert not story.faults, f"{net}\n{net.source}\n{story.said}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MENDED)
 def test_what_was_silent_or_a_false_alarm_once(
     name: str, tmp_path: Path, data: Path, worker: Worker
@@ -67,7 +69,7 @@ def nothing(*_: Any, **__: Any) -> None:
 
 SWITCHES: dict[str, tuple[str, Any, str, str]] = {
     "what is asked before training": (
-        "fashionbench.experiments.run.examine",
+        "every_way.examine",
         lambda *_: Examination(),
         "a generator that no seed reaches in training",
         "by hand",
@@ -124,6 +126,7 @@ SWITCHES: dict[str, tuple[str, Any, str, str]] = {
 """What is switched off, what stands in its place, a row, and the way that is then wrong."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", SWITCHES)
 def test_each_check_is_what_finds_something(
     check: str, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch

@@ -95,6 +95,7 @@ def metadata(path: Path, to: str) -> dict[str, str]:
     return {prop.key: prop.value for prop in model.metadata_props}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("to", "run"), [("onnx", run_onnx), ("torch-export", run_torch)])
 @pytest.mark.parametrize("with_preprocessing", [False, True])
 def test_every_format_answers_as_the_model_for_any_batch(
@@ -117,6 +118,7 @@ def test_every_format_answers_as_the_model_for_any_batch(
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", FORMATS)
 def test_file_and_card_say_what_the_model_is_and_the_snippet_runs(
     to: str, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -147,6 +149,7 @@ def test_file_and_card_say_what_the_model_is_and_the_snippet_runs(
     assert found["logits"].shape == (1, 10)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_alone_is_checked_on_the_data_set(run_folder: Path, tmp_path: Path) -> None:
     for file in (run_folder / "checkpoints").glob("v0*"):
         shutil.copy(file, tmp_path)
@@ -155,6 +158,7 @@ def test_a_checkpoint_alone_is_checked_on_the_data_set(run_folder: Path, tmp_pat
     assert "recall" not in made.card.read_text("utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "says"),
     [(Deceiver, "does not answer as the original"), (Moody, "cannot be exported")],
@@ -176,6 +180,7 @@ class Rounded(Flat):
         return torch.special.i0e(super().forward(x))
 
 
+@pytest.mark.slow
 def test_what_a_format_lacks_is_told_in_a_sentence(tmp_path: Path) -> None:
     checkpoint = own_checkpoint(tmp_path / "run", Rounded)
     with pytest.raises(StoreError, match="Rounded cannot be exported: it has no form in onnx"):
@@ -193,6 +198,7 @@ def test_an_unknown_format_and_a_missing_extra_are_told(
         export_model(run_folder, out=tmp_path / "model.onnx")
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_train_is_named_after_its_folder_and_each_format_has_its_card(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

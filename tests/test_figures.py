@@ -37,6 +37,7 @@ def test_an_unknown_figure_is_refused(result: Result) -> None:
         draw_figure(result, "curve")
 
 
+@pytest.mark.slow
 def test_long_names_leave_room_for_the_plots(tmp_path: Path) -> None:
     weights = f"{'/a/folder/far/away' * 5}/resnet20.th"
     models = (f"resnet20:mean=0.449:sd=0.226:weights={weights}", "my/nets/net.py:MyNet:width=64")

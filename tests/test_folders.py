@@ -102,6 +102,7 @@ def test_a_changed_data_set_never_mixes_with_runs_before(tmp_path: Path) -> None
     assert identify_dataset("silhouettes") == ""
 
 
+@pytest.mark.slow
 def test_it_is_compared_with_as_many_classes_as_it_has(tmp_path: Path) -> None:
     from fashionbench.models.checkpoint import load_model
 

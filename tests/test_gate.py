@@ -109,6 +109,7 @@ def test_what_may_be_meant_is_remarked_on(name: str, nets: Path, small: Dataset)
     assert re.search(said, remarks[kind])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*RIGHT, *UNLOADABLE])
 def test_what_is_right_raises_no_false_alarm(name: str, nets: Path, small: Dataset) -> None:
     assert examine(job_of(nets, name), small).remarks == {}
@@ -123,6 +124,7 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RIGHT)
 def test_what_is_right_is_trained_kept_and_loaded_again(
     name: str, nets: Path, small: Dataset
@@ -181,6 +183,7 @@ def test_a_seed_fixes_what_python_and_numpy_draw(name: str, nets: Path, small: D
     assert np.array_equal(first.losses, second.losses)
 
 
+@pytest.mark.slow
 def test_seeds_that_begin_alike_are_known_by_their_records(nets: Path, small: Dataset) -> None:
     def starts(name: str) -> set[str]:
         return {trained(nets, name, small, seed=seed)[0].first_weights for seed in (0, 1)}

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 from factories import make_result
 
 from fashionbench.report.headline import compose_headline
 
 
+@pytest.mark.slow
 def test_the_first_sentence_names_the_best_and_how_far_it_is_ahead(tmp_path: Path) -> None:
     models = compose_headline(make_result(tmp_path / "models"))
     assert models.startswith("Model<v2> gets ")

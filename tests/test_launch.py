@@ -37,6 +37,7 @@ def run(
     return sum(counts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("parallel", "times"), [("serial", 5), ("stacked", 3)])
 def test_time_is_measured_alone(
     parallel: Parallel, times: int, tmp_path: Path, silhouettes: Dataset
@@ -48,6 +49,7 @@ def test_time_is_measured_alone(
     assert sum(found.train_seconds is not None for found in runs if found) == times
 
 
+@pytest.mark.slow
 def test_a_slow_model_is_timed_once(tmp_path: Path, silhouettes: Dataset) -> None:
     store, hours = RunStore(tmp_path, create=True), count(step=3600)
     run(store, silhouettes, "v0", 4, "stacked", timed=0, clock=lambda: next(hours))
@@ -66,6 +68,7 @@ def test_a_single_run_that_is_left_is_alone_and_so_timed(
     assert found.environment.way == "alone"
 
 
+@pytest.mark.slow
 def test_more_seeds_than_a_stack_holds_are_several_stacks(
     tmp_path: Path, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,4 +91,4 @@ def test_what_was_found_out_about_a_model_is_told_once(
     torch.save(build_model("mlp", seed=9).state_dict(), tmp_path / "w.pt")
     study = plan("mlp", recipes, 2, weights=tmp_path / "w.pt", dataset="silhouettes", epochs=1)
     run_missing(study, RunStore(tmp_path / "runs", create=True), None, Execution())
-    assert [text.count("tensors fitted") for text in caplog.messages] == [1]
+    assert [text.count("tensors matched") for text in caplog.messages] == [1]

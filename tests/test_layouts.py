@@ -191,6 +191,7 @@ def test_copies_in_training_and_test_are_told(tmp_path: Path) -> None:
     assert note.startswith("3 of 12 test images are copies")
 
 
+@pytest.mark.slow
 def test_the_data_sets_of_the_table_have_no_notes() -> None:
     assert load_data("silhouettes").notes == describe("silhouettes").notes == ()
 

@@ -47,6 +47,7 @@ def textbook(model: nn.Module, data: Split, epochs: int, seed: int) -> nn.Module
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_fit_gives_the_weights_of_the_textbook_loop(name: str, few: Split) -> None:
     # Sums in another order round otherwise, and training amplifies that: of two places that are
@@ -168,6 +169,7 @@ def test_the_clock_runs_for_training_alone(few: Split, monkeypatch: pytest.Monke
     assert (run.train_seconds, run.validation_seconds, run.warm_up_seconds) == (2, 200, 1000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stacked", [False, True])
 def test_the_weights_restored_are_those_that_were_validated(stacked: bool, few: Split) -> None:
     recipe = SEED_RECIPE.override(
@@ -266,6 +268,7 @@ class Counting(nn.Sequential):
         return super().forward(images)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize(("features", "threads"), [(10, 1), (1000, 2)])
 def test_threads_are_as_many_as_a_step_is_worth(features: int, threads: int, few: Split) -> None:
@@ -284,6 +287,7 @@ def test_cuda_agrees_with_the_cpu(few: Split) -> None:
         torch.testing.assert_close(a, b.cpu(), rtol=1e-2, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_plain_training_does_not_load_torchs_compiler() -> None:
     """It takes a second, and torch's own SGD loads it."""
     program = (

@@ -58,6 +58,7 @@ def built(name: str, seed: int) -> nn.Module:
         return Normed()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "optimizer"),
     [
@@ -115,6 +116,7 @@ def test_a_member_has_everything_a_recipe_can_ask_for_as_its_own_run(few: Split)
         assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", ["mlp-wide:width=16:dropout=0", "resnet20:width=4"])
 def test_batch_normalization_in_bf16_is_stacked_too(name: str, device: str, few: Split) -> None:
@@ -148,6 +150,7 @@ def test_each_member_stops_on_its_own_with_its_best_weights(few: Split) -> None:
         torch.testing.assert_close(flat(a), flat(b), rtol=1e-2, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["v0", "v1", "mlp"])
 def test_a_member_is_as_accurate_as_its_own_run(name: str, silhouettes: Dataset) -> None:
     singles, members = ([build_model(name, seed) for seed in SEEDS] for _ in range(2))
@@ -176,6 +179,7 @@ def test_dropout_is_the_same_every_time(few: Split) -> None:
     assert torch.equal(*runs)
 
 
+@pytest.mark.slow
 def test_a_member_that_diverges_leaves_the_others_alone(few: Split) -> None:
     healthy, sick = build_model("mlp", 0), build_model("mlp", 1)
     with torch.no_grad():

@@ -104,6 +104,7 @@ class TestContract:
         assert logits.shape == (5, 10)
         assert logits.isfinite().all()
 
+    @pytest.mark.slow
     def test_sixteen_images_are_learnt_by_heart(self, name: str, few: Split) -> None:
         if name == "v1":
             pytest.skip("a dead logit learns nothing, which is what v1 is there to show")
@@ -116,6 +117,7 @@ class TestContract:
         fit(model, data, load_recipe("seed").override(**settings), device="cpu")
         assert evaluate(model, data).accuracy == 1
 
+    @pytest.mark.slow
     def test_can_be_trained_as_members_at_once(self, name: str, few: Split) -> None:
         assert why_not_stackable(partial(build_model, name), few, load_recipe("seed")) is None
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from fashionbench.data.notes import (
-    note_changes,
     note_copies,
     note_faintness,
     note_passed_over,
+    note_reductions,
     note_strays,
 )
 from fashionbench.data.picture_reading import Squeezed
@@ -42,7 +42,7 @@ def seen(*kinds: tuple[int, int, bool]) -> list[Squeezed]:
     ],
 )
 def test_what_pictures_lose_is_told(pictures: list[Squeezed], told: tuple[str, ...]) -> None:
-    found = note_changes(pictures)
+    found = note_reductions(pictures)
     assert len(found) == len(told)
     for sentence, beginning in zip(found, told, strict=True):
         assert sentence.startswith(beginning)

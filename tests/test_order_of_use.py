@@ -5,20 +5,20 @@ import pytest
 import torch
 from torch import nn
 
-from fashionbench.core.order_of_use import by_use, last_layer
+from fashionbench.core.order_of_use import last_layer, list_in_call_order
 from fashionbench.models.build import build_model
 from fashionbench.models.table import MODELS
 
 
 def test_layers_are_listed_as_a_pass_calls_them() -> None:
-    assert by_use(own_nets.HeadFirst()) == ["", "first", "middle", "fc"]
+    assert list_in_call_order(own_nets.HeadFirst()) == ["", "first", "middle", "fc"]
     assert last_layer(own_nets.HeadFirst(), nn.Linear) == "fc"
     assert last_layer(own_nets.HeadFirst(), nn.Conv2d) is None
 
 
 def test_the_model_itself_is_not_asked() -> None:
     model = own_nets.FirstBatch()
-    by_use(model)
+    list_in_call_order(model)
     assert model.ready == 0
     assert not model.a._forward_pre_hooks
 
@@ -41,5 +41,5 @@ def test_a_layer_whose_weight_alone_is_taken_is_not_the_last() -> None:
 
 def test_where_no_pass_succeeds_the_order_is_that_of_writing() -> None:
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 10))  # takes no images
-    assert by_use(model) == ["", "0", "1"]
+    assert list_in_call_order(model) == ["", "0", "1"]
     assert torch.equal(model[0].weight, model[0].weight)

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from fashionbench.core.own_code import beside, locate, run_anew, takes, told
+from fashionbench.core.own_code import (
+    describe_arguments,
+    describe_error,
+    importable_neighbours,
+    locate,
+    run_anew,
+)
 from fashionbench.errors import UsageError
 
 
@@ -16,7 +22,7 @@ def test_a_function_of_a_file_and_one_of_a_package_are_found(tmp_path: Path) -> 
     path = tmp_path / "mine.py"
     path.write_text("class Box:\n    @staticmethod\n    def make(width, depth=2): return width\n")
     assert locate(f"{path}:Box.make")(3) == 3
-    assert takes(locate(f"{path}:Box.make")) == "width, depth=2"
+    assert describe_arguments(locate(f"{path}:Box.make")) == "width, depth=2"
     assert locate("json:dumps")([1]) == "[1]"
 
 
@@ -69,7 +75,7 @@ def test_what_lies_beside_two_files_under_one_name_is_kept_apart(tmp_path: Path)
         )
     nets = {name: locate(f"{tmp_path}/{name}/net.py:net") for name in ("one", "two", "one")}
     for name, net in nets.items():
-        with beside(f"{tmp_path}/{name}/net.py:net"):
+        with importable_neighbours(f"{tmp_path}/{name}/net.py:net"):
             assert net() == (name, name)
     assert "parts_of_a_test" not in sys.modules
     assert not [*tmp_path.rglob("__pycache__")]
@@ -162,8 +168,8 @@ def test_a_fault_is_placed_in_the_persons_own_lines(tmp_path: Path) -> None:
     path.write_text("import json\n\ndef f():\n    json.loads('{')\n")
     with pytest.raises(ValueError, match="Expecting") as fault:
         locate(f"{path}:f")()
-    assert told(fault.value).endswith(".")
-    assert "Expecting" in told(fault.value)
+    assert describe_error(fault.value).endswith(".")
+    assert "Expecting" in describe_error(fault.value)
 
 
 def test_a_file_is_run_anew_without_a_trace(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_a_net_made_for_other_pictures_is_shown_ours(channels: int, side: int) -
     interface, answer = find_interface(lambda: net, images)
     assert interface == Interface(channels, side)
     assert answer.shape == (3, 10)
-    model = interface.fitted(net)
+    model = interface.adapt(net)
     assert Interface.of(model) == interface
     if (channels, side) == (1, 28):
         assert model is net
@@ -80,6 +80,7 @@ def test_a_net_made_for_other_pictures_is_shown_ours(channels: int, side: int) -
     torch.testing.assert_close(shown[0][:, 0].mean(), images.mean(), rtol=0.02, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -153,6 +154,7 @@ def test_a_file_that_cannot_be_run_is_told_by_line(text: str, message: str, tmp_
         identify(f"{path}:MyNet")
 
 
+@pytest.mark.slow
 def test_it_is_compared_like_any_other_and_rebuilt_while_its_file_is_the_same(
     tmp_path: Path, call_cli: Callable[..., Result]
 ) -> None:
@@ -203,6 +205,7 @@ class Net(nn.Module):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reference", ["using_blocks.py:Net", "using_blocks:Net"])
 @pytest.mark.parametrize(
     ("before", "after", "matters"),
@@ -328,6 +331,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_run_belongs_to_what_was_built_not_to_its_source_alone(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -356,12 +360,14 @@ def test_a_run_belongs_to_what_was_built_not_to_its_source_alone(
     assert {other: identify(f"{path}:{other}") for other in others} == others
 
 
+@pytest.mark.slow
 def test_the_identity_holds_no_bit_of_a_weight_and_no_seed(tmp_path: Path) -> None:
     path = shutil.copy(Path(__file__).parent / "own_nets.py", tmp_path / "mine.py")
     for name in ("Plain", "RandomFeatures", "UnseededArray", "DrawnWidth", "OwnGenerator"):
         assert identify(f"{path}:{name}") == identify(f"{path}:{name}"), name
 
 
+@pytest.mark.slow
 def test_an_identity_is_the_same_in_every_process(tmp_path: Path) -> None:
     path = shutil.copy(Path(__file__).parent / "own_nets.py", tmp_path / "mine.py")
     program = (
@@ -377,6 +383,7 @@ def test_an_identity_is_the_same_in_every_process(tmp_path: Path) -> None:
         assert answer.stdout.strip() == str(identify(f"{path}:Tied")[1]), answer.stderr
 
 
+@pytest.mark.slow
 def test_five_seeds_of_a_net_without_convolutions_train(
     tmp_path: Path, call_cli: Callable[..., Result]
 ) -> None:

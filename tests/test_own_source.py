@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fashionbench.core.own_code import beside, locate
+from fashionbench.core.own_code import importable_neighbours, locate
 from fashionbench.core.own_source import Source, digest_source, digest_values, global_values
 
 
@@ -89,7 +89,7 @@ def test_code_beside_a_file_is_followed_however_it_is_reached(way: str, tmp_path
         (tmp_path / "parts.py").write_text(BESIDE.format(function))
         reference = f"{tmp_path}/mine.py:net"
         net = locate(reference)
-        with beside(reference):
+        with importable_neighbours(reference):
             found.append((digest_source(net, reference), global_values(net)))
     assert found[0] == found[2] != found[1]
 

@@ -33,6 +33,7 @@ def read(result: Result, name: str) -> str:
     return (result.folder / name).read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_the_same_records_give_the_same_bytes(result: Result, tmp_path: Path) -> None:
     again = write_report(make_result(tmp_path))
     assert {path.name for path in again} == {
@@ -77,6 +78,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_from_elsewhere(result: Result) -> None:
     text = read(result, "report.html")
     page = Page(text)
@@ -90,6 +92,7 @@ def test_the_page_needs_nothing_from_elsewhere(result: Result) -> None:
     assert page.counts["svg"] == len(FIGURES) - 1 + 3  # one confusion a model
 
 
+@pytest.mark.slow
 def test_names_are_escaped(diverged: Result) -> None:
     for name in ("report.html", "report.md"):
         text = read(diverged, name)
@@ -120,6 +123,7 @@ def test_the_numbers_are_those_of_the_records(result: Result) -> None:
         assert f"{100 * mean:.2f}" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -135,6 +139,7 @@ def test_unusual_comparisons_are_drawn_too(options: dict[str, object], tmp_path:
     assert "<svg" in render_notebook(result)
 
 
+@pytest.mark.slow
 def test_who_beats_whom_is_the_part_of_all_pairs_of_runs(result: Result, tmp_path: Path) -> None:
     (rows,) = re.findall(
         r"<h2>Who beats whom</h2>.*?<tbody>(.*?)</tbody>", read(result, "report.html"), re.DOTALL
@@ -153,6 +158,7 @@ def test_who_beats_whom_is_the_part_of_all_pairs_of_runs(result: Result, tmp_pat
         assert "Who beats whom" not in read(other, "report.html")
 
 
+@pytest.mark.slow
 def test_one_seed_gives_no_interval(tmp_path: Path) -> None:
     result = make_result(tmp_path, seeds=1)
     write_report(result)
@@ -162,6 +168,7 @@ def test_one_seed_gives_no_interval(tmp_path: Path) -> None:
         assert "cannot tell" in text
 
 
+@pytest.mark.slow
 def test_a_dead_class_of_v1_is_explained(result: Result, diverged: Result) -> None:
     assert "ReLU on its logits" not in read(result, "report.html")
     assert "ReLU on its logits" in read(diverged, "report.html")

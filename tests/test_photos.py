@@ -155,6 +155,7 @@ def lenet(real_data: Path) -> tuple[torch.nn.Module, Split]:
     return model, data.test
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("save", "count", "points"),
     [(lambda image: saved(Image.fromarray(image), "PNG"), 4000, 0.5), (enlarged, 1000, 3)],

@@ -5,7 +5,12 @@ import re
 import numpy as np
 import pytest
 
-from fashionbench.data.picture_facts import PictureFacts, grounds_of, picture_facts, warn_of_ground
+from fashionbench.data.picture_facts import (
+    PictureFacts,
+    measure_grounds,
+    picture_facts,
+    warn_of_ground,
+)
 from fashionbench.data.split import Dataset
 
 RNG = np.random.default_rng(0)
@@ -68,4 +73,4 @@ def test_the_facts_of_many_images_are_those_of_all() -> None:
 def test_the_ground_is_the_middle_of_the_border() -> None:
     image = np.arange(15, dtype=np.uint8).reshape(3, 5)
     expected = np.median([0, 1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14])
-    assert grounds_of(np.stack([image, image + 9])).tolist() == [expected, expected + 9]
+    assert measure_grounds(np.stack([image, image + 9])).tolist() == [expected, expected + 9]

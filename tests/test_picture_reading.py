@@ -14,9 +14,9 @@ from fashionbench.data.picture_reading import (
     Extremes,
     TooLarge,
     common_levels,
-    deep_extremes,
+    find_extremes,
     load_picture,
-    squeezed,
+    squeeze_picture,
 )
 from fashionbench.errors import DataError
 
@@ -143,8 +143,8 @@ def test_levels_that_are_known_count_and_not_the_pictures_own(tmp_path: Path) ->
     eight_bits = tmp_path / "eight.png"
     Image.new("L", (5, 5), 200).save(eight_bits)
     assert np.asarray(load_picture(eight_bits, levels=(0, 65_535))).max() == 200
-    assert deep_extremes(file) == Extremes(200, 200, True)
-    assert deep_extremes(eight_bits) is None
+    assert find_extremes(file) == Extremes(200, 200, True)
+    assert find_extremes(eight_bits) is None
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -154,14 +154,16 @@ def test_values_that_are_no_numbers_are_refused(bad: float, tmp_path: Path) -> N
     Image.fromarray(values).save(tmp_path / "x.tiff")
     with pytest.raises(DataError, match=r"x\.tiff has values that are no finite numbers \(NaN\)"):
         load_picture(tmp_path / "x.tiff")
-    assert deep_extremes(tmp_path / "x.tiff") is None
+    assert find_extremes(tmp_path / "x.tiff") is None
 
 
 def test_what_a_picture_was_is_told(tmp_path: Path) -> None:
     """Grey in three channels is no colour; the size is that of the file."""
     Image.fromarray(RAMP).convert("RGB").save(tmp_path / "grey.jpg")
     Image.new("RGB", (3000, 1500), "red").save(tmp_path / "red.jpg")
-    grey, red = (squeezed(tmp_path / name, common_levels) for name in ("grey.jpg", "red.jpg"))
+    grey, red = (
+        squeeze_picture(tmp_path / name, common_levels) for name in ("grey.jpg", "red.jpg")
+    )
     assert (grey.size, grey.is_coloured, grey.is_deep) == ((40, 30), False, False)
     assert (red.size, red.is_coloured, red.image.shape) == ((3000, 1500), True, (28, 28))
 

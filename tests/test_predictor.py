@@ -91,6 +91,7 @@ def test_what_was_fitted_to_the_photo_model_is_applied_to_no_other(
         np.testing.assert_allclose(other.average_views(prepared), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_model_is_shown_what_it_was_shown_when_it_was_scored(tmp_path: Path) -> None:
     study = plan(["v0"], ["seed"], 1, dataset="silhouettes", epochs=1, test_views="shifts")
     ((job,),) = study.entries()
@@ -114,6 +115,7 @@ def test_a_training_folder_serves_and_is_calibrated(tmp_path: Path) -> None:
     assert 0.05 <= predictor.temperature <= 20
 
 
+@pytest.mark.slow
 def test_the_model_that_comes_with_the_program_knows_the_data_set(
     real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

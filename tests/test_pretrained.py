@@ -31,6 +31,7 @@ def test_a_net_is_shown_normalized_pictures_of_its_size() -> None:
         torch.testing.assert_close(watch.shown[:, channel], torch.full((2, 56, 56), value))
 
 
+@pytest.mark.slow
 def test_a_timm_net_is_built_for_grey_and_any_number_of_classes() -> None:
     timm = pytest.importorskip("timm")
     spec, _ = identify(f"{TIMM}:pretrained=False")
@@ -52,6 +53,7 @@ def test_a_torchvision_net_keeps_its_colours() -> None:
     assert model.side == 224
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
 def test_nets_with_outputs_beside_their_logits_are_trained_on_these_alone(name: str) -> None:
     model = build_model(f"torchvision/{name}:pretrained=False", classes=3).train()

@@ -22,6 +22,7 @@ def ink(path: Path) -> float:
     return float((np.asarray(Image.open(path).convert("L")) < 250).mean())
 
 
+@pytest.mark.slow
 def test_samples_schedule_and_augmentations_are_drawn(tmp_path: Path) -> None:
     write_samples("silhouettes", None, tmp_path / "samples.png")
     write_schedule(SEED.override(schedule="cosine"), tmp_path / "schedule.png")
@@ -32,6 +33,7 @@ def test_samples_schedule_and_augmentations_are_drawn(tmp_path: Path) -> None:
     assert ink(tmp_path / "changes.png") > 0.3
 
 
+@pytest.mark.slow
 def test_images_are_mixed_as_strongly_as_in_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

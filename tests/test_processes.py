@@ -34,6 +34,7 @@ def test_jobs_is_the_most_processes_at_once(most: int | None, workers: int, tmp_
     assert len(started) == workers
 
 
+@pytest.mark.slow
 def test_processes_give_the_numbers_of_this_one(tmp_path: Path, silhouettes: Dataset) -> None:
     here, there = (RunStore(tmp_path / name, create=True) for name in ("here", "there"))
     asked = jobs("v2", 2)
@@ -52,6 +53,7 @@ def test_processes_give_the_numbers_of_this_one(tmp_path: Path, silhouettes: Dat
         assert (there.folder / "checkpoints").is_dir()
 
 
+@pytest.mark.slow
 def test_a_workers_trouble_is_told_here(tmp_path: Path) -> None:
     store = RunStore(tmp_path, create=True)
     [job] = jobs("v0", 1)

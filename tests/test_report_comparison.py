@@ -124,6 +124,7 @@ def test_a_folder_without_finished_runs_says_so(tmp_path: Path) -> None:
         load_result(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_report_counts_as_written_until_it_says_something_else(tmp_path: Path) -> None:
     result = make_result(tmp_path)
     assert not result.is_reported
@@ -148,6 +149,7 @@ def test_pairs_rest_on_the_seeds_that_both_have_finished(tmp_path: Path) -> None
     assert pair.difference == pytest.approx(gap)
 
 
+@pytest.mark.slow
 def test_entries_without_a_seed_in_common_are_no_pair(tmp_path: Path) -> None:
     result = make_result(tmp_path)
     one, other, third = result.entries

@@ -10,6 +10,7 @@ from factories import CLASSES, make_result
 import fashionbench as fb
 from fashionbench.errors import UsageError
 from fashionbench.experiments.result import Result, load_result
+from fashionbench.report.figures import FIGURES
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,11 @@ def test_a_figure_is_the_reports(tmp_path: Path) -> None:
     result = make_result(tmp_path)
     (panel,) = result.figure("classes").axes
     assert [label.get_text() for label in panel.get_yticklabels()] == [*CLASSES]
+
+
+def test_every_figure_is_named_where_a_reader_looks() -> None:
+    said = " ".join((Result.figure.__doc__ or "").split())
+    assert f"They are {', '.join([*FIGURES][:-1])} and {[*FIGURES][-1]}." in said
 
 
 def test_a_notebook_shows_table_and_plots(tmp_path: Path) -> None:

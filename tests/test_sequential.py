@@ -55,6 +55,7 @@ def test_too_few_seeds_have_no_sequence_and_a_clear_difference_is_soon_seen() ->
     assert anytime_p_value([0.0] * 9) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("effect", "alpha"), [(0.75, 0.05), (0.5, 0.05), (0.75, 0.05 / 3)])
 def test_the_promised_seeds_have_80_percent_power(effect: float, alpha: float) -> None:
     n, count = seeds_needed(effect, 1.0, alpha), 800

@@ -16,6 +16,7 @@ from fashionbench.training.many_seeds.stack import _IN_A_STACK, Stack
 RECIPE = load_recipe("seed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mlp", "vgg-tiny"])
 def test_losses_and_gradients_are_those_of_each_member(name: str, few: Split) -> None:
     members = [build_model(name, seed) for seed in range(3)]

@@ -16,6 +16,7 @@ from fashionbench.training.kernels.compiler import SWITCH
 pytestmark = pytest.mark.usefixtures("two_threads")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "way", "chosen"),
     [
@@ -85,6 +86,7 @@ def test_on_an_accelerator_ways_for_convolutions_and_large_matrices_are_tried_ou
     assert all(f"{gain} times" in found.why for gain in (stacked, streams) if gain is not None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("gained", "chosen"), [(1.6, "stacked"), (0.5, "processes")])
 def test_on_a_cpu_large_matrices_are_tried_out_and_small_ones_stacked(
     gained: float, chosen: str, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch

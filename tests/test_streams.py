@@ -52,6 +52,7 @@ def both_ways(
     yield from zip(singles, members, alone, together, strict=True)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("streams")
 @pytest.mark.parametrize(
     ("name", "recipe"), [("v2", RECIPE), ("resnet20:width=4", FULL), ("mlp", STOPPED)]
@@ -81,6 +82,7 @@ def test_streams_part_before_the_members_compute_and_meet_afterwards(
     assert streams.log == [*chain(*parting), *meeting] * steps
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("streams")
 def test_more_seeds_than_streams_are_several_groups(
     tmp_path: Path, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch

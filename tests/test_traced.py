@@ -19,6 +19,7 @@ from fashionbench.training.updater import Updater
 RECIPE = load_recipe("seed").override(epochs=2, learning_rate=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "settings"),
     [

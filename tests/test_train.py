@@ -10,6 +10,7 @@ from typer.testing import Result
 QUICK = ("train", "v0", "--dataset", "silhouettes", "--device", "cpu", "--epochs", "1")
 
 
+@pytest.mark.slow
 def test_what_came_of_a_run_is_printed_as_text_or_json(
     tmp_path: Path, call_cli: Callable[..., Result]
 ) -> None:

@@ -93,6 +93,7 @@ def test_stages_are_opened_one_by_one_and_what_a_person_froze_stays_frozen() -> 
     assert opened[1::2] == opened[::2]
 
 
+@pytest.mark.slow
 def test_a_probe_is_training_of_a_net_whose_rest_is_frozen(few: Split) -> None:
     # The same net with all but the head cut off, shown the features as if they were data.
     model, recipe = build_model(NET, seed=2), PLAIN.override(probe_epochs=3, batch_size=500)
@@ -173,6 +174,7 @@ def test_stacked_members_decline_it(few: Split, settings: dict) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_shipped_recipe_opens_all_of_a_resnet_and_repeats_itself(few: Split) -> None:
     shipped: Recipe = load_recipe("transfer")
     assert shipped.epochs > shipped.unfreeze_every * (len(stages(build_model(NET))) - 1)

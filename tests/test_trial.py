@@ -111,6 +111,7 @@ def test_a_step_that_is_another_in_a_stack_is_seen(
     assert reason == "a step of one of them in a stack is not what it is alone"
 
 
+@pytest.mark.slow
 def test_what_stacking_gains_is_tried_out(silhouettes: Dataset) -> None:
     readings = iter([0.0, 2.0, 10.0, 10.5])  # 2 s for eight together, half a second for one
     build, clock = partial(build_model, "v2"), readings.__next__

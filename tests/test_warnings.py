@@ -32,6 +32,7 @@ def shown(result: Result) -> str:
     return capture.get()
 
 
+@pytest.mark.slow
 def test_seeds_that_begin_alike_are_told_in_table_verdict_and_report(tmp_path: Path) -> None:
     plain = make_result(tmp_path, seeds=8)
     result = changed(plain, "v1", first_weights="aaaa")
@@ -68,6 +69,7 @@ def test_one_run_or_unknown_starts_say_nothing(tmp_path: Path) -> None:
     assert make_result(tmp_path).entries[0].notes == []
 
 
+@pytest.mark.slow
 def test_remarks_stand_beside_the_score_one_by_one(tmp_path: Path) -> None:
     result = changed(
         make_result(tmp_path),
@@ -103,6 +105,7 @@ def test_what_there_is_to_know_of_the_pictures_is_said_once(tmp_path: Path) -> N
     assert result.warnings.count("3 pictures were passed over.") == 1
 
 
+@pytest.mark.slow
 def test_flops_that_cannot_be_counted_are_left_empty(tmp_path: Path) -> None:
     result = changed(make_result(tmp_path), "v0", flops_per_image=None)
     assert result.document.entries[0].flops_per_image is None

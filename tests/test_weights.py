@@ -24,7 +24,7 @@ from fashionbench.models.build import build_model
 from fashionbench.models.checkpoint import load_model, save_model
 from fashionbench.models.facts import ModelFacts
 from fashionbench.models.identity import identify
-from fashionbench.models.weights import fit_weights, load_weights, read_weights
+from fashionbench.models.weights import copy_matching, load_weights, read_weights
 
 IMAGES = torch.rand(4, 1, 28, 28, generator=torch.Generator().manual_seed(0))
 
@@ -44,8 +44,8 @@ def test_a_net_for_grey_answers_as_the_coloured_one_with_its_channel_repeated(
 ) -> None:
     weights = read_weights(str(published))
     grey, repeated = build_model("resnet20:width=4"), build_model("resnet20:channels=3:width=4")
-    fit_weights(grey, weights)
-    fit_weights(repeated, weights)
+    copy_matching(grey, weights)
+    copy_matching(repeated, weights)
     coloured = build_model("resnet20:channels=3:width=4", seed=7).eval()
     assert isinstance(coloured, Adapter)
     torch.testing.assert_close(grey.eval()(IMAGES), coloured(IMAGES))
@@ -72,7 +72,7 @@ def test_the_head_stays_new_even_with_as_many_classes_and_the_report_says_so(
 def test_what_one_side_alone_has_is_listed() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
     weights = {"0.weight": torch.ones(4, 3), "0.bias": torch.ones(4), "9.x": torch.ones(1)}
-    fitted = fit_weights(model, weights)
+    fitted = copy_matching(model, weights)
     assert fitted.taken == ["0.weight", "0.bias"]
     assert fitted.missing == ["1.weight", "1.bias"]
     assert fitted.unused == ["9.x"]
@@ -271,7 +271,7 @@ def test_nothing_in_a_file_is_executed(tmp_path: Path, monkeypatch: pytest.Monke
         (None, r"cannot be read \(No such file"),
         (b"nonsense", "neither a safetensors file nor one of tensors alone"),
         ({"epoch": 3}, "holds no tensors by name"),
-        ({"a.weight": torch.ones(2, 2)}, r"No weight of .* fits v0.*a\.weight \(2, 2\)"),
+        ({"a.weight": torch.ones(2, 2)}, r"No weight of .* matches v0.*a\.weight \(2, 2\)"),
     ],
 )
 def test_a_file_that_is_of_no_use_is_refused(content, message: str, tmp_path: Path) -> None:
@@ -360,7 +360,7 @@ def test_the_published_net_computes_what_the_paper_says(depth: int) -> None:
     kept = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     kept = {name.removeprefix("module."): tensor for name, tensor in kept.items()}
     model = build_model(f"resnet{depth}:channels=3")
-    fit_weights(model, read_weights(str(path)))
+    copy_matching(model, read_weights(str(path)))
     model = model.eval().double()
     wide = {name: tensor.double() for name, tensor in kept.items()}
     images = torch.rand(3, 3, 32, 32, dtype=torch.float64) * 4 - 2
@@ -377,7 +377,7 @@ def test_the_published_tensors_are_all_there_with_their_norms(depth: int) -> Non
     kept = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     kept = {name.removeprefix("module."): tensor for name, tensor in kept.items()}
     model = build_model(f"resnet{depth}:channels=3")
-    fitted, loaded = fit_weights(model, read_weights(str(path))), model.net.state_dict()
+    fitted, loaded = copy_matching(model, read_weights(str(path))), model.net.state_dict()
     assert fitted.missing == fitted.reshaped == fitted.unused == []
     # One counter of batches a norm is newer than the files.
     counters = {key for key in loaded if key.endswith("num_batches_tracked")}
@@ -391,7 +391,7 @@ def test_the_published_tensors_are_all_there_with_their_norms(depth: int) -> Non
 def test_where_no_layer_is_the_head_alone_none_is_taken_for_it(tmp_path: Path) -> None:
     first, second = own_nets.ParameterHead(), own_nets.ParameterHead()
     torch.save(first.state_dict(), tmp_path / "net.pt")
-    fitted = load_weights(second, str(tmp_path / "net.pt"), "net")
+    fitted = load_weights(second, str(tmp_path / "net.pt"), "net", classes=10)
     assert fitted.head == []
     assert torch.equal(first.a.weight, second.a.weight)
     assert "none is new" in str(fitted)
@@ -403,4 +403,4 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
         model.a.weight[0, 0] = torch.nan
     torch.save(model.state_dict(), tmp_path / "net.pt")
     with pytest.raises(UsageError, match=r"not finite, in a\.weight"):
-        load_weights(own_nets.Plain(), str(tmp_path / "net.pt"), "net")
+        load_weights(own_nets.Plain(), str(tmp_path / "net.pt"), "net", classes=10)

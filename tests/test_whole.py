@@ -151,6 +151,7 @@ def recorded(file: Path, name: str, data: Dataset, folder: Path) -> RunStore:
     return store
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Plain", "RandomFeatures", "TwoAnswers", "InBuffers"])
 def test_an_export_answers_as_was_recorded(
     name: str, nets: Path, tmp_path: Path, silhouettes: Dataset

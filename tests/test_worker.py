@@ -65,6 +65,7 @@ def own_job(folder: Path, name: str = "Net", epochs: int = 1) -> Job:
     return job
 
 
+@pytest.mark.slow
 def test_jobs_are_answered_one_by_one_whatever_a_model_prints_or_raises(tmp_path: Path) -> None:
     own, faulty = own_job(tmp_path), own_job(tmp_path, "Saboteur")
     absent = own.model_copy(update={"model": "nowhere.py:Net"})
@@ -83,6 +84,7 @@ def test_jobs_are_answered_one_by_one_whatever_a_model_prints_or_raises(tmp_path
     assert worker.store.has_run(own)
 
 
+@pytest.mark.slow
 def test_data_is_read_once(tmp_path: Path) -> None:
     folder = write_idx(tmp_path / "digits", some_arrays())
     changed = {"dataset": str(folder), "dataset_source": identify_dataset(str(folder))}
@@ -96,6 +98,7 @@ def test_data_is_read_once(tmp_path: Path) -> None:
         assert worker.run(second) == {"done": second.key}
 
 
+@pytest.mark.slow
 def test_the_end_of_the_input_ends_it_in_the_middle_of_a_job(tmp_path: Path) -> None:
     with Worker(tmp_path) as worker:
         worker.tell(own_job(tmp_path, epochs=100_000).model_dump())
@@ -104,6 +107,7 @@ def test_the_end_of_the_input_ends_it_in_the_middle_of_a_job(tmp_path: Path) -> 
         worker.wait(timeout=10)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
 def test_it_draws_no_bars_on_the_terminal_of_the_one_that_started_it(tmp_path: Path) -> None:
     def train(terminal: int) -> None:

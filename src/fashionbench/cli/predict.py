@@ -163,7 +163,7 @@ def _find_pictures(name: str, notes: list[str]) -> list[str]:
 
 def _match_pattern(pattern: str) -> tuple[list[Path], list[Path]]:
     """Return the pictures that match, themselves or by their folder, each once; then the rest."""
-    from fashionbench.data.picture_files import find_pictures, is_housekeeping, pictures_apart
+    from fashionbench.data.picture_files import find_pictures, is_housekeeping, separate_pictures
 
     asked = Path(pattern).parts
     names = glob.glob(pattern, recursive=True)  # noqa: PTH207 - a pattern may be absolute
@@ -172,7 +172,7 @@ def _match_pattern(pattern: str) -> tuple[list[Path], list[Path]]:
         for path in sorted(map(Path, names))
         if not any(is_housekeeping(part) for part in path.parts if part not in asked)
     ]
-    pictures, others = pictures_apart(path for path in found if not path.is_dir())
+    pictures, others = separate_pictures(path for path in found if not path.is_dir())
     for folder in (path for path in found if path.is_dir()):
         within, beside = find_pictures(folder)
         pictures, others = [*pictures, *within], [*others, *beside]

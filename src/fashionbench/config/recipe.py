@@ -32,9 +32,9 @@ __all__ = [
     "Views",
     "as_toml",
     "can_be_absent",
+    "format_value",
     "load_recipe",
     "recipe_names",
-    "written",
 ]
 
 
@@ -42,7 +42,7 @@ Views = Literal["one", "flip", "shifts"]
 
 
 def _one_of(table: Mapping[str, object]) -> Any:
-    """Accepts the keys of a table; the refusal names them."""
+    """Accept the keys of a table; the refusal names them."""
 
     def check(name: str) -> str:
         if name not in table:
@@ -53,7 +53,7 @@ def _one_of(table: Mapping[str, object]) -> Any:
 
 
 def _check_augmentation(table: Mapping[str, Augmentation]) -> Any:
-    """Accepts what `table` has, with a strength after a colon; the refusal says what is allowed."""
+    """Accept what `table` has, with a strength after a colon; the refusal says what is allowed."""
 
     def check(text: str) -> str:
         parse_augmentation(text, table)
@@ -63,7 +63,7 @@ def _check_augmentation(table: Mapping[str, Augmentation]) -> Any:
 
 
 def _split(value: Any) -> Any:
-    """A list may be given as text with commas between, as on the command line."""
+    """Take a list apart that is given as text with commas, as on the command line."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
@@ -120,7 +120,9 @@ class Recipe(Validated):
     )
     augmentation: Annotated[
         tuple[Annotated[str, _check_augmentation(AUGMENTATIONS)], ...], BeforeValidator(_split)
-    ] = Field((), description="changes to each image, in order, such as flip,shift:2 (see --show)")
+    ] = Field(
+        (), description="augmentations of each image, in order, such as flip,shift:2 (see --show)"
+    )
     mixing: Annotated[str, _check_augmentation(MIXINGS)] | None = Field(
         None, description="images mixed in pairs, with their labels: mixup:0.2 or cutmix:1"
     )
@@ -196,7 +198,7 @@ class Recipe(Validated):
 
     @property
     def trains_layers_apart(self) -> bool:
-        """Whether some layers are trained before others, or at rates of their own."""
+        """Tell whether some layers are trained before others, or at rates of their own."""
         return bool(self.probe_epochs or self.unfreeze_every) or self.layer_decay != 1
 
     def learning_rate_at(self, step: int, steps_an_epoch: int) -> float:
@@ -223,11 +225,11 @@ class Recipe(Validated):
     @property
     def in_words(self) -> str:
         """How it trains: four settings that every recipe has, and those not at their default."""
-        told = {"epochs", "batch_size", "optimizer", "learning_rate"}
+        basic_settings = {"epochs", "batch_size", "optimizer", "learning_rate"}
         others = [
-            f"{key.replace('_', ' ')} {written(getattr(self, key))}"
+            f"{key.replace('_', ' ')} {format_value(getattr(self, key))}"
             for key, field in SETTINGS.items()
-            if key not in told and getattr(self, key) != field.default
+            if key not in basic_settings and getattr(self, key) != field.default
         ]
         epochs = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
         basic = f"{epochs}, batch {self.batch_size}, "
@@ -255,7 +257,7 @@ class Recipe(Validated):
             asked = {"learning_rate": entry.learning_rate, **dict.fromkeys(own), **asked}
         changed = Recipe.checked(self.model_dump() | asked, f"recipe {self.label}")
         differences = tuple(
-            (key, written(value))
+            (key, format_value(value))
             for key in SETTINGS
             if (value := getattr(changed, key)) != getattr(self, key)
             and (key in given or (key in asked and value is not None))
@@ -272,27 +274,27 @@ SETTINGS: Mapping[str, FieldInfo] = {
 
 
 def can_be_absent(setting: str) -> bool:
-    """Whether there may be none of a setting."""
+    """Tell whether a setting may be absent, which "none" makes it."""
     field = SETTINGS.get(setting)
     return field is not None and field.default in (None, ())
 
 
 def as_toml(setting: str, value: Any) -> str:
-    """The line that a recipe's file would hold; its values are written as JSON writes them."""
+    """Write the line that a recipe's file would hold; values are written as in JSON."""
     return f"{setting} = {json.dumps(value)}"
 
 
-def written(value: Any) -> str:
-    """A setting's value as tables and sentences show it."""
+def format_value(value: Any) -> str:
+    """Format a setting's value for tables and sentences."""
     if value is None:
         return "none"
     if isinstance(value, tuple):
-        return ",".join(map(written, value))
+        return ",".join(map(format_value, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def recipe_names() -> list[str]:
-    """The shipped recipes, `seed` first."""
+    """List the shipped recipes, `seed` first."""
     folder = files("fashionbench.config") / "recipes"
     names = [entry.name.removesuffix(".toml") for entry in folder.iterdir()]
     return sorted(names, key=lambda name: (name != "seed", name))

@@ -100,7 +100,7 @@ class Study(Validated):
         return self.dataset_source or self.dataset
 
     def entries(self) -> Iterator[tuple[Job, ...]]:
-        """The rows of the table: for each model and recipe its jobs, one a seed."""
+        """Yield the rows of the table: for each model and recipe its jobs, one a seed."""
         sources = self.model_sources or ("",) * len(self.models)
         recipe_sources = self.recipe_sources or ("",) * len(self.recipes)
         for model, source in zip(self.models, sources, strict=True):

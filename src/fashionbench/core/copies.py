@@ -45,7 +45,7 @@ def copy_skeleton(model: nn.Module) -> nn.Module:
 
 
 def _results(model: nn.Module) -> dict[int, Any]:
-    """What deepcopy is told of tensors that computations left in attributes: their values alone."""
+    """Tell deepcopy, by their values alone, of tensors that computations left in attributes."""
     return {
         id(value): value.detach().clone()
         for module in model.modules()

@@ -39,7 +39,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def slug(text: str) -> str:
-    """`text` as part of a file's name, on every system; if long, a digest stands for its end."""
+    """Make `text` part of a file's name on every system; if long, a digest stands for its end."""
     name = re.sub(r"[^A-Za-z0-9.=-]+", "-", text)
     if len(name) <= LONGEST_NAME:
         return name

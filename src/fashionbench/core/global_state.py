@@ -46,7 +46,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def silent() -> AbstractContextManager[object]:
-    """Within, what is printed is lost: a network that is built to be looked at says nothing."""
+    """Lose what is printed within: a network that is built to be looked at says nothing."""
     return redirect_stdout(io.StringIO())
 
 

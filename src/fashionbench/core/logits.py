@@ -17,7 +17,7 @@ batches gain nothing on a CPU."""
 
 
 def pixels(images: Tensor) -> Tensor:
-    """(B, H, W) uint8 -> (B, 1, H, W) float32 in [0, 1], as torchvision's ToTensor gives them."""
+    """Turn (B, H, W) uint8 into (B, 1, H, W) float32 in [0, 1], as torchvision's ToTensor does."""
     return images.unsqueeze(1).float().div_(255)
 
 
@@ -52,9 +52,10 @@ def infer(
     views: str = "one",
     forward: Callable[[Tensor], Tensor] | None = None,
 ) -> NDArray[np.float32]:
-    """(N, H, W) uint8 images -> (N, K) logits, computed in eval mode on the model's device.
+    """Compute (N, K) logits of (N, H, W) uint8 images, in eval mode on the model's device.
 
-    Of several views of an image the logits are averaged. `forward` computes them, if not the model.
+    Of several views of an image the logits are averaged. `forward` may compute them in the model's
+    place.
     """
     device = next(model.parameters()).device
     was_training = model.training
@@ -82,7 +83,7 @@ def are_alike(found: Any, expected: Any, tolerance: float) -> bool:
 
 
 def batch_size(model: nn.Module, images: Tensor) -> int:
-    """As many images as have no more pixels, as the model sees them, than BATCH of 28x28."""
+    """Return how many images have no more pixels, as the model sees them, than BATCH of 28x28."""
     seen = getattr(model, "side", 0)  # of an adapter; of a person's own model it may be anything
     side = max(seen if isinstance(seen, int) else 0, images.shape[-1])
     return max(1, BATCH * 28**2 // side**2)

@@ -42,7 +42,7 @@ def describe_environment(
 
 @cache
 def processor() -> str:
-    """The processor's name and, where the system tells, its widest vectors.
+    """Name the processor and, where the system tells, its widest vectors.
 
     A virtual machine's name for it is often that of a whole family: "AMD EPYC" with AVX-512 trains
     a CNN four times as fast as another with AVX2.
@@ -59,5 +59,5 @@ def processor() -> str:
 
 
 def now() -> str:
-    """The time of day in UTC, to the second, as ISO 8601 writes it."""
+    """Return the time of day in UTC, to the second, as ISO 8601 writes it."""
     return datetime.now(UTC).isoformat(timespec="seconds")

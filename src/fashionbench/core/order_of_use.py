@@ -6,10 +6,10 @@ from torch import nn
 from fashionbench.core.copies import copy_model
 from fashionbench.core.global_state import preserved
 
-__all__ = ["by_use", "last_layer"]
+__all__ = ["last_layer", "list_in_call_order"]
 
 
-def by_use(model: nn.Module) -> list[str]:
+def list_in_call_order(model: nn.Module) -> list[str]:
     """List the names of the modules that a forward pass calls, in the order of their first call.
 
     Where a pass fails or the model cannot be copied for it, all are listed as they are written.
@@ -33,5 +33,7 @@ def last_layer(model: nn.Module, *kinds: type[nn.Module]) -> str | None:
     """Name the layer of the given kinds that is used last; None if there is none."""
     parts = dict(model.named_modules())
     # Those that no pass calls, such as one whose weight alone is taken, come first.
-    names = [name for name in [*parts, *by_use(model)] if isinstance(parts[name], kinds)]
+    names = [
+        name for name in [*parts, *list_in_call_order(model)] if isinstance(parts[name], kinds)
+    ]
     return names[-1] if names else None

@@ -26,7 +26,16 @@ from typing import Any
 from fashionbench.core.global_state import seeded
 from fashionbench.errors import UsageError
 
-__all__ = ["beside", "digest_file", "is_own", "locate", "of_file", "run_anew", "takes", "told"]
+__all__ = [
+    "describe_arguments",
+    "describe_error",
+    "digest_file",
+    "find_file_module",
+    "importable_neighbours",
+    "is_own",
+    "locate",
+    "run_anew",
+]
 
 # The whole package, not this room of it alone.
 _HERE, _PYTHON = Path(__file__).parent.parent, Path(sysconfig.get_path("stdlib"))
@@ -63,7 +72,10 @@ _opened: list[Any] | None = None
 
 
 def locate(reference: str) -> Callable[..., Any]:
-    """The class or function of `file.py:Name` or `package.module:Name`; UsageError if absent."""
+    """Find the class or function of `file.py:Name` or `package.module:Name`.
+
+    Raises UsageError if it is absent.
+    """
     home, _, name = reference.rpartition(":")
     if not home or not name:
         raise UsageError(f"{reference!r} names nothing; write file.py:Name or package.module:Name.")
@@ -94,7 +106,7 @@ def locate(reference: str) -> Callable[..., Any]:
 
 @contextmanager
 def run_anew() -> Iterator[None]:
-    """Within, a person's files are run once more, as a new process would; afterwards all is back.
+    """Run a person's files once more within, as a new process would; afterwards all is back.
 
     What using a class has changed in it, or in its file, is not there in between.
     """
@@ -122,7 +134,7 @@ def _import(home: str, reference: str) -> ModuleType:
             "installed package, or as file.py:Name."
         ) from None
     except (Exception, SystemExit) as error:
-        raise UsageError(f"{home} cannot be run: {told(error)}") from None
+        raise UsageError(f"{home} cannot be run: {describe_error(error)}") from None
 
 
 def _load_file(home: str) -> ModuleType:
@@ -136,7 +148,7 @@ def _load_file(home: str) -> ModuleType:
         _neighbours.pop(path.parent, None)  # one of them may be what has changed
     import torch  # noqa: F401 - so that what the file sets of it is put back
 
-    with seeded(0), _noting_opened() as opened, _beside(path.parent):
+    with seeded(0), _noting_opened() as opened, _importable_from(path.parent):
         module = _run(home, path)
     sources = [path, *(Path(str(known.__file__)) for known in _neighbours[path.parent].values())]
     read = [file for file in map(_data_file, opened) if file]
@@ -161,18 +173,18 @@ def _run(home: str, path: Path) -> ModuleType:
         more = ""
         if "relative import" in str(error):
             more = " It is part of a package: name it as package.module:Name."
-        raise UsageError(f"{home} cannot be run: {told(error)}{more}") from None
+        raise UsageError(f"{home} cannot be run: {describe_error(error)}{more}") from None
     return module
 
 
-def beside(reference: str) -> AbstractContextManager[None]:
-    """Within, what lies beside the file of a `file.py:Name` can be imported, as when it was run."""
+def importable_neighbours(reference: str) -> AbstractContextManager[None]:
+    """Let what lies beside the file of a `file.py:Name` be imported within, as when it was run."""
     home = reference.rpartition(":")[0]
-    return _beside(Path(home).resolve().parent) if home.endswith(".py") else nullcontext()
+    return _importable_from(Path(home).resolve().parent) if home.endswith(".py") else nullcontext()
 
 
 @contextmanager
-def _beside(folder: Path) -> Iterator[None]:
+def _importable_from(folder: Path) -> Iterator[None]:
     known, names = _neighbours.setdefault(folder, {}), _names_in(folder)
     others = {
         name: module
@@ -269,14 +281,14 @@ def _missing(path: str) -> UsageError:
     return UsageError(f"There is no file {path}; give the source's path, or put it back.")
 
 
-def of_file(thing: Any) -> ModuleType | None:
-    """The module that a person's file was run as, if that is where a class or function is from."""
+def find_file_module(thing: Any) -> ModuleType | None:
+    """Return the module of the person's file that a class or function is from; None for others."""
     name = str(getattr(thing, "__module__", None))
     return sys.modules.get(name) if name.startswith(_PREFIX) else None
 
 
 def is_own(thing: Any) -> bool:
-    """Whether a module, or what a class or function was defined in, is a person's own code.
+    """Tell whether a module, or what a class or function was defined in, is a person's own code.
 
     That is a file, a notebook or a prompt, but not what comes with Python, an installed package,
     or this one.
@@ -292,8 +304,8 @@ def _is_others(file: str) -> bool:
     return bool(installed) or any(path.is_relative_to(place) for place in (_HERE, _PYTHON))
 
 
-def takes(build: Callable[..., Any]) -> str:
-    """The arguments of a class or function, as a person writes them."""
+def describe_arguments(build: Callable[..., Any]) -> str:
+    """List the arguments of a class or function, as a person writes them."""
     try:
         parameters = inspect.signature(build).parameters.values()
     except (TypeError, ValueError):
@@ -306,8 +318,8 @@ def takes(build: Callable[..., Any]) -> str:
     return ", ".join(shown) or "none"
 
 
-def told(error: BaseException) -> str:
-    """What went wrong, and where: the last line that is nobody else's."""
+def describe_error(error: BaseException) -> str:
+    """Say what went wrong, and where: the last line that is a person's own."""
     message = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, SystemExit):
         message = f"it ends the program (exit code {error.code})"

@@ -157,10 +157,10 @@ def _names_in(thing: Any) -> Iterator[tuple[str, str, Any]]:
         for space in spaces:
             for name in names & space.keys():
                 yield name, space["__name__"], space[name]
-        yield from _asked_for_in_passing(function, codes, names)
+        yield from _names_by_text(function, codes, names)
 
 
-def _asked_for_in_passing(
+def _names_by_text(
     function: FunctionType, codes: Sequence[CodeType], names: set[str]
 ) -> Iterator[tuple[str, str, Any]]:
     """Yield what no global name holds: modules imported within, or searched by text; variables."""
@@ -233,7 +233,7 @@ def _literals(code: CodeType) -> list[Any]:
 
 
 def _is_literal(value: Any) -> bool:
-    """Whether it never changes, and its text says all of it, the same in every process."""
+    """Tell whether it never changes, and its text says all of it, the same in every process."""
     if not isinstance(value, (bool, int, float, str, tuple)):
         return False
     try:

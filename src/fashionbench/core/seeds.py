@@ -11,7 +11,7 @@ Purpose = Literal[
 
 
 def derive_seed(seed: int, purpose: Purpose, epoch: int = 0) -> int:
-    """A 63-bit seed for one purpose: changing one stream leaves the others as they are.
+    """Derive a 63-bit seed for one purpose: changing one stream leaves the others as they are.
 
     Made by hashing, so that neighbouring seeds have nothing in common and an
     epoch's draw can be had without drawing those before it.

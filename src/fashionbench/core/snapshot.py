@@ -260,8 +260,8 @@ class _Writer:
         array = np.ascontiguousarray(value)
         if array.dtype.hasobject:
             return self.write(array.tolist())
-        told = f"{array.dtype} {array.shape}"
-        return f"{told} {_hash(array)}" if self.exact else told
+        shape = f"{array.dtype} {array.shape}"
+        return f"{shape} {_hash(array)}" if self.exact else shape
 
     def _generator(self, value: Any) -> str:
         if not self.exact:

@@ -26,7 +26,7 @@ __all__ = [
 
 
 def read_silhouettes(splits: Sequence[str]) -> list[Arrays]:
-    """The silhouettes, drawn now."""
+    """Draw the silhouettes."""
     drawn = dict(zip(("train", "test"), draw_silhouettes(), strict=True))
     return [drawn[split] for split in splits]
 

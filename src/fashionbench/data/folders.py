@@ -19,15 +19,20 @@ import numpy as np
 
 from fashionbench.core.names import portable_name, printable
 from fashionbench.data.idx import IDX_NAMES, find_idx, read_bytes, read_idx, read_idx_split
-from fashionbench.data.notes import note_changes, note_passed_over, note_strays
-from fashionbench.data.picture_files import find_pictures, is_picture, pictures_apart, visible_parts
+from fashionbench.data.notes import note_passed_over, note_reductions, note_strays
+from fashionbench.data.picture_files import (
+    find_pictures,
+    is_picture,
+    list_visible,
+    separate_pictures,
+)
 from fashionbench.data.picture_reading import (
     Extremes,
     Levels,
     Squeezed,
     common_levels,
-    deep_extremes,
-    squeezed,
+    find_extremes,
+    squeeze_picture,
 )
 from fashionbench.data.split import Arrays
 from fashionbench.errors import DataError
@@ -88,12 +93,12 @@ class Folder:
     def levels(self) -> Levels:
         """What becomes black and white in those of all its pictures that have more than 8 bits."""
         files = [file for of_split in self.files.values() for file in of_split]
-        found = [extremes for file in files if (extremes := deep_extremes(file))]
+        found = [extremes for file in files if (extremes := find_extremes(file))]
         lowest, highest, whole = zip(*found, strict=True)
         return common_levels(Extremes(min(lowest), max(highest), all(whole)))
 
     def digest(self) -> str:
-        """Of the names and contents of all its files: what tells a changed data set from before."""
+        """Digest names and contents of all its files: what a changed data set is known by."""
         sums = hashlib.sha256()
         for split, files in self.files.items():
             for file in files:
@@ -104,7 +109,7 @@ class Folder:
         return sums.hexdigest()[:16]
 
     def read(self, splits: Sequence[str]) -> Reading:
-        """The arrays of the named splits. Raises DataError, naming the file that is not right."""
+        """Read the named splits. Raises DataError, naming the file that is not right."""
         if not self.labels:
             return Reading([self._read_idx(split) for split in splits])
         pictures = [self._read_pictures(split) for split in splits]
@@ -117,12 +122,12 @@ class Folder:
                 )
                 for split, of in zip(splits, pictures, strict=True)
             ],
-            notes=note_changes(every),
+            notes=note_reductions(every),
             levels=self.levels if any(picture.is_deep for picture in every) else None,
         )
 
     def _read_pictures(self, split: str) -> list[Squeezed]:
-        return [squeezed(file, lambda _: self.levels) for file in self.files[split]]
+        return [squeeze_picture(file, lambda _: self.levels) for file in self.files[split]]
 
     def _read_idx(self, split: str) -> Arrays:
         images, labels = read_idx_split(*self.files[split])
@@ -130,7 +135,7 @@ class Folder:
 
 
 def is_path(name: str) -> bool:
-    """Whether a data set's name is that of a folder."""
+    """Tell whether a data set's name is that of a folder."""
     return "/" in name or os.sep in name or Path(name).expanduser().is_dir()
 
 
@@ -152,19 +157,19 @@ def open_folder(name: str) -> Folder:
 
 
 def _folders(path: Path) -> list[Path]:
-    return [part for part in visible_parts(path) if part.is_dir()]
+    return [part for part in list_visible(path) if part.is_dir()]
 
 
 def _are_classes(named: Sequence[Path]) -> bool:
-    """Whether folders called as splits are rather classes: with pictures, and no folders alike."""
+    """Tell whether folders called as splits are classes: with pictures, and no folders alike."""
     within = [{part.name for part in _folders(folder)} for folder in named]
     alike = len(named) > 1 and set.intersection(*within)
     return not alike and all(map(_holds_pictures, named))
 
 
 def _holds_pictures(folder: Path) -> bool:
-    """Whether pictures lie in the folder itself."""
-    return any(part.is_file() and is_picture(part) for part in visible_parts(folder))
+    """Tell whether pictures lie in the folder itself."""
+    return any(part.is_file() and is_picture(part) for part in list_visible(folder))
 
 
 def _open_idx(path: Path, files: dict[str, tuple[Path, ...]]) -> Folder:
@@ -218,11 +223,11 @@ def _only(path: Path, role: str, folders: list[Path]) -> Path:
 def _note_unused(folders: Iterable[Path]) -> Iterable[str]:
     for folder in folders:
         pictures, _ = find_pictures(folder)
-        told = f"The folder {printable(folder.name)} with {len(pictures):,} pictures is not used"
+        unused = f"The folder {printable(folder.name)} with {len(pictures):,} pictures is not used"
         if folder.name.lower() in ROLES["val"]:
-            yield f"{told}: validation images are held out of the training images."
+            yield f"{unused}: validation images are held out of the training images."
         elif pictures:
-            yield f"{told}: it is neither of training nor of test images."
+            yield f"{unused}: it is neither of training nor of test images."
 
 
 def _note_rest(*found: _Found) -> tuple[str, ...]:
@@ -275,7 +280,7 @@ def _folder(
 
 
 def _classes(path: Path) -> _Found:
-    """The pictures in each folder of `path`, both in the order of their names."""
+    """List the pictures in each folder of `path`, both in the order of their names."""
     found = _beside(path)
     for folder in _folders(path):
         pictures, others = find_pictures(folder)
@@ -295,8 +300,8 @@ def _classes(path: Path) -> _Found:
 
 
 def _beside(path: Path) -> _Found:
-    """The files in `path` itself."""
-    pictures, others = pictures_apart(part for part in visible_parts(path) if part.is_file())
+    """List the files in `path` itself."""
+    pictures, others = separate_pictures(part for part in list_visible(path) if part.is_file())
     return _Found({}, others, pictures)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionbench.data.picture_files import visible_parts
+from fashionbench.data.picture_files import list_visible
 from fashionbench.data.split import Arrays
 from fashionbench.errors import DataError
 
@@ -34,7 +34,7 @@ def find_idx(folder: Path) -> dict[str, tuple[Path, ...]]:
 
     Raises DataError where a file lacks, or where it is not plain which one is meant.
     """
-    named = [(file, _NAME.fullmatch(file.name)) for file in visible_parts(folder)]
+    named = [(file, _NAME.fullmatch(file.name)) for file in list_visible(folder)]
     found = [(file, match) for file, match in named if match]
     sets = sorted({match["set"].lower() for _, match in found})
     if len(sets) > 1:
@@ -106,7 +106,7 @@ def read_idx_split(images_file: Path, labels_file: Path) -> Arrays:
 def read_idx(file: Path, dimensions: int) -> NDArray[np.uint8]:
     """Read MNIST's format: 0, 0, 8 for bytes, number of dimensions, these in 4 bytes each, values.
 
-    The format is told at yann.lecun.com/exdb/mnist. Raises DataError for anything else.
+    The format is described at yann.lecun.com/exdb/mnist. Raises DataError for anything else.
     """
     try:
         content = _unpacked(file)

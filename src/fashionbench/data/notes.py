@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fashionbench.core.names import printable
 from fashionbench.data.picture_reading import SIDE, Squeezed
 
-__all__ = ["note_changes", "note_copies", "note_faintness", "note_passed_over", "note_strays"]
+__all__ = ["note_copies", "note_faintness", "note_passed_over", "note_reductions", "note_strays"]
 
 FAINT = 32
 """Grey levels: an image that spans fewer shows hardly anything."""
@@ -23,7 +23,7 @@ def note_passed_over(files: Sequence[Path]) -> tuple[str, ...]:
         return ()
     one = len(files) == 1
     they = "it is not a picture" if one else "they are not pictures"
-    return (f"{_were(files, 'file')} because {they} that can be read: {by_suffix(files)}.",)
+    return (f"{_were(files, 'file')} because {they} that can be read: {count_by_suffix(files)}.",)
 
 
 def note_strays(files: Sequence[Path]) -> tuple[str, ...]:
@@ -31,7 +31,9 @@ def note_strays(files: Sequence[Path]) -> tuple[str, ...]:
     if not files:
         return ()
     they = "it lies" if len(files) == 1 else "they lie"
-    return (f"{_were(files, 'picture')} because {they} in no class's folder: {by_suffix(files)}.",)
+    return (
+        f"{_were(files, 'picture')} because {they} in no class's folder: {count_by_suffix(files)}.",
+    )
 
 
 def _were(files: Sequence[Path], what: str) -> str:
@@ -40,7 +42,7 @@ def _were(files: Sequence[Path], what: str) -> str:
     return f"{len(files):,} {what}s were passed over"
 
 
-def by_suffix(files: Iterable[Path]) -> str:
+def count_by_suffix(files: Iterable[Path]) -> str:
     """Count files by suffix, the most frequent first."""
     counts = Counter(printable(file.suffix.lower()) or "without a suffix" for file in files)
     return ", ".join(
@@ -49,7 +51,7 @@ def by_suffix(files: Iterable[Path]) -> str:
     )
 
 
-def note_changes(pictures: Sequence[Squeezed]) -> tuple[str, ...]:
+def note_reductions(pictures: Sequence[Squeezed]) -> tuple[str, ...]:
     """Tell whether pictures lost their colours, size or shape."""
     sizes = [picture.size for picture in pictures]
     coloured = sum(picture.is_coloured for picture in pictures)
@@ -70,8 +72,8 @@ def note_changes(pictures: Sequence[Squeezed]) -> tuple[str, ...]:
         f"{resized:,} not {SIDE}x{SIDE} ({smallest} to {largest})",
         f"{oblong:,} not square",
     ]
-    told = ", ".join(fact for fact in facts if not fact.startswith("0 "))
-    return (f"Of {len(pictures):,} pictures {told}: {used}",)
+    finding = ", ".join(fact for fact in facts if not fact.startswith("0 "))
+    return (f"Of {len(pictures):,} pictures {finding}: {used}",)
 
 
 def note_copies(train: NDArray[np.uint8], test: NDArray[np.uint8]) -> tuple[str, ...]:
@@ -81,8 +83,8 @@ def note_copies(train: NDArray[np.uint8], test: NDArray[np.uint8]) -> tuple[str,
     if not copies:
         return ()
     are = "is a copy" if copies == 1 else "are copies"
-    told = f"{copies:,} of {len(test):,} test images {are} of training images"
-    return (f"{told}, so test accuracies are too high; take copies out of one of the two.",)
+    finding = f"{copies:,} of {len(test):,} test images {are} of training images"
+    return (f"{finding}, so test accuracies are too high; take copies out of one of the two.",)
 
 
 def _digest(image: NDArray[np.uint8]) -> bytes:
@@ -96,5 +98,5 @@ def note_faintness(images: NDArray[np.uint8]) -> tuple[str, ...]:
     if middle >= FAINT:
         return ()
     levels = "1 grey level" if middle == 1 else f"{middle} grey levels"
-    told = f"Half of the training images span no more than {levels} of 256"
-    return (f"{told}, so models see hardly anything; stretch the pictures from black to white.",)
+    finding = f"Half of the training images span no more than {levels} of 256"
+    return (f"{finding}, so models see hardly anything; stretch the pictures from black to white.",)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fashionbench.data.picture_reading import Levels
 
-__all__ = ["PictureFacts", "grounds_of", "picture_facts", "warn_of_ground"]
+__all__ = ["PictureFacts", "measure_grounds", "picture_facts", "warn_of_ground"]
 
 ENOUGH = 5000
 """Images, evenly chosen, that tell how all are."""
@@ -28,15 +28,15 @@ class PictureFacts:
 
 def picture_facts(images: NDArray[np.uint8], levels: Levels | None = None) -> PictureFacts:
     """Sum up (N, 28, 28) training images, whose pictures had these levels."""
-    grounds = grounds_of(images[:: 1 + len(images) // ENOUGH])
+    grounds = measure_grounds(images[:: 1 + len(images) // ENOUGH])
     if not len(grounds):
         return PictureFacts(levels=levels)
     low, high = np.quantile(grounds, (0.05, 0.95)).tolist()
     return PictureFacts((low, high), levels)
 
 
-def grounds_of(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """(N, H, W) images -> (N,) the median grey level along the border of each."""
+def measure_grounds(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Measure the median grey level along the border of each of (N, H, W) images: (N,)."""
     border = np.ones(images.shape[1:], bool)
     border[1:-1, 1:-1] = False
     return np.asarray(np.median(images[:, border], axis=1))
@@ -46,7 +46,7 @@ def warn_of_ground(image: NDArray[np.uint8], facts: PictureFacts) -> tuple[str, 
     """Say where an image is dark on light and the training images were not, or the reverse."""
     if facts.ground is None:
         return ()
-    (darkest, lightest), ground = facts.ground, float(grounds_of(image[None])[0])
+    (darkest, lightest), ground = facts.ground, float(measure_grounds(image[None])[0])
     if lightest < MIDDLE <= ground and ground - lightest > APART:
         this, others = "dark on light", "light on dark"
     elif ground < MIDDLE <= darkest and darkest - ground > APART:

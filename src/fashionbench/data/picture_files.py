@@ -19,8 +19,8 @@ __all__ = [
     "formats",
     "is_housekeeping",
     "is_picture",
-    "pictures_apart",
-    "visible_parts",
+    "list_visible",
+    "separate_pictures",
 ]
 
 ELSEWHERE = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
@@ -39,7 +39,7 @@ def formats() -> tuple[str, ...]:
 
 
 def is_picture(file: Path) -> bool:
-    """Whether a file's name or its content is that of a picture."""
+    """Tell whether a file's name or its content is that of a picture."""
     from PIL import Image
 
     known = formats()
@@ -59,7 +59,7 @@ def is_picture(file: Path) -> bool:
 
 
 def is_housekeeping(name: str) -> bool:
-    """Whether a file or folder is hidden, or none that a person put there."""
+    """Tell whether a file or folder is hidden, or none that a person put there."""
     return name.startswith(".") or name.lower() in HOUSEKEEPING
 
 
@@ -76,10 +76,10 @@ def find_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
         seen.add(real)
         folders[:] = [name for name in folders if not is_housekeeping(name)]
         files += (Path(root, name) for name in names if not is_housekeeping(name))
-    return pictures_apart(_in_order(files, folder))
+    return separate_pictures(_in_order(files, folder))
 
 
-def pictures_apart(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+def separate_pictures(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     """Take the pictures among files apart from the others."""
     pictures, others = list[Path](), list[Path]()
     for file in files:
@@ -87,7 +87,7 @@ def pictures_apart(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     return pictures, others
 
 
-def visible_parts(folder: Path) -> list[Path]:
+def list_visible(folder: Path) -> list[Path]:
     """List what lies in a folder, in the order of names. Raises DataError if it cannot be read."""
     try:
         parts = [part for part in folder.iterdir() if not is_housekeeping(part.name)]
@@ -101,5 +101,5 @@ def _refuse_folder(error: OSError) -> NoReturn:
 
 
 def _in_order(files: Iterable[Path], folder: Path) -> list[Path]:
-    """By their names within the folder, the same on every machine."""
+    """Sort by names within the folder, the same on every machine."""
     return sorted(files, key=lambda file: (portable_name(file, folder).split("/"), str(file)))

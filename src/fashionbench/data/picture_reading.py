@@ -29,9 +29,9 @@ __all__ = [
     "Squeezed",
     "TooLarge",
     "common_levels",
-    "deep_extremes",
+    "find_extremes",
     "load_picture",
-    "squeezed",
+    "squeeze_picture",
     "to_square",
 ]
 
@@ -98,7 +98,7 @@ def load_picture(
     return _read(file, name, scale, most_pixels)[0]
 
 
-def squeezed(file: Path, scale: "Scale") -> Squeezed:
+def squeeze_picture(file: Path, scale: "Scale") -> Squeezed:
     """Read a picture of a person's own data set; `scale` gives the levels of its data set."""
     from PIL.Image import Resampling
 
@@ -142,14 +142,14 @@ def common_levels(found: Extremes) -> Levels:
     return min(0.0, lowest), white
 
 
-def deep_extremes(file: Path) -> Extremes | None:
+def find_extremes(file: Path) -> Extremes | None:
     """Find those of a picture with more than 8 bits; None for one of 8, or that cannot be read."""
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(file.read_bytes()), formats=formats()) as picture:
             found = _extremes(np.asarray(picture), picture) if _is_deep(picture) else None
-    except Exception:  # told when the picture is read
+    except Exception:  # refused when the picture is read
         return None
     return found if found and np.isfinite(found[:2]).all() else None
 

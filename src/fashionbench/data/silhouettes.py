@@ -27,7 +27,7 @@ TRAIN_PER_CLASS, TEST_PER_CLASS = 600, 100
 
 
 def draw_silhouettes() -> tuple[Arrays, Arrays]:
-    """Training arrays of 6,000 and test arrays of 1,000 images, shuffled, ten classes alike."""
+    """Draw 6,000 training and 1,000 test images, shuffled, ten classes alike."""
     return _draw_split(TRAIN_PER_CLASS, seed=0), _draw_split(TEST_PER_CLASS, seed=1)
 
 
@@ -40,7 +40,7 @@ def _draw_split(images_per_class: int, seed: int) -> Arrays:
 
 
 def _draw(layers: list[Layer], rng: Generator) -> NDArray[np.uint8]:
-    """(28, 28) the light that the layers give back, after a small turn, stretch and shift."""
+    """Draw the (28, 28) light that layers give back, after a small turn, stretch and shift."""
     turn, right, down = rng.normal(0, (0.07, 0.06, 0.06))
     wide, tall = rng.uniform(0.75, 1, 2)
     cos, sin = math.cos(turn), math.sin(turn)
@@ -76,7 +76,7 @@ def _shade(drawings: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
 
 
 def _mirrored(right_half: Outline) -> Outline:
-    """A symmetric outline from its right half, given from top to bottom."""
+    """Complete a symmetric outline from its right half, given from top to bottom."""
     return right_half + [(-x, y) for x, y in reversed(right_half)]
 
 

@@ -103,7 +103,7 @@ def hold_out(
 
 
 def hold_out_order(labels: NDArray[Any]) -> NDArray[np.intp]:
-    """(N,) positions in the order in which they are held out.
+    """Return (N,) positions in the order in which they are held out.
 
     Within a class by the BLAKE2b (8 bytes) of the decimal position; between classes by
     the share of its class that is then held out, so that the last images of all classes

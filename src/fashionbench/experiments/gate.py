@@ -19,7 +19,7 @@ from fashionbench.config.augmentations import own_augmentations
 from fashionbench.config.study import Job
 from fashionbench.core.global_state import silent
 from fashionbench.core.logits import are_alike, pixels
-from fashionbench.core.own_code import digest_file, told
+from fashionbench.core.own_code import describe_error, digest_file
 from fashionbench.core.own_source import Source
 from fashionbench.core.snapshot import hidden_layers, shared_state
 from fashionbench.data.split import Dataset
@@ -239,7 +239,7 @@ def _take_step(model: nn.Module, name: str, images: Tensor, labels: Tensor) -> l
     except FashionbenchError:
         raise
     except Exception as error:  # whatever a person's own code may raise
-        raise UsageError(f"{name} cannot be trained: {told(error)}") from None
+        raise UsageError(f"{name} cannot be trained: {describe_error(error)}") from None
     return [loss.detach(), *(p.grad for p in model.parameters() if p.grad is not None)]
 
 

@@ -66,7 +66,11 @@ class Result(Comparison):
         return find_warnings(self)
 
     def figure(self, name: str) -> "Figure":
-        """Draw one of the report's plots. Raises UsageError, with all names, for an unknown one."""
+        """Draw one of the report's plots, as a matplotlib figure.
+
+        They are accuracies, curves, time, pareto, confusion, reliability, classes and hard. Raises
+        UsageError for another name.
+        """
         from fashionbench.report.figures import draw_figure
 
         return draw_figure(self, name)

@@ -17,7 +17,7 @@ from torch import nn
 
 from fashionbench.config.study import Job
 from fashionbench.core.machine import describe_environment, now
-from fashionbench.core.own_code import told
+from fashionbench.core.own_code import describe_error
 from fashionbench.core.snapshot import summary
 from fashionbench.data.picture_facts import PictureFacts, picture_facts
 from fashionbench.data.split import Dataset
@@ -172,11 +172,11 @@ def _explain_failures(job: Job) -> Iterator[None]:
         if "same device" in str(error):
             raise UsageError(
                 f"{job.model} keeps a tensor that does not come along to the device "
-                f"({told(error)}); make it a buffer by self.register_buffer."
+                f"({describe_error(error)}); make it a buffer by self.register_buffer."
             ) from None
         if not (job.model_source or job.recipe_source):
             raise
-        raise UsageError(f"{job.model} cannot be trained: {told(error)}") from None
+        raise UsageError(f"{job.model} cannot be trained: {describe_error(error)}") from None
 
 
 def _digest_first_weights(job: Job, model: nn.Module) -> str:

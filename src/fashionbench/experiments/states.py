@@ -15,7 +15,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from fashionbench.config.recipe import SETTINGS, written
+from fashionbench.config.recipe import SETTINGS, format_value
 from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
 from fashionbench.core.global_state import silent
@@ -137,7 +137,7 @@ def _read_state(path: Path) -> tuple[SavedState, Job]:
 def _differences(before: Job, job: Job) -> str:
     """Name the settings of a run's recipe that are not those asked for now."""
     others = [
-        f"{key} {written(value)}, not {written(asked)}"
+        f"{key} {format_value(value)}, not {format_value(asked)}"
         for key in SETTINGS
         if (value := getattr(before.recipe, key)) != (asked := getattr(job.recipe, key))
     ]

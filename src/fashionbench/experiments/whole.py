@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from fashionbench.core.copies import copy_model
 from fashionbench.core.global_state import silent
 from fashionbench.core.logits import are_alike, infer
-from fashionbench.core.own_code import run_anew, told
+from fashionbench.core.own_code import describe_error, run_anew
 from fashionbench.core.snapshot import plain_state
 from fashionbench.errors import FashionbenchError, StoreError
 from fashionbench.models.adapter import Adapter
@@ -47,7 +47,7 @@ def why_unloadable(model: nn.Module, path: Path, images: Tensor) -> str | None:
     except FashionbenchError as error:
         return f"it cannot be built anew ({str(error).rstrip('.')})."
     except Exception as error:  # whatever a person's own code may raise
-        return f"it cannot be built anew ({told(error).rstrip('.')})."
+        return f"it cannot be built anew ({describe_error(error).rstrip('.')})."
     trained = plain_state(model)
     names = [name for name in trained if trained[name] != anew.get(name)]
     if not names:

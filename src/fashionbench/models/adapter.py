@@ -55,20 +55,20 @@ class Interface:
 
     @classmethod
     def of(cls, model: nn.Module) -> "Interface":
-        """Tell what a model was found to take, by how it was fitted."""
+        """Tell what a model was found to take, by the adapter it is behind."""
         if isinstance(model, Adapter):
             return cls(model.channels, model.side, model.answers_several)
         return cls()
 
-    def fitted(self, net: nn.Module) -> nn.Module:
-        """The net as it is, or behind an Adapter."""
+    def adapt(self, net: nn.Module) -> nn.Module:
+        """Return the net as it is, or behind an Adapter."""
         if self == Interface():
             return net
         return Adapter(net, self.channels, self.side, self.answers_several)
 
 
 def first_answer(answer: Any) -> Any:
-    """The logits among several answers: those called so, or the first tensor."""
+    """Return the logits among several answers: those called so, or the first tensor."""
     if isinstance(answer, Mapping):
         answer = [answer["logits"]] if "logits" in answer else list(answer.values())
     if isinstance(answer, list | tuple):
@@ -100,7 +100,7 @@ def find_interface(anew: Callable[[], nn.Module], images: Tensor) -> tuple[Inter
 
 
 def _in_training(net: nn.Module, images: Tensor) -> Any:
-    """What a net answers in training; the images if that fails, which training itself will tell."""
+    """Ask a net in training mode; give the images if that fails, as training itself will tell."""
     try:
         with preserved(), torch.no_grad():
             net.train()
@@ -110,7 +110,7 @@ def _in_training(net: nn.Module, images: Tensor) -> Any:
 
 
 def _shown(images: Tensor, channels: int, side: int) -> Tensor:
-    """(B, 1, H, W) grey images, enlarged to a side and with their channel repeated."""
+    """Enlarge (B, 1, H, W) grey images to a side, and repeat their channel."""
     if images.shape[-1] != side:
         images = F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
     # Memory of their own, for a net may change what it is given.

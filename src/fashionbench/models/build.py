@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from fashionbench.config.model_spec import ModelSpec
 from fashionbench.core.global_state import seeded
-from fashionbench.core.own_code import beside, locate, takes, told
+from fashionbench.core.own_code import (
+    describe_arguments,
+    describe_error,
+    importable_neighbours,
+    locate,
+)
 from fashionbench.core.seeds import derive_seed
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.models.table import MODELS, ModelEntry, model_entry
@@ -34,7 +39,7 @@ def build_model(
 ) -> "nn.Module":
     """Build a model with the initial weights that `seed` gives, leaving all generators alone.
 
-    Weights from a file, where the name has any, replace those that fit; `tell` is told which.
+    Weights from a file, if the name has any, replace those that match; `tell` gets a line on them.
 
     The module takes (B, 1, 28, 28) pixels in [0, 1] and gives (B, K) logits; one that was made for
     other pictures is put behind an adapter. What it takes is `interface`, if that is known, else
@@ -48,15 +53,15 @@ def build_model(
     model = construct(spec, seed, classes)
     if name in MODELS:
         return model
-    from fashionbench.models.own import fitted
+    from fashionbench.models.own import adapt
 
-    with beside(entry.reference), seeded(derive_seed(seed, "initialisation")):
+    with importable_neighbours(entry.reference), seeded(derive_seed(seed, "initialisation")):
         anew = partial(construct, spec, seed, classes)
-        model = fitted(model, anew, spec.base, classes, images, interface)
+        model = adapt(model, anew, spec.base, classes, images, interface)
     if spec.weights is not None:
         from fashionbench.models.weights import load_weights
 
-        tell(f"{spec}: {load_weights(model, spec.weights, str(spec))}")
+        tell(f"{spec}: {load_weights(model, spec.weights, str(spec), classes)}")
     return model
 
 
@@ -76,14 +81,14 @@ def construct(spec: ModelSpec, seed: int, classes: int) -> "nn.Module":
             torch.default_generator.manual_seed(derived)
             return build(**settings)  # type: ignore[no-any-return]
     try:
-        with beside(entry.reference), seeded(derived):
+        with importable_neighbours(entry.reference), seeded(derived):
             model = build(**settings)
     except FashionbenchError:
         raise
     except (Exception, SystemExit) as error:
         raise UsageError(
-            f"{spec.base} cannot be built: {told(error)} Arguments are given as "
-            f"{spec.base}:name=value; it takes {takes(build)}."
+            f"{spec.base} cannot be built: {describe_error(error)} Arguments are given as "
+            f"{spec.base}:name=value; it takes {describe_arguments(build)}."
         ) from None
     if not isinstance(model, torch.nn.Module):
         raise UsageError(
@@ -95,7 +100,7 @@ def construct(spec: ModelSpec, seed: int, classes: int) -> "nn.Module":
 def _for_classes(
     build: Callable[..., Any], entry: ModelEntry, spec: ModelSpec, classes: int
 ) -> Mapping[str, Any]:
-    """The settings, with the number of classes if the constructor takes it and nobody gave it."""
+    """Add the number of classes if the constructor takes it and nobody gave it."""
     parameters = inspect.signature(build).parameters
     names = [name for name in _FOR_CLASSES if name in parameters and name not in spec.arguments]
     return {**entry.settings, **dict.fromkeys(names[:1], classes)}

@@ -50,7 +50,7 @@ on an accelerator, whose convolutions round to 10 bits."""
 
 
 def checkpoint_path(folder: Path, job: Job, device: str = "cpu") -> Path:
-    """Where the weights of a job's run on a device lie in its run folder."""
+    """Return the path of the weights of a job's run on a device in its run folder."""
     dataset = Path(job.dataset).name if job.dataset_source else job.dataset
     name = slug(f"{job.model}-{job.recipe.label}-{dataset}")
     where = "" if device == "cpu" else f"-{device}"

@@ -14,7 +14,14 @@ from weakref import WeakKeyDictionary
 
 from fashionbench.config.model_spec import ModelSpec
 from fashionbench.core.global_state import silent
-from fashionbench.core.own_code import beside, digest_file, is_own, locate, of_file, takes
+from fashionbench.core.own_code import (
+    describe_arguments,
+    digest_file,
+    find_file_module,
+    importable_neighbours,
+    is_own,
+    locate,
+)
 from fashionbench.core.own_source import Source, digest_source, digest_values, global_values
 from fashionbench.errors import UsageError
 from fashionbench.models.build import construct
@@ -61,7 +68,10 @@ def _identify_own(spec: ModelSpec, classes: int) -> Source:
     from fashionbench.core.snapshot import constants, shared_state, structure
 
     reference, build = spec.base, locate(spec.base)
-    with beside(reference), silent():  # the modules beside a file are known only there
+    with (
+        importable_neighbours(reference),
+        silent(),
+    ):  # the modules beside a file are known only there
         source, values = digest_source(build, reference), global_values(build)
         first, second = (construct(spec, seed, classes) for seed in (0, 1))
         shared = shared_state(second)
@@ -84,7 +94,7 @@ def _as_first_asked(build: Callable[..., Any], reference: str, values: _Values) 
 
     Training may change them, and changes nothing about which model it is.
     """
-    module = of_file(build)
+    module = find_file_module(build)
     if module is None:
         return values
     return _first_asked.setdefault(module, {}).setdefault(reference, values)
@@ -98,7 +108,7 @@ def is_as_first_asked(spec: ModelSpec, model: "nn.Module") -> bool:
     from fashionbench.core.snapshot import shared_state
 
     reference, build = spec.base, locate(spec.base)
-    module = of_file(build)
+    module = find_file_module(build)
     first = _first_asked.get(module, {}).get(reference) if module else None
     return first is None or first[1:] == (global_values(build), shared_state(model))
 
@@ -112,7 +122,9 @@ def _not_by_default(spec: ModelSpec, entry: ModelEntry) -> dict[str, Any]:
     free = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for key in spec.arguments:
         if key not in parameters and not free:
-            raise UsageError(f"{spec}: there is no argument {key!r}; there are {takes(build)}.")
+            raise UsageError(
+                f"{spec}: there is no argument {key!r}; there are {describe_arguments(build)}."
+            )
     defaults = {key: p.default for key, p in parameters.items()} | dict(usual.settings)
     return {key: value for key, value in spec.arguments.items() if value != defaults.get(key)}
 
@@ -145,7 +157,7 @@ def is_unchanged(spec: ModelSpec, source: Source, classes: int) -> bool:
 
 
 def _annotated(build: Callable[..., Any]) -> Any:
-    """What a function is annotated to return; None where that cannot be told."""
+    """Find what a function is annotated to return; None where that is not known."""
     try:
         return inspect.get_annotations(build, eval_str=True).get("return")
     except Exception:  # evaluates whatever text stands there

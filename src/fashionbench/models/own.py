@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from fashionbench.core.global_state import silent
-from fashionbench.core.own_code import told
+from fashionbench.core.own_code import describe_error
 from fashionbench.core.snapshot import structure
 from fashionbench.errors import UsageError
 from fashionbench.models.adapter import Interface, find_interface
 
-__all__ = ["fitted"]
+__all__ = ["adapt"]
 
 FEW = 2
 """Images that a network is tried with; one alone has no statistics over a batch."""
@@ -21,7 +21,7 @@ _interfaces: dict[str, Interface] = {}
 """By what a network is called and made of: hundreds of seeds need not find it out anew."""
 
 
-def fitted(
+def adapt(
     model: nn.Module,
     anew: Callable[[], nn.Module],
     reference: str,
@@ -42,7 +42,7 @@ def fitted(
             _check_switches(anew(), reference)
             interface = _find(anew, reference, classes, _pixels(images))
         _interfaces[key] = interface
-    model = interface.fitted(model)
+    model = interface.adapt(model)
     _spread(model)
     if any(nn.parameter.is_lazy(parameter) for parameter in model.parameters()):
         model.eval()
@@ -100,7 +100,7 @@ def _find(anew: Callable[[], nn.Module], reference: str, classes: int, images: T
     except (Exception, SystemExit) as error:
         raise UsageError(
             f"{reference} takes no 28x28 grey images, nor enlarged or in three channels: "
-            f"{told(error)}"
+            f"{describe_error(error)}"
         ) from None
     if interface.answers_several and isinstance(answer, Tensor) and answer.shape[1:] != (classes,):
         raise UsageError(
@@ -121,7 +121,7 @@ def _check_answer(answer: Any, reference: str, classes: int) -> None:
         raise UsageError(
             f"{reference} answers ({FEW}, 1, 28, 28) images with {tuple(answer.shape)}; it must be "
             f"({FEW}, {classes}): a logit for each of the {classes} classes. Change its last "
-            "layer, or take an argument `classes`, which is told their number."
+            "layer, or take an argument `classes`, which is given their number."
         )
     if not answer.isfinite().all():
         raise UsageError(f"{reference} answers with numbers that are not finite before training.")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from fashionbench.errors import DataError, UsageError
 from fashionbench.models.adapter import Wrapper
-from fashionbench.models.weights import fit_weights
+from fashionbench.models.weights import copy_matching
 
 __all__ = ["Backbone", "build_timm", "build_torchvision"]
 
@@ -45,7 +45,7 @@ class Backbone(Wrapper):
 
 
 def build_timm(name: str, pretrained: bool = True, num_classes: int = 10) -> nn.Module:
-    """A timm model for grey pictures; its mean and deviation are averaged over the colours.
+    """Build a timm model for grey pictures; its mean and deviation are averaged over colours.
 
     Raises UsageError for a name timm does not know or where timm is absent, DataError where
     weights are neither on the disk nor to be had.
@@ -72,13 +72,13 @@ def build_timm(name: str, pretrained: bool = True, num_classes: int = 10) -> nn.
             f"the place); where there is a network, run `hf download {repository}` and bring that "
             f"folder, or give timm/{name}:pretrained=False."
         ) from None
-    told: dict[str, Any] = net.pretrained_cfg  # type: ignore[assignment]
-    mean, sd = (sum(told[key]) / len(told[key]) for key in ("mean", "std"))
-    return Backbone(net, int(told["input_size"][-1]), (mean,), (sd,))
+    published: dict[str, Any] = net.pretrained_cfg  # type: ignore[assignment]
+    mean, sd = (sum(published[key]) / len(published[key]) for key in ("mean", "std"))
+    return Backbone(net, int(published["input_size"][-1]), (mean,), (sd,))
 
 
 def build_torchvision(name: str, pretrained: bool = True, num_classes: int = 10) -> nn.Module:
-    """A model of torchvision.models; the grey channel is repeated, which is exact.
+    """Build a model of torchvision.models; the grey channel is repeated, which is exact.
 
     Raises UsageError for a name torchvision does not know, DataError where weights are neither
     on the disk nor to be had.
@@ -92,8 +92,10 @@ def build_torchvision(name: str, pretrained: bool = True, num_classes: int = 10)
     weights = models.get_model_weights(name).DEFAULT
     # These two have outputs beside their logits, and weights made for colours of another scale.
     special = name in ("googlenet", "inception_v3")
-    told = {"init_weights": True, "aux_logits": False, "transform_input": True} if special else {}
-    net = models.get_model(name, weights=None, num_classes=num_classes, **told)
+    arguments = (
+        {"init_weights": True, "aux_logits": False, "transform_input": True} if special else {}
+    )
+    net = models.get_model(name, weights=None, num_classes=num_classes, **arguments)
     if pretrained:
         file = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
         try:
@@ -104,7 +106,7 @@ def build_torchvision(name: str, pretrained: bool = True, num_classes: int = 10)
                 f"({_first_line(error)}): {file.name} is looked for in {file.parent} (TORCH_HOME "
                 f"sets the place); bring it there, or give torchvision/{name}:pretrained=False."
             ) from None
-        fit_weights(net, state)
+        copy_matching(net, state)
     shown = weights.transforms()
     return Backbone(net, int(shown.crop_size[0]), tuple(shown.mean), tuple(shown.std))
 

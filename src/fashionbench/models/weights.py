@@ -1,4 +1,4 @@
-"""Weights from a file -> a model: read safely, fitted by name and shape, and told what fitted."""
+"""Weights from a file -> a model: read safely, matched by name and shape, and listed."""
 
 import argparse
 import hashlib
@@ -14,13 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fashionbench.core.copies import copy_model
-from fashionbench.core.global_state import preserved
 from fashionbench.core.order_of_use import last_layer
 from fashionbench.errors import UsageError
 from fashionbench.models.adapter import Wrapper
 
-__all__ = ["Fitted", "digest_weights", "fit_weights", "load_weights", "read_weights"]
+__all__ = ["Matched", "copy_matching", "digest_weights", "load_weights", "read_weights"]
 
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "net", "weights")
 _PREFIXES = ("module.", "_orig_mod.")
@@ -50,7 +48,7 @@ of which none does anything when it is built."""
 
 
 @dataclass
-class Fitted:
+class Matched:
     """Which tensors of a model came from the file, by name."""
 
     taken: list[str] = field(default_factory=list)
@@ -66,9 +64,9 @@ class Fitted:
     """In the file alone."""
 
     def __str__(self) -> str:
-        told = [f"{len(self.taken)} tensors fitted"]
+        parts = [f"{len(self.taken)} tensors matched"]
         if not self.head:
-            told.append("no layer of it is its head alone, so none is new")
+            parts.append("no layer of it is its head alone, so none is new")
         for words, names in (
             ("summed over their channels", self.summed),
             ("new as the head", self.head),
@@ -78,12 +76,12 @@ class Fitted:
         ):
             if names:
                 more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-                told.append(f"{words}: {', '.join(names[:4])}{more}")
-        return "; ".join(told)
+                parts.append(f"{words}: {', '.join(names[:4])}{more}")
+        return "; ".join(parts)
 
 
 def digest_weights(path: str) -> str:
-    """Of the file's content. Raises UsageError if it cannot be read."""
+    """Digest a file's content. Raises UsageError if it cannot be read."""
     return hashlib.sha256(_content(path)).hexdigest()[:16]
 
 
@@ -98,7 +96,7 @@ def _content(path: str) -> bytes:
 
 
 def read_weights(path: str) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, or of one that torch.save wrote; nothing is executed.
+    """Read the tensors of a safetensors file, or of one that torch.save wrote; run nothing.
 
     They may lie in a dict under whatever key, their names after `module.`; values of NumPy's
     beside them are passed over. Raises UsageError for anything else.
@@ -142,7 +140,7 @@ def _load(path: str) -> Any:
 
 
 def _find_tensors(found: Any) -> dict[str, Any]:
-    """The first mapping of names to tensors, the outermost first; under a usual key before others.
+    """Find the first mapping of names to tensors, the outermost first and usual keys before others.
 
     One that holds no matrix counts where no other has one: it may be the mean of the pixels.
     """
@@ -159,7 +157,7 @@ def _find_tensors(found: Any) -> dict[str, Any]:
 
 
 def _mappings(found: Any) -> Iterator[Mapping[str, Any]]:
-    """All mappings by names that lie in a file, the outermost first; not those of optimizers."""
+    """Yield all mappings by names in a file, the outermost first; not those of optimizers."""
     level = [found]
     while level := [each for each in level if isinstance(each, Mapping)]:
         named = [{k: v for k, v in each.items() if isinstance(k, str)} for each in level]
@@ -186,59 +184,50 @@ def _bare(name: str) -> str:
 
 
 @torch.no_grad()
-def fit_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Fitted:
-    """Put what fits by name and shape into `model`, whose other tensors stay as they are.
+def copy_matching(model: nn.Module, weights: Mapping[str, Tensor]) -> Matched:
+    """Copy what matches by name and shape into `model`, whose other tensors stay as they are.
 
     A first convolution for three channels comes into one for grey as the sum over them: exactly
     what the net would do with the grey channel repeated, which is what an Adapter does.
     """
-    own, fitted = _inside(model).state_dict(), Fitted()
+    own, matched = _inside(model).state_dict(), Matched()
     for name, tensor in own.items():
         given = weights.get(name)
         if given is None:
             # A counter of batches is no weight; older files lack it.
             if not name.endswith("num_batches_tracked"):
-                fitted.missing.append(name)
+                matched.missing.append(name)
         elif given.shape == tensor.shape:
             tensor.copy_(given)
-            fitted.taken.append(name)
+            matched.taken.append(name)
         elif _is_grey_version(tensor, given):
             tensor.copy_(given.sum(dim=1, keepdim=True))
-            fitted.taken.append(name)
-            fitted.summed.append(name)
+            matched.taken.append(name)
+            matched.summed.append(name)
         else:
-            fitted.reshaped.append(name)
-    fitted.unused = [name for name in weights if name not in own]
-    return fitted
+            matched.reshaped.append(name)
+    matched.unused = [name for name in weights if name not in own]
+    return matched
 
 
 def _inside(model: nn.Module) -> nn.Module:
-    """The net that weights belong to."""
+    """Return the net that weights belong to."""
     return model.net if isinstance(model, Wrapper) else model
 
 
-def _head(model: nn.Module) -> set[str]:
-    """The names, within the net, of the tensors of the layer that gives a number for each class.
+def _find_head(model: nn.Module, classes: int) -> set[str]:
+    """Name the tensors, within the net, of the layer that gives a number for each class.
 
     None where the linear layer or convolution that is used last gives something else.
     """
-    layer = last_layer(model, nn.Linear, nn.Conv2d)
-    if layer is not None and not _tells_classes(model, model.get_submodule(layer)):
+    name = last_layer(model, nn.Linear, nn.Conv2d)
+    if name is None:
         return set()
-    name = (layer or "").removeprefix("net.") if isinstance(model, Wrapper) else layer
-    return set() if layer is None else {f"{name}.{part}" for part in ("weight", "bias")}
-
-
-def _tells_classes(model: nn.Module, layer: nn.Module) -> bool:
-    width = getattr(layer, "out_features", getattr(layer, "out_channels", None))
-    try:
-        with torch.no_grad(), preserved():
-            asked = copy_model(model)
-            asked.eval()
-            logits = asked(torch.zeros(2, 1, 28, 28))
-    except Exception:  # whatever a person's own code may raise
-        return True
-    return bool(width == logits.shape[1])
+    layer = model.get_submodule(name)
+    if getattr(layer, "out_features", getattr(layer, "out_channels", None)) != classes:
+        return set()
+    within = name.removeprefix("net.") if isinstance(model, Wrapper) else name
+    return {f"{within}.{part}" for part in ("weight", "bias")}
 
 
 def _is_grey_version(tensor: Tensor, given: Tensor) -> bool:
@@ -250,34 +239,34 @@ def _is_grey_version(tensor: Tensor, given: Tensor) -> bool:
     )
 
 
-def load_weights(model: nn.Module, path: str, name: str) -> Fitted:
-    """Fit the weights of a file into `model`, which is called `name`, all but the head's.
+def load_weights(model: nn.Module, path: str, name: str, classes: int) -> Matched:
+    """Copy the matching weights of a file into `model`, called `name`, all but the head's.
 
     The head, its last linear layer or convolution, stays as it is even where it has as many
-    classes: they are others. Raises UsageError for a file of which nothing fits.
+    classes: they are others. Raises UsageError for a file of which nothing matches.
     """
     net, read = _inside(model), read_weights(path)
     known = net.state_dict()
     weights = _renamed(read, known)
-    head = _head(model)
-    fitted = fit_weights(model, {key: weights[key] for key in weights if key not in head})
-    fitted.head = [key for key in fitted.missing if key in head]
-    fitted.missing = [key for key in fitted.missing if key not in head]
-    if broken := [key for key in fitted.taken if not weights[key].isfinite().all()]:
+    head = _find_head(model, classes)
+    matched = copy_matching(model, {key: weights[key] for key in weights if key not in head})
+    matched.head = [key for key in matched.missing if key in head]
+    matched.missing = [key for key in matched.missing if key not in head]
+    if broken := [key for key in matched.taken if not weights[key].isfinite().all()]:
         raise UsageError(
             f"The weights {path} hold numbers that are not finite, in {', '.join(broken[:3])}; "
             "their training diverged, so take others."
         )
-    if not any(weights[key].ndim >= 2 for key in fitted.taken):
+    if not any(weights[key].ndim >= 2 for key in matched.taken):
         raise UsageError(
-            f"No weight of {path} fits {name}. The file has such as "
+            f"No weight of {path} matches {name}. The file has such as "
             f"{_shapes(weights)}; the model {_shapes(model.state_dict())}."
         )
-    return fitted
+    return matched
 
 
 def _renamed(read: Mapping[str, Tensor], known: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Take off what all names begin with, as many parts of it as let the most tensors fit."""
+    """Take off what all names begin with, as many parts of it as let the most tensors match."""
     heads = [name.split(".")[:-1] for name in read]
     shared = [*takewhile(lambda parts: len(set(parts)) == 1, zip(*heads, strict=False))]
     found = [
@@ -286,10 +275,10 @@ def _renamed(read: Mapping[str, Tensor], known: Mapping[str, Tensor]) -> dict[st
     ]
     # A checkpoint of this program's holds the wrapped net, maybe beside other tensors.
     found.append({key if key in known else key.removeprefix("net."): read[key] for key in read})
-    return max(found, key=lambda weights: _count_fitting(weights, known))
+    return max(found, key=lambda weights: _count_matching(weights, known))
 
 
-def _count_fitting(weights: Mapping[str, Tensor], known: Mapping[str, Tensor]) -> int:
+def _count_matching(weights: Mapping[str, Tensor], known: Mapping[str, Tensor]) -> int:
     return sum(
         name in known and (given.shape == known[name].shape or _is_grey_version(known[name], given))
         for name, given in weights.items()

@@ -4,13 +4,13 @@ Tables, figures and pages are drawn from it. It reads records only; the same rec
 same document.
 """
 
-import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Self
 
+from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.study import Study
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.report.document import Document
@@ -29,10 +29,15 @@ class Comparison:
     """The finished runs of a Study, as a table's rows and the pairs of them."""
 
     study: Study
+    """What was asked."""
     command: str
+    """What gives the same comparison again."""
     folder: Path
+    """The run folder, which holds the report."""
     entries: tuple[Entry, ...]
+    """The rows of the table: each a model with a recipe, and its runs."""
     test_set: TestSet
+    """The test images, their labels and the names of the classes."""
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -192,9 +197,7 @@ class Comparison:
 
 
 def _without_folders(model: str) -> str:
-    """`nets/my.py:Net` -> `my.py:Net`, and the same of a file of weights."""
-    model = re.sub(r"^.*[/\\](?=[^/\\]+\.py:)", "", model)
-    return re.sub(r"(:weights=).*[/\\]", r"\1", model)
+    return str(ModelSpec.parse(model).without_folders())
 
 
 def _shared_seeds(a: Entry, b: Entry) -> set[int]:

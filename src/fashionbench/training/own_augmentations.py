@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fashionbench.config.augmentations import AUGMENTATIONS, parse_augmentation
 from fashionbench.core.global_state import seeded
-from fashionbench.core.own_code import beside, locate, told
+from fashionbench.core.own_code import describe_error, importable_neighbours, locate
 from fashionbench.core.own_source import digest_source, digest_values, global_values
 from fashionbench.errors import UsageError
 
@@ -40,7 +40,7 @@ def identify_augmentations(augmentation: Sequence[str]) -> str:
         name, strength = parse_augmentation(text, AUGMENTATIONS)
         if name not in AUGMENTATIONS:
             function = find_own(name)
-            with beside(name):
+            with importable_neighbours(name):
                 before = global_values(function)
                 _try(function, name, strength)
                 values = digest_values(before, global_values(function))
@@ -59,8 +59,9 @@ def _try(function: Augmentation, name: str, strength: float) -> None:
             ]
         except Exception as error:
             raise UsageError(
-                f"{name} cannot change images: {told(error)} It is called with (B, 1, H, W) images "
-                f"in [0, 1], (B, {OWN_DRAWS}) uniform random numbers and its strength."
+                f"{name} cannot change images: {describe_error(error)} It is called with "
+                f"(B, 1, H, W) images in [0, 1], (B, {OWN_DRAWS}) uniform random numbers "
+                "and its strength."
             ) from None
     if not isinstance(answer, Tensor) or answer.shape != images.shape:
         given = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.logits import infer
-from fashionbench.core.order_of_use import by_use, last_layer
+from fashionbench.core.order_of_use import last_layer, list_in_call_order
 from fashionbench.core.seeds import derive_seed
 from fashionbench.data.split import Split
 from fashionbench.errors import UsageError
@@ -34,7 +34,9 @@ __all__ = ["freeze_layers", "probe", "rate_factors", "stages"]
 def stages(model: nn.Module) -> list[list[nn.Module]]:
     """Divide a model into parts from input to head, in the order in which it uses them."""
     parts = dict(model.named_modules())
-    return _stages(model, {id(parts[name]): place for place, name in enumerate(by_use(model))})
+    return _stages(
+        model, {id(parts[name]): place for place, name in enumerate(list_in_call_order(model))}
+    )
 
 
 def _stages(model: nn.Module, places: Mapping[int, int]) -> list[list[nn.Module]]:
