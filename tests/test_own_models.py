@@ -68,7 +68,7 @@ def test_a_net_made_for_other_pictures_is_shown_ours(channels: int, side: int) -
     interface, answer = find_interface(lambda: net, images)
     assert interface == Interface(channels, side)
     assert answer.shape == (3, 10)
-    model = interface.fitted(net)
+    model = interface.adapt(net)
     assert Interface.of(model) == interface
     if (channels, side) == (1, 28):
         assert model is net
