@@ -15,13 +15,14 @@ import torch
 
 from fashionbench.config.study import Execution, Job, Study
 from fashionbench.core.progress import progress_bar
-from fashionbench.data.datasets import load_data
+from fashionbench.data.datasets import dataset_entry, load_data
 from fashionbench.data.split import Dataset
 from fashionbench.experiments.gate import Examination, builder, examine
 from fashionbench.experiments.processes import run_in_processes
 from fashionbench.experiments.run import run_job, run_together
 from fashionbench.experiments.strategy import choose
-from fashionbench.models.table import model_entry
+from fashionbench.models.build import build_model
+from fashionbench.models.table import MODELS, model_entry
 from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore
 from fashionbench.training.devices import resolve_device
@@ -55,6 +56,10 @@ def run_missing(
     All models are examined before any is trained. Raises UsageError for one that cannot be
     trained, DataError for a data set that cannot be read.
     """
+    classes = len(dataset_entry(study.dataset).classes)
+    for model in study.models:
+        if model not in MODELS:  # one that cannot be built is told before data is downloaded
+            build_model(model, classes=classes)
     device = resolve_device(study.device)
     dataset = load_data(study.dataset, data_dir, source=study.dataset_source)
     for note in dataset.notes:
