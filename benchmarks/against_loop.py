@@ -30,7 +30,7 @@ PROGRAMS = ("loop", "fit")
 
 
 def run_loop(model, root, epochs):
-    """The textbook: returns seconds."""
+    """Train as the textbook does; return the seconds."""
     import torch
     from torch.utils.data import DataLoader
     from torchvision.datasets import FashionMNIST
@@ -89,7 +89,7 @@ def measure(program, name, root, epochs):
 
 
 def unpacked(root, folder):
-    """A copy of the data with the unpacked files that torchvision insists on."""
+    """Copy the data, with the unpacked files that torchvision insists on."""
     raw = Path(folder) / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
     for archive in (Path(root) / "FashionMNIST" / "raw").glob("*.gz"):

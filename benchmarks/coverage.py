@@ -29,7 +29,7 @@ def draw_runs(rng, seeds, seed_sd, gain=0.0):
 
 
 def bootstrap(rng, a, b):
-    """The plain two-way percentile interval."""
+    """Return the plain two-way percentile interval."""
     seeds, images = a.shape
     image_weights = rng.multinomial(images, np.full(images, 1 / images), DRAWS) / images
     seed_weights = rng.multinomial(seeds, np.full(seeds, 1 / seeds), DRAWS) / seeds

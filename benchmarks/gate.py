@@ -68,7 +68,7 @@ def seconds(call):
 
 
 def ask(reference, data, rounds):
-    """The medians of each kind of question about a network."""
+    """Return the medians of each kind of question about a network."""
     ((job,),) = plan([reference], ["seed"], [0], dataset="fashion-mnist").entries()
     model = builder(job, data)(0)
     with tempfile.TemporaryDirectory() as folder:
@@ -94,7 +94,7 @@ def ask(reference, data, rounds):
 
 
 def steps(reference, data, rounds):
-    """The seconds of an epoch of the person's network and of the table's, in turn."""
+    """Time an epoch of the person's network and of the table's, in turn."""
     recipe = fb.load_recipe("seed").override(epochs=1)
     taken = {name: [] for name in (reference, "mlp")}
     for _ in range(rounds):

@@ -52,7 +52,7 @@ def run_all(name, data, device, folder, seeds):
 
 
 def measure(name, root, data, device, seeds):
-    """What the page tells of one model."""
+    """Return what the page tells of one model."""
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         run_one(name, data, device, folder / "first")

@@ -77,7 +77,7 @@ def measure(program, name, root, seeds):
 
 
 def run_child(root, seeds, program, name):
-    """What a fresh process measures."""
+    """Return what a fresh process measures."""
     command = [sys.executable, __file__, "--data", root, "--seeds", str(seeds)]
     output = subprocess.run(
         [*command, "--child", program, name], check=True, capture_output=True, text=True

@@ -83,3 +83,11 @@ def test_everything_offered_can_be_had() -> None:
     assert [name for name in fb.__all__ if not callable(getattr(fb, name))] == []
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = fb.nothing
+
+
+def test_no_test_imports_from_another() -> None:
+    """What several need lies in factories.py or beside it."""
+    for path in (ROOT / "tests").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                assert not (node.module or "").startswith(("test_", "conftest")), path

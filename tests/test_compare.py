@@ -181,6 +181,7 @@ def test_what_a_persons_model_prints_stays_out_of_the_json(tmp_path: Path) -> No
     assert "hello" in answer.stderr
 
 
+@pytest.mark.slow
 def test_names_are_shown_as_they_are(tmp_path: Path, call_cli: Callable[..., Result]) -> None:
     make_result(tmp_path / "[old]", models=("v0", "net.py:Net:fire:x"))
     said = call_cli("report", tmp_path / "[old]").stdout

@@ -41,6 +41,7 @@ def test_silhouettes_are_described_without_files(silhouettes: Dataset) -> None:
     assert (summary.mean, summary.sd) == pytest.approx((images.mean(), images.std()))
 
 
+@pytest.mark.slow
 def test_importing_and_describing_need_no_torch() -> None:
     program = (
         "import sys, fashionbench.data.datasets as data\n"

@@ -109,6 +109,7 @@ def test_equal_models_raise_a_false_alarm_in_5_percent(
     assert abs(alarms - 0.05) < sampling_error(0.05, count)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seeds", "images", "seed_sd"),
     [(3, 1000, 0.01), (5, 1000, 0.02), (5, 400, 0.0), (15, 400, 0.02)],

@@ -216,6 +216,7 @@ def test_a_checkpoint_of_train_is_named_after_its_folder_and_each_format_has_its
         export_model(folder, out=tmp_path)
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_wrote_and_nothing_else(
     run_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -340,7 +340,7 @@ def test_what_fitted_of_a_file_of_weights_is_known_before_training(
     ).entries()
     (said,) = examine(job, small).sentences("MLP")
     assert said.startswith(f"mlp:weights={tmp_path / 'w.pt'}: ")
-    assert "fitted" in said
+    assert "tensors matched" in said
 
 
 WATCHED = """

@@ -134,6 +134,7 @@ def test_pictures_of_any_format_and_in_folders_of_a_class_are_used(tmp_path: Pat
     assert data.notes == ()
 
 
+@pytest.mark.slow
 def test_what_is_passed_over_is_told_everywhere(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -326,6 +327,7 @@ def test_two_forms_of_one_class_are_refused(tmp_path: Path) -> None:
         open_folder(str(tmp_path))
 
 
+@pytest.mark.slow
 def test_names_of_any_bytes_do_no_harm(tmp_path: Path) -> None:
     from fashionbench.experiments.comparison import compare
 

@@ -132,6 +132,7 @@ def test_batch_normalization_in_bf16_is_stacked_too(name: str, device: str, few:
         assert (weights(a) - weights(b)).norm() < 0.3 * (weights(a) - start).norm()
 
 
+@pytest.mark.slow
 def test_each_member_stops_on_its_own_with_its_best_weights(few: Split) -> None:
     # A rate too high for some: their validation losses turn up at different epochs.
     recipe = RECIPE.override(epochs=12, learning_rate=0.3, validation_images=150, patience=1)

@@ -92,6 +92,7 @@ def test_weights_of_torchvision_on_the_disk_are_used_but_for_the_head(
         assert same == (not name.startswith("classifier.1")), name
 
 
+@pytest.mark.slow
 def test_weights_of_timm_that_are_absent_are_told_with_file_and_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,8 @@ from fashionbench.experiments.planning import plan
 from fashionbench.experiments.resume import train_in_folder
 from fashionbench.models.checkpoint import load_model
 
+pytestmark = pytest.mark.slow
+
 EPOCHS = 12
 """Enough for a signal to come in the middle also on a machine that is busy otherwise."""
 SETTINGS = {
@@ -63,7 +65,6 @@ def same(folder: Path, whole: Path) -> bool:
     return curves[0] == curves[1] and all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-@pytest.mark.slow
 def test_a_run_killed_at_random_moments_ends_as_if_never_stopped(
     whole: Path, tmp_path: Path
 ) -> None:
@@ -91,7 +92,6 @@ class Cut(BaseException):
     """The power fails."""
 
 
-@pytest.mark.slow
 def test_a_write_that_is_cut_off_leaves_the_epoch_before(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,7 +112,6 @@ def test_a_write_that_is_cut_off_leaves_the_epoch_before(
     assert same(tmp_path, whole)
 
 
-@pytest.mark.slow
 def test_ctrl_c_says_how_to_go_on_and_going_on_ends_the_same(whole: Path, tmp_path: Path) -> None:
     arguments = [sys.executable, "-m", "fashionbench", *COMMAND, "--out", "run"]
     process = subprocess.Popen(
@@ -134,7 +133,6 @@ def test_ctrl_c_says_how_to_go_on_and_going_on_ends_the_same(whole: Path, tmp_pa
     assert same(tmp_path / "run", whole)
 
 
-@pytest.mark.slow
 def test_a_finished_run_resumed_is_finished(whole: Path, tmp_path: Path) -> None:
     shutil.copytree(whole, tmp_path / "run")
     (tmp_path / "run" / "model.safetensors").unlink()

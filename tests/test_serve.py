@@ -26,6 +26,8 @@ from fashionbench.serve.served_models import ServedModels, load_served_models
 pytest.importorskip("fastapi", reason="needs the extra serve")
 from fastapi.testclient import TestClient
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -76,7 +78,6 @@ def test_every_answer_is_guarded(client: TestClient) -> None:
     assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
 
 
-@pytest.mark.slow
 def test_the_page_needs_nothing_from_elsewhere(client: TestClient) -> None:
     for address in ("/", "/app.js", "/style.css"):
         assert not re.search(r"https?://(?!www\.w3\.org)", client.get(address).text)
@@ -115,7 +116,6 @@ def test_the_description_names_every_answer(client: TestClient) -> None:
     assert {"200", "400", "413", "415", "422"} <= {*predict["responses"]}
 
 
-@pytest.mark.slow
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -309,7 +309,6 @@ def test_what_is_no_picture_is_told_and_the_page_lives_on(page: Any) -> None:
     page.wait_for_selector("#problem", state="hidden")
 
 
-@pytest.mark.slow
 def test_nothing_is_wider_than_a_phone(page: Any) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": SHIRT})
@@ -317,7 +316,6 @@ def test_nothing_is_wider_than_a_phone(page: Any) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-@pytest.mark.slow
 def test_why_is_answered(client: TestClient) -> None:
     answer = client.post("/why", json={"pixels": BLANK, "model": 0, "class_index": 1})
     assert len(answer.json()["importance"]) == 28

@@ -42,6 +42,7 @@ def test_no_image_comes_twice(splits: Splits) -> None:
     assert len({image.tobytes() for image in images}) == len(images)
 
 
+@pytest.mark.slow
 def test_another_process_draws_the_same_bytes(splits: Splits) -> None:
     program = (
         "import hashlib, numpy; from fashionbench.data.silhouettes import draw_silhouettes\n"

@@ -69,3 +69,12 @@ def test_every_file_named_exists(page: str) -> None:
     files = re.findall(r"`((?:\w+/)+(?:\w+\.\w+)?)`", (ROOT / page).read_text("utf-8"))
     assert files
     assert [file for file in files if not any((at / file).exists() for at in places)] == []
+
+
+def test_every_table_named_in_the_architecture_is_in_its_file() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    tables = re.findall(r"`([A-Z]+)` in `([\w/]+\.py)`", text)
+    assert tables
+    for name, file in tables:
+        source = (ROOT / "src" / "fashionbench" / file).read_text("utf-8")
+        assert re.search(rf"^{name}\b.*=", source, re.MULTILINE), (name, file)

@@ -211,7 +211,7 @@ def _importable_from(folder: Path) -> Iterator[None]:
 
 
 def _names_in(folder: Path) -> set[str]:
-    """What could be imported from a folder."""
+    """List what could be imported from a folder."""
     try:
         return {entry.name.removesuffix(".py") for entry in folder.iterdir()}
     except OSError:
@@ -246,7 +246,7 @@ def _listen() -> None:
 
 
 def _data_file(opened: tuple[Any, ...]) -> Path | None:
-    """The path of what was opened to be read, where that is a person's file and no code."""
+    """Return the path of what was opened to be read, where it is a person's file and no code."""
     name, mode, *_ = opened
     if not isinstance(name, str | bytes | os.PathLike) or {*"wax+"} & {*(mode or "r")}:
         return None
@@ -256,7 +256,7 @@ def _data_file(opened: tuple[Any, ...]) -> Path | None:
 
 
 def _mentioned_variables(files: Iterable[Path]) -> dict[str, str]:
-    """The variables of the environment whose names stand in a source file."""
+    """Find the variables of the environment whose names stand in a source file."""
     texts = (file.read_text("utf-8", "replace") for file in files if file.suffix == ".py")
     words = {word for text in texts for word in re.findall(r"\w+", text)}
     return {name: value for name, value in os.environ.items() if name in words}

@@ -210,7 +210,7 @@ def _enclosed(function: FunctionType) -> Iterator[tuple[str, str, Any]]:
 
 
 def _functions(thing: Any) -> list[FunctionType]:
-    """A function itself; of a class those that it defines, also behind its decorators."""
+    """List a function itself; of a class those that it defines, also behind its decorators."""
     parts = vars(thing).values() if isinstance(thing, type) else [thing]
     inner = [getattr(part, "fget", None) or getattr(part, "__func__", part) for part in parts]
     return [part for part in map(inspect.unwrap, inner) if inspect.isfunction(part)]

@@ -141,7 +141,7 @@ def _attached(module: nn.Module) -> Iterator[tuple[str, Any]]:
 
 
 def _computed_by_hooks(module: nn.Module) -> set[str]:
-    """The weights that pruning and the older weight norm compute anew in every forward pass."""
+    """Name the weights that pruning and the older weight norm compute in every forward pass."""
     hooks = module._forward_pre_hooks.values()
     of_torch = [hook for hook in hooks if type(hook).__module__.startswith("torch.nn.utils.")]
     return {getattr(hook, "_tensor_name", getattr(hook, "name", "")) for hook in of_torch}

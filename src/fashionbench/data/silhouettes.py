@@ -89,7 +89,7 @@ def _bar(light: float, left: float, top: float, right: float, bottom: float) -> 
 
 
 def _top(rng: Generator, sleeve: float, hem: float, neck: float) -> list[Layer]:
-    """What is worn above the waist; `sleeve` is 0 to 1, `hem` and `neck` are heights."""
+    """Draw what is worn above the waist; `sleeve` is 0 to 1, `hem` and `neck` are heights."""
     shoulder, chest, collar = rng.uniform((0.42, 0.34, 0.14), (0.54, 0.46, 0.24))
     reach = shoulder + 0.2 + 0.2 * sleeve + rng.normal(0, 0.03)
     cuff = -0.5 + 1.05 * sleeve + rng.normal(0, 0.05)
@@ -144,7 +144,7 @@ def _trousers(rng: Generator) -> list[Layer]:
 
 
 def _shoe(rng: Generator, top: float, sole: float) -> list[Layer]:
-    """A shoe from its side, toe to the left; `top` and `sole` are heights."""
+    """Draw a shoe from its side, toe to the left; `top` and `sole` are heights."""
     toe, instep, ankle = rng.uniform((0.14, -0.25, 0.05), (0.28, 0.0, 0.3))
     outline = [(-0.95, sole), (-0.92, sole - toe * 0.7), (-0.75, sole - toe)]
     outline += [(instep, sole - toe - 0.15), (ankle, top), (0.8, top - 0.04), (0.92, sole)]
@@ -170,7 +170,7 @@ def _boot(rng: Generator) -> list[Layer]:
 
 
 def _sandal(rng: Generator) -> list[Layer]:
-    """A low shoe of which gaps leave straps and a sole, on a heel or flat."""
+    """Draw a low shoe of which gaps leave straps and a sole, on a heel or flat."""
     top, sole, heel = rng.uniform((-0.35, 0.35, 0), (-0.05, 0.5, 0.3))
     starts = rng.uniform((-0.75, -0.3, 0.25), (-0.6, -0.1, 0.4))
     widths = rng.uniform(0.18, 0.34, 3)
@@ -183,7 +183,7 @@ def _sandal(rng: Generator) -> list[Layer]:
 
 
 def _bag(rng: Generator) -> list[Layer]:
-    """A body, which may narrow upwards, with a flap under a handle."""
+    """Draw a body, which may narrow upwards, with a flap under a handle."""
     width, slope, top, bottom = rng.uniform((0.6, 0.72, -0.4, 0.5), (0.95, 1, 0, 0.85))
     handle, rise, flap = rng.uniform((0.22, 0.2, 0.5), (0.5, 0.5, 0.9))
     body = _mirrored([(width * slope, top), (width, bottom)])

@@ -117,7 +117,7 @@ class Comparison:
         return difference(*rows, pairs=pairs, sequential=self._sequential)
 
     def _judge(self, a: Entry, b: Entry, found: Difference, pairs: int) -> Pair:
-        """A pair with its verdict, given p-values adjusted for all `pairs`."""
+        """Return a pair with its verdict, given p-values adjusted for all `pairs`."""
         verdict = decide(
             found,
             self.study.until or SMALLEST_DIFFERENCE,

@@ -109,7 +109,7 @@ def draw_confusions(comparison: Comparison) -> "list[tuple[str, Figure]]":
 
 
 def _name_runs(comparison: Comparison) -> NamedRuns:
-    """The runs of each entry under a name that a plot has room for: short lines, no folders."""
+    """Name the runs of each entry as a plot has room for: in short lines, without folders."""
     entries = comparison.entries
     names = [comparison.name(entry) for entry in entries]
     short = [re.sub(r"[^:= ]*/(?=[^:/ ]+\.py:)|(?<=weights=)[^:]*/", "", name) for name in names]
@@ -118,7 +118,7 @@ def _name_runs(comparison: Comparison) -> NamedRuns:
 
 
 def _fold(name: str) -> str:
-    """A name in lines of at most about LINE characters, broken where its parts end."""
+    """Break a name into lines of at most about LINE characters, where its parts end."""
     lines = [""]
     for part in re.findall(r"[^:/ ]+[:/ ]?|[:/ ]", name):
         if lines[-1] and len(lines[-1] + part) > LINE:

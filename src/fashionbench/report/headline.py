@@ -41,7 +41,7 @@ def _find_pair(comparison: Comparison, best: Entry, second: Entry) -> Pair | Non
 
 
 def _name_second(comparison: Comparison, best: Entry, second: Entry) -> str:
-    """The second entry by what is unlike the first: its model, its recipe or both."""
+    """Name the second entry by what is unlike the first: its model, its recipe or both."""
     if len(comparison.study.recipes) == 1:
         return second.label
     recipe = f"by {comparison.short_recipe(second)}"

@@ -106,7 +106,7 @@ def write_report(comparison: Comparison) -> list[Path]:
 
 
 def _draw_svgs(comparison: Comparison, name: str) -> list[str]:
-    """A figure of the page, which shows the confusion of every entry."""
+    """Draw a figure of the page, which shows the confusion of every entry."""
     if name != "confusion":
         return [render_svg(draw_figure(comparison, name), name, FIGURES[name].title)]
     return [

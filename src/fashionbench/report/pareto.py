@@ -45,7 +45,7 @@ def plot_pareto(entries: NamedRuns, test_set: TestSet) -> Figure:
 
 
 def _mean_costs(runs: Sequence[RunRecord], test_set: TestSet) -> dict[str, float]:
-    """What a run cost, on average over those in which it was measured, by the names in COSTS."""
+    """Average what a run cost over those in which it was measured, by the names in COSTS."""
     found = {
         name: [value for run in runs if (value := cost(run, len(test_set.labels))) is not None]
         for name, cost in COSTS.items()
@@ -90,7 +90,7 @@ def _scale_costs(axes: Axes, costs: Sequence[float]) -> None:
 
 
 def _front(points: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    """The points that no other beats, by rising cost: cheaper and better is none."""
+    """List the points that no other beats, by rising cost: cheaper and better is none."""
     front: list[tuple[Any, Any]] = []
     for point in sorted(points, key=lambda point: (point[0], -point[1])):
         if not front or point[1] > front[-1][1]:

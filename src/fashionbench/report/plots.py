@@ -80,7 +80,7 @@ def plot_curves(entries: NamedRuns, test_set: TestSet) -> Figure:
 
 
 def _add_validation(axes: Axes, runs: Sequence[RunRecord], look: Look, label: str) -> None:
-    """The mean validation loss of runs, as far as all have one."""
+    """Draw the mean validation loss of runs, as far as all have one."""
     checks = min(len(run.validation_curve) for run in runs)
     table = np.array([run.validation_curve[:checks] for run in runs])
     epochs, losses = table[0, :, 0], table[:, :, 1].mean(axis=0)

@@ -54,7 +54,7 @@ def plot_augmentations(rows: Sequence[tuple[str, NDArray[np.uint8]]], title: str
 def _draw_sheet(
     images: NDArray[np.uint8], captions: Sequence[str], columns: int, title: str
 ) -> Figure:
-    """The images in rows, each with its caption above, as one picture: quicker than many axes."""
+    """Draw images in rows, each under its caption, as one picture: quicker than many axes."""
     rows = -(-len(images) // columns)
     height, width = images.shape[1:]
     lines = max((caption.count("\n") + 1 for caption in captions), default=1)

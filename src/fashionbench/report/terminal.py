@@ -53,7 +53,7 @@ def build_entry_table(comparison: Comparison) -> "Table":
 
 
 def _start_table(title: str, names: Sequence[str]) -> "Table":
-    """A table without rows, its first columns the names of what stands in a row."""
+    """Start a table without rows, its first columns the names of what stands in a row."""
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
@@ -63,7 +63,7 @@ def _start_table(title: str, names: Sequence[str]) -> "Table":
 
 
 def _choose_columns(entries: Sequence[EntrySummary]) -> dict[str, Callable[[EntrySummary], str]]:
-    """The headings that have something below them, and who writes it."""
+    """Choose the headings that have something below them, and who writes it."""
     validated = any(entry.validation_accuracy.n for entry in entries)
     alone = any(entry.accuracy_one_by_one.n for entry in entries)
     noted = any(entry.notes for entry in entries)

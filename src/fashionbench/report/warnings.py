@@ -84,7 +84,7 @@ def _remarks(entry: Entry) -> Iterator[str]:
 
 
 def _say_one_by_one(kind: str, runs: list[RunRecord]) -> str:
-    """The score of one image at a time, beside that of batches."""
+    """Say the score of one image at a time, beside that of batches."""
     values = [run.accuracy_one_by_one for run in runs if run.accuracy_one_by_one is not None]
     if kind != "batch" or not values:
         return ""

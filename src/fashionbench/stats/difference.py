@@ -97,7 +97,7 @@ def difference(
 
 
 def _error_over_images(by_image: Floats) -> float:
-    """Standard error of the mean over images, without the runs' own noise on each image."""
+    """Return the standard error of the mean over images, without the runs' own noise on each."""
     seeds, images = by_image.shape
     means = by_image.mean(axis=0)
     residuals = by_image - means - by_image.mean(axis=1, keepdims=True) + by_image.mean()
@@ -106,7 +106,7 @@ def _error_over_images(by_image: Floats) -> float:
 
 
 def _level_of(half_width: Callable[[float], float], distance: float) -> float:
-    """The alpha at which the half-width of an interval is `distance`."""
+    """Find the alpha at which the half-width of an interval is `distance`."""
     low, high = 0.0, 1.0
     for _ in range(60):
         middle = (low + high) / 2

@@ -49,7 +49,7 @@ class _AboutImages(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _read_old_row(cls, content: Any) -> Any:
-        """Stores of before have one list, the classes and then the shape."""
+        """Read what stores of before have: one list, the classes and then the shape."""
         if isinstance(content, list) and content:
             return {"classes": content[:-1], "shape": content[-1]}
         return content
