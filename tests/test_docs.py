@@ -130,7 +130,8 @@ def test_the_readmes_tree_names_every_module() -> None:
         else:
             named.add("".join(folders.values()) + name)
     package = ROOT / "src" / "fashionbench"
-    modules = {path.relative_to(package) for path in package.rglob("[!_]*.py")}
+    files = [*package.rglob("[!_]*.py"), *package.rglob("*.c")]
+    modules = {path.relative_to(package) for path in files}
     architectures = {path for path in modules if path.parent.name == "zoo"}
     assert named == {path.as_posix() for path in modules - architectures}
 

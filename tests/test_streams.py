@@ -19,9 +19,17 @@ from fashionbench.experiments.strategy import Choice
 from fashionbench.models.build import build_model
 from fashionbench.store.run_store import RunStore
 from fashionbench.training.history import History
+from fashionbench.training.kernels.compiler import SWITCH
 from fashionbench.training.loop import fit
 from fashionbench.training.many_seeds.members import fit_members
 from fashionbench.training.many_seeds.trial import can_use_streams
+
+
+@pytest.fixture(autouse=True)
+def _torch_trains_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it does where there are streams."""
+    monkeypatch.setenv(SWITCH, "off")
+
 
 SEEDS = (0, 1, 7)
 RECIPE = load_recipe("seed").override(epochs=2)

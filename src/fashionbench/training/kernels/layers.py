@@ -77,7 +77,8 @@ def find_layers(
         return None
     try:
         with preserved(), silent():
-            rehearsal = copy_model(model, anew).train(model.training)
+            rehearsal = copy_model(model, anew)
+            rehearsal.train(model.training)
             before, generators = plain_state(rehearsal), generator_states()
             graph = fx.symbolic_trace(rehearsal).graph
             row = _Row(model, (1, height, width))
@@ -218,7 +219,7 @@ class _Row:
             raise _NotInARow
 
     def _last(self, kind: int) -> Layer:
-        """The layer that something follows, before which there must be one of a kind."""
+        """Return the layer that something follows, of a kind."""
         if not self.layers or self.layers[-1].kind != kind:
             raise _NotInARow
         return self.layers[-1]

@@ -111,7 +111,8 @@ def _build(
     if library is None or recipe.precision != "fp32" or not _is_plain(model):
         return None
     was_training = model.training
-    layers = find_layers(model.train(), *side, anew)
+    model.train()
+    layers = find_layers(model, *side, anew)
     model.train(was_training)
     if layers is None:
         return None
@@ -119,7 +120,7 @@ def _build(
 
 
 def _noise(side: tuple[int, int]) -> Batch:
-    """A batch of images no two places of which are alike: whichever is pooled, it is the larger."""
+    """Draw a batch of images no two places of which are alike, so that no pooling is a tie."""
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(FEW, 1, *side, generator=generator)
     return Batch(images, torch.arange(FEW) % 2)
