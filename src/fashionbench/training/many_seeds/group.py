@@ -21,7 +21,7 @@ class Group(Protocol):
     """M models that are trained together, each as it would be alone."""
 
     engine: Engines
-    """What computes their passes, known from the first step on."""
+    """What computes their passes."""
 
     def step(self, batch: Batch) -> Tensor:
         """Update every member by its part of a batch of M x B images; return (M,) losses."""
@@ -36,8 +36,8 @@ class Group(Protocol):
         """Go on with the members in these rows; the others hold what they are used with."""
 
 
-GROUPS: Mapping[Strategy, Callable[[Sequence[nn.Module], Recipe, int], Group]] = {
+GROUPS: Mapping[Strategy, Callable[[Sequence[nn.Module], Recipe, int, tuple[int, int]], Group]] = {
     "stacked": Stack,
-    "streams": Streams,
+    "streams": lambda models, recipe, steps_an_epoch, side: Streams(models, recipe, steps_an_epoch),
 }
-"""How models become a group, by their recipe and the steps of an epoch."""
+"""How models become a group, by their recipe, the steps of an epoch, and the images' side."""

@@ -23,6 +23,7 @@ from fashionbench.training.devices import (
     resolve_device,
     retain_freed_memory,
     seed_generators,
+    threads_at_most,
 )
 from fashionbench.training.history import History
 from fashionbench.training.many_seeds.group import GROUPS, Strategy
@@ -53,11 +54,15 @@ def fit_members(
         model.to(device)
     training, validation = hold_out(data.to(device), recipe.validation_images, recipe.train_images)
     steps = count_steps(len(training), recipe)
-    group = GROUPS[strategy](models, recipe, steps)
+    side = (training.images.shape[1], training.images.shape[2])
+    group = GROUPS[strategy](models, recipe, steps, side)
     members = [_Member(model, seed) for model, seed in zip(models, seeds, strict=True)]
     going = members
     with (
         reproducible(device),
+        threads_at_most(
+            1 if group.engine == "kernels" else None
+        ),  # which have threads of their own
         progress_bar(total=recipe.epochs * steps, desc=description, unit="step") as bar,
     ):
         for epoch in range(recipe.epochs):

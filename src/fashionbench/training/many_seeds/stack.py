@@ -80,12 +80,18 @@ layer holds outside of its `__dict__`, for then Python refuses the assignment.
 class Stack:
     """M models as one: every parameter and buffer has a first dimension M."""
 
-    engine: Engines = "torch"
-
-    def __init__(self, models: Sequence[nn.Module], recipe: Recipe, steps_an_epoch: int) -> None:
+    def __init__(
+        self,
+        models: Sequence[nn.Module],
+        recipe: Recipe,
+        steps_an_epoch: int,
+        side: tuple[int, int],
+    ) -> None:
         self.models = list(models)
         self.recipe = recipe
         self.steps_an_epoch = steps_an_epoch
+        self.side = side
+        self.threads = torch.get_num_threads()
         self.skeleton = copy_skeleton(models[0])
         for module in self.skeleton.modules():
             module.__class__ = _IN_A_STACK.get(type(module), type(module))
@@ -96,21 +102,15 @@ class Stack:
     def _hold(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> None:
         self.parameters, self.buffers = parameters, buffers
         self.updater = Updater(parameters, buffers, self.recipe, self.steps_an_epoch, stacked=True)
-        self.differentiate: Callable[[Batch], Tensor] = self._begin
-
-    def step(self, batch: Batch) -> Tensor:
-        """Update every member by its part of the batch; return (M,) losses."""
-        losses = self.differentiate(batch)
-        self.updater.update()
-        return losses
-
-    def _begin(self, batch: Batch) -> Tensor:
-        """Decide by the first batch what computes the passes, and compute them."""
-        stacked = {**self.parameters, **self.buffers}
-        side = (batch.images.shape[2], batch.images.shape[3])
-        threads = torch.get_num_threads()
-        engine = build_stacked_engine(self.models, stacked, self.recipe, side, threads=threads)
-        self.engine = "torch" if engine is None else "kernels"
+        engine = build_stacked_engine(
+            self.models,
+            {**parameters, **buffers},
+            self.recipe,
+            self.side,
+            threads=self.threads,
+        )
+        self.engine: Engines = "torch" if engine is None else "kernels"
+        self.differentiate: Callable[[Batch], Tensor] = self._differentiate
         if engine is not None:
             self.differentiate = partial(
                 engine.differentiate, label_smoothing=self.recipe.label_smoothing
@@ -118,10 +118,13 @@ class Stack:
         elif can_be_captured(self.skeleton, self.updater):
             self.differentiate = Captured(self._differentiate, self.updater.parameters)
         elif can_be_traced(self.skeleton, self.updater):
-            self.differentiate = Traced(self._losses, self.parameters, self.buffers)
-        else:
-            self.differentiate = self._differentiate
-        return self.differentiate(batch)
+            self.differentiate = Traced(self._losses, parameters, buffers)
+
+    def step(self, batch: Batch) -> Tensor:
+        """Update every member by its part of the batch; return (M,) losses."""
+        losses = self.differentiate(batch)
+        self.updater.update()
+        return losses
 
     def _differentiate(self, batch: Batch) -> Tensor:
         """Return (M,) losses. Their sum keeps each member's gradient its own."""
