@@ -1,7 +1,8 @@
 """How many times faster than a textbook loop is `fit`, at the same recipe and accuracy?
 
-Each measurement is a fresh process that trains one model from one seed; the two
-programs take turns, A B A B, so that a drift of the machine's speed hits both.
+Each measurement is a fresh process that trains one model from one seed; the programs
+take turns, A B C A B C, so that a drift of the machine's speed hits all of them: the
+textbook loop, `fit` with the kernels switched off, and `fit`.
 The textbook loop is the one that tutorials write: torchvision data set,
 ToTensor, DataLoader, eager steps. Clocked is what each does per run once its
 program is loaded: for the loop its epochs, for `fit` the whole call, so that
@@ -15,6 +16,7 @@ Writes benchmarks/against_loop.json and prints a table of medians and ratios.
 import argparse
 import gzip
 import json
+import os
 import platform
 import shutil
 import statistics
@@ -26,7 +28,7 @@ from pathlib import Path
 
 from fashionbench.core.machine import processor
 
-PROGRAMS = ("loop", "fit")
+PROGRAMS = ("loop", "torch", "fit")
 
 
 def run_loop(model, root, epochs):
@@ -118,7 +120,14 @@ def main():
                 for program in PROGRAMS:
                     command = [sys.executable, __file__, "--data", root]
                     command += ["--epochs", str(options.epochs), "--child", program, name]
-                    output = subprocess.run(command, check=True, capture_output=True, text=True)
+                    switch = {"FASHIONBENCH_KERNELS": "off" if program == "torch" else "on"}
+                    output = subprocess.run(
+                        command,
+                        check=True,
+                        capture_output=True,
+                        text=True,
+                        env=os.environ | switch,
+                    )
                     runs[program].append(json.loads(output.stdout))
             results.append(summarize(name, runs))
             print(json.dumps(results[-1]["summary"]), flush=True)
@@ -140,10 +149,17 @@ def summarize(name, runs):
         "model": name,
         "n": len(ratios),
         "loop_seconds": round(statistics.median(seconds["loop"]), 2),
+        "torch_seconds": round(statistics.median(seconds["torch"]), 2),
         "fit_seconds": round(statistics.median(seconds["fit"]), 2),
         "ratio": round(statistics.median(ratios), 2),
         "ratio_low": round(min(ratios), 2),
         "ratio_high": round(max(ratios), 2),
+        "ratio_to_torch": round(
+            statistics.median(
+                torch / fit for torch, fit in zip(seconds["torch"], seconds["fit"], strict=True)
+            ),
+            2,
+        ),
     }
     return {"summary": summary, "runs": runs}
 
