@@ -50,7 +50,7 @@ def test_another_processor_gets_a_library_of_its_own(
 ) -> None:
     load_library()
     compiler._load.cache_clear()
-    monkeypatch.setattr(compiler, "processor", lambda: "another")
+    monkeypatch.setattr(compiler, "processor_features", lambda: "another")
     load_library()
     assert len([*cache.glob("*.so")]) == 2
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-__all__ = ["Environment", "describe_environment", "now", "processor"]
+__all__ = ["Environment", "describe_environment", "now", "processor", "processor_features"]
 
 
 @dataclass(frozen=True)
@@ -41,21 +41,33 @@ def describe_environment(
 
 
 @cache
+def _facts_of_linux() -> dict[str, str]:
+    """Read what Linux says of the processor; nothing elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return {}
+    return {key.strip(): value for key, _, value in (line.partition(":") for line in lines)}
+
+
+@cache
 def processor() -> str:
     """Name the processor and, where the system tells, its widest vectors.
 
     A virtual machine's name for it is often that of a whole family: "AMD EPYC" with AVX-512 trains
     a CNN four times as fast as another with AVX2.
     """
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        lines = []
-    facts = {key.strip(): value for key, _, value in (line.partition(":") for line in lines)}
+    facts = _facts_of_linux()
     vectors = {"avx512f": "AVX-512", "avx2": "AVX2"}
     widest = next((vectors[flag] for flag in vectors if flag in facts.get("flags", "").split()), "")
     name = facts.get("model name", "").strip() or platform.processor() or platform.machine()
     return f"{name}, {widest}" if widest else name
+
+
+@cache
+def processor_features() -> str:
+    """Name the processor and every instruction set that the system says it has."""
+    return f"{processor()} {_facts_of_linux().get('flags', '')}"
 
 
 def now() -> str:

@@ -99,7 +99,8 @@ def fit(
     history.engine = "torch" if engine is None else "kernels"
     with (
         reproducible(device),
-        threads_at_most(threads if engine is None else 1),  # an engine has threads of its own
+        # An engine has threads of its own; torch's would wait beside them, at their cost.
+        threads_at_most(threads if engine is None else 1),
         _bar(training, recipe, history, description) as bar,
     ):
         while not history.is_over(recipe):

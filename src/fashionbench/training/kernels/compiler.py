@@ -18,7 +18,7 @@ from pathlib import Path
 import pooch
 from filelock import FileLock
 
-from fashionbench.core.machine import processor
+from fashionbench.core.machine import processor_features
 
 __all__ = ["SWITCH", "load_library"]
 
@@ -59,7 +59,7 @@ def _compiler() -> str:
 def _compile(compiler: str) -> Path:
     """Compile the source, unless that was done before, and give the library's path."""
     version = _run([compiler, "--version"])
-    text = "\n".join([SOURCE.read_text("utf-8"), " ".join(FLAGS), version, processor()])
+    text = "\n".join([SOURCE.read_text("utf-8"), " ".join(FLAGS), version, processor_features()])
     folder = Path(pooch.os_cache("fashionbench")) / "kernels"
     library = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.so"
     if library.is_file():

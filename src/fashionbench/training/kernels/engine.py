@@ -19,6 +19,9 @@ __all__ = ["Engine"]
 VALUES = 6
 """Tensors of a layer: weight, bias, gamma, beta, running mean, running variance."""
 
+MOST_THREADS = 16
+"""As many as there are groups of blocks in the C source."""
+
 
 class _Shape(ctypes.Structure):
     """What the C source calls Shape."""
@@ -63,6 +66,8 @@ class Engine:
         self.members = members
         self._library = library
         shapes = (_Shape * len(layers))(*map(_shape, layers))
+        shares = members if members > 1 else -(-images // library.team_lanes())
+        threads = min(threads, shares, MOST_THREADS)
         self._team = library.team_new(shapes, len(layers), members, threads, images)
         if not self._team:
             raise MemoryError(f"a network's step on {threads} threads")

@@ -60,9 +60,8 @@ def fit_members(
     going = members
     with (
         reproducible(device),
-        threads_at_most(
-            1 if group.engine == "kernels" else None
-        ),  # which have threads of their own
+        # Kernels have threads of their own; torch's would wait beside them, at their cost.
+        threads_at_most(1 if group.engine == "kernels" else None),
         progress_bar(total=recipe.epochs * steps, desc=description, unit="step") as bar,
     ):
         for epoch in range(recipe.epochs):
