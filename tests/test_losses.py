@@ -6,7 +6,12 @@ import torch.nn.functional as F
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.training.batch import Batch
-from fashionbench.training.losses import batch_loss, batch_losses
+from fashionbench.training.losses import (
+    batch_loss,
+    batch_losses,
+    collect_losses,
+    detach_loss,
+)
 
 SEED = load_recipe("seed")
 
@@ -30,3 +35,11 @@ def test_losses_are_those_against_soft_targets(smoothing: float) -> None:
     plain = Batch(batch.images, labels)
     torch.testing.assert_close(batch_losses(logits, plain, recipe), expected)
     torch.testing.assert_close(batch_loss(logits, plain, recipe), expected.mean())
+
+
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_the_losses_of_an_epoch_are_those_of_its_steps(shape: tuple[int, ...]) -> None:
+    losses = [torch.rand(shape) for _ in range(4)]
+    joined = collect_losses([detach_loss(loss) for loss in losses])
+    assert torch.equal(joined, torch.stack(losses))
+    assert isinstance(detach_loss(torch.rand((), device="meta")), torch.Tensor)

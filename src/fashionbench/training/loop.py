@@ -29,6 +29,7 @@ from fashionbench.training.devices import (
 from fashionbench.training.history import History
 from fashionbench.training.kernels.verified import build_engine
 from fashionbench.training.layout import FEW, lay_out
+from fashionbench.training.losses import collect_losses, detach_loss
 from fashionbench.training.step import Step, useful_threads, warm_up
 from fashionbench.training.transfer import freeze_layers, probe
 
@@ -111,11 +112,11 @@ def fit(
             losses = []
             with freeze_layers(model, recipe, history.epochs):
                 for batch in epoch_batches(training, recipe, [seed], history.epochs):
-                    losses.append(step(batch))
+                    losses.append(detach_loss(step(batch)))
                     bar.update()
             synchronize(device)
             history.train_seconds = (history.train_seconds or 0) + time.perf_counter() - start
-            history.add_epoch(torch.stack(losses))
+            history.add_epoch(collect_losses(losses))
             with step.updater.averaged():
                 history.validate(model, validation, recipe)
                 if history.is_best(recipe):

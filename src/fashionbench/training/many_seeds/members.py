@@ -26,6 +26,7 @@ from fashionbench.training.devices import (
     threads_at_most,
 )
 from fashionbench.training.history import History
+from fashionbench.training.losses import collect_losses, detach_loss
 from fashionbench.training.many_seeds.group import GROUPS, Strategy
 
 __all__ = ["fit_members"]
@@ -68,10 +69,10 @@ def fit_members(
             seed_generators(device, derive_seed(seeds[0], "dropout", epoch))
             losses = []
             for batch in epoch_batches(training, recipe, [m.seed for m in going], epoch):
-                losses.append(group.step(batch))
+                losses.append(detach_loss(group.step(batch)))
                 bar.update()
             with group.averaged():
-                for member, of_member in zip(going, torch.stack(losses).T, strict=True):
+                for member, of_member in zip(going, collect_losses(losses).T, strict=True):
                     member.history.engine = group.engine
                     member.finish_epoch(of_member, validation, recipe)
             rows = [k for k, member in enumerate(going) if not member.history.is_over(recipe)]
