@@ -87,8 +87,7 @@ def fit(
     device = resolve_device(device)
     retain_freed_memory()
     training, validation = hold_out(data.to(device), recipe.validation_images, recipe.train_images)
-    model.to(device)
-    threads = useful_threads(model, recipe)
+    threads = useful_threads(model.to(device), recipe)
     engine = build_engine(model, training, recipe, anew, threads=threads or torch.get_num_threads())
     if engine is None:
         lay_out(model, pixels(training.images[:FEW]), anew)
