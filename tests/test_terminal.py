@@ -100,6 +100,7 @@ def test_every_pair_has_its_row(tmp_path: Path) -> None:
     assert points == pytest.approx([100 * pair.difference for pair in pairs], abs=0.005)
     for cell, pair in zip(cells(result, "verdict on the first"), pairs, strict=True):
         assert cell == pair.in_words or str(pair.seeds_needed) in cell
+        assert cell.startswith(pair.verdict)  # the glossary's word
 
 
 def test_of_many_pairs_those_of_the_best_are_shown(tmp_path: Path) -> None:

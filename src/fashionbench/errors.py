@@ -27,12 +27,12 @@ class UsageError(FashionbenchError):
 
 
 class MissingPackage(UsageError):
-    """A package that only one of the optional extras brings is not installed; exit code 2."""
+    """A package of an optional extra is not installed; exit code 2."""
 
     def __init__(self, what: str, package: str, extra: str) -> None:
         super().__init__(
-            f"{what} needs {package}, which is not installed; pip install '.[{extra}]' in your "
-            "clone of fashionbench brings it."
+            f"{what} needs {package}, which is not installed; in your clone of fashionbench, "
+            f"install it by: pip install '.[{extra}]'"
         )
 
 

@@ -119,7 +119,7 @@ def read_fashion_mnist(
 
 
 _REMEDY = (
-    "Bring the four .gz files of Fashion-MNIST to that folder, or name another folder with "
+    "Copy the four .gz files of Fashion-MNIST into that folder, or name another folder with "
     "--data or FASHIONBENCH_DATA; `--dataset silhouettes` needs no files."
 )
 

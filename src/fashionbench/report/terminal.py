@@ -99,7 +99,7 @@ def build_pair_table(comparison: Comparison) -> "Table":
     table.add_column("verdict on the first")
     for pair in pairs:
         needed = pair.seeds_needed
-        verdict = f"open until ~{needed} seeds" if needed else pair.in_words
+        verdict = f"{pair.verdict} until ~{needed} seeds" if needed else pair.in_words
         points = format_points(pair.difference)
         table.add_row(pair.a, pair.b, points, format_interval(pair), verdict)
     return table

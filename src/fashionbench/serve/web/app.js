@@ -471,7 +471,7 @@ async function start() {
   const about = (state.about = await request("/models"));
   const trained = about.title ? ` trained on ${about.title}` : "";
   const who = about.models.length === 1 ? `A model${trained} says` : `${about.models.length} models${trained} say`;
-  $("lead").textContent = `Give a picture of one piece of clothing. ${who} what it is, and which pixels told.`;
+  $("lead").textContent = `Give a picture of one piece of clothing. ${who} what it is, and which pixels mattered.`;
   $("report").hidden = !about.report;
   $("version").textContent = `fashionbench ${about.version}`;
   showCards();
