@@ -76,6 +76,19 @@ def test_switched_off_nothing_is_compiled(cache: Path, monkeypatch: pytest.Monke
     assert not cache.exists()
 
 
+@needs_a_compiler
+def test_a_compiler_may_be_named_with_a_wrapper_and_arguments(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [alone] = compiler._compiler()
+    wrapper = tmp_path / "a wrapper"
+    wrapper.write_text(f'#!/bin/sh\necho "$@" > "{tmp_path}/called"\nexec "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("CC", f'"{wrapper}" {shutil.which(alone)} -g0')
+    assert load_library() is not None
+    assert "-g0 -O3" in (tmp_path / "called").read_text()
+
+
 def test_without_a_compiler_torch_trains_and_it_is_said_once(
     cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
