@@ -33,7 +33,7 @@ COLUMNS = {
     "core": MIDDLE,
     "errors": MIDDLE,
 }
-INNER = {"training": "many_seeds", "models": "zoo"}
+INNER = {"training": ["many_seeds", "kernels"], "models": ["zoo"]}
 WIDTH, BOX_WIDTH, BOX_HEIGHT, FLOOR = 940, 284, 52, 92
 
 STYLE = """
@@ -146,11 +146,11 @@ def _box(room: str, at: tuple[int, int], caption: str, without_torch: bool) -> s
         f'<text class="name" x="{x + 12}" y="{y + 21}">{room}</text>',
         f'<text class="caption" x="{x + 12}" y="{y + 40}">{caption}</text>',
     ]
-    if room in INNER:
-        inner = x + BOX_WIDTH - 98
+    for place, name in enumerate(INNER.get(room, []), start=1):
+        inner = x + BOX_WIDTH - 98 * place
         lines += [
             f'<rect class="inner" x="{inner}" y="{y + 6}" width="90" height="20" rx="4"/>',
-            f'<text class="caption" x="{inner + 8}" y="{y + 20}">{INNER[room]}</text>',
+            f'<text class="caption" x="{inner + 8}" y="{y + 20}">{name}</text>',
         ]
     return "\n".join(lines)
 

@@ -1,5 +1,6 @@
 """Comparing from the command line: answers, a report again, and being killed."""
 
+import contextlib
 import json
 import os
 import signal
@@ -12,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from factories import make_result, run_cli
-from typer.testing import Result
+from typer.testing import CliRunner, Result
 
+from fashionbench.cli.app import app
 from fashionbench.report.document import Document
 
 QUICK = ("--dataset", "silhouettes", "--device", "cpu", "--epochs", "1")
@@ -23,8 +25,9 @@ QUICK = ("--dataset", "silhouettes", "--device", "cpu", "--epochs", "1")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a finished comparison in runs/silhouettes."""
     folder = tmp_path_factory.mktemp("cli")
-    answer = run_cli("compare", "--models", "v0,v1", "--seeds", "2", *QUICK, cwd=folder)
-    assert answer.returncode == 0, answer.stderr
+    with contextlib.chdir(folder):
+        answer = CliRunner().invoke(app, ["compare", "--models", "v0,v1", "--seeds", "2", *QUICK])
+    assert answer.exit_code == 0, answer.stderr
     assert "FashionMnistModelV0" in answer.stdout
     assert "Silhouettes" in answer.stdout
     assert answer.stderr == ""
@@ -48,8 +51,9 @@ def test_report_renders_the_same_bytes_again(finished: Path) -> None:
     page = finished / "runs" / "silhouettes" / "report.html"
     before = page.read_bytes()
     page.unlink()
-    answer = run_cli("report", "runs/silhouettes", cwd=finished)
-    assert answer.returncode == 0, answer.stderr
+    with contextlib.chdir(finished):
+        answer = CliRunner().invoke(app, ["report", "runs/silhouettes"])
+    assert answer.exit_code == 0, answer.stderr
     assert page.read_bytes() == before
 
 
@@ -88,54 +92,77 @@ def test_a_store_that_cannot_be_read_is_left_alone(
 
 
 def finished_runs(store: Path) -> int:
-    if not store.exists():
-        return 0
     with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as database:
-        try:
-            return database.execute("SELECT count(*) FROM runs").fetchone()[0]
-        except sqlite3.OperationalError:  # tables not made yet, or locked at this moment
-            return 0
+        return database.execute("SELECT count(*) FROM runs").fetchone()[0]
+
+
+HELD = """
+import time
+from pathlib import Path
+from torch import nn
+
+class Held(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(784, 10))
+        self.steps = 0
+
+    def forward(self, images):
+        self.steps += self.training
+        while self.steps > 100 and Path("hold").exists():
+            Path("held").touch()
+            time.sleep(0.01)
+        return super().forward(images)
+"""
+"""In the last of three epochs, of 38 steps each, it waits while there is a file `hold`."""
+# Stacked runs round otherwise, and which are stacked depends on time.
+HELD_UP = ("compare", "--models", "v0,held.py:Held", "--seeds", "2", *QUICK[:-1], "3")
+HELD_UP += ("--parallel", "serial")
+
+
+def numbers_in(folder: Path) -> list[tuple[object, ...]]:
+    """Seeds and scores after comparing in this process, in a folder that has the file."""
+    with contextlib.chdir(folder):
+        answer = CliRunner().invoke(app, [*HELD_UP, "--json"])
+    assert answer.exit_code == 0, answer.stderr
+    entries = json.loads(answer.stdout)["entries"]
+    return [(r["seed"], r["accuracy"], r["loss"]) for e in entries for r in e["runs"]]
+
+
+@pytest.fixture(scope="module")
+def numbers_of_a_whole_comparison(tmp_path_factory: pytest.TempPathFactory) -> object:
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "held.py").write_text(HELD)
+    return numbers_in(folder)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
 def test_what_is_finished_outlives_a_blow_and_the_rerun_completes(
-    blow: signal.Signals, tmp_path: Path
+    blow: signal.Signals, tmp_path: Path, numbers_of_a_whole_comparison: object
 ) -> None:
-    # Forty epochs last long enough for a blow in the middle: one takes some 30 ms.
-    arguments = ["compare", "--models", "v0,v1", "--seeds", "2", *QUICK[:-1], "40"]
-    # Stacked runs round otherwise, and which are stacked depends on time.
-    arguments += ["--parallel", "serial"]
-    (tmp_path / "whole").mkdir()
+    (tmp_path / "held.py").write_text(HELD)
+    (tmp_path / "hold").touch()
     process = subprocess.Popen(
-        [sys.executable, "-m", "fashionbench", *arguments],
+        [sys.executable, "-m", "fashionbench", *HELD_UP],
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
     )
-    store = tmp_path / "runs" / "silhouettes" / "store.sqlite"
-    deadline = time.monotonic() + 120
-    while finished_runs(store) == 0 and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
+    deadline = time.monotonic() + 300
+    while not (tmp_path / "held").exists() and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     process.send_signal(blow)
-    _, errors = process.communicate(timeout=60)
-    kept = finished_runs(store)
-    assert 1 <= kept < 4
+    _, errors = process.communicate(timeout=120)
+    assert finished_runs(tmp_path / "runs" / "silhouettes" / "store.sqlite") == 2
     if blow is signal.SIGINT:
         assert process.returncode == 130
-        assert f"{kept} of 4 runs are finished and kept" in errors
+        assert "2 of 4 runs are finished and kept" in errors
         assert "Traceback" not in errors
-    again = run_cli(*arguments, "--json", cwd=tmp_path)
-    assert again.returncode == 0, again.stderr
-    whole = run_cli(*arguments, "--json", cwd=tmp_path / "whole")
-
-    def numbers(text: str) -> list[tuple[object, ...]]:
-        entries = json.loads(text)["entries"]
-        return [(r["seed"], r["accuracy"], r["loss"]) for e in entries for r in e["runs"]]
-
-    assert numbers(again.stdout) == numbers(whole.stdout)
+    (tmp_path / "hold").unlink()
+    assert numbers_in(tmp_path) == numbers_of_a_whole_comparison
 
 
 @pytest.mark.slow

@@ -6,15 +6,26 @@ from torch import nn
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.core.logits import infer
-from fashionbench.data.split import Split, hold_out
+from fashionbench.data.split import Dataset, Split, hold_out
+from fashionbench.errors import UsageError
 from fashionbench.models.build import build_model
 from fashionbench.training.evaluation import calibrate, evaluate
+from fashionbench.training.loop import fit
 
 
 def test_dropout_is_off_and_the_mode_is_put_back(few: Split) -> None:
     model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(784, 10)).train()
     assert evaluate(model, few) == evaluate(model, few)
     assert model.training
+
+
+def test_a_name_for_a_model_and_a_data_set_for_its_split_are_refused(few: Split) -> None:
+    data = Dataset("mine/", "Mine", ("cat", "dog"), few, few)
+    for call in (evaluate, lambda model, split: fit(model, split, "seed")):
+        with pytest.raises(UsageError, match="'v0' is not a model; give a torch module"):
+            call("v0", few)
+        with pytest.raises(UsageError, match="Dataset is not a split; give one"):
+            call(build_model("v0"), data)
 
 
 def test_calibration_looks_at_the_images_held_out_alone(

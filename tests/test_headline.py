@@ -15,10 +15,19 @@ def test_the_first_sentence_names_the_best_and_how_far_it_is_ahead(tmp_path: Pat
     assert "points more than Model<v1>, which is more than luck of the seed" in models
     recipes = compose_headline(make_result(tmp_path / "recipes", models=("v2",), epochs=(1, 2)))
     best, other = ("seed epochs=1", "seed epochs=2")
-    if f"by recipe {best} gets" not in recipes:
+    if f"with the recipe “{best}” gets" not in recipes:
         best, other = other, best
-    assert f"Model<v2> by recipe {best} gets " in recipes
-    assert f"points more than by {other}" in recipes
+    assert f"Model<v2> with the recipe “{best}” gets " in recipes
+    assert f"points more than with the recipe “{other}”" in recipes
+
+
+def test_a_verdict_that_is_open_says_how_many_seeds_could_decide(tmp_path: Path) -> None:
+    result = make_result(tmp_path, models=("v2",), epochs=(1, 2))
+    (pair,) = result.pairs
+    said = compose_headline(result)
+    assert pair.verdict.word == "cannot tell"
+    needed = pair.verdict.seeds_needed
+    assert f". 3 seeds cannot decide whether that is luck; about {needed} could (95 %" in said
 
 
 def test_a_headline_claims_nothing_that_the_runs_cannot_tell(tmp_path: Path) -> None:

@@ -58,3 +58,8 @@ def test_two_recipes_of_one_name_are_refused() -> None:
 def test_more_seeds_to_begin_with_than_there_may_be_are_refused() -> None:
     with pytest.raises(UsageError, match="6 seeds to begin with are more than the 3"):
         plan(["v0", "mlp"], ["seed"], 6, dataset="silhouettes", until=0.01, max_seeds=3)
+
+
+def test_seeds_as_text_are_refused_since_they_could_mean_a_number_or_a_seed() -> None:
+    with pytest.raises(UsageError, match=r"seeds is '5', but should be a number of seeds"):
+        plan(["v0"], ["seed"], "5", dataset="silhouettes")

@@ -105,8 +105,9 @@ def test_what_a_reader_must_know_is_told(tmp_path: Path) -> None:
         "different numbers of threads: 2; 4": {
             "environment": replace(first.environment, threads=4)
         },
-        "1 of 3 runs never predict some class (left out by one or more: class c)": {
-            "dead_classes": [2]
+        "in 1 of 3 runs at least one class is never predicted (class c).": {"dead_classes": [2]},
+        "in 1 of 3 runs at least one class is never predicted (class a, class b or class c).": {
+            "dead_classes": [0, 1, 2]
         },
         "1 of 3 runs collapsed (one class is predicted": {"outcome": "collapsed"},
     }.items():

@@ -66,6 +66,10 @@ def test_the_newest_comparison_is_meant_where_none_is_named(
         store = tmp_path / "runs" / name / "store.sqlite"
         os.utime(store, (store.stat().st_mtime - age,) * 2)
     assert find_newest_run_folder().name == "new"
+    unfinished = tmp_path / "runs" / "unfinished"  # as after a download that failed
+    unfinished.mkdir()
+    shutil.copy(run_folder / "store.sqlite", unfinished)
+    assert find_newest_run_folder().name == "new"
     assert find_checkpoint().is_relative_to(Path("runs") / "new")
 
 

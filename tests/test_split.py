@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fashionbench.data.split import Split, hold_out
+from fashionbench.data.split import Dataset, Split, hold_out
 from fashionbench.errors import UsageError
 
 
@@ -20,6 +20,14 @@ def numbered(labels: list[int]) -> Split:
 
 def positions(split: Split) -> list[int]:
     return split.images[:, 0, 0].tolist()
+
+
+def test_a_data_set_is_shown_in_words_and_without_its_pixels() -> None:
+    split = numbered([0, 1] * 600)
+    assert repr(split) == "Split(1,200 images on cpu)"
+    dataset = Dataset("mine/", "Mine", ("cat", "dog"), split, split)
+    assert "train=Split(1,200 images on cpu)" in repr(dataset)
+    assert "tensor" not in repr(dataset)
 
 
 @given(st.lists(st.integers(0, 4), min_size=6, max_size=200), st.data())

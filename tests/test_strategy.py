@@ -11,7 +11,7 @@ from fashionbench.data.split import Dataset
 from fashionbench.experiments import strategy
 from fashionbench.experiments.strategy import choose
 from fashionbench.models.build import build_model
-from fashionbench.training.kernels.compiler import SWITCH
+from fashionbench.training.kernels.compiler import SWITCH, load_library
 
 pytestmark = pytest.mark.usefixtures("two_threads")
 
@@ -22,7 +22,6 @@ pytestmark = pytest.mark.usefixtures("two_threads")
     [
         ("v0", "auto", "stacked"),
         ("mlp", "auto", "stacked"),
-        ("v2", "auto", "stacked"),
         ("resnet20", "auto", "processes"),
         ("v2", "stacked", "stacked"),
         ("v0", "processes", "processes"),
@@ -34,6 +33,13 @@ def test_the_way_suits_the_model(name: str, way: str, chosen: str, silhouettes: 
     )
     assert found.strategy == chosen
     assert found.why
+
+
+@pytest.mark.skipif(load_library() is None, reason="there is no C compiler")
+def test_what_the_kernels_compute_is_stacked(silhouettes: Dataset) -> None:
+    job = jobs("v2", 2)[0]
+    found = choose(partial(build_model, "v2"), job, silhouettes.train, Execution(), 2)
+    assert found.strategy == "stacked"
 
 
 def test_without_kernels_convolutions_go_to_processes(

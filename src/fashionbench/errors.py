@@ -4,7 +4,14 @@ Every error that a user can cause is one of these. The command line prints the
 message alone, without a traceback, and ends with the class's exit code.
 """
 
-__all__ = ["DataError", "FashionbenchError", "Interrupted", "StoreError", "UsageError"]
+__all__ = [
+    "DataError",
+    "FashionbenchError",
+    "Interrupted",
+    "MissingPackage",
+    "StoreError",
+    "UsageError",
+]
 
 
 class FashionbenchError(Exception):
@@ -17,6 +24,16 @@ class UsageError(FashionbenchError):
     """A request that cannot be meant: an unknown name, a value out of range; exit code 2."""
 
     exit_code = 2
+
+
+class MissingPackage(UsageError):
+    """A package that only one of the optional extras brings is not installed; exit code 2."""
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs {package}, which is not installed; pip install '.[{extra}]' in your "
+            "clone of fashionbench brings it."
+        )
 
 
 class DataError(FashionbenchError):

@@ -23,7 +23,7 @@ Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """(N, 28, 28) images and (N,) labels, as they are read, without torch."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Split:
     """Images and their labels, on one device: what `fit` trains on and `evaluate` scores."""
 
@@ -34,6 +34,9 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __repr__(self) -> str:
+        return f"Split({len(self):,} images on {self.labels.device})"
 
     def to(self, device: "torch.device | str") -> "Split":
         """Return the split on a device such as "cuda"; itself stays where it is."""

@@ -121,7 +121,12 @@ def _identify_augmentations(recipe: Recipe) -> str:
     return identify_augmentations(recipe.augmentation)
 
 
-def _list_seeds(seeds: int | Iterable[int]) -> tuple[int, ...]:
+def _list_seeds(seeds: int | Iterable[int] | str) -> tuple[int, ...]:
+    if isinstance(seeds, str):
+        raise UsageError(
+            f"seeds is {seeds!r}, but should be a number of seeds, such as 5, or a list of them, "
+            "such as [0, 1, 7]."
+        )
     if not isinstance(seeds, int):
         return tuple(seeds)
     if seeds < 1:

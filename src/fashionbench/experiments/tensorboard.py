@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fashionbench.config.recipe import Recipe
-from fashionbench.errors import UsageError
+from fashionbench.errors import MissingPackage
 from fashionbench.training.history import History
 
 __all__ = ["TensorBoard"]
@@ -19,9 +19,7 @@ class TensorBoard:
         try:
             import torch.utils.tensorboard  # noqa: F401
         except ImportError:
-            raise UsageError(
-                "TensorBoard is not installed; install it by: pip install 'fashionbench[track]'"
-            ) from None
+            raise MissingPackage("--track", "tensorboard", extra="track") from None
         self._folder, self._recipe = folder, recipe
 
     @cached_property

@@ -22,7 +22,7 @@ from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
 from fashionbench.core.logits import are_alike, batch_size, infer, pixels
 from fashionbench.data.datasets import DATASETS, load_arrays
-from fashionbench.errors import FashionbenchError, StoreError, UsageError
+from fashionbench.errors import FashionbenchError, MissingPackage, StoreError, UsageError
 from fashionbench.inference.predictor import Predictor, load_predictor
 from fashionbench.models.checkpoint import load_facts
 from fashionbench.models.facts import ModelFacts
@@ -233,10 +233,7 @@ def _require_onnx() -> None:
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise UsageError(
-            f"ONNX needs {error.name}, which is not installed; "
-            "pip install 'fashionbench[export]' brings it."
-        ) from None
+        raise MissingPackage("ONNX", error.name or "onnx", extra="export") from None
 
 
 def _write_torch_export(program: "ExportedProgram", about: dict[str, str]) -> bytes:

@@ -88,7 +88,7 @@ class PhotoCalibration:
 class Predictor:
     """A trained model, ready for your pictures; `load_predictor` builds it. K classes."""
 
-    model: nn.Module
+    model: nn.Module = field(repr=False)
     label: str
     """The name of the model's class."""
     classes: tuple[str, ...]
@@ -96,7 +96,7 @@ class Predictor:
     """Divides the logits; None, which counts as 1, if no validation images calibrated it."""
     path: Path
     """The checkpoint."""
-    prepare: "Callable[[Image], Prepared]" = prepare
+    prepare: "Callable[[Image], Prepared]" = field(default=prepare, repr=False)
     """Makes a picture look like those that the model was trained on."""
     test_views: Views = "one"
     """The views of each image whose logits are averaged, as when the model was scored."""

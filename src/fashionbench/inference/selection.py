@@ -34,9 +34,13 @@ def find_checkpoint(where: Path | None = None) -> Path:
 
 
 def find_newest_run_folder(runs: Path = Path("runs")) -> Path | None:
-    """Return the run folder in `runs` whose store was written last; None if there is none."""
+    """Return the run folder in `runs` whose store was written last; None if there is none.
+
+    A folder without checkpoints, such as a failed download leaves, does not count.
+    """
     stores = sorted(runs.glob("*/store.sqlite"), key=lambda path: path.stat().st_mtime)
-    return stores[-1].parent if stores else None
+    folders = [path.parent for path in stores if path.with_name("checkpoints").exists()]
+    return folders[-1] if folders else None
 
 
 def find_best_checkpoint(folder: Path) -> Path:

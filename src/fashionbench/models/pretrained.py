@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fashionbench.errors import DataError, UsageError
+from fashionbench.errors import DataError, MissingPackage, UsageError
 from fashionbench.models.adapter import Wrapper
 from fashionbench.models.weights import copy_matching
 
@@ -53,9 +53,7 @@ def build_timm(name: str, pretrained: bool = True, num_classes: int = 10) -> nn.
     try:
         import timm
     except ImportError:
-        raise UsageError(
-            f"timm/{name} needs timm; install it with: pip install 'fashionbench[pretrained]'"
-        ) from None
+        raise MissingPackage(f"timm/{name}", "timm", extra="pretrained") from None
     if not timm.is_model(name):
         near = timm.list_models(f"*{name.split('.')[0][:6]}*")[:5]
         raise UsageError(f"timm has no model {name!r}; it has such as {', '.join(near)}.")

@@ -189,7 +189,8 @@ class Comparison:
 
     def __repr__(self) -> str:
         rows = [
-            f"{self.name(entry)}: {100 * row.mean:.2f} % of the test images, {row.n} seeds"
+            f"{self.name(entry)}: {100 * row.mean:.2f} % of the test images, "
+            f"{row.n} seed{'' if row.n == 1 else 's'}"
             for entry in self.entries
             if (row := summarize(entry.accuracies)).mean is not None
         ]

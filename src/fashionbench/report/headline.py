@@ -24,7 +24,7 @@ def compose_headline(comparison: Comparison) -> str:
 
 def _say_accuracy(comparison: Comparison, best: Entry, summary: EntrySummary) -> str:
     several = len(comparison.study.recipes) > 1
-    name = f"{best.label} by recipe {comparison.short_recipe(best)}" if several else best.label
+    name = _name_with_recipe(comparison, best) if several else best.label
     seeds = summary.accuracy.n
     runs = "one seed" if seeds == 1 else f"mean of {seeds} seeds"
     accuracy = format_percent(summary.accuracy.mean)
@@ -44,8 +44,12 @@ def _name_second(comparison: Comparison, best: Entry, second: Entry) -> str:
     """Name the second entry by what is unlike the first: its model, its recipe or both."""
     if len(comparison.study.recipes) == 1:
         return second.label
-    recipe = f"by {comparison.short_recipe(second)}"
-    return recipe if second.label == best.label else f"{second.label} {recipe}"
+    named = _name_with_recipe(comparison, second)
+    return named.removeprefix(f"{best.label} ") if second.label == best.label else named
+
+
+def _name_with_recipe(comparison: Comparison, entry: Entry) -> str:
+    return f"{entry.label} with the recipe “{comparison.short_recipe(entry)}”"
 
 
 def _say_verdict(pair: Pair, best: Entry) -> str:
@@ -56,6 +60,14 @@ def _say_verdict(pair: Pair, best: Entry) -> str:
     low, high = sorted((sign * found.low, sign * found.high))
     interval = f"95 % interval of the difference {low:z.2f} to {high:z.2f}"
     if pair.verdict.word not in ("better", "worse"):
-        return f"; the verdict: {pair.verdict} ({interval})."
+        return f". {_say_undecided(pair)} ({interval})."
     place = str(pair.verdict).removeprefix(pair.verdict.word)
     return f", which is more than luck of the seed{place} ({interval}; p = {found.p_value:.2g})."
+
+
+def _say_undecided(pair: Pair) -> str:
+    if pair.verdict.word == "no difference":
+        return f"There is {pair.verdict}"
+    needed = pair.verdict.seeds_needed
+    could = f"; about {needed} could" if needed else ""
+    return f"{pair.found.n} seeds cannot decide whether that is luck{could}"

@@ -58,9 +58,11 @@ def _dead_classes(entry: Entry, classes: Sequence[str]) -> Iterator[str]:
     dead = [run for run in entry.runs if run.outcome == "ok" and run.dead_classes]
     if dead:
         which = sorted({index for run in dead for index in run.dead_classes})
+        *first, last = (classes[index] for index in which)
+        names = f"{', '.join(first)} or {last}" if first else last
         yield (
-            f"{len(dead)} of {len(entry.runs)} runs never predict some class "
-            f"(left out by one or more: {', '.join(classes[index] for index in which)})."
+            f"in {len(dead)} of {len(entry.runs)} runs at least one class is never predicted "
+            f"({names})."
         )
 
 

@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fashionbench.errors import UsageError
+from fashionbench.errors import MissingPackage, UsageError
 from fashionbench.serve import answers, schemas
 from fashionbench.serve.served_models import ServedModels, load_served_models
 
@@ -61,7 +61,7 @@ def run_server(where: Path | None, host: str, port: int, announce: Callable[[str
     try:
         import uvicorn
     except ImportError:
-        raise _refuse_missing("uvicorn") from None
+        raise MissingPackage("The page", "uvicorn", extra="serve") from None
     with _listen(host, port) as listening:
         app = build_app(load_served_models(where), local=host in LOCAL)
         if host not in LOCAL:
@@ -99,7 +99,7 @@ def build_app(served: ServedModels, *, local: bool = True) -> "FastAPI":
         import python_multipart  # noqa: F401
         from fastapi import FastAPI
     except ImportError as error:
-        raise _refuse_missing(error.name or "fastapi") from None
+        raise MissingPackage("The page", error.name or "fastapi", extra="serve") from None
 
     app = FastAPI(
         title="fashionbench",
@@ -113,13 +113,6 @@ def build_app(served: ServedModels, *, local: bool = True) -> "FastAPI":
     _add_models(app, served)
     _add_questions(app, served)
     return app
-
-
-def _refuse_missing(name: str) -> UsageError:
-    return UsageError(
-        f"The page needs {name}, which is not installed; "
-        "pip install 'fashionbench[serve]' brings it."
-    )
 
 
 def _add_guards(app: "FastAPI", local: bool) -> None:

@@ -8,24 +8,39 @@ from torch import Tensor, nn
 from fashionbench.config.recipe import Recipe, Views
 from fashionbench.core.logits import infer, pixels
 from fashionbench.data.split import Split, hold_out
+from fashionbench.errors import UsageError
 from fashionbench.stats.metrics import Scores, find_temperature, score
 from fashionbench.training.kernels.verified import build_scorer
 
-__all__ = ["accuracy_one_by_one", "calibrate", "compute_logits", "evaluate"]
+__all__ = ["accuracy_one_by_one", "calibrate", "check_arguments", "compute_logits", "evaluate"]
 
 
 def evaluate(model: nn.Module, data: Split, views: Views = "one") -> Scores:
     """Score `model` in eval mode on every image of `data`, once each.
 
     `views` says how it is shown an image, as a recipe's `test_views` does: with "flip" and "shifts"
-    the logits of several views are averaged.
+    the logits of several views are averaged. Raises UsageError for a name in place of the model, or
+    a Dataset in place of its split.
 
     Examples:
         >>> scores = fb.evaluate(model, data.test)
         >>> scores.accuracy > 0.1  # better than guessing
         True
     """
+    check_arguments(model, data)
     return score(compute_logits(model, data.images, views), data.labels.cpu().numpy())
+
+
+def check_arguments(model: object, data: object) -> None:
+    """Refuse a name in place of the model, and a Dataset in place of its split."""
+    if not isinstance(model, nn.Module):
+        raise UsageError(
+            f"{model!r} is not a model; give a torch module, such as fb.build_model('v0')."
+        )
+    if not isinstance(data, Split):
+        raise UsageError(
+            f"{type(data).__name__} is not a split; give one of the data set's, such as data.train."
+        )
 
 
 def compute_logits(model: nn.Module, images: Tensor, views: Views = "one") -> NDArray[np.float32]:

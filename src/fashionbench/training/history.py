@@ -34,7 +34,7 @@ class History:
     """Epochs that are done; fewer than the recipe's where training stopped early."""
     diverged: bool = False
     """Whether the training loss became infinite or no number, which ended training."""
-    curve: list[tuple[float, float]] = field(default_factory=list)
+    curve: list[tuple[float, float]] = field(default_factory=list, repr=False)
     """(epochs passed, mean training loss of the batches since the point before): 20 an epoch, or
     one a batch where there are fewer."""
     validation_curve: list[tuple[int, float, float]] = field(default_factory=list)

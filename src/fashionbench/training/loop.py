@@ -26,6 +26,7 @@ from fashionbench.training.devices import (
     synchronize,
     threads_at_most,
 )
+from fashionbench.training.evaluation import check_arguments
 from fashionbench.training.history import History
 from fashionbench.training.kernels.verified import build_engine
 from fashionbench.training.layout import FEW, lay_out
@@ -70,8 +71,9 @@ def fit(
     restored at the end. `anew` builds another such model, to warm up with: a copy of a person's
     may reach for the original. `description` stands beside the progress bar.
 
-    Raises UsageError for a recipe or device that is not there, or a recipe with `probe_epochs` for
-    a model without a linear layer at its end.
+    Raises UsageError for a recipe or device that is not there, a recipe with `probe_epochs` for a
+    model without a linear layer at its end, a name in place of the model, or a Dataset in place of
+    its split.
 
     Examples:
         >>> history = fb.fit(model, data.train, "seed", seed=0)
@@ -80,12 +82,12 @@ def fit(
         >>> history.curve[-1][1] < history.curve[0][1]
         True
     """
+    check_arguments(model, data)
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     device = resolve_device(device)
     retain_freed_memory()
     training, validation = hold_out(data.to(device), recipe.validation_images, recipe.train_images)
-    model.to(device)
-    threads = useful_threads(model, recipe)
+    threads = useful_threads(model.to(device), recipe)
     engine = build_engine(model, training, recipe, anew, threads=threads or torch.get_num_threads())
     if engine is None:
         lay_out(model, pixels(training.images[:FEW]), anew)

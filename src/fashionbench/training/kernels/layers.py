@@ -25,7 +25,7 @@ CONVOLUTION, MEAN, MATRIX = range(3)
 """Kinds of layers, in the order of the C source."""
 MOST_CHANNELS = 64
 LARGEST_KERNEL = 7
-LARGEST_MATRIX = 2**18
+LARGEST_MATRIX = 2**16
 """Numbers of a matrix above which torch's products are faster."""
 
 

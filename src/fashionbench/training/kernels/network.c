@@ -87,7 +87,7 @@ typedef struct {
   const int64_t *labels, *partners;
   float smoothing, *answers;
   float *const *values, *const *gradients;
-  int images_count, blocks_count, groups_count, training;
+  int images_count, blocks_count, groups_count, most_groups, training;
   int back, from; /* the phase: see run_block */
 } Network;
 
@@ -971,6 +971,8 @@ static void lay_out(Network *net, int i, const Shape *is, int blocks) {
 static int build(Network *net, Team *team, const Shape *shapes, int count, int batch) {
   long scratch = 0;
   net->team = team, net->count = count;
+  /* Adding groups up takes longer than all else in a network of matrices alone. */
+  net->most_groups = shapes[0].kind == MATRIX ? 1 : GROUPS;
   net->layers = calloc((size_t)count, sizeof(Layer));
   net->ends = calloc(4 * (size_t)count + 2, sizeof(long));
   for (int i = 0; i < count; i++) {
@@ -981,7 +983,7 @@ static int build(Network *net, Team *team, const Shape *shapes, int count, int b
   net->logits = reserve(net, sizeof(Vector) * shapes[count - 1].outputs);
   net->scratch = reserve(net, scratch);
   net->packed = malloc(sizeof(float) * (net->packed_size + 1));
-  net->sums = malloc(sizeof(float) * (net->parameters * GROUPS + 1));
+  net->sums = malloc(sizeof(float) * (net->parameters * net->most_groups + 1));
   net->losses = malloc(sizeof(double) * batch);
   return net->packed && net->sums && net->losses;
 }
@@ -1036,7 +1038,7 @@ int team_lanes(void) { return LANES; }
 /* All phases of a network's step. */
 static void step(Network *net) {
   net->blocks_count = (net->images_count + LANES - 1) / LANES;
-  net->groups_count = net->blocks_count < GROUPS ? net->blocks_count : GROUPS;
+  net->groups_count = net->blocks_count < net->most_groups ? net->blocks_count : net->most_groups;
   net->back = 0, net->from = -1;
   for (int i = 0; i < net->count; i++)
     if (net->layers[i].is.kind == CONVOLUTION) pack(net, i);
