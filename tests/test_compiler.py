@@ -114,6 +114,15 @@ def test_without_a_compiler_torch_trains_and_it_is_said_once(
     assert "there is no C compiler (gcc or clang)" in said(caplog)
 
 
+def test_a_name_with_half_a_pair_of_quotes_is_no_error(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CC", '"gcc')
+    with caplog.at_level(logging.INFO):
+        assert load_library() is None
+    assert "No closing quotation" in said(caplog)
+
+
 def test_a_compiler_that_fails_is_quoted(
     cache: Path,
     tmp_path: Path,

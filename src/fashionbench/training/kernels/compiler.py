@@ -44,7 +44,7 @@ def load_library() -> ctypes.CDLL | None:
 def _load() -> ctypes.CDLL | None:
     try:
         return _declare(ctypes.CDLL(str(_compile(_compiler()))))
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, subprocess.SubprocessError) as error:  # ValueError: CC's quotes
         log.info("Small networks are trained by torch alone, since %s", _reason(error))
         return None
 
