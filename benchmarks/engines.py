@@ -1,7 +1,7 @@
 """Do the kernels train V2 to the same accuracy as torch?
 
-Twenty seeds each way by the seed recipe, a process for each run, scored on 5,000 validation images, and judged by the
-program's own verdict. The test set is not looked at.
+Twenty seeds each way by the seed recipe, runs side by side in processes, scored on 5,000 validation
+images and judged by the program's own verdict. The test set is not looked at.
 
     python benchmarks/engines.py --data DIR [--seeds 20] [--model v2]
 
@@ -34,8 +34,6 @@ SMALLEST_DIFFERENCE = 0.005
 
 def train_one(switch, model_name, seed, *, root):
     """Return which validation images a run classifies correctly; in a process of its own."""
-    import torch
-
     torch.set_num_threads(1)
     os.environ[SWITCH] = switch
     data = fb.load_data(data_dir=root)
