@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from factories import run_cli
 from PIL import Image
 from typer.testing import Result
 
@@ -21,8 +20,8 @@ def test_lists(call_cli: Callable[..., Result]) -> None:
 
 
 @pytest.mark.slow
-def test_data_describes_and_draws(tmp_path: Path) -> None:
-    answer = run_cli("data", "--dataset", "silhouettes", "--json", cwd=tmp_path)
+def test_data_describes_and_draws(tmp_path: Path, call_cli: Callable[..., Result]) -> None:
+    answer = call_cli("data", "--dataset", "silhouettes", "--json")
     summary = json.loads(answer.stdout)
     assert "Silhouettes" in summary["title"]
     assert summary["notes"] == []

@@ -40,6 +40,7 @@ def said(caplog: pytest.LogCaptureFixture) -> str:
     return record.getMessage()
 
 
+@pytest.mark.slow
 @needs_a_compiler
 def test_it_is_compiled_once_and_kept_in_the_cache(
     cache: Path, monkeypatch: pytest.MonkeyPatch
@@ -64,6 +65,7 @@ def test_another_processor_gets_a_library_of_its_own(
     assert len([*cache.glob("*.so")]) == 2
 
 
+@pytest.mark.slow
 @needs_a_compiler
 def test_several_processes_that_begin_at_once_compile_one(cache: Path, tmp_path: Path) -> None:
     code = (
