@@ -40,6 +40,7 @@ def said(caplog: pytest.LogCaptureFixture) -> str:
     return record.getMessage()
 
 
+@pytest.mark.slow
 @needs_a_compiler
 def test_it_is_compiled_once_and_kept_in_the_cache(
     cache: Path, monkeypatch: pytest.MonkeyPatch
@@ -64,6 +65,7 @@ def test_another_processor_gets_a_library_of_its_own(
     assert len([*cache.glob("*.so")]) == 2
 
 
+@pytest.mark.slow
 @needs_a_compiler
 def test_several_processes_that_begin_at_once_compile_one(cache: Path, tmp_path: Path) -> None:
     code = (
@@ -91,6 +93,19 @@ def test_switched_off_nothing_is_compiled(cache: Path, monkeypatch: pytest.Monke
     assert not cache.exists()
 
 
+@needs_a_compiler
+def test_a_compiler_may_be_named_with_a_wrapper_and_arguments(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [alone] = compiler._compiler()
+    wrapper = tmp_path / "a wrapper"
+    wrapper.write_text(f'#!/bin/sh\necho "$@" > "{tmp_path}/called"\nexec "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("CC", f'"{wrapper}" {shutil.which(alone)} -g0')
+    assert load_library() is not None
+    assert "-g0 -O3" in (tmp_path / "called").read_text()
+
+
 def test_without_a_compiler_torch_trains_and_it_is_said_once(
     cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -99,6 +114,15 @@ def test_without_a_compiler_torch_trains_and_it_is_said_once(
         assert load_library() is None
         assert load_library() is None
     assert "there is no C compiler (gcc or clang)" in said(caplog)
+
+
+def test_a_name_with_half_a_pair_of_quotes_is_no_error(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CC", '"gcc')
+    with caplog.at_level(logging.INFO):
+        assert load_library() is None
+    assert "No closing quotation" in said(caplog)
 
 
 def test_a_compiler_that_fails_is_quoted(

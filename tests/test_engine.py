@@ -14,7 +14,7 @@ from fashionbench.models.build import build_model
 from fashionbench.training.batch import Batch
 from fashionbench.training.kernels.compiler import load_library
 from fashionbench.training.kernels.engine import Engine
-from fashionbench.training.kernels.layers import find_layers
+from fashionbench.training.kernels.layers import MATRIX, Layer, find_layers
 
 library = load_library()
 pytestmark = pytest.mark.skipif(library is None, reason="there is no C compiler")
@@ -45,7 +45,7 @@ def draw_network(rng: random.Random) -> tuple[nn.Sequential, tuple[int, int]]:
         )
         channels = outputs
         height, width = ((s + 2 * padding - kernel) // stride + 1 for s in (height, width))
-        if rng.random() < 0.3:
+        if rng.random() < 0.3 and height * width > 1:
             layers.append(nn.BatchNorm2d(channels))
         if rng.random() < 0.7:
             layers.append(nn.ReLU())
@@ -251,6 +251,12 @@ def test_weights_that_have_moved_in_memory_are_found() -> None:
     for parameter in model.parameters():
         parameter.data = torch.zeros_like(parameter)
     assert not engine.answer(images)[0].any()
+
+
+def test_memory_that_cannot_be_had_is_said() -> None:
+    assert library is not None
+    with pytest.raises(MemoryError):  # a petabyte for its gradients
+        Engine(library, [Layer(MATRIX, 2**24, 2**20, 1, 1)], threads=1, images=8)
 
 
 def test_denormal_numbers_take_no_longer() -> None:

@@ -310,6 +310,7 @@ class RandomOnceTrained(InPlace):
         return nn.functional.dropout(super().forward(x), training=bool(self.steps > 5))
 
 
+@pytest.mark.slow
 def test_a_model_that_turns_random_in_training_is_not_called_unloadable(
     tmp_path: Path, small: Dataset
 ) -> None:
@@ -358,6 +359,7 @@ def darker(images, uniform, strength):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ask", [run_job, examine, train_in_folder])
 @pytest.mark.parametrize("part", ["model", "augmentation"])
 def test_of_a_file_edited_since_the_plan_no_code_is_run(

@@ -3,6 +3,7 @@
 import os
 import random
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -105,3 +106,23 @@ def test_what_is_looked_at_prints_nothing(capsys: pytest.CaptureFixture[str]) ->
     with silent():
         print("a summary of the net")  # noqa: T201
     assert capsys.readouterr().out == ""
+
+
+def test_after_the_silence_of_two_threads_printing_is_as_before(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    inside, over = threading.Event(), threading.Event()
+
+    def silent_for_longer() -> None:
+        with silent():
+            inside.set()
+            over.wait(5)
+
+    other = threading.Thread(target=silent_for_longer)
+    with silent():
+        other.start()
+        inside.wait(0.2)
+    over.set()
+    other.join()
+    print("again")  # noqa: T201
+    assert capsys.readouterr().out == "again\n"

@@ -80,6 +80,7 @@ def test_more_seeds_than_a_stack_holds_are_several_stacks(
     assert ways == ["stacked with 2"] * 4 + ["stacked with 1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipes", [["seed"], ["seed", "adam"]])
 def test_what_was_found_out_about_a_model_is_told_once(
     recipes: list[str],

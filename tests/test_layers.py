@@ -137,6 +137,68 @@ def test_what_is_attached_to_a_model_makes_it_none() -> None:
     assert kinds(tied) is None
 
 
+def test_hooks_of_gradients_and_of_all_modules_make_it_none() -> None:
+    masked, watched, plain = (build_model("v0", seed=0) for _ in range(3))
+    next(masked.parameters()).register_hook(torch.zeros_like)
+    next(watched.parameters()).register_post_accumulate_grad_hook(lambda _: None)
+    assert kinds(masked) is None
+    assert kinds(watched) is None
+    handle = nn.modules.module.register_module_forward_hook(lambda *_: None)
+    try:
+        assert kinds(plain) is None
+    finally:
+        handle.remove()
+    assert kinds(plain) is not None
+
+
+def test_modules_that_other_threads_compute_with_are_left_alone() -> None:
+    class Watching(nn.Sequential):
+        def forward(self, images: Tensor) -> Tensor:
+            seen.append((nn.Module.__call__, elsewhere(torch.zeros(2, 3)).shape))
+            return super().forward(images)
+
+    seen: list[object] = []
+    elsewhere, usual = nn.Linear(3, 4), nn.Module.__call__
+    find_layers(Watching(nn.Flatten(), nn.Linear(784, 10)), 28, 28)
+    assert seen == [(usual, (2, 4))]
+
+
+def test_a_forward_pass_put_on_a_layer_is_not_overlooked() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.ReLU())
+    model[2].forward = lambda x: F.relu(x - 1)
+    assert kinds(model) is None
+
+
+def test_a_model_that_train_changes_is_none() -> None:
+    class Growing(nn.Sequential):
+        """Lets its images through one layer more from the fourth epoch on."""
+
+        epochs = 0
+
+        def train(self, mode: bool = True) -> "Growing":
+            self.epochs += mode
+            return super().train(mode)
+
+        def forward(self, images: Tensor) -> Tensor:
+            images = self[1](self[0](images))
+            return self[2](images) if self.epochs > 3 else images
+
+    assert kinds(Growing(nn.Flatten(), nn.Linear(784, 10), nn.ReLU())) is None
+
+
+def test_a_mean_over_the_images_themselves_makes_it_none() -> None:
+    first = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 10))
+    assert kinds(first) is None
+
+
+def test_a_norm_over_one_place_makes_it_none() -> None:
+    # Of a single image torch refuses to compute its variance.
+    layers = [nn.Conv2d(1, 4, 7, stride=2), nn.Conv2d(4, 4, 7), nn.Conv2d(4, 4, 5)]
+    ends = [nn.Flatten(), nn.Linear(4, 10)]
+    assert kinds(nn.Sequential(*layers, *ends)) is not None
+    assert kinds(nn.Sequential(*layers, nn.BatchNorm2d(4), *ends)) is None
+
+
 def test_what_is_not_one_row_is_none() -> None:
     class Residual(nn.Module):
         def __init__(self) -> None:

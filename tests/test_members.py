@@ -88,6 +88,7 @@ def test_a_member_ends_where_its_own_run_ends(name: str, optimizer: str, few: Sp
         )
 
 
+@pytest.mark.slow
 def test_a_member_has_everything_a_recipe_can_ask_for_as_its_own_run(few: Split) -> None:
     recipe = RECIPE.override(
         epochs=4,
@@ -121,7 +122,8 @@ def test_a_member_has_everything_a_recipe_can_ask_for_as_its_own_run(few: Split)
 @pytest.mark.parametrize("name", ["mlp-wide:width=16:dropout=0", "resnet20:width=4"])
 def test_batch_normalization_in_bf16_is_stacked_too(name: str, device: str, few: Split) -> None:
     # Two steps: a run in bf16 soon goes a way of its own, as far from itself as from one in fp32.
-    recipe = RECIPE.override(epochs=1, precision="bf16", learning_rate=0.01, train_images=40)
+    recipe = RECIPE.override(epochs=1, batch_size=16, precision="bf16", learning_rate=0.01)
+    recipe = recipe.override(train_images=20)
     singles, members = ([build_model(name, seed) for seed in SEEDS] for _ in range(2))
     starts = [weights(model) for model in singles]
     assert why_not_stackable(partial(build_model, name), few.to(device), recipe) is None

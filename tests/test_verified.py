@@ -59,6 +59,29 @@ def test_what_torch_has_to_compute_has_none(few: Split, monkeypatch: pytest.Monk
     assert not has_engine(model, few)
 
 
+def test_a_norm_that_is_frozen_meanwhile_is_trained_by_torch(few: Split) -> None:
+    assert has_engine(build_model("vgg-tiny"), few, batch_size=10)
+    assert not has_engine(build_model("vgg-tiny"), few, unfreeze_every=1)
+    assert has_engine(build_model("v2"), few, unfreeze_every=1)
+
+
+def test_labels_that_are_no_classes_are_left_to_torch(few: Split) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(784, int(few.labels.max())))
+    assert not has_engine(model, few)
+    assert not has_engine(build_model("v0"), replace(few, labels=few.labels.int()))
+    with pytest.raises(IndexError, match="out of bounds"):
+        fit(model, few, RECIPE, device="cpu")
+
+
+def test_with_too_little_memory_torch_trains(few: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError("a network's step")
+
+    monkeypatch.setattr(verified, "Engine", full)
+    assert not has_engine(build_model("v2"), few)
+    assert build_scorer(build_model("v2").eval(), few.images) is None
+
+
 @pytest.mark.parametrize("fault", ["stride", "relu", "padding"])
 def test_a_model_that_is_read_wrongly_is_trained_by_torch(
     fault: str, few: Split, monkeypatch: pytest.MonkeyPatch

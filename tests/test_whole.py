@@ -62,6 +62,7 @@ LOST = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RESUMABLE)
 def test_a_resumed_run_ends_where_a_whole_one_ends(
     name: str, nets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -93,6 +94,7 @@ def test_a_run_whose_state_no_file_holds_is_not_resumed(
         train_in_folder(job, tmp_path / "stopped", device="cpu", resume=True)
 
 
+@pytest.mark.slow
 def test_without_the_check_a_resumed_run_would_silently_differ(
     nets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +109,7 @@ def test_without_the_check_a_resumed_run_would_silently_differ(
     assert any(not torch.equal(found[key], tensor) for key, tensor in expected.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["RunningMean", "Scale", "LateStart"])
 def test_what_train_cannot_keep_whole_is_told_and_not_loaded(
     name: str, nets: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -166,6 +169,7 @@ def test_an_export_answers_as_was_recorded(
     assert np.array_equal(answers.argmax(1).numpy(), found.predicted[:500])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["RunningMean", "Memory"])
 def test_what_no_file_holds_is_not_exported(
     name: str, nets: Path, tmp_path: Path, silhouettes: Dataset

@@ -9,13 +9,16 @@ import io
 import os
 import random
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 __all__ = ["generator_states", "preserved", "seed_python_and_numpy", "seeded", "silent"]
+
+_SILENCE = threading.RLock()
 
 
 def seed_python_and_numpy(seed: int) -> None:
@@ -45,9 +48,14 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def silent() -> AbstractContextManager[object]:
-    """Lose what is printed within: a network that is built to be looked at says nothing."""
-    return redirect_stdout(io.StringIO())
+@contextmanager
+def silent() -> Iterator[None]:
+    """Lose what is printed within: a network that is built to be looked at says nothing.
+
+    One thread at a time, or the last to leave would put back what another has lost.
+    """
+    with _SILENCE, redirect_stdout(io.StringIO()):
+        yield
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import ctypes
 import hashlib
 import logging
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -43,23 +44,25 @@ def load_library() -> ctypes.CDLL | None:
 def _load() -> ctypes.CDLL | None:
     try:
         return _declare(ctypes.CDLL(str(_compile(_compiler()))))
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, subprocess.SubprocessError) as error:  # ValueError: CC's quotes
         log.info("Small networks are trained by torch alone, since %s", _reason(error))
         return None
 
 
-def _compiler() -> str:
-    named = os.environ.get("CC", "cc gcc clang").split()
-    found = next((path for name in named if (path := shutil.which(name))), None)
-    if found is None or sys.platform == "win32":
-        raise OSError("there is no C compiler (gcc or clang).")
-    return found
+def _compiler() -> list[str]:
+    """Give the command that compiles: what CC says, arguments too, or else the first there is."""
+    named = shlex.split(os.environ.get("CC", ""))
+    for command in [named] if named else [["cc"], ["gcc"], ["clang"]]:
+        if shutil.which(command[0]) and sys.platform != "win32":
+            return command
+    raise OSError("there is no C compiler (gcc or clang).")
 
 
-def _compile(compiler: str) -> Path:
+def _compile(compiler: list[str]) -> Path:
     """Compile the source, unless that was done before, and give the library's path."""
-    version = _run([compiler, "--version"])
-    text = "\n".join([SOURCE.read_text("utf-8"), " ".join(FLAGS), version, processor_features()])
+    version = _run([*compiler, "--version"])
+    flags = " ".join([*compiler[1:], *FLAGS])
+    text = "\n".join([SOURCE.read_text("utf-8"), flags, version, processor_features()])
     folder = Path(pooch.os_cache("fashionbench")) / "kernels"
     library = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.so"
     if library.is_file():
@@ -74,8 +77,8 @@ def _compile(compiler: str) -> Path:
     return library
 
 
-def _compile_to(library: Path, compiler: str) -> None:
-    command = [compiler, *FLAGS, str(SOURCE), "-o", str(library), "-lm", "-lpthread"]
+def _compile_to(library: Path, compiler: list[str]) -> None:
+    command = [*compiler, *FLAGS, str(SOURCE), "-o", str(library), "-lm", "-lpthread"]
     for flag in FOR_THIS_PROCESSOR:
         try:
             _run([*command, flag])

@@ -48,7 +48,7 @@ class Engine:
     """The passes of M models of one kind, in their own parameters and buffers.
 
     `layers` are those of one of them, and `stacked` gives for each of its tensors that of all,
-    whose first dimension is M; a model alone has its own. A call is given at most `images` of each
+    whose first dimension is M; a model alone has its own. A step is of at most `images` of each
     member. Threads and memory are taken here and given back with the object. Raises MemoryError
     where there is too little.
     """
@@ -87,6 +87,11 @@ class Engine:
             if layer.norm is not None and layer.norm.num_batches_tracked is not None
         ]
         self._classes = layers[-1].outputs
+
+    def knows(self, labels: Tensor) -> bool:
+        """Tell whether the C source can read labels, each of one of the classes."""
+        low, high = labels.aminmax()
+        return labels.dtype == torch.int64 and int(low) >= 0 and int(high) < self._classes
 
     def differentiate(self, batch: Batch, label_smoothing: float = 0) -> Tensor:
         """Return the (M,) mean losses of a batch and put their gradients in place.

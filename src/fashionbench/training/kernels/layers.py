@@ -8,6 +8,7 @@ import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -71,16 +72,17 @@ def find_layers(
     What is found is what the forward pass says in the mode that the model is in. Nothing that a
     person attached to it (hooks, parametrizations, tensors used twice) may be overlooked, so each
     of these makes it none, and so does a forward pass that changes what the model holds or draws
-    random numbers: it would no longer be run. A copy is traced; `anew` is copy_model's.
+    random numbers: it would no longer be run. Nor may `train` change more than modes. A copy is
+    traced; `anew` is copy_model's.
     """
-    if any(module.__dict__.get(hooks) for module in model.modules() for hooks in _HOOKS):
+    if _has_hooks(model):
         return None
     try:
         with preserved(), silent():
             rehearsal = copy_model(model, anew)
-            rehearsal.train(model.training)
             before, generators = plain_state(rehearsal), generator_states()
-            graph = fx.symbolic_trace(rehearsal).graph
+            rehearsal.train(model.training)
+            graph = _trace(rehearsal)
             row = _Row(model, (1, height, width))
             row.read(graph)
             changed = plain_state(rehearsal) != before or generator_states() != generators
@@ -92,12 +94,39 @@ def find_layers(
     return row.layers if is_plain and row.is_whole else None
 
 
+def _trace(model: nn.Module) -> fx.Graph:
+    """Record a forward pass; the model is of no use afterwards.
+
+    torch.fx's own `trace` has every module of the process record, while it lasts: also those that
+    other threads compute with.
+    """
+    tracer, graph = fx.Tracer(), fx.Graph()
+    tracer.root, tracer.graph = model, graph
+
+    def record(path: str, *arguments: Any, **options: Any) -> fx.Proxy:
+        return tracer.create_proxy("call_module", path, arguments, options)
+
+    for path, module in model.named_modules():
+        if tracer.is_leaf_module(module, path) and "forward" not in vars(module):
+            module.forward = partial(record, path)
+    graph.output(tracer.create_arg(model(tracer.create_proxy("placeholder", "images", (), {}))))
+    return graph
+
+
 _HOOKS = (
     "_forward_hooks",
     "_forward_pre_hooks",
     "_backward_hooks",
     "_backward_pre_hooks",
+    "_post_accumulate_grad_hooks",
 )
+
+
+def _has_hooks(model: nn.Module) -> bool:
+    """Tell whether a module, a parameter or torch, for all modules, calls a person's function."""
+    parts = [*model.modules(), *model.parameters()]
+    own = any(getattr(part, hooks, None) for part in parts for hooks in _HOOKS)
+    return own or torch.nn.modules.module._has_any_global_hook()
 
 
 @dataclass
@@ -208,7 +237,7 @@ class _Row:
 
     def _average(self, module: nn.AdaptiveAvgPool2d) -> None:
         channels, height, width = self.shape
-        if module.output_size not in (1, (1, 1)):
+        if not self.layers or module.output_size not in (1, (1, 1)):
             raise _NotInARow
         self._append(Layer(MEAN, channels, channels, height, width))
 
@@ -228,7 +257,9 @@ class _Row:
         layer = self._last(CONVOLUTION)
         plain = layer.norm is None and not layer.relu and not layer.pool
         usual = module.affine and module.track_running_stats and module.momentum is not None
-        if not (plain and usual and module.num_features == layer.outputs):
+        fits = module.num_features == layer.outputs
+        varies = math.prod(self.shape[1:]) > 1  # also of a single image, or else torch refuses it
+        if not (plain and usual and fits and varies):
             raise _NotInARow
         layer.norm = module
 

@@ -865,7 +865,7 @@ static void run_groups(Network *net, int thread, int threads) {
     int first = (int)((long)g * net->blocks_count / net->groups_count);
     int end = (int)((long)(g + 1) * net->blocks_count / net->groups_count);
     for (int b = first; b < end; b++)
-      run_block(net, b, net->blocks[net->team->kept > 1 ? b : thread], group);
+      run_block(net, b, net->blocks[net->training && net->team->kept > 1 ? b : thread], group);
   }
 }
 
@@ -967,7 +967,8 @@ static void lay_out(Network *net, int i, const Shape *is, int blocks) {
   if (is->norm) layer->sums = calloc(2 * outputs * blocks, sizeof(double));
 }
 
-static void build(Network *net, Team *team, const Shape *shapes, int count, int batch) {
+/* Whether there is memory for it. */
+static int build(Network *net, Team *team, const Shape *shapes, int count, int batch) {
   long scratch = 0;
   net->team = team, net->count = count;
   /* Adding groups up takes longer than all else in a network of matrices alone. */
@@ -984,6 +985,7 @@ static void build(Network *net, Team *team, const Shape *shapes, int count, int 
   net->packed = malloc(sizeof(float) * (net->packed_size + 1));
   net->sums = malloc(sizeof(float) * (net->parameters * net->most_groups + 1));
   net->losses = malloc(sizeof(double) * batch);
+  return net->packed && net->sums && net->losses;
 }
 
 void team_free(Team *team) {
@@ -1001,18 +1003,19 @@ void team_free(Team *team) {
   free(team);
 }
 
-/* Networks for batches of at most `batch` images each; NULL where memory or threads are too few. */
+/* Networks for steps of at most `batch` images each; NULL where memory or threads are too few. */
 Team *team_new(const Shape *shapes, int count, int members, int threads, int batch) {
   Team *team = calloc(1, sizeof *team);
   team->members = members, team->threads = threads, team->kept = 1;
   for (int i = 0; i < count; i++)
     if (shapes[i].norm) team->kept = (batch + LANES - 1) / LANES;
   team->networks = calloc((size_t)members, sizeof(Network));
-  for (int m = 0; m < members; m++) build(team->networks + m, team, shapes, count, batch);
+  int fits = 1;
+  for (int m = 0; m < members; m++) fits &= build(team->networks + m, team, shapes, count, batch);
   const Network *any = team->networks;
   int blocks = members == 1 && team->kept > 1 ? team->kept : threads * team->kept, made = 0;
   team->blocks = calloc((size_t)blocks + 1, sizeof(char *));
-  for (; made < blocks && (team->blocks[made] = aligned_alloc(64, any->block_size)); made++) {
+  for (; fits && made < blocks && (team->blocks[made] = aligned_alloc(64, any->block_size)); made++) {
     memset(team->blocks[made], 0, any->block_size); /* borders stay 0 */
     for (int a = 0; a < any->arrays; a++) watch_gap(team->blocks[made] + any->ends[a]);
   }

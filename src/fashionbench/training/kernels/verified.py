@@ -5,6 +5,7 @@ before an engine is used, a step and an answer of it are compared with torch's.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.copies import copy_model
 from fashionbench.core.global_state import preserved
-from fashionbench.core.logits import are_alike, batch_size, pixels
+from fashionbench.core.logits import are_alike, pixels
 from fashionbench.data.split import Split
 from fashionbench.training.batch import Batch
 from fashionbench.training.kernels.compiler import load_library
@@ -45,8 +46,9 @@ def build_engine(
     if training.images.device.type != "cpu":
         return None
     side = (training.images.shape[1], training.images.shape[2])
-    engine = _build(model, recipe, side, recipe.batch_size, threads, anew)
-    if engine is None:
+    most = min(recipe.batch_size, len(training))
+    engine = _build(model, recipe, side, most, threads, anew)
+    if engine is None or not engine.knows(training.labels):
         return None
     try:
         with preserved():
@@ -90,8 +92,11 @@ def build_scorer(model: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor]
     library = load_library()
     if layers is None or library is None:
         return None
-    most = batch_size(model, images)
-    engine = Engine(library, layers, threads=torch.get_num_threads(), images=max(FEW, most))
+    threads = torch.get_num_threads()
+    try:
+        engine = Engine(library, layers, threads=threads, images=threads * library.team_lanes())
+    except MemoryError:
+        return None
     if not are_alike(engine.answer(few)[0], model(few), NEAR):
         return None
     return lambda batch: engine.answer(batch)[0]
@@ -114,9 +119,13 @@ def _build(
     model.train()
     layers = find_layers(model, *side, anew)
     model.train(was_training)
-    if layers is None:
-        return None
-    return Engine(library, layers, threads=threads, images=images, members=members, stacked=stacked)
+    if layers is None or (recipe.unfreeze_every and any(layer.norm for layer in layers)):
+        return None  # a norm that is frozen is in eval mode, in the midst of training
+    with suppress(MemoryError):
+        return Engine(
+            library, layers, threads=threads, images=images, members=members, stacked=stacked
+        )
+    return None
 
 
 def _noise(side: tuple[int, int]) -> Batch:
