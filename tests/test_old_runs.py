@@ -14,11 +14,14 @@ from typing import Any
 import pytest
 import torch
 
-from fashionbench.config.study import Job, Study
+from fashionbench.config.study import FIRST_PROTOCOL, Job, Study
 from fashionbench.core.own_code import is_own
+from fashionbench.data.split import Dataset
 from fashionbench.experiments.planning import plan
+from fashionbench.experiments.result import load_result
 from fashionbench.models.build import build_model
 from fashionbench.models.checkpoint import load_model
+from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore
 
 BEFORE = json.loads((Path(__file__).parent / "run_before_rooms.json").read_text("utf-8"))
@@ -27,7 +30,6 @@ BEFORE = json.loads((Path(__file__).parent / "run_before_rooms.json").read_text(
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a person's files and the run folder lie, as they lay then."""
-    monkeypatch.setattr("fashionbench.config.study.PROTOCOL", 2)  # that of then
     monkeypatch.chdir(tmp_path)
     for name, text in BEFORE["files"].items():
         (tmp_path / name).write_text(text, "utf-8")
@@ -45,7 +47,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def ask() -> Study:
     asked: dict[str, Any] = dict(BEFORE["asked"])
-    return plan(asked.pop("models"), asked.pop("recipes"), asked.pop("seeds"), **asked)
+    study = plan(asked.pop("models"), asked.pop("recipes"), asked.pop("seeds"), **asked)
+    return study.model_copy(update={"protocol": FIRST_PROTOCOL})
 
 
 def jobs_of(study: Study) -> list[Job]:
@@ -65,6 +68,17 @@ def test_a_run_of_before_is_found(folder: Path) -> None:
     found = [record for job in jobs_of(ask()) if (record := store.load_run(job))]
     assert [record.job.key for record in found] == BEFORE["recorded"]
     assert all(len(record.losses) == 20 for record in found)
+
+
+def test_a_comparison_of_before_can_still_be_reported(folder: Path, silhouettes: Dataset) -> None:
+    study = ask().model_dump_json(exclude={"protocol"})  # as it was written then
+    with sqlite3.connect(folder / "store.sqlite") as database:
+        database.execute("INSERT INTO study VALUES (1, ?, 'the command')", (study,))
+    few = silhouettes.test.images[:20].numpy(), silhouettes.test.labels[:20].numpy()
+    RunStore(folder).save_test_set(TestSet("silhouettes", "Silhouettes", silhouettes.classes, *few))
+    result = load_result(folder)
+    found = [run.job.key for entry in result.entries for run in entry.runs]
+    assert sorted(found) == sorted(BEFORE["recorded"])
 
 
 def test_a_model_of_before_is_loaded_and_answers_as_it_did(folder: Path) -> None:

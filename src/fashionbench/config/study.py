@@ -21,8 +21,10 @@ DEVICES: tuple[Device, ...] = get_args(Device)
 Parallel = Literal["auto", "stacked", "processes", "serial"]
 """How the seeds of a model run together."""
 
-# Part of every job's key: raised whenever the same job would give other numbers than before.
 PROTOCOL = 3
+"""Part of every new job's key: raised whenever the same job would give other numbers."""
+FIRST_PROTOCOL = 2
+"""That of the jobs and studies that do not say one: their reports can still be rendered."""
 
 
 class Job(Validated):
@@ -38,6 +40,7 @@ class Job(Validated):
     dataset: str
     dataset_source: str = ""
     """A digest of the content of a person's own data set; empty for those of the table."""
+    protocol: int = FIRST_PROTOCOL
 
     @property
     def spec(self) -> ModelSpec:
@@ -57,11 +60,12 @@ class Job(Validated):
                 "recipe": self.recipe.unnamed,
                 # The content says all that matters of a folder, wherever it lies.
                 "dataset": "" if self.dataset_source else self.dataset,
+                "protocol": FIRST_PROTOCOL,
             }
         )
         # Without what is at its default, so that a new setting leaves old keys as they are.
         text = facts.model_dump_json(exclude_defaults=True)
-        return hashlib.sha256(f"{PROTOCOL} {text}".encode()).hexdigest()[:16]
+        return hashlib.sha256(f"{self.protocol} {text}".encode()).hexdigest()[:16]
 
 
 class Study(Validated):
@@ -79,6 +83,7 @@ class Study(Validated):
     """Seeds are added until each pair is decided, or a difference this large is excluded."""
     max_seeds: int = Field(100, ge=2)
     """Where adding ends in any case."""
+    protocol: int = FIRST_PROTOCOL
 
     @field_validator("models", "seeds", "recipes")
     @classmethod
@@ -114,6 +119,7 @@ class Study(Validated):
                         seed=seed,
                         dataset=self.dataset,
                         dataset_source=self.dataset_source,
+                        protocol=self.protocol,
                     )
                     for seed in self.seeds
                 )

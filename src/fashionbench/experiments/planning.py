@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fashionbench.config.augmentations import own_augmentations
 from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import Recipe, load_recipe, recipe_names
-from fashionbench.config.study import Study
+from fashionbench.config.study import PROTOCOL, Study
 from fashionbench.core.own_source import Source
 from fashionbench.data.datasets import DATASETS, dataset_entry, identify_dataset
 from fashionbench.errors import UsageError
@@ -67,6 +67,7 @@ def plan(
             "device": device,
             "until": until,
             "max_seeds": max_seeds,
+            "protocol": PROTOCOL,
         },
         "comparison",
     )
