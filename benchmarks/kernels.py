@@ -67,7 +67,7 @@ def build_peak(folder):
     """Compile the loop of multiply-adds with the kernels' flags."""
     source, library = Path(folder) / "peak.c", Path(folder) / "peak.so"
     source.write_text(PEAK)
-    command = [compiler._compiler(), *compiler.FLAGS, compiler.FOR_THIS_PROCESSOR[0]]
+    command = [*compiler._compiler(), *compiler.FLAGS, compiler.FOR_THIS_PROCESSOR[0]]
     subprocess.run([*command, str(source), "-o", str(library), "-lpthread"], check=True)
     peak = ctypes.CDLL(str(library)).peak
     peak.argtypes, peak.restype = [ctypes.c_int, ctypes.c_long], ctypes.c_double
