@@ -38,12 +38,12 @@ def test_a_name_has_what_was_given_in_the_order_of_the_alphabet() -> None:
 
 
 @pytest.mark.parametrize(
-    ("base", "library"),
+    ("base", "hub"),
     [("timm/resnet18", "timm"), ("torchvision/alexnet", "torchvision"), ("v2", "")]
     + [(base, "") for base in ("timm", "timm/mine.py:Net", "nets/mine.py:Net")],
 )
-def test_a_backbone_names_its_library(base: str, library: str) -> None:
-    assert ModelSpec(base).library == library
+def test_a_backbone_names_its_hub(base: str, hub: str) -> None:
+    assert ModelSpec(base).hub == hub
 
 
 def test_without_weights_of_others_a_backbone_is_not_pretrained() -> None:

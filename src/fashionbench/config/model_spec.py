@@ -11,7 +11,7 @@ from typing import Any
 
 __all__ = ["ModelSpec"]
 
-_LIBRARIES = ("timm", "torchvision")
+_HUBS = ("timm", "torchvision")
 """The libraries with published weights, by the first part of `timm/NAME`."""
 _WEIGHTS = "weights"
 """The argument that every model takes, and no constructor is given."""
@@ -58,14 +58,14 @@ class ModelSpec:
         return [f"{key}={value}" for key, value in sorted({**self.arguments, **weights}.items())]
 
     @property
-    def library(self) -> str:
-        """The library that a backbone with published weights is from; "" for all other models."""
-        library, slash, _ = self.base.partition("/")
-        return library if slash and library in _LIBRARIES and ":" not in self.base else ""
+    def hub(self) -> str:
+        """The hub that a backbone with published weights is from; "" for all other models."""
+        hub, slash, _ = self.base.partition("/")
+        return hub if slash and hub in _HUBS and ":" not in self.base else ""
 
     def without_weights(self) -> "ModelSpec":
         """Return the spec of the same model, begun with no weights of others."""
-        if not self.library:
+        if not self.hub:
             return replace(self, weights=None)
         return replace(self, weights=None, arguments={**self.arguments, "pretrained": False})
 

@@ -38,6 +38,11 @@ class Split:
     def __repr__(self) -> str:
         return f"Split({len(self):,} images on {self.labels.device})"
 
+    @property
+    def side(self) -> tuple[int, int]:
+        """Height and width of an image, in pixels."""
+        return self.images.shape[1], self.images.shape[2]
+
     def to(self, device: "torch.device | str") -> "Split":
         """Return the split on a device such as "cuda"; itself stays where it is."""
         return Split(self.images.to(device), self.labels.to(device))

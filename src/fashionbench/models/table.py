@@ -95,9 +95,9 @@ def model_entry(spec: ModelSpec) -> ModelEntry:
         raise UsageError(f"{base} is a file; name the class or function in it, as {base}:Name.")
     if base in MODELS:
         entry = MODELS[base]
-    elif library := spec.library:
-        settings = {"name": base.removeprefix(f"{library}/")}
-        entry = ModelEntry(_BUILDERS[library], settings, title=base)
+    elif hub := spec.hub:
+        settings = {"name": base.removeprefix(f"{hub}/")}
+        entry = ModelEntry(_BUILDERS[hub], settings, title=base)
     elif ":" in base:
         entry = ModelEntry(base)
     else:

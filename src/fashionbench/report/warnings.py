@@ -37,7 +37,7 @@ def _unfinished(comparison: Comparison) -> Iterator[str]:
 def _probed_at_random(entry: Entry) -> Iterator[str]:
     job = entry.runs[0].job
     # What names no source and no hub is built with random weights.
-    if job.recipe.probe_epochs and not job.model_source and not job.spec.library:
+    if job.recipe.probe_epochs and not job.model_source and not job.spec.hub:
         yield (
             "its recipe begins with training the last layer alone, but the layers below it had "
             "random weights; give trained ones with --weights."

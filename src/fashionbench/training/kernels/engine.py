@@ -73,11 +73,11 @@ class Engine:
             raise MemoryError(f"a network's step on {threads} threads")
         weakref.finalize(self, library.team_free, self._team)
         found = [tensor for layer in layers for tensor in _tensors(layer)]
-        tensors = [
-            (place, stacked(tensor)) for place, tensor in enumerate(found) if tensor is not None
+        there = [(place, tensor) for place, tensor in enumerate(found) if tensor is not None]
+        tensors = [(place, stacked(tensor)) for place, tensor in there]
+        parameters = [
+            (place, stacked(tensor)) for place, tensor in there if isinstance(tensor, nn.Parameter)
         ]
-        learned = [isinstance(tensor, nn.Parameter) for tensor in found if tensor is not None]
-        parameters = [row for row, is_learned in zip(tensors, learned, strict=True) if is_learned]
         self._parameters = [tensor for _, tensor in parameters]
         self._values = _Pointers(members, len(found), tensors)
         self._gradients = _Pointers(members, len(found), parameters)

@@ -45,7 +45,7 @@ def build_engine(
     """
     if training.images.device.type != "cpu":
         return None
-    side = (training.images.shape[1], training.images.shape[2])
+    side = training.side
     most = min(recipe.batch_size, len(training))
     engine = _build(model, recipe, side, most, threads, anew)
     if engine is None or not engine.knows(training.labels):

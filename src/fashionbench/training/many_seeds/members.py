@@ -55,8 +55,7 @@ def fit_members(
         model.to(device)
     training, validation = hold_out(data.to(device), recipe.validation_images, recipe.train_images)
     steps = count_steps(len(training), recipe)
-    side = (training.images.shape[1], training.images.shape[2])
-    group = GROUPS[strategy](models, recipe, steps, side)
+    group = GROUPS[strategy](models, recipe, steps, training.side)
     members = [_Member(model, seed) for model, seed in zip(models, seeds, strict=True)]
     going = members
     with (

@@ -47,7 +47,7 @@ def why_not_stackable(build: Build, data: Split, recipe: Recipe) -> str | None:
     """
     if recipe.trains_layers_apart:
         return "its recipe trains layers apart"
-    device, side = data.images.device, _side(data)
+    device = data.images.device
     few = Split(data.images[: 2 * recipe.batch_size], data.labels[: 2 * recipe.batch_size])
     first, second = (build(seed).to(device) for seed in (0, 1))
     # Buffers are stacked, also those that no file holds.
@@ -65,18 +65,14 @@ def why_not_stackable(build: Build, data: Split, recipe: Recipe) -> str | None:
         warnings.filterwarnings("error", message="There is a performance drop")
         seed_generators(device, 0)
         try:
-            Stack([first, second], recipe, 1, side).step(batch.clone())  # which it may change
+            Stack([first, second], recipe, 1, data.side).step(batch.clone())  # which it may change
             # Compared in float32: with fewer bits the same sum in another order is another number.
             plain = recipe.override(precision="fp32")
             with _all_bits():
-                stack = Stack([build(seed).to(device) for seed in (0, 1)], plain, 1, side)
+                stack = Stack([build(seed).to(device) for seed in (0, 1)], plain, 1, data.side)
                 return _why_not_as_alone(stack, lambda: build(1).to(device), batch)
         except Exception as error:  # whatever a person's own code raises over stacked tensors
             return (str(error) or type(error).__name__).splitlines()[0].partition(". ")[0]
-
-
-def _side(data: Split) -> tuple[int, int]:
-    return data.images.shape[1], data.images.shape[2]
 
 
 def _all_bits() -> AbstractContextManager[object]:
@@ -199,7 +195,7 @@ def measure_speedup(
 
     models = [build(seed).to(data.images.device) for seed in range(members)]
     with reproducible(data.images.device):
-        group = GROUPS[strategy](models, recipe, 1, _side(few))
+        group = GROUPS[strategy](models, recipe, 1, few.side)
         together = seconds(group.step, range(members))
         lay_out(models[0], pixels(few.images[:FEW]))
         models[0].train()
