@@ -29,6 +29,8 @@ from fashionbench.training.kernels.engine import Engine
 from fashionbench.training.kernels.layers import CONVOLUTION, MEAN, find_layers
 
 BATCH, STEPS = 32, 300
+LONG = 500_000_000
+"""Turns of the loop: a second, so that a new thread has moved to a processor of its own."""
 PEAK = r"""
 #include <pthread.h>
 #if defined(__AVX512F__)
@@ -109,7 +111,7 @@ def main():
         peak = build_peak(folder)
         for _ in range(options.rounds):
             start = time.perf_counter()
-            done = peak(options.threads, 20_000_000)
+            done = peak(options.threads, LONG)
             reached = done / (time.perf_counter() - start)
             times = []
             for _ in range(STEPS):
