@@ -138,3 +138,7 @@ class AuditDocument(Part):
     doubtful_test_images: dict[str, list[int]]
     """Positions of test images in doubt, by reason: "double" for those that have a double among the
     training images. `compare --exclude` scores without them."""
+
+    def to_json(self) -> str:
+        """Return the text of audit.json."""
+        return self.model_dump_json(indent=1) + "\n"

@@ -3,6 +3,7 @@
 The page is one file without scripts or anything from elsewhere, as the report is.
 """
 
+import html
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from fashionbench.report.figures import render_svg
 from fashionbench.report.numbers import pluralize
 from fashionbench.report.templating import load_template
 
-__all__ = ["render_audit", "summarize_audit", "write_audit"]
+__all__ = ["render_audit", "render_summary", "summarize_audit", "write_audit"]
 
 SHOWN = 60
 """Pairs that a sheet shows at most."""
@@ -32,7 +33,7 @@ def write_audit(document: AuditDocument, pictures: Pictures, folder: Path) -> li
     """Write the page and the document into the folder, and return where. Raises StoreError."""
     contents = {
         "audit.html": render_audit(document, pictures),
-        "audit.json": document.model_dump_json(indent=1) + "\n",
+        "audit.json": document.to_json(),
     }
     written = []
     for name, text in contents.items():
@@ -55,6 +56,11 @@ def render_audit(document: AuditDocument, pictures: Pictures) -> str:
         distances=distances,
         sheets=[*_draw_pairs(document, pictures)],
     )
+
+
+def render_summary(document: AuditDocument) -> str:
+    """Return what was found in brief as HTML, for a notebook's output."""
+    return "".join(f"<p>{html.escape(sentence)}</p>" for sentence in summarize_audit(document))
 
 
 def summarize_audit(document: AuditDocument) -> list[str]:
