@@ -6,7 +6,14 @@ from typing import Literal
 __all__ = ["Purpose", "derive_seed"]
 
 Purpose = Literal[
-    "initialisation", "order", "augmentation", "alternation", "mixing", "dropout", "probe"
+    "initialisation",
+    "order",
+    "augmentation",
+    "alternation",
+    "mixing",
+    "dropout",
+    "probe",
+    "points",
 ]
 
 
