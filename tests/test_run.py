@@ -79,7 +79,7 @@ def test_what_goes_wrong_only_in_training_is_told_in_a_sentence(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "faulty.py").write_text(FAULTY)
-    study = plan([name], ["seed"], 1, dataset="silhouettes", epochs=1, **settings)
+    study = plan([name], ["default"], 1, dataset="silhouettes", epochs=1, **settings)
     ((job,),) = study.entries()
     with pytest.raises(UsageError, match=message) as refusal:
         run_job(job, silhouettes, CPU, RunStore(tmp_path / "runs", create=True))
@@ -89,7 +89,7 @@ def test_what_goes_wrong_only_in_training_is_told_in_a_sentence(
 def test_a_record_is_of_the_views_that_the_recipe_asks_for(
     tmp_path: Path, silhouettes: Dataset
 ) -> None:
-    asked = plan(["mlp"], ["seed"], 1, dataset="silhouettes", epochs=1, test_views="shifts")
+    asked = plan(["mlp"], ["default"], 1, dataset="silhouettes", epochs=1, test_views="shifts")
     ((job,),) = asked.entries()
     store = RunStore(tmp_path, create=True)
     record = run_job(job, silhouettes, CPU, store)

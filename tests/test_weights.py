@@ -339,7 +339,7 @@ def test_a_file_that_is_of_no_use_is_refused(content, message: str, tmp_path: Pa
 def test_the_files_content_is_part_of_what_a_run_is(published: Path) -> None:
     def key() -> str:
         ((job,),) = plan(
-            ["resnet20:width=4"], ["seed"], 1, dataset="silhouettes", weights=published
+            ["resnet20:width=4"], ["default"], 1, dataset="silhouettes", weights=published
         ).entries()
         assert job.model == f"resnet20:weights={published}:width=4"
         return job.key
@@ -357,7 +357,7 @@ def test_a_trained_model_is_rebuilt_without_the_file_it_began_with(
     job = Job(
         model=str(spec),
         model_source=str(source),
-        recipe=load_recipe("seed"),
+        recipe=load_recipe("default"),
         seed=0,
         dataset="silhouettes",
     )

@@ -53,7 +53,7 @@ def compare(
         typer.Option(
             metavar="A,B,...", help="the recipes to train by, or the paths of your .toml files"
         ),
-    ] = "seed",
+    ] = "default",
     seeds: Annotated[
         str,
         typer.Option(

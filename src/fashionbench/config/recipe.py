@@ -34,13 +34,16 @@ __all__ = [
     "Views",
     "as_toml",
     "can_be_absent",
+    "current_name",
     "format_value",
     "load_recipe",
     "recipe_names",
 ]
 
-
 Views = Literal["one", "flip", "shifts"]
+
+_RENAMED = {"seed": "default"}
+"""Shipped recipes by the names that they had."""
 
 
 def _one_of(table: Mapping[str, object]) -> Any:
@@ -214,7 +217,7 @@ class Recipe(Validated):
 
     @property
     def label(self) -> str:
-        """The name and what was overridden, such as `seed epochs=5`: for tables and files."""
+        """The name and what was overridden, such as `default epochs=5`: for tables and files."""
         return " ".join([self.name, *(f"{key}={value}" for key, value in self.overrides)])
 
     def renamed(self, name: str) -> "Recipe":
@@ -308,10 +311,19 @@ def format_value(value: Any) -> str:
 
 
 def recipe_names() -> list[str]:
-    """List the shipped recipes, `seed` first."""
+    """List the shipped recipes, `default` first."""
     folder = files("fashionbench.config") / "recipes"
     names = [entry.name.removesuffix(".toml") for entry in folder.iterdir()]
-    return sorted(names, key=lambda name: (name != "seed", name))
+    return sorted(names, key=lambda name: (name != "default", name))
+
+
+def current_name(name: str) -> str:
+    """Return a recipe's name of today: what is called `default` was once called `seed`.
+
+    Older run folders and scripts call it so, also with overrides behind the name.
+    """
+    first, space, overrides = name.partition(" ")
+    return f"{_RENAMED.get(first, first)}{space}{overrides}"
 
 
 def load_recipe(name: str) -> Recipe:
@@ -320,12 +332,13 @@ def load_recipe(name: str) -> Recipe:
     Raises UsageError for one that is not there or says something that is not allowed.
 
     Examples:
-        >>> recipe = fb.load_recipe("seed").override(epochs=1)
+        >>> recipe = fb.load_recipe("default").override(epochs=1)
         >>> recipe.epochs
         1
     """
     if name.endswith(".toml"):
         return _parse_recipe(Path(name), Path(name).stem, f"recipe {name}")
+    name = current_name(name)
     if name not in recipe_names():
         raise UsageError(
             f"There is no recipe {name!r}; there are {', '.join(recipe_names())}, and paths of "

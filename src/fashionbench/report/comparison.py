@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from fashionbench.config.model_spec import ModelSpec
+from fashionbench.config.recipe import current_name
 from fashionbench.config.study import Study
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.report.document import Document
@@ -181,6 +182,8 @@ class Comparison:
             models = ", ".join(dict.fromkeys(map(self.short_model, self.entries)))
             raise UsageError(f"There is no model {model!r} in this comparison; there are {models}.")
         found = [row for row in rows if recipe in (None, row.recipe, self.short_recipe(row))]
+        if recipe is not None and not found:  # older run folders have an older name
+            found = [row for row in rows if current_name(recipe) == current_name(row.recipe)]
         if len(found) != 1:
             problem = (
                 f"There is no recipe {recipe!r} of {model} in this comparison"
