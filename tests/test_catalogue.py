@@ -25,6 +25,7 @@ def test_lists(call_cli: Callable[..., Result]) -> None:
         "best",
         "photo",
         "transfer",
+        "scored",
     }
     assert shipped == {row["name"] for row in recipes}
 

@@ -143,7 +143,7 @@ def test_a_model_that_cannot_be_had_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"There is no .*lonely\.safetensors; give a run folder"):
         load_predictor(lonely)
     lonely.touch()
-    with pytest.raises(StoreError, match=r"lonely\.json cannot be read.*a model is two files"):
+    with pytest.raises(StoreError, match=r"has no lonely\.json beside it to say which model it is"):
         load_predictor(lonely)
 
 

@@ -100,7 +100,7 @@ def test_another_optimizer_brings_its_own_rate_unless_one_is_given() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"epochs": -1}, "epochs is -1.*greater than or equal to 1"),
+        ({"epochs": -1}, "epochs is -1.*greater than or equal to 0"),
         ({"epochs": "abc"}, "epochs is 'abc', but should be a whole number"),
         ({"epochs": "1.5"}, "epochs is '1.5', but should be a whole number"),
         ({"epochs": 1.5}, "epochs is 1.5, but should be a whole number"),
@@ -148,7 +148,7 @@ def test_a_recipe_of_ones_own_is_a_file(tmp_path: Path) -> None:
     [
         ("epochs = ", "not a TOML file"),
         ("epoch = 3", "no setting 'epoch'"),
-        ("epochs = 0", "epochs is 0"),
+        ("epochs = -1", "epochs is -1"),
     ],
 )
 def test_a_bad_file_is_named_with_its_fault(tmp_path: Path, text: str, message: str) -> None:

@@ -105,7 +105,7 @@ def test_the_interval_of_a_tuned_row_covers_what_tuning_reaches(studies: int) ->
 
 def test_the_promised_studies_have_80_percent_power() -> None:
     rng = np.random.default_rng(20)
-    seeds, trials, gap, count = 2, 5, 0.006, 400
+    seeds, trials, gap, count = 2, 5, 0.006, 250
 
     def both(studies: int) -> tuple[Floats, Floats]:
         points = draw_points(rng, studies, trials)

@@ -85,7 +85,9 @@ class Recipe(Validated):
     overrides: tuple[tuple[str, str], ...] = Field(
         (), description="settings replaced after the recipe was read, each with its value"
     )
-    epochs: int = Field(3, ge=1, description="passes over the training images")
+    epochs: int = Field(
+        3, ge=0, description="passes over the training images; 0 scores the weights as they are"
+    )
     batch_size: Annotated[int, Range("log", 8, 256)] = Field(
         32, ge=1, description="images a step; an epoch's last batch may be short"
     )
@@ -193,7 +195,7 @@ class Recipe(Validated):
             raise ValueError("nesterov needs a momentum above 0, such as 0.9")
         if self.schedule == "one-cycle" and self.warm_up:
             raise ValueError("one-cycle has a warm-up of its own; leave warm_up at 0")
-        if self.warm_up >= self.epochs:
+        if self.warm_up and self.warm_up >= self.epochs:
             raise ValueError(f"warm_up is {self.warm_up:g}, but there are {self.epochs} epochs")
         if self.patience is not None and not self.validation_images:
             raise ValueError(
@@ -236,6 +238,8 @@ class Recipe(Validated):
             for key, field in SETTINGS.items()
             if key not in basic_settings and getattr(self, key) != field.default
         ]
+        if self.epochs == 0:
+            return "; ".join(["no training", *others])
         epochs = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
         basic = f"{epochs}, batch {self.batch_size}, "
         return "; ".join([f"{basic}{self.optimizer} at {self.learning_rate:g}", *others])

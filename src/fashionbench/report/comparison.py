@@ -112,7 +112,10 @@ class Comparison:
     def _difference(self, a: Entry, b: Entry, pairs: int) -> Difference:
         labels, shared = self.test_set.labels, _shared_seeds(a, b)
         rows = [
-            entry.mark_correct(labels)[[run.job.seed in shared for run in entry.runs]]
+            # What was only scored is the same whichever seed the other began with.
+            entry.mark_correct(labels).repeat(len(shared), axis=0)
+            if entry.is_only_scored
+            else entry.mark_correct(labels)[[run.job.seed in shared for run in entry.runs]]
             for entry in (a, b)
         ]
         return difference(*rows, pairs=pairs, sequential=self._sequential)
@@ -205,4 +208,7 @@ def _without_folders(model: str) -> str:
 
 
 def _shared_seeds(a: Entry, b: Entry) -> set[int]:
-    return {run.job.seed for run in a.runs} & {run.job.seed for run in b.runs}
+    found = [{run.job.seed for run in each.runs} for each in (a, b)]
+    if a.is_only_scored or b.is_only_scored:
+        return found[a.is_only_scored]  # two of them have one run each, from one seed
+    return found[0] & found[1]

@@ -52,6 +52,11 @@ class Entry:
         return self.runs[0].label
 
     @property
+    def is_only_scored(self) -> bool:
+        """Whether it is a network that was trained elsewhere, whose one run is its score."""
+        return self.runs[0].job.is_only_scored
+
+    @property
     def same_first_weights(self) -> bool:
         """Whether all seeds are known to begin with the same weights."""
         starts = {run.first_weights for run in self.runs}

@@ -68,7 +68,9 @@ def second_stage(trials: Sequence[Trial]) -> list[int]:
     """
     first = [trial for trial in trials if trial.stage == 1 and trial.point is not None]
     ranked = sorted(first, key=lambda trial: (trial.score, trial.point))
-    return [trial.point for trial in ranked[: math.ceil(len(ranked) / 4)] if trial.point is not None]
+    return [
+        trial.point for trial in ranked[: math.ceil(len(ranked) / 4)] if trial.point is not None
+    ]
 
 
 def choose(trials: Sequence[Trial]) -> Choice:

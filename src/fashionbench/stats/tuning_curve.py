@@ -65,7 +65,7 @@ def tuning_curve(losses: Sequence[float]) -> list[CurvePoint]:
 
 @lru_cache
 def distribution_band(n: int, confidence: float = CONFIDENCE) -> tuple[Floats, Floats]:
-    """Return (n,) low and (n,) high: between which F lies at the values of a sorted sample, at once.
+    """Return (n,) low and (n,) high: between them lies F at all values of a sorted sample.
 
     F at the i-th of n values is distributed as Beta(i, n + 1 - i), whatever F is. Each is given the
     interval of highest density, all of one level, which is found by the exact chance that all hold
