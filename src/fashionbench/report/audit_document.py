@@ -16,6 +16,7 @@ __all__ = [
     "ImagePlace",
 ]
 
+Split = Literal["train", "test"]
 Where = Literal["within train", "within test", "across"]
 Kind = Literal["exact", "mirrored", "near"]
 
@@ -23,7 +24,7 @@ Kind = Literal["exact", "mirrored", "near"]
 class ImagePlace(Part):
     """An image of the data set."""
 
-    split: Literal["train", "test"]
+    split: Split
     """The part of the data set that it belongs to."""
     position: int
     """Its position there, counted from 0."""

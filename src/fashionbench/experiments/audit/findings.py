@@ -14,6 +14,7 @@ from fashionbench.report.audit_document import (
     DoublesFound,
     ImagePlace,
     Kind,
+    Split,
     Where,
 )
 from fashionbench.stats.groups import group_pairs
@@ -46,11 +47,11 @@ class Pooled:
 
     def place(self, index: int) -> ImagePlace:
         """Name an image by its split and position there."""
-        of_test = index >= self.train_images
-        split, position = ("test", index - self.train_images) if of_test else ("train", index)
+        split: Split = "test" if index >= self.train_images else "train"
+        position = index - self.train_images if split == "test" else index
         return ImagePlace(
             split=split,
-            position=int(position),
+            position=position,
             label=self.classes[self.labels[index]],
             file=self.files[split][position] if self.files else None,
         )
