@@ -19,9 +19,9 @@ def test_every_stream_has_a_seed_of_its_own() -> None:
     assert derive_seed(1, "order", 2) == derive_seed(1, "order", 2)
 
 
-def test_every_stream_but_dropouts_belongs_to_one_source() -> None:
+def test_every_stream_of_a_run_but_dropouts_belongs_to_one_source() -> None:
     of_sources = [purpose for purposes in PURPOSES.values() for purpose in purposes]
-    assert sorted([*of_sources, "dropout"]) == sorted(get_args(Purpose))
+    assert sorted([*of_sources, "dropout", "points"]) == sorted(get_args(Purpose))
 
 
 @pytest.mark.parametrize("source", PURPOSES)

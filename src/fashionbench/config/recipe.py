@@ -23,10 +23,12 @@ from fashionbench.config.augmentations import (
 )
 from fashionbench.config.optimizers import OPTIMIZERS
 from fashionbench.config.schedules import SCHEDULES
+from fashionbench.config.search_space import Range
 from fashionbench.config.validated import Validated
 from fashionbench.errors import UsageError
 
 __all__ = [
+    "SEARCHED",
     "SETTINGS",
     "Recipe",
     "Views",
@@ -81,19 +83,19 @@ class Recipe(Validated):
         (), description="settings replaced after the recipe was read, each with its value"
     )
     epochs: int = Field(3, ge=1, description="passes over the training images")
-    batch_size: int = Field(
+    batch_size: Annotated[int, Range("log", 8, 256)] = Field(
         32, ge=1, description="images a step; an epoch's last batch may be short"
     )
     optimizer: Annotated[str, _one_of(OPTIMIZERS)] = Field(
         "sgd", description=f"the update rule: {', '.join(OPTIMIZERS)}"
     )
-    learning_rate: float = Field(
+    learning_rate: Annotated[float, Range("log", 1 / 32, 32, relative=True)] = Field(
         0.1,
         gt=0,
         allow_inf_nan=False,
         description="the step size, at the schedule's peak",
     )
-    momentum: Fraction | None = Field(
+    momentum: Annotated[Fraction | None, Range("linear", 0, 0.99)] = Field(
         None, description="share of the last update kept (sgd, rmsprop: 0, muon: 0.95)"
     )
     nesterov: bool | None = Field(
@@ -103,19 +105,19 @@ class Recipe(Validated):
         None,
         description="decays of the running means, such as 0.9,0.999 (the adams, lion, muon)",
     )
-    weight_decay: float = Field(
+    weight_decay: Annotated[float, Range("log", 1e-5, 0.1)] = Field(
         0, ge=0, allow_inf_nan=False, description="pull towards zero, not on biases and norms"
     )
-    gradient_clip: float | None = Field(
+    gradient_clip: Annotated[float | None, Range("log", 0.1, 10)] = Field(
         None, gt=0, allow_inf_nan=False, description="largest norm of a step's whole gradient"
     )
     schedule: Annotated[str, _one_of(SCHEDULES)] = Field(
         "constant", description=f"how the rate goes on: {', '.join(SCHEDULES)}"
     )
-    warm_up: float = Field(
+    warm_up: Annotated[float, Range("linear", 0, 0.9)] = Field(
         0, ge=0, allow_inf_nan=False, description="epochs in which the rate rises from 0, linearly"
     )
-    label_smoothing: Fraction = Field(
+    label_smoothing: Annotated[Fraction, Range("linear", 0, 0.2)] = Field(
         0, description="share of the target spread over all classes (Szegedy et al. 2015)"
     )
     augmentation: Annotated[
@@ -271,6 +273,14 @@ SETTINGS: Mapping[str, FieldInfo] = {
     if key not in ("name", "description", "overrides")
 }
 """The fields that say how to train; the others say what the recipe is called."""
+
+SEARCHED: Mapping[str, Range] = {
+    key: part
+    for key, field in SETTINGS.items()
+    for part in field.metadata
+    if isinstance(part, Range)
+}
+"""The settings that can be tuned, each with the range in which it usually is."""
 
 
 def can_be_absent(setting: str) -> bool:

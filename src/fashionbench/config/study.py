@@ -5,13 +5,15 @@ than reading a file.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import Recipe
+from fashionbench.config.tuning import Tuning, trial_seed
 from fashionbench.config.validated import Validated
 from fashionbench.core.seeds import PURPOSES, PartialSeed, Seed, Source
 
@@ -46,6 +48,8 @@ class Job(Validated):
     dataset_source: str = ""
     """A digest of the content of a person's own data set; empty for those of the table."""
     protocol: int = FIRST_PROTOCOL
+    scored_on: Literal["test", "validation"] = "test"
+    """By which images the trained model is scored: a trial of tuning by those held out."""
 
     @property
     def spec(self) -> ModelSpec:
@@ -95,6 +99,8 @@ class Study(Validated):
     """Seeds are added until each pair is decided, or a difference this large is excluded."""
     max_seeds: int = Field(100, ge=2)
     """Where adding ends in any case."""
+    tuning: Tuning | None = None
+    """What is tuned before the comparison; None where all recipes are taken as they are."""
     protocol: int = FIRST_PROTOCOL
 
     @field_validator("models", "seeds", "recipes")
@@ -126,7 +132,7 @@ class Study(Validated):
         )
 
     def entries(self) -> Iterator[tuple[Job, ...]]:
-        """Yield the rows of the table: for each model and recipe its jobs, one a seed."""
+        """Yield the rows of the table: for each model and recipe as it is its jobs, one a seed."""
         sources = self.model_sources or ("",) * len(self.models)
         recipe_sources = self.recipe_sources or ("",) * len(self.recipes)
         for model, source in zip(self.models, sources, strict=True):
@@ -145,6 +151,32 @@ class Study(Validated):
                     )
                     for seed in self.seeds
                 )
+
+    def trial_job(self, entry: int, point: int | None, study: int, index: int) -> Job:
+        """Return the trial of a point (None: of the recipe as it is) by one row of `entries`.
+
+        `index` counts the seeds of the study: 0 is that of the first stage.
+        """
+        assert self.tuning is not None
+        job = self._first_job(entry)
+        changes = {
+            "recipe": self.tuning.trial_recipe(job.recipe, point),
+            "seed": trial_seed(study, index),
+            "scored_on": "validation",
+        }
+        return job.model_copy(update=changes)
+
+    def tuned_job(self, entry: int, settings: Mapping[str, Any], seed: int) -> Job:
+        """Return a run of the comparison by one row of `entries`, with settings that were chosen.
+
+        Without settings it is the job of the recipe as it is.
+        """
+        job = self._first_job(entry)
+        changes = {"recipe": job.recipe.override(**settings), "seed": seed}
+        return job.model_copy(update=changes)
+
+    def _first_job(self, entry: int) -> Job:
+        return next(islice(self.entries(), entry, None))[0]
 
 
 class Execution(Validated):

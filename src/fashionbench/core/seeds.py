@@ -8,7 +8,14 @@ from typing import Literal
 __all__ = ["HELD_SEED", "PURPOSES", "PartialSeed", "Purpose", "Seed", "Source", "derive_seed"]
 
 Purpose = Literal[
-    "initialisation", "order", "augmentation", "alternation", "mixing", "dropout", "probe"
+    "initialisation",
+    "order",
+    "augmentation",
+    "alternation",
+    "mixing",
+    "dropout",
+    "probe",
+    "points",
 ]
 Source = Literal["weights", "order", "augmentation"]
 """What can be random alone, while everything else is held."""

@@ -136,7 +136,9 @@ def answer_picture(served: ServedModels, content: bytes) -> Answers:
         raise Refusal(413, f"The picture has more than {most}; make it smaller.") from None
     except NoPicture:
         raise Refusal(
-            415, "This is not a picture that can be read; give a JPEG, PNG, WebP, GIF, TIFF or BMP."
+            415,
+            "This is not a picture that can be read; give a JPEG, HEIC, PNG, WebP, AVIF, GIF, TIFF "
+            "or BMP.",
         ) from None
     except FashionbenchError as error:
         raise Refusal(422, str(error)) from None
