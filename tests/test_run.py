@@ -89,7 +89,7 @@ def test_what_goes_wrong_only_in_training_is_told_in_a_sentence(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "faulty.py").write_text(FAULTY)
-    study = plan([name], ["seed"], 1, dataset="silhouettes", epochs=1, **settings)
+    study = plan([name], ["default"], 1, dataset="silhouettes", epochs=1, **settings)
     ((job,),) = study.entries()
     with pytest.raises(UsageError, match=message) as refusal:
         run_job(job, silhouettes, CPU, RunStore(tmp_path / "runs", create=True))
@@ -99,7 +99,7 @@ def test_what_goes_wrong_only_in_training_is_told_in_a_sentence(
 def test_a_record_is_of_the_views_that_the_recipe_asks_for(
     tmp_path: Path, silhouettes: Dataset
 ) -> None:
-    asked = plan(["mlp"], ["seed"], 1, dataset="silhouettes", epochs=1, test_views="shifts")
+    asked = plan(["mlp"], ["default"], 1, dataset="silhouettes", epochs=1, test_views="shifts")
     ((job,),) = asked.entries()
     store = RunStore(tmp_path, create=True)
     record = run_job(job, silhouettes, CPU, store)
@@ -113,7 +113,7 @@ def test_a_record_counts_the_images_whose_largest_logit_is_not_alone(
     tmp_path: Path, silhouettes: Dataset
 ) -> None:
     for model, tied in (("v1", True), ("mlp", False)):  # a ReLU on the logits makes rows of zeros
-        study = plan(model, "seed", [3], dataset="silhouettes", epochs=1, learning_rate=0.3)
+        study = plan(model, "default", [3], dataset="silhouettes", epochs=1, learning_rate=0.3)
         [[job]] = study.entries()
         store = RunStore(tmp_path / model, create=True)
         run_job(job, silhouettes, CPU, store)
@@ -130,7 +130,7 @@ def test_what_is_held_is_that_of_seed_0_and_what_varies_that_of_the_seed(
     store = RunStore(tmp_path, create=True)
 
     def run(seed: int, vary: str = "all") -> RunRecord:
-        [job] = plan("mlp", "seed", [seed], dataset="silhouettes", vary=vary, **SHORT).entries()
+        [job] = plan("mlp", "default", [seed], dataset="silhouettes", vary=vary, **SHORT).entries()
         return run_job(job[0], silhouettes, CPU, store)
 
     whole = run(0)
@@ -154,7 +154,7 @@ def test_what_is_held_is_that_of_seed_0_and_what_varies_that_of_the_seed(
 
 
 def test_what_varies_alone_is_the_same_stacked(tmp_path: Path, silhouettes: Dataset) -> None:
-    study = plan("mlp", "seed", 3, dataset="silhouettes", vary="order", **SHORT)
+    study = plan("mlp", "default", 3, dataset="silhouettes", vary="order", **SHORT)
     [asked] = study.entries()
     alone, together = (RunStore(tmp_path / name, create=True) for name in ("alone", "together"))
     singles = [run_job(job, silhouettes, CPU, alone) for job in asked]

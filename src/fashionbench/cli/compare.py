@@ -36,19 +36,24 @@ app = typer.Typer()
         "fashionbench compare --models v1,mlp --seeds 10",
         "fashionbench compare --models v0,mlp --until 0.005",
         "fashionbench compare --models v2,my_net.py:MyNet --epochs 10 --lr 0.05",
+        "fashionbench compare --models v0@fast,v2@mine.toml,v2:weights=mine.pth@scored",
     ),
 )
 @with_recipe_flags
 def compare(
     models: Annotated[
-        str, typer.Option(metavar="A,B,...", help="the models to compare, separated by commas")
+        str,
+        typer.Option(
+            metavar="A,B,...",
+            help="the models to compare, separated by commas; NAME@RECIPE has a recipe of its own",
+        ),
     ] = "v0,v1,v2",
     recipes: Annotated[
         str,
         typer.Option(
             metavar="A,B,...", help="the recipes to train by, or the paths of your .toml files"
         ),
-    ] = "seed",
+    ] = "default",
     seeds: Annotated[
         str,
         typer.Option(

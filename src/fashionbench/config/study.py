@@ -67,6 +67,11 @@ class Job(Validated):
         return self.seed if self.vary == "all" else PartialSeed(self.seed, self.vary)
 
     @property
+    def is_only_scored(self) -> bool:
+        """Whether the weights of a file are scored as they are, so that no seed changes a thing."""
+        return self.recipe.epochs == 0 and self.spec.weights is not None
+
+    @property
     def key(self) -> str:
         """A hash of everything that can change the result; names and descriptions cannot."""
         facts = self.model_copy(
@@ -89,6 +94,8 @@ class Study(Validated):
     model_sources: tuple[str, ...] = ()
     recipes: tuple[Recipe, ...] = Field(min_length=1)
     recipe_sources: tuple[str, ...] = ()
+    trained_by: tuple[tuple[int, ...], ...] = ()
+    """Of each model the positions of its recipes; empty where every model has every recipe."""
     seeds: tuple[int, ...] = Field(min_length=1)
     vary: Vary = "all"
     """What differs between seeds."""
@@ -132,12 +139,17 @@ class Study(Validated):
         )
 
     def entries(self) -> Iterator[tuple[Job, ...]]:
-        """Yield the rows of the table: for each model and recipe as it is its jobs, one a seed."""
+        """Yield the rows of the table as they are: of each model and recipe the jobs, one a seed.
+
+        Weights that are only scored have one job, from the first seed.
+        """
         sources = self.model_sources or ("",) * len(self.models)
         recipe_sources = self.recipe_sources or ("",) * len(self.recipes)
-        for model, source in zip(self.models, sources, strict=True):
-            for recipe, recipe_source in zip(self.recipes, recipe_sources, strict=True):
-                yield tuple(
+        recipes = [*zip(self.recipes, recipe_sources, strict=True)]
+        trained_by = self.trained_by or (range(len(recipes)),) * len(self.models)
+        for model, source, positions in zip(self.models, sources, trained_by, strict=True):
+            for recipe, recipe_source in (recipes[position] for position in positions):
+                jobs = tuple(
                     Job(
                         model=model,
                         model_source=source,
@@ -151,6 +163,7 @@ class Study(Validated):
                     )
                     for seed in self.seeds
                 )
+                yield jobs[:1] if jobs[0].is_only_scored else jobs
 
     def trial_job(self, entry: int, point: int | None, study: int, index: int) -> Job:
         """Return the trial of a point (None: of the recipe as it is) by one row of `entries`.

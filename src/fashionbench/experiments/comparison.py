@@ -31,7 +31,7 @@ def compare(
     models: "Model | Sequence[Model]" = ("v0", "v1", "v2"),
     *,
     seeds: int | Iterable[int] = 5,
-    recipes: str | Recipe | Sequence[str | Recipe] = "seed",
+    recipes: str | Recipe | Sequence[str | Recipe] = "default",
     weights: Path | str | None = None,
     dataset: str = "fashion-mnist",
     data_dir: Path | str | None = None,

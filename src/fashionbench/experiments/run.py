@@ -74,7 +74,7 @@ def run_job(
     model = builder(job, dataset)(job.run_seed)
     start = _digest_first_weights(job, model)
     history = fit_job(job, model, dataset, device)
-    if not alone:
+    if not alone or job.recipe.epochs == 0:
         history.train_seconds = None
     way = "alone" if alone else "in one of several processes"
     run = _Run(job, model, history, start, _test(job, model, dataset), way)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from fashionbench.config.model_spec import ModelSpec
+from fashionbench.config.recipe import current_name
 from fashionbench.config.study import Study
 from fashionbench.core.seeds import PURPOSES
 from fashionbench.errors import StoreError, UsageError
@@ -114,7 +115,10 @@ class Comparison:
     def _difference(self, a: Entry, b: Entry, pairs: int) -> Difference:
         labels, shared = self.test_set.labels, _shared_seeds(a, b)
         rows = [
-            entry.mark_correct(labels)[[run.job.seed in shared for run in entry.runs]]
+            # What was only scored is the same whichever seed the other began with.
+            entry.mark_correct(labels).repeat(len(shared), axis=0)
+            if entry.is_only_scored
+            else entry.mark_correct(labels)[[run.job.seed in shared for run in entry.runs]]
             for entry in (a, b)
         ]
         return difference(*rows, pairs=pairs, sequential=self._sequential)
@@ -181,6 +185,8 @@ class Comparison:
             models = ", ".join(dict.fromkeys(map(self.short_model, self.entries)))
             raise UsageError(f"There is no model {model!r} in this comparison; there are {models}.")
         found = [row for row in rows if recipe in (None, row.recipe, self.short_recipe(row))]
+        if recipe is not None and not found:  # older run folders have an older name
+            found = [row for row in rows if current_name(recipe) == current_name(row.recipe)]
         if len(found) != 1:
             problem = (
                 f"There is no recipe {recipe!r} of {model} in this comparison"
@@ -205,4 +211,7 @@ def _without_folders(model: str) -> str:
 
 
 def _shared_seeds(a: Entry, b: Entry) -> set[int]:
-    return {run.job.seed for run in a.runs} & {run.job.seed for run in b.runs}
+    found = [{run.job.seed for run in each.runs} for each in (a, b)]
+    if a.is_only_scored or b.is_only_scored:
+        return found[a.is_only_scored]  # two of them have one run each, from one seed
+    return found[0] & found[1]

@@ -55,6 +55,11 @@ class Entry:
         return self.runs[0].label
 
     @property
+    def is_only_scored(self) -> bool:
+        """Whether it is a network that was trained elsewhere, whose one run is its score."""
+        return self.runs[0].job.is_only_scored
+
+    @property
     def held(self) -> tuple[Source, ...]:
         """What is the same for all seeds though it could be random."""
         same_start = self.seeds_itself or self.runs_alike

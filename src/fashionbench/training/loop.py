@@ -76,7 +76,7 @@ def fit(
     its split.
 
     Examples:
-        >>> history = fb.fit(model, data.train, "seed", seed=0)
+        >>> history = fb.fit(model, data.train, "default", seed=0)
         >>> history.epochs
         3
         >>> history.curve[-1][1] < history.curve[0][1]
