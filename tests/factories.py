@@ -79,6 +79,7 @@ def make_result(
     epochs: tuple[int, ...] = (3,),
     seeds: int = 3,
     outcomes: dict[str, str] | None = None,
+    **asked: object,
 ) -> Result:
     """A finished comparison in `folder`, by way of the store; later models are better."""
     recipe = load_recipe("default")
@@ -87,6 +88,7 @@ def make_result(
         recipes=tuple(recipe.override(epochs=number) for number in epochs),
         seeds=tuple(range(seeds)),
         dataset="silhouettes",
+        **asked,
     )
     store = RunStore(folder, create=True)
     for jobs in study.entries():
