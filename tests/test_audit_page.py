@@ -97,7 +97,7 @@ def test_every_pair_is_on_one_sheet() -> None:
     assert page.count("train 1: &lt;bag&gt; &amp; co") == 2
     assert "Two labels for one item" in page
     many = render_audit(make_document(130), PICTURES)
-    assert "The 60 nearest of 65 pairs" in many
+    assert "The first 60 of 65 pairs" in many
 
 
 def test_a_data_set_without_doubles_has_a_page_too() -> None:

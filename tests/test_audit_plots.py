@@ -1,9 +1,13 @@
 """The plots and pictures of an audit show the numbers and images that they are given."""
 
-import numpy as np
+import base64
+import io
 
-from fashionbench.report.audit_document import DoublePair, DoublesFound
-from fashionbench.report.audit_plots import plot_distances, plot_pairs
+import numpy as np
+from PIL import Image
+
+from fashionbench.report.audit_document import DoublePair, DoublesFound, ImagePlace
+from fashionbench.report.audit_plots import name_image, plot_distances, show_pair
 
 
 def found() -> DoublesFound:
@@ -47,12 +51,15 @@ def test_the_two_images_of_a_pair_stand_side_by_side() -> None:
             "is_mirrored": True,
         }
     )
-    (axes,) = plot_pairs([pair], pictures, "").axes
-    assert axes.texts[0].get_text() == (
-        "train 1: bag\ntest 2: boot\n7.2 grey levels, mirrored, moved +0 -1"
-    )
-    shown = np.asarray(axes.images[0].get_array().filled(-1))
-    rows, columns = np.nonzero(shown >= 0)
-    sheet = shown[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    assert (sheet[:, :28] == pictures["train"][1]).all()
-    assert (sheet[:, -28:] == pictures["test"][2]).all()
+    card = show_pair(pair, pictures)
+    assert card.lines == ["train 1: bag", "test 2: boot", "7.2 grey levels, mirrored, moved +0 -1"]
+    kind, content = card.address.split(",")
+    assert kind == "data:image/png;base64"
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
+    assert (shown[:, :28] == pictures["train"][1]).all()
+    assert (shown[:, -28:] == pictures["test"][2]).all()
+
+
+def test_a_picture_is_named_by_its_file() -> None:
+    place = {"split": "train", "position": 1, "label": "bag", "file": "bag/1.png"}
+    assert name_image(ImagePlace.model_validate(place)) == "bag/1.png: bag"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from fashionbench.core.files import write_atomically
 from fashionbench.report.audit_document import AuditDocument, DoublePair
-from fashionbench.report.audit_plots import Pictures, plot_distances, plot_pairs
+from fashionbench.report.audit_plots import Card, Pictures, plot_distances, show_pair
 from fashionbench.report.figures import render_svg
 from fashionbench.report.numbers import pluralize
 from fashionbench.report.templating import load_template
@@ -26,7 +26,7 @@ class Sheet(NamedTuple):
 
     heading: str
     sentence: str
-    svg: str
+    cards: list[Card]
 
 
 def write_audit(document: AuditDocument, pictures: Pictures, folder: Path) -> list[Path]:
@@ -54,7 +54,7 @@ def render_audit(document: AuditDocument, pictures: Pictures) -> str:
         doubles=doubles,
         summary=summarize_audit(document),
         distances=distances,
-        sheets=[*_draw_pairs(document, pictures)],
+        sheets=[*_show_pairs(document, pictures)],
     )
 
 
@@ -80,12 +80,12 @@ def summarize_audit(document: AuditDocument) -> list[str]:
     return [found, f"{told}training images."]
 
 
-def _draw_pairs(document: AuditDocument, pictures: Pictures) -> Iterator[Sheet]:
-    """Draw the nearest pairs of each sort; each pair is on one sheet."""
-    sorts: dict[tuple[str, str], list[DoublePair]] = {
-        ("pairs-across", "A test image and a training image"): [],
-        ("pairs-labels", "Two labels for one item"): [],
-        ("pairs-within", "Doubles within training or test images"): [],
+def _show_pairs(document: AuditDocument, pictures: Pictures) -> Iterator[Sheet]:
+    """Show the nearest pairs of each sort; each pair is on one sheet."""
+    sorts: dict[str, list[DoublePair]] = {
+        "A test image and a training image": [],
+        "Two labels for one item": [],
+        "Doubles within training or test images": [],
     }
     across, labels, within = sorts.values()
     for pair in document.doubles.pairs:
@@ -95,13 +95,13 @@ def _draw_pairs(document: AuditDocument, pictures: Pictures) -> Iterator[Sheet]:
             across.append(pair)
         else:
             within.append(pair)
-    for (name, heading), pairs in sorts.items():
+    for heading, pairs in sorts.items():
         if pairs:
-            shown = pairs[:SHOWN]
-            sentence = (
-                f"All {len(pairs):,} pairs."
-                if len(shown) == len(pairs)
-                else f"The {SHOWN} nearest of {len(pairs):,} pairs; audit.json lists the others."
-            )
-            figure = plot_pairs(shown, pictures, "")
-            yield Sheet(heading, sentence, render_svg(figure, name, heading))
+            cards = [show_pair(pair, pictures) for pair in pairs[:SHOWN]]
+            yield Sheet(heading, _say_shown(len(pairs), "pair"), cards)
+
+
+def _say_shown(count: int, noun: str) -> str:
+    if count <= SHOWN:
+        return f"All {pluralize(count, noun)}." if count > 1 else ""
+    return f"The first {SHOWN} of {count:,} {noun}s; audit.json lists the others."

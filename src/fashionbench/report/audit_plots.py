@@ -1,22 +1,30 @@
 """The plots and pictures of an audit: one function each, nothing written anywhere."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import base64
+import io
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fashionbench.report.audit_document import DoublePair, DoublesFound, ImagePlace
-from fashionbench.report.sheets import draw_sheet
 from fashionbench.report.style import COLORS, INK, WIDTH, add_legend, start_figure
 
-__all__ = ["Pictures", "name_image", "plot_distances", "plot_pairs"]
+__all__ = ["Card", "Pictures", "name_image", "plot_distances", "show_pair"]
 
 Pictures = Mapping[str, NDArray[np.uint8]]
 """(N, H, W) images of "train" and "test"."""
 GAP = 1
 """Pixels between the two images of a pair."""
+
+
+class Card(NamedTuple):
+    """A picture on the page, and what is said of it."""
+
+    address: str
+    lines: list[str]
 
 
 def plot_distances(doubles: DoublesFound, title: str) -> Figure:
@@ -39,29 +47,28 @@ def plot_distances(doubles: DoublesFound, title: str) -> Figure:
     return figure
 
 
-def plot_pairs(pairs: Sequence[DoublePair], pictures: Pictures, title: str) -> Figure:
-    """Draw the two images of each pair side by side, with their places, labels and distance."""
-    return draw_sheet(
-        np.stack([_side_by_side(pair, pictures) for pair in pairs]),
-        [_describe(pair) for pair in pairs],
-        5,
-        title,
+def show_pair(pair: DoublePair, pictures: Pictures) -> Card:
+    """Show the two images of a pair side by side, with their places, labels and distance."""
+    one, other = (pictures[place.split][place.position] for place in (pair.a, pair.b))
+    gap = np.full((len(one), GAP), 255, np.uint8)
+    way = pair.kind if pair.kind != "near" else f"{pair.distance:.1f} grey levels"
+    turned = ", mirrored" if pair.kind == "near" and pair.is_mirrored else ""
+    moved = f", moved {pair.down:+d} {pair.right:+d}" if pair.down or pair.right else ""
+    return Card(
+        _encode(np.concatenate([one, gap, other], axis=1)),
+        [name_image(pair.a), name_image(pair.b), way + turned + moved],
     )
 
 
-def _side_by_side(pair: DoublePair, pictures: Pictures) -> NDArray[Any]:
-    one, other = (pictures[place.split][place.position] for place in (pair.a, pair.b))
-    gap = np.full((len(one), GAP), 255, np.uint8)
-    return np.concatenate([one, gap, other], axis=1)
+def _encode(image: NDArray[np.uint8]) -> str:
+    """Return an image as the address of an <img> that holds it."""
+    from PIL import Image
 
-
-def _describe(pair: DoublePair) -> str:
-    way = "exact" if pair.kind == "exact" else f"{pair.distance:.1f} grey levels"
-    turned = ", mirrored" if pair.is_mirrored else ""
-    moved = f", moved {pair.down:+d} {pair.right:+d}" if pair.down or pair.right else ""
-    return "\n".join([name_image(pair.a), name_image(pair.b), way + turned + moved])
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def name_image(place: ImagePlace) -> str:
     """Name an image by its place and label."""
-    return f"{place.split} {place.position}: {place.label}"
+    return f"{place.file or f'{place.split} {place.position}'}: {place.label}"

@@ -11,7 +11,7 @@ from fashionbench.report.entries import NamedRuns
 from fashionbench.report.style import INK, start_figure
 from fashionbench.store.records import TestSet
 
-__all__ = ["draw_sheet", "plot_augmentations", "plot_hard_images", "plot_samples"]
+__all__ = ["plot_augmentations", "plot_hard_images", "plot_samples"]
 
 
 def plot_hard_images(entries: NamedRuns, test_set: TestSet, count: int = 24) -> Figure:
@@ -26,7 +26,7 @@ def plot_hard_images(entries: NamedRuns, test_set: TestSet, count: int = 24) -> 
         taken = test_set.classes[np.bincount(calls[calls != test_set.labels[index]]).argmax()]
         true = test_set.classes[test_set.labels[index]]
         captions.append(f"{true}\n→ {taken}\n{wrong[index]} of {len(predicted)}")
-    return draw_sheet(
+    return _draw_sheet(
         test_set.images[hardest],
         captions,
         8,
@@ -41,17 +41,17 @@ def plot_samples(
     blank = np.zeros((10, *images.shape[1:]), images.dtype)  # for what a small class lacks
     rows = [np.concatenate([images[labels == k][:10], blank])[:10] for k in range(len(classes))]
     captions = ["" if i % 10 else classes[i // 10] for i in range(10 * len(classes))]
-    return draw_sheet(np.concatenate(rows), captions, 10, f"Samples · {title}")
+    return _draw_sheet(np.concatenate(rows), captions, 10, f"Samples · {title}")
 
 
 def plot_augmentations(rows: Sequence[tuple[str, NDArray[np.uint8]]], title: str) -> Figure:
     """Draw a row for each augmentation: an image as it was, then the images made of it."""
     count = len(rows[0][1])
     captions = [f"{label}\nas it was" if k == 0 else "" for label, _ in rows for k in range(count)]
-    return draw_sheet(np.concatenate([images for _, images in rows]), captions, count, title)
+    return _draw_sheet(np.concatenate([images for _, images in rows]), captions, count, title)
 
 
-def draw_sheet(
+def _draw_sheet(
     images: NDArray[np.uint8], captions: Sequence[str], columns: int, title: str
 ) -> Figure:
     """Draw images in rows, each under its caption, as one picture: quicker than many axes."""
