@@ -12,7 +12,7 @@ from fashionbench.training.batches import epoch_batches
 from fashionbench.training.many_seeds.group import GROUPS, Strategy
 from fashionbench.training.step import Step
 
-RECIPE = load_recipe("seed").override(ema=0.5)
+RECIPE = load_recipe("default").override(ema=0.5)
 
 
 @pytest.mark.usefixtures("streams")

@@ -13,7 +13,7 @@ from fashionbench.models.build import build_model
 from fashionbench.training.batches import epoch_batches
 from fashionbench.training.many_seeds.stack import _IN_A_STACK, Stack
 
-RECIPE = load_recipe("seed")
+RECIPE = load_recipe("default")
 
 
 @pytest.mark.slow

@@ -64,7 +64,7 @@ def test_recipes_have_a_column_where_they_differ(tmp_path: Path) -> None:
 
 def test_what_all_recipes_were_given_stands_above_the_table_once(tmp_path: Path) -> None:
     result = make_result(tmp_path, epochs=(1, 2))
-    names = ("seed batch_size=16 epochs=1", "seed batch_size=16 epochs=2")
+    names = ("default batch_size=16 epochs=1", "default batch_size=16 epochs=2")
     entries = tuple(
         replace(entry, recipe=names[entry.runs[0].epochs - 1]) for entry in result.entries
     )
@@ -76,7 +76,10 @@ def test_what_all_recipes_were_given_stands_above_the_table_once(tmp_path: Path)
     study = result.study.model_copy(update={"recipes": recipes})
     table = build_entry_table(replace(result, study=study, entries=entries))
     assert str(table.title).endswith(" · batch_size=16")
-    assert {str(cell) for cell in table.columns[1].cells} == {"seed epochs=1", "seed epochs=2"}
+    assert {str(cell) for cell in table.columns[1].cells} == {
+        "default epochs=1",
+        "default epochs=2",
+    }
 
 
 def test_one_seed_has_no_interval(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ from fashionbench.models.checkpoint import (
 from fashionbench.models.cost import count_parameters
 from fashionbench.models.facts import ModelFacts
 from fashionbench.models.table import model_entry
-from fashionbench.stats.metrics import image_losses, score
+from fashionbench.stats.metrics import classify, find_ties, image_losses, score
 from fashionbench.store.records import Outcome, RunRecord
 from fashionbench.store.run_store import RunStore
 from fashionbench.training.devices import describe_device
@@ -75,11 +75,11 @@ def run_job(
     """
     refuse_changed(job, len(dataset.classes))
     examined = examined or examine(job, dataset)
-    model = builder(job, dataset)(job.seed)
+    model = builder(job, dataset)(job.run_seed)
     start = _digest_first_weights(job, model)
     history = fit_job(job, model, dataset, device)
     history.shared_seconds = history.train_seconds or 0
-    if not alone:
+    if not alone or job.recipe.epochs == 0:
         history.train_seconds = None
     way = "alone" if alone else "in one of several processes"
     test = _test(job, model, _scored_images(job, dataset), dataset)
@@ -106,14 +106,14 @@ def run_together(
     refuse_changed(jobs[0], len(dataset.classes))
     examined = examined or examine(jobs[0], dataset)
     build = builder(jobs[0], dataset)
-    models = [build(job.seed) for job in jobs]
+    models = [build(job.run_seed) for job in jobs]
     starts = [_digest_first_weights(job, model) for job, model in zip(jobs, models, strict=True)]
     with _explain_failures(jobs[0]):
         histories = fit_members(
             models,
             dataset.train,
             [job.recipe for job in jobs],
-            [job.seed for job in jobs],
+            [job.run_seed for job in jobs],
             device=device,
             strategy=strategy,
             description=f"{model_entry(jobs[0].spec).label}, {len(jobs)} runs",
@@ -152,12 +152,12 @@ def fit_job(
             model,
             dataset.train,
             job.recipe,
-            job.seed,
+            job.run_seed,
             device=device,
             description=f"{model_entry(job.spec).label} seed {job.seed}",
             resume=resume,
             keep=keep,
-            anew=partial(builder(job, dataset), job.seed),
+            anew=partial(builder(job, dataset), job.run_seed),
         )
 
 
@@ -267,7 +267,7 @@ def _score(run: _Run, dataset: Dataset, examined: Examination) -> RunRecord:
     """Turn a run into its record: what it cost, how it went, how good it is."""
     job, history, logits, labels = run.job, run.history, run.test.logits, run.test.labels
     device = next(run.model.parameters()).device
-    predicted = logits.argmax(axis=1).astype("uint8")
+    predicted = classify(logits).astype("uint8")
     called = set(predicted.tolist())
     return RunRecord(
         job=job,
@@ -299,6 +299,7 @@ def _score(run: _Run, dataset: Dataset, examined: Examination) -> RunRecord:
         losses=image_losses(logits, labels).astype("float32"),
         engine=history.engine,
         first_weights=run.first_weights,
+        ties=find_ties(logits, labels),
         remarks=examined.remarks,
         dataset_notes=list(dataset.notes),
         spent_seconds=history.shared_seconds,

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Self
 
 from fashionbench.config.model_spec import ModelSpec
+from fashionbench.config.recipe import current_name
 from fashionbench.config.study import Study
+from fashionbench.core.seeds import PURPOSES
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.report.document import Document
 from fashionbench.report.entries import Entry, Pair
@@ -56,7 +58,8 @@ class Comparison:
             runs = [store.load_run(job, study.device) for job in jobs]
             finished = tuple(run for run in runs if run is not None)
             if finished:
-                entries.append(Entry(finished, jobs[0].recipe.label))
+                held = study.held_for(jobs[0].recipe)
+                entries.append(Entry(finished, jobs[0].recipe.label, held))
         test_set = store.load_test_set(study.test_set)
         if not entries or test_set is None:
             raise StoreError(
@@ -76,6 +79,7 @@ class Comparison:
             versions=first.environment.versions,
             processor=first.environment.processor,
             seeds=list(self.study.seeds),
+            vary=self.study.vary,
             until=self.study.until,
             entries=[entry.summarize(self.test_set) for entry in self.entries],
             pairs=[pair.summarize() for pair in self.pairs],
@@ -111,7 +115,10 @@ class Comparison:
     def _difference(self, a: Entry, b: Entry, pairs: int) -> Difference:
         labels, shared = self.test_set.labels, _shared_seeds(a, b)
         rows = [
-            entry.mark_correct(labels)[[run.job.seed in shared for run in entry.runs]]
+            # What was only scored is the same whichever seed the other began with.
+            entry.mark_correct(labels).repeat(len(shared), axis=0)
+            if entry.is_only_scored
+            else entry.mark_correct(labels)[[run.job.seed in shared for run in entry.runs]]
             for entry in (a, b)
         ]
         return difference(*rows, pairs=pairs, sequential=self._sequential)
@@ -123,7 +130,7 @@ class Comparison:
             self.study.until or SMALLEST_DIFFERENCE,
             pairs=pairs,
             sequential=self._sequential,
-            same_first_weights=any(e.same_first_weights or e.runs_alike for e in (a, b)),
+            held=tuple(source for source in PURPOSES if source in {*a.held, *b.held}),
         )
         p_value = None
         if len(a.runs) == len(b.runs) == 1:
@@ -178,6 +185,8 @@ class Comparison:
             models = ", ".join(dict.fromkeys(map(self.short_model, self.entries)))
             raise UsageError(f"There is no model {model!r} in this comparison; there are {models}.")
         found = [row for row in rows if recipe in (None, row.recipe, self.short_recipe(row))]
+        if recipe is not None and not found:  # older run folders have an older name
+            found = [row for row in rows if current_name(recipe) == current_name(row.recipe)]
         if len(found) != 1:
             problem = (
                 f"There is no recipe {recipe!r} of {model} in this comparison"
@@ -202,4 +211,7 @@ def _without_folders(model: str) -> str:
 
 
 def _shared_seeds(a: Entry, b: Entry) -> set[int]:
-    return {run.job.seed for run in a.runs} & {run.job.seed for run in b.runs}
+    found = [{run.job.seed for run in each.runs} for each in (a, b)]
+    if a.is_only_scored or b.is_only_scored:
+        return found[a.is_only_scored]  # two of them have one run each, from one seed
+    return found[0] & found[1]

@@ -58,7 +58,7 @@ def plot_curves(entries: NamedRuns, test_set: TestSet) -> Figure:
     """
     figure, axes = start_figure(f"Loss while training · {test_set.title}", WIDTH, 4.2)
     for name, runs, look in assign_looks(entries):
-        whole = [run for run in runs if run.outcome != "diverged"]
+        whole = [run for run in runs if run.outcome != "diverged" and run.curve]
         if not whole:
             continue
         # Runs of one recipe have the same points, unless one ended early.

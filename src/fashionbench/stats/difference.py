@@ -46,7 +46,11 @@ class Difference:
 
 
 def difference(
-    a: NDArray[np.bool_], b: NDArray[np.bool_], *, pairs: int = 1, sequential: bool = False
+    a: NDArray[np.bool_] | Floats,
+    b: NDArray[np.bool_] | Floats,
+    *,
+    pairs: int = 1,
+    sequential: bool = False,
 ) -> Difference:
     """Compare two (S, N) correctness matrices whose rows share seeds and so the order of images.
 

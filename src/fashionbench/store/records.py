@@ -1,5 +1,6 @@
 """What is kept: of a run all that a comparison needs to know, of a data set its test images."""
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -9,9 +10,9 @@ from pydantic import ConfigDict
 
 from fashionbench.config.study import Job
 from fashionbench.core.machine import Environment
-from fashionbench.stats.metrics import Scores
+from fashionbench.stats.metrics import Scores, Ties
 
-__all__ = ["Engine", "Outcome", "RunRecord", "TestSet"]
+__all__ = ["Engine", "Outcome", "RunRecord", "TestSet", "digest_images"]
 
 Engine = Literal["torch", "kernels"]
 Outcome = Literal["ok", "collapsed", "diverged"]
@@ -61,6 +62,8 @@ class RunRecord:
     """What computed the steps of training: torch, or the C kernels for rows of small layers."""
     first_weights: str = ""
     """Runs that have this in common begin with the same weights; "" where that is not known."""
+    ties: Ties | None = None
+    """Test images on which several classes share the largest logit; None in older records."""
     remarks: dict[str, str] = field(default_factory=dict)
     """What a reader must know of the model, by kind; a sentence each, without its subject."""
     accuracy_one_by_one: float | None = None
@@ -95,3 +98,16 @@ class TestSet:
     classes: tuple[str, ...]
     images: NDArray[np.uint8] = field(repr=False)
     labels: NDArray[np.uint8] = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """What tells these images and labels from all others, wherever they were read."""
+        return digest_images(self.images, self.labels)
+
+
+def digest_images(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> str:
+    """Digest (N, H, W) images and their (N,) labels: SHA-256 over the shape and both, in hex."""
+    digest = hashlib.sha256(b"%d %d %d " % images.shape)
+    digest.update(images.tobytes())
+    digest.update(labels.astype(np.uint8).tobytes())
+    return digest.hexdigest()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.progress import progress_bar
-from fashionbench.core.seeds import derive_seed
+from fashionbench.core.seeds import Seed, derive_seed
 from fashionbench.data.split import Split, hold_out
 from fashionbench.training.batches import count_steps, epoch_batches
 from fashionbench.training.devices import (
@@ -38,7 +38,7 @@ def fit_members(
     models: Sequence[nn.Module],
     data: Split,
     recipe: Recipe | Sequence[Recipe],
-    seeds: Sequence[int],
+    seeds: Sequence[Seed],
     *,
     device: torch.device | str = "auto",
     strategy: Strategy = "stacked",
@@ -96,7 +96,7 @@ class _Member:
     """One model of the group and what is known of its run."""
 
     model: nn.Module
-    seed: int
+    seed: Seed
     history: History = field(default_factory=lambda: History(train_seconds=None))
     best: dict[str, Tensor] | None = None
 

@@ -25,7 +25,14 @@ from fashionbench.training.many_seeds.group import GROUPS, Strategy
 from fashionbench.training.many_seeds.stack import Stack
 from fashionbench.training.step import Step
 
-__all__ = ["Build", "can_use_streams", "measure_speedup", "members_in_memory", "why_not_stackable"]
+__all__ = [
+    "Build",
+    "can_use_streams",
+    "draws_in_training",
+    "measure_speedup",
+    "members_in_memory",
+    "why_not_stackable",
+]
 
 Build = Callable[[int], nn.Module]
 """A seed -> a model with its first weights; all of them are of one class."""
@@ -161,6 +168,16 @@ def _is_near(found: Tensor, expected: Tensor, whole: float = LEAST) -> bool:
     """Tell whether two tensors differ by rounding alone; small ones as a part of the `whole`."""
     found, expected = found.detach().double(), expected.detach().double()
     return bool((found - expected).norm() <= ROUNDING * (expected.norm() + 1e-2 * whole))
+
+
+def draws_in_training(build: Build, data: Split, recipe: Recipe) -> bool:
+    """Tell whether a model that `build` makes draws random numbers as it trains: dropout does."""
+    device = data.images.device
+    few = Split(data.images[: recipe.batch_size], data.labels[: recipe.batch_size])
+    batch = next(iter(epoch_batches(few, recipe, [0], 0)))
+    with reproducible(device):
+        seed_generators(device, 0)
+        return _draws(build(0).to(device), recipe, batch, training=True)
 
 
 def can_use_streams(model: nn.Module, recipe: Recipe, device: torch.device) -> bool:
