@@ -254,3 +254,11 @@ class Stream:
 
     def wait_stream(self, other: "Stream") -> None:
         Stream.log.append((self, "waits for", other))
+
+
+def stacked(models: list[nn.Module]) -> dict[str, Tensor]:
+    names = [name for name, _ in models[0].named_parameters()]
+    return {
+        name: torch.stack([m.get_parameter(name).detach() for m in models]).requires_grad_()
+        for name in names
+    }

@@ -1,5 +1,6 @@
 """Jobs become records: alone or together, the weights first, and the same numbers."""
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import torch
 from factories import CPU, jobs
 from safetensors.torch import load_file
 
+from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
 from fashionbench.core.seeds import derive_seed
-from fashionbench.data.split import Dataset
+from fashionbench.data.split import Dataset, Split
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.run import run_job, run_together
@@ -43,6 +45,51 @@ def test_runs_together_are_the_runs_alone_without_a_time(
         assert a.keys() == b.keys()
         for name in a:
             torch.testing.assert_close(a[name], b[name], rtol=0, atol=1e-3)
+
+
+def trials(rates: tuple[float, ...]) -> list[Job]:
+    [job] = jobs("mlp", 1)
+    recipe = job.recipe.override(validation_images=600)
+    return [
+        job.model_copy(
+            update={
+                "recipe": recipe.override(learning_rate=rate),
+                "seed": seed,
+                "scored_on": "validation",
+            }
+        )
+        for seed, rate in enumerate(rates)
+    ]
+
+
+def test_a_trial_is_scored_on_validation_images_alone_and_keeps_no_weights(
+    tmp_path: Path, silhouettes: Dataset
+) -> None:
+    [trial] = trials((0.1,))
+    unseen = replace(silhouettes, test=Split(silhouettes.test.images[:0], silhouettes.test.labels))
+    record = run_job(trial, unseen, CPU, RunStore(tmp_path, create=True))
+    assert len(record.predicted) == len(record.losses) == 600
+    (_, loss, accuracy) = record.validation_curve[-1]
+    assert (record.scores.loss, record.scores.accuracy) == pytest.approx((loss, accuracy))
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_trials_at_rates_of_their_own_run_together_as_each_alone(
+    tmp_path: Path, silhouettes: Dataset
+) -> None:
+    asked = trials((0.02, 0.1, 1e30, 0.05))
+    store = RunStore(tmp_path / "together", create=True)
+    together = run_together(asked, silhouettes, CPU, store)
+    assert [record.outcome for record in together] == ["ok", "ok", "diverged", "ok"]
+    for job, record in zip(asked, together, strict=True):
+        alone = run_job(job, silhouettes, CPU, RunStore(tmp_path / "alone", create=True))
+        assert store.load_run(job) is not None
+        assert record.outcome == alone.outcome
+        assert record.spent_seconds is not None
+        assert record.spent_seconds > 0
+        assert alone.spent_seconds == alone.train_seconds
+        if record.outcome == "ok":
+            assert record.scores.loss == pytest.approx(alone.scores.loss, rel=0.05)
 
 
 def test_a_run_without_weights_has_no_record(tmp_path: Path, silhouettes: Dataset) -> None:

@@ -21,7 +21,11 @@ Outcome = Literal["ok", "collapsed", "diverged"]
 
 @dataclass(frozen=True, repr=False)
 class RunRecord:
-    """One finished run, with all that a comparison needs to know of it. N test images."""
+    """One finished run, with all that a comparison needs to know of it. N test images.
+
+    A trial of tuning was never shown those: what is said of them here holds for the N validation
+    images, as its job says.
+    """
 
     # How the store checks what it reads.
     __pydantic_config__: ClassVar = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -66,6 +70,9 @@ class RunRecord:
     """Of test images shown one at a time, where an answer depends on those beside an image."""
     dataset_notes: list[str] = field(default_factory=list)
     """What a reader must know of the data set's pictures, a sentence each."""
+    spent_seconds: float | None = None
+    """Wall clock of training that the run accounts for, of M trained together an M-th; None in
+    older records."""
 
     def __repr__(self) -> str:
         job = self.job

@@ -72,11 +72,14 @@ def why_not_stackable(build: Build, data: Split, recipe: Recipe) -> str | None:
         warnings.filterwarnings("error", message="There is a performance drop")
         seed_generators(device, 0)
         try:
-            Stack([first, second], recipe, 1, data.side).step(batch.clone())  # which it may change
+            Stack([first, second], [recipe] * 2, 1, data.side).step(
+                batch.clone()
+            )  # which it may change
             # Compared in float32: with fewer bits the same sum in another order is another number.
             plain = recipe.override(precision="fp32")
             with _all_bits():
-                stack = Stack([build(seed).to(device) for seed in (0, 1)], plain, 1, data.side)
+                pair = [build(seed).to(device) for seed in (0, 1)]
+                stack = Stack(pair, [plain] * 2, 1, data.side)
                 return _why_not_as_alone(stack, lambda: build(1).to(device), batch)
         except Exception as error:  # whatever a person's own code raises over stacked tensors
             return (str(error) or type(error).__name__).splitlines()[0].partition(". ")[0]
@@ -212,7 +215,7 @@ def measure_speedup(
 
     models = [build(seed).to(data.images.device) for seed in range(members)]
     with reproducible(data.images.device):
-        group = GROUPS[strategy](models, recipe, 1, few.side)
+        group = GROUPS[strategy](models, [recipe] * members, 1, few.side)
         together = seconds(group.step, range(members))
         lay_out(models[0], pixels(few.images[:FEW]))
         models[0].train()
