@@ -22,6 +22,7 @@ from fashionbench.core.global_state import silent
 from fashionbench.core.logits import are_alike, pixels
 from fashionbench.core.own_code import describe_error, digest_file
 from fashionbench.core.own_source import Source
+from fashionbench.core.seeds import Seed
 from fashionbench.core.snapshot import hidden_layers, shared_state
 from fashionbench.data.split import Dataset
 from fashionbench.errors import FashionbenchError, UsageError
@@ -99,7 +100,7 @@ class Examination:
         return [self.weights, *said] if self.weights else said
 
 
-def builder(job: Job, dataset: Dataset) -> Callable[[int], nn.Module]:
+def builder(job: Job, dataset: Dataset) -> Callable[[Seed], nn.Module]:
     """Return the function that builds a job's model from a seed, to fit the data set's classes."""
     classes, images = len(dataset.classes), dataset.train.images
     return partial(_build, job, classes, images)
