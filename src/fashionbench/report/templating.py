@@ -10,6 +10,7 @@ from fashionbench.report.numbers import (
     format_points,
     format_seconds_range,
     format_time_ratio,
+    format_verdict_interval,
     pluralize,
 )
 
@@ -39,5 +40,6 @@ def load_template(name: str) -> "Template":
         "points": format_points,
         "seconds_range": format_seconds_range,
         "time_ratio": format_time_ratio,
+        "verdict_interval": format_verdict_interval,
     }
     return environment.get_template(name)
