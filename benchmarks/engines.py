@@ -24,6 +24,7 @@ import fashionbench as fb
 from fashionbench.core.machine import processor
 from fashionbench.data.split import hold_out
 from fashionbench.stats.difference import difference
+from fashionbench.stats.metrics import classify
 from fashionbench.stats.verdict import decide
 from fashionbench.training.evaluation import compute_logits
 from fashionbench.training.kernels.compiler import SWITCH
@@ -44,7 +45,7 @@ def train_one(switch, model_name, seed, *, root):
     history = fb.fit(model, data.train, recipe, seed=seed)
     assert history.engine == ("kernels" if switch == "on" else "torch")
     _, validation = hold_out(data.train, HELD_OUT)
-    return compute_logits(model, validation.images).argmax(axis=1) == validation.labels.numpy()
+    return classify(compute_logits(model, validation.images)) == validation.labels.numpy()
 
 
 def main():

@@ -79,6 +79,7 @@ def make_result(
     epochs: tuple[int, ...] = (3,),
     seeds: int = 3,
     outcomes: dict[str, str] | None = None,
+    **asked: object,
 ) -> Result:
     """A finished comparison in `folder`, by way of the store; later models are better."""
     recipe = load_recipe("default")
@@ -87,6 +88,7 @@ def make_result(
         recipes=tuple(recipe.override(epochs=number) for number in epochs),
         seeds=tuple(range(seeds)),
         dataset="silhouettes",
+        **asked,
     )
     store = RunStore(folder, create=True)
     for jobs in study.entries():
@@ -252,3 +254,11 @@ class Stream:
 
     def wait_stream(self, other: "Stream") -> None:
         Stream.log.append((self, "waits for", other))
+
+
+def stacked(models: list[nn.Module]) -> dict[str, Tensor]:
+    names = [name for name, _ in models[0].named_parameters()]
+    return {
+        name: torch.stack([m.get_parameter(name).detach() for m in models]).requires_grad_()
+        for name in names
+    }

@@ -30,6 +30,12 @@ def test_a_verdict_that_is_open_says_how_many_seeds_could_decide(tmp_path: Path)
     assert f". 3 seeds cannot decide whether that is luck; about {needed} could (95 %" in said
 
 
+def test_a_headline_says_what_varied(tmp_path: Path) -> None:
+    said = compose_headline(make_result(tmp_path, vary="order"))
+    assert "(mean of 3 seeds that vary the order of the images alone)" in said
+    assert "luck of the order of the images from these first weights (95 %" in said
+
+
 def test_a_headline_claims_nothing_that_the_runs_cannot_tell(tmp_path: Path) -> None:
     one_seed = compose_headline(make_result(tmp_path / "one", seeds=1))
     assert "(one seed)" in one_seed

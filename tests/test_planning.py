@@ -67,3 +67,12 @@ def test_more_seeds_to_begin_with_than_there_may_be_are_refused() -> None:
 def test_seeds_as_text_are_refused_since_they_could_mean_a_number_or_a_seed() -> None:
     with pytest.raises(UsageError, match=r"seeds is '5', but should be a number of seeds"):
         plan(["v0"], ["default"], "5", dataset="silhouettes")
+
+
+def test_what_varies_must_be_there() -> None:
+    with pytest.raises(UsageError, match="vary is 'luck', but should be 'all', 'weights', 'order'"):
+        plan("v0", "default", 2, dataset="silhouettes", vary="luck")
+    with pytest.raises(UsageError, match="default has no augmentation that could vary; give one"):
+        plan("v0", "default", 2, dataset="silhouettes", vary="augmentation")
+    for chosen in ({"augmentation": "flip"}, {"mixing": "cutmix:1"}):
+        plan("v0", "default", 2, dataset="silhouettes", vary="augmentation", **chosen)

@@ -1,11 +1,13 @@
 """Jobs and studies: what is accepted, what is refused and how, and keys."""
 
 import hashlib
+from typing import get_args
 
 import pytest
 
 from fashionbench.config.recipe import load_recipe
-from fashionbench.config.study import Execution, Job, Study
+from fashionbench.config.study import Execution, Job, Study, Vary
+from fashionbench.core.seeds import PURPOSES, PartialSeed
 from fashionbench.errors import UsageError
 
 DEFAULT = load_recipe("default")
@@ -30,8 +32,10 @@ def test_a_key_changes_with_whatever_can_change_the_result_and_with_nothing_else
         job(model_source="abc"),
         job(recipe=DEFAULT.override(epochs=4)),
         job(recipe=DEFAULT.override(learning_rate=0.2)),
+        job(vary="order"),
+        job(vary="weights"),
     ]
-    assert len({job().key, *(other.key for other in others)}) == 7
+    assert len({job().key, *(other.key for other in others)}) == 9
     renamed = DEFAULT.model_copy(update={"name": "mine", "description": "another text"})
     assert job(recipe=renamed).key == job().key
     without = DEFAULT.override(epochs=4).model_copy(update={"overrides": ()})
@@ -99,3 +103,18 @@ def test_a_strategy_and_a_number_of_processes_are_told_apart(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         Execution.checked(fields, "compare")
+
+
+def test_what_varies_is_one_source_of_randomness_or_all() -> None:
+    assert get_args(Vary) == ("all", *PURPOSES)
+    assert job(seed=3).run_seed == 3
+    assert job(seed=3, vary="order").run_seed == PartialSeed(3, "order")
+    study = Study(
+        models=["v0"], recipes=[DEFAULT], seeds=[0], dataset="silhouettes", vary="weights"
+    )
+    [(planned,)] = study.entries()
+    assert planned.vary == "weights"
+    # Augmentation is held where there is any.
+    assert study.held_for(DEFAULT) == ("order",)
+    assert study.held_for(DEFAULT.override(augmentation="flip")) == ("order", "augmentation")
+    assert study.model_copy(update={"vary": "all"}).held_for(DEFAULT) == ()

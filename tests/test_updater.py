@@ -4,8 +4,8 @@ import copy
 
 import pytest
 import torch
-from factories import small_model
-from torch import Tensor, nn
+from factories import small_model, stacked
+from torch import nn
 
 from fashionbench.config.optimizers import OPTIMIZERS
 from fashionbench.config.recipe import Recipe, load_recipe
@@ -13,14 +13,6 @@ from fashionbench.training.updater import Updater
 
 DEFAULT = load_recipe("default")
 IMAGES = torch.rand(8, 1, 7, 7, generator=torch.Generator().manual_seed(0))
-
-
-def stacked(models: list[nn.Module]) -> dict[str, Tensor]:
-    names = [name for name, _ in models[0].named_parameters()]
-    return {
-        name: torch.stack([m.get_parameter(name).detach() for m in models]).requires_grad_()
-        for name in names
-    }
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

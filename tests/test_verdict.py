@@ -55,6 +55,10 @@ def test_a_verdict_promises_the_seeds_of_its_way_of_looking() -> None:
 
 
 def test_what_begins_from_one_start_is_judged_for_that_alone() -> None:
-    assert str(decide(FOUND, same_first_weights=True)) == "better from these first weights"
-    here = decide(replace(FOUND, p_value_other_test_images=0.06), same_first_weights=True)
+    assert str(decide(FOUND, held=("weights",))) == "better from these first weights"
+    here = decide(replace(FOUND, p_value_other_test_images=0.06), held=("weights",))
     assert str(here) == "better on these test images and from these first weights"
+    alone = decide(replace(FOUND, p_value_other_test_images=0.06), held=("weights", "order"))
+    assert str(alone) == (
+        "better on these test images, from these first weights and in this order of the images"
+    )

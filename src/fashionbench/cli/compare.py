@@ -72,6 +72,14 @@ def compare(
     max_seeds: Annotated[
         int, typer.Option(metavar="NUMBER", help="the most seeds that --until may add up to")
     ] = 100,
+    vary: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="what differs between seeds: all that is random, or weights (the first ones), "
+            "order (of the images) or augmentation alone",
+        ),
+    ] = "all",
     weights: WeightsOption = None,
     dataset: DatasetOption = "fashion-mnist",
     data_dir: DataOption = None,
@@ -114,6 +122,7 @@ def compare(
             device=device,
             until=until,
             max_seeds=max_seeds,
+            vary=vary,
             **settings,
         )
         words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]

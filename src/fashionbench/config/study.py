@@ -16,13 +16,16 @@ from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.tuning import Tuning, trial_seed
 from fashionbench.config.validated import Validated
+from fashionbench.core.seeds import PURPOSES, PartialSeed, Seed, Source
 
-__all__ = ["DEVICES", "Device", "Execution", "Job", "Parallel", "Study"]
+__all__ = ["DEVICES", "Device", "Execution", "Job", "Parallel", "Study", "Vary"]
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = get_args(Device)
 Parallel = Literal["auto", "stacked", "processes", "serial"]
 """How the seeds of a model run together."""
+Vary = Literal["all", "weights", "order", "augmentation"]
+"""What differs between seeds."""
 
 PROTOCOL = 3
 """Part of every new job's key: raised whenever the same job would give other numbers."""
@@ -43,6 +46,8 @@ class Job(Validated):
     recipe_source: str = ""
     """A digest of the sources of a person's own augmentations."""
     seed: int = Field(ge=0)
+    vary: Vary = "all"
+    """What the seed fixes; everything else random is that of a seed which all jobs share."""
     dataset: str
     dataset_source: str = ""
     """A digest of the content of a person's own data set; empty for those of the table."""
@@ -59,6 +64,11 @@ class Job(Validated):
     def test_set(self) -> str:
         """What the store calls the test images: another content is another test set."""
         return self.dataset_source or self.dataset
+
+    @property
+    def run_seed(self) -> Seed:
+        """What fixes all that is random in the run."""
+        return self.seed if self.vary == "all" else PartialSeed(self.seed, self.vary)
 
     @property
     def is_only_scored(self) -> bool:
@@ -93,6 +103,8 @@ class Study(Validated):
     trained_by: tuple[tuple[int, ...], ...] = ()
     """Of each model the positions of its recipes; empty where every model has every recipe."""
     seeds: tuple[int, ...] = Field(min_length=1)
+    vary: Vary = "all"
+    """What differs between seeds."""
     dataset: str
     dataset_source: str = ""
     device: Device = "auto"
@@ -123,6 +135,15 @@ class Study(Validated):
         """What the store calls the test images: another content is another test set."""
         return self.dataset_source or self.dataset
 
+    def held_for(self, recipe: Recipe) -> tuple[Source, ...]:
+        """List what is the same for all seeds of a recipe though it could be random."""
+        augments = recipe.augmentation or recipe.mixing
+        return tuple(
+            source
+            for source in PURPOSES
+            if self.vary not in ("all", source) and (augments or source != "augmentation")
+        )
+
     def entries(self) -> Iterator[tuple[Job, ...]]:
         """Yield the rows of the table as they are: of each model and recipe the jobs, one a seed.
 
@@ -141,6 +162,7 @@ class Study(Validated):
                         recipe=recipe,
                         recipe_source=recipe_source,
                         seed=seed,
+                        vary=self.vary,
                         dataset=self.dataset,
                         dataset_source=self.dataset_source,
                         protocol=self.protocol,

@@ -22,6 +22,7 @@ from fashionbench.core.global_state import silent
 from fashionbench.core.logits import are_alike, pixels
 from fashionbench.core.own_code import describe_error, digest_file
 from fashionbench.core.own_source import Source
+from fashionbench.core.seeds import Seed
 from fashionbench.core.snapshot import hidden_layers, shared_state
 from fashionbench.data.split import Dataset
 from fashionbench.errors import FashionbenchError, UsageError
@@ -110,7 +111,7 @@ class Examination:
         return [self.weights, *said] if self.weights else said
 
 
-def builder(job: Job, dataset: Dataset) -> Callable[[int], nn.Module]:
+def builder(job: Job, dataset: Dataset) -> Callable[[Seed], nn.Module]:
     """Return the function that builds a job's model from a seed, to fit the data set's classes."""
     classes, images = len(dataset.classes), dataset.train.images
     return partial(_build, job, classes, images)
@@ -299,7 +300,7 @@ def _is_blind(model: nn.Module, images: Tensor) -> bool:
     """
     for parameter in model.parameters():
         if parameter.grad is not None:
-            parameter -= A_LITTLE * parameter.grad
+            parameter.sub_(parameter.grad, alpha=A_LITTLE)
     model.eval()
     logits = model(images.clone())
     return bool((logits - logits[:1]).abs().max() <= ALIKE * logits.abs().max())

@@ -42,6 +42,7 @@ def plan(
     device: str = "auto",
     until: float | None = None,
     max_seeds: int = 100,
+    vary: str = "all",
     **settings: Any,
 ) -> Study:
     """Turn what was asked, in the terms of `compare`, into a Study.
@@ -65,6 +66,7 @@ def plan(
             "recipe_sources": [_identify_augmentations(recipe) for recipe in chosen],
             "trained_by": paired.trained_by,
             "seeds": _list_seeds(seeds),
+            "vary": vary,
             "dataset": dataset,
             "dataset_source": dataset_source,
             "device": device,
@@ -75,6 +77,7 @@ def plan(
         "comparison",
     )
     _check_until(study)
+    _check_vary(study)
     return study
 
 
@@ -141,6 +144,16 @@ def _list_seeds(seeds: int | Iterable[int] | str) -> tuple[int, ...]:
     if seeds < 1:
         raise UsageError(f"{seeds} seeds cannot be compared; ask for 1 or more.")
     return tuple(range(seeds))
+
+
+def _check_vary(study: Study) -> None:
+    """Refuse to vary the augmentation alone where a recipe has none: all runs would be equal."""
+    for recipe in study.recipes:
+        if study.vary == "augmentation" and not (recipe.augmentation or recipe.mixing):
+            raise UsageError(
+                f"The recipe {recipe.label} has no augmentation that could vary; give one, such as "
+                "--augmentation flip,shift:2, or vary the order or the weights."
+            )
 
 
 def _check_until(study: Study) -> None:

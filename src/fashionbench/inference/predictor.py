@@ -21,7 +21,7 @@ from fashionbench.inference.photos import Prepared, prepare, squeeze
 from fashionbench.inference.selection import PHOTO_MODEL, find_checkpoint
 from fashionbench.models.checkpoint import load_facts, load_model
 from fashionbench.models.facts import ModelFacts
-from fashionbench.stats.metrics import log_softmax
+from fashionbench.stats.metrics import log_softmax, rank_classes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -54,7 +54,7 @@ class Prediction:
 
         Of equally probable classes the one that comes first in `classes` is first, as in scores.
         """
-        order = np.argsort(-np.array(self.probabilities), kind="stable")[:k]
+        order = rank_classes(np.array(self.probabilities))[:k]
         return [(self.classes[i], self.probabilities[i]) for i in order]
 
     @property

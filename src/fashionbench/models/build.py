@@ -14,7 +14,7 @@ from fashionbench.core.own_code import (
     importable_neighbours,
     locate,
 )
-from fashionbench.core.seeds import derive_seed
+from fashionbench.core.seeds import Seed, derive_seed
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.models.table import MODELS, ModelEntry, model_entry
 
@@ -33,7 +33,7 @@ _FOR_CLASSES = ("classes", "num_classes", "n_classes", "output_shape")
 
 def build_model(
     name: str,
-    seed: int = 0,
+    seed: Seed = 0,
     classes: int = 10,
     tell: Callable[[str], object] = logger.warning,
     *,
@@ -74,7 +74,7 @@ def build_model(
     return model
 
 
-def construct(spec: ModelSpec, seed: int, classes: int) -> "nn.Module":
+def construct(spec: ModelSpec, seed: Seed, classes: int) -> "nn.Module":
     """Call what `spec` refers to, all that it may draw from seeded; nothing is asked of the result.
 
     Raises UsageError, in terms of the person's own file and line, for a model that cannot be built.

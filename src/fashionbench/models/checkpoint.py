@@ -162,7 +162,7 @@ def rebuild_model(path: Path, facts: ModelFacts) -> nn.Module:
     weights = _read_pair(path, lambda: parse_tensors(path.read_bytes()))
     job, classes = facts.job, _count_classes(facts)
     spec = job.spec.without_weights()  # a file that it began with is no longer needed
-    model = build_model(str(spec), job.seed, classes, interface=facts.interface)
+    model = build_model(str(spec), job.run_seed, classes, interface=facts.interface)
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:

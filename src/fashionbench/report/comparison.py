@@ -13,6 +13,7 @@ from typing import Self
 from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import current_name
 from fashionbench.config.study import Study
+from fashionbench.core.seeds import PURPOSES
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.report.document import Document
 from fashionbench.report.entries import Entry, Pair
@@ -57,7 +58,8 @@ class Comparison:
             runs = [store.load_run(job, study.device) for job in jobs]
             finished = tuple(run for run in runs if run is not None)
             if finished:
-                entries.append(Entry(finished, jobs[0].recipe.label))
+                held = study.held_for(jobs[0].recipe)
+                entries.append(Entry(finished, jobs[0].recipe.label, held))
         test_set = store.load_test_set(study.test_set)
         if not entries or test_set is None:
             raise StoreError(
@@ -77,6 +79,7 @@ class Comparison:
             versions=first.environment.versions,
             processor=first.environment.processor,
             seeds=list(self.study.seeds),
+            vary=self.study.vary,
             until=self.study.until,
             entries=[entry.summarize(self.test_set) for entry in self.entries],
             pairs=[pair.summarize() for pair in self.pairs],
@@ -127,7 +130,7 @@ class Comparison:
             self.study.until or SMALLEST_DIFFERENCE,
             pairs=pairs,
             sequential=self._sequential,
-            same_first_weights=any(e.same_first_weights or e.runs_alike for e in (a, b)),
+            held=tuple(source for source in PURPOSES if source in {*a.held, *b.held}),
         )
         p_value = None
         if len(a.runs) == len(b.runs) == 1:

@@ -91,7 +91,8 @@ class RunSummary(Part):
     """One run: a model trained by a recipe from one seed."""
 
     seed: int
-    """The seed of first weights, order of the images, augmentation and dropout."""
+    """The seed of first weights, order of the images, augmentation and dropout, or of the one
+    that `vary` names."""
     accuracy: float
     """Fraction of the test images that are classified correctly."""
     loss: Known
@@ -116,6 +117,13 @@ class RunSummary(Part):
     infinite or not a number)."""
     dead_classes: list[str]
     """Classes that the run predicts for no test image."""
+    tied_images: int | None = None
+    """Test images on which several classes share the largest logit, of which scores and lists take
+    the first; null in older records."""
+    accuracy_by_chance: float | None = None
+    """The accuracy expected if one of those classes were drawn instead; null in older records."""
+    accuracy_by_last: float | None = None
+    """The accuracy if the last of those classes were taken; null in older records."""
     accuracy_one_by_one: float | None
     """Accuracy on test images shown one at a time; null unless the model's answer to an image
     depends on the images beside it."""
@@ -212,6 +220,8 @@ class PairSummary(Part):
     """Whether other test images can be expected to give the same verdict."""
     holds_for_other_first_weights: bool
     """Whether seeds began with different weights, so that the verdict is about others too."""
+    holds_for_other_orders: bool = True
+    """Whether seeds saw the images in different orders, so that the verdict is about others too."""
     mcnemar_p_value: float | None
     """Where each has one run: two-sided p-value of the two networks being right equally often."""
     time_ratio: RatioSummary | None
@@ -240,6 +250,9 @@ class Document(Part):
     """The model of the processor."""
     seeds: list[int]
     """The seeds that were asked for."""
+    vary: str = "all"
+    """What differs between seeds: "all" that is random, or "weights" (the first ones), "order" (of
+    the images) or "augmentation" alone, while everything else random is that of seed 0."""
     until: float | None
     """The difference of accuracies down to which seeds were added until each pair was decided;
     null where their number was fixed."""

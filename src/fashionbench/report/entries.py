@@ -8,6 +8,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionbench.core.seeds import PURPOSES, Source
 from fashionbench.errors import UsageError
 from fashionbench.report.document import (
     EntrySummary,
@@ -36,6 +37,8 @@ class Entry:
     runs: tuple[RunRecord, ...]
     recipe: str
     """What it is called in this comparison; runs may have been made under another name."""
+    asked_to_hold: tuple[Source, ...] = ()
+    """What was not to vary with the seeds."""
 
     def __repr__(self) -> str:
         seeds = ", ".join(str(run.job.seed) for run in self.runs)
@@ -57,10 +60,21 @@ class Entry:
         return self.runs[0].job.is_only_scored
 
     @property
-    def same_first_weights(self) -> bool:
-        """Whether all seeds are known to begin with the same weights."""
+    def held(self) -> tuple[Source, ...]:
+        """What is the same for all seeds though it could be random."""
+        same_start = self.seeds_itself or self.runs_alike
+        return tuple(
+            source
+            for source in PURPOSES
+            if source in self.asked_to_hold or (same_start and source == "weights")
+        )
+
+    @property
+    def seeds_itself(self) -> bool:
+        """Whether the model's own code makes all seeds begin with the same weights."""
         starts = {run.first_weights for run in self.runs}
-        return len(self.runs) > 1 and len(starts) == 1 and starts != {""}
+        alike = len(self.runs) > 1 and len(starts) == 1 and starts != {""}
+        return alike and "weights" not in self.asked_to_hold
 
     @property
     def runs_alike(self) -> bool:
@@ -73,7 +87,7 @@ class Entry:
     @property
     def notes(self) -> list[str]:
         """The kinds of what a reader must know of this row, in a word or two each."""
-        alike = "equal runs" if self.runs_alike else "one start" if self.same_first_weights else ""
+        alike = "equal runs" if self.runs_alike else "one start" if self.seeds_itself else ""
         remarks = [kind for run in self.runs for kind in run.remarks]
         return [note for note in dict.fromkeys([alike, *remarks]) if note]
 
@@ -137,7 +151,7 @@ class Entry:
             outcomes=OutcomeCounts(**{each: outcomes.count(each) for each in get_args(Outcome)}),
             dead_classes=[test_set.classes[index] for index in sorted(dead)],
             accuracy_one_by_one=_summarize(self.accuracies_one_by_one),
-            same_first_weights=self.same_first_weights,
+            same_first_weights=self.seeds_itself or "weights" in self.asked_to_hold,
             notes=self.notes,
             runs=[_summarize_run(run, test_set.classes) for run in self.runs],
         )
@@ -161,6 +175,9 @@ def _summarize_run(run: RunRecord, classes: Sequence[str]) -> RunSummary:
         best_epoch=run.best_epoch,
         outcome=run.outcome,
         dead_classes=[classes[index] for index in run.dead_classes],
+        tied_images=run.ties.images if run.ties else None,
+        accuracy_by_chance=run.ties.accuracy_by_chance if run.ties else None,
+        accuracy_by_last=run.ties.accuracy_by_last if run.ties else None,
         accuracy_one_by_one=run.accuracy_one_by_one,
         remarks=list(run.remarks),
     )
@@ -194,7 +211,8 @@ class Pair:
             in_words=str(self.verdict),
             seeds_needed=self.verdict.seeds_needed,
             holds_for_other_test_images=self.verdict.holds_for_other_test_images,
-            holds_for_other_first_weights=self.verdict.holds_for_other_first_weights,
+            holds_for_other_first_weights="weights" not in self.verdict.held,
+            holds_for_other_orders="order" not in self.verdict.held,
             mcnemar_p_value=self.mcnemar_p_value,
             time_ratio=self.time_ratio,
         )

@@ -1,10 +1,13 @@
 """How numbers are written for people: in tables, in the page and in sentences."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
+from fashionbench.config.study import Vary
 from fashionbench.report.document import EntrySummary, RatioSummary
 
 __all__ = [
+    "VARIED",
     "format_count",
     "format_half_interval",
     "format_interval",
@@ -16,6 +19,15 @@ __all__ = [
     "format_time_ratio",
     "pluralize",
 ]
+
+
+VARIED: Mapping[Vary, str] = {
+    "all": "all that is random",
+    "weights": "the first weights",
+    "order": "the order of the images",
+    "augmentation": "the augmentation",
+}
+"""What seeds vary, in words."""
 
 
 class Interval(Protocol):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from fashionbench.report.comparison import Comparison
 from fashionbench.report.document import EntrySummary
 from fashionbench.report.numbers import (
+    VARIED,
     format_half_interval,
     format_interval,
     format_number,
@@ -28,10 +29,12 @@ MANY_PAIRS = 10
 def build_entry_table(comparison: Comparison) -> "Table":
     """Build the table of entries for a terminal of 80 columns."""
     document, several = comparison.document, len(comparison.study.recipes) > 1
+    vary = comparison.study.vary
     conditions = [
         comparison.test_set.title,
         "test set",
         f"{document.device}, {pluralize(document.threads, 'thread')}",
+        *([f"seeds vary {VARIED[vary]} alone"] if vary != "all" else []),
         *comparison.shared_settings,
     ]
     table = _start_table(" · ".join(conditions), ["model", "recipe"] if several else ["model"])

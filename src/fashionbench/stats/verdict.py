@@ -1,8 +1,10 @@
 """What follows from a difference of two models: better, worse, no difference, or cannot tell."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from fashionbench.core.seeds import Source
 from fashionbench.stats.difference import Difference
 from fashionbench.stats.intervals import CONFIDENCE
 from fashionbench.stats.sequential import seeds_needed
@@ -11,6 +13,13 @@ __all__ = ["SMALLEST_DIFFERENCE", "Verdict", "Word", "decide"]
 
 SMALLEST_DIFFERENCE = 0.01
 """A difference of accuracies below this interests nobody, unless a comparison says otherwise."""
+
+HELD: Mapping[Source, str] = {
+    "weights": "from these first weights",
+    "order": "in this order of the images",
+    "augmentation": "with these draws of the augmentation",
+}
+"""For what a verdict holds where seeds did not vary something."""
 
 Word = Literal["better", "worse", "no difference", "cannot tell"]
 
@@ -26,8 +35,8 @@ class Verdict:
     """Of "cannot tell": about how many seeds would."""
     holds_for_other_test_images: bool = False
     """Whether other test images can be expected to give the same verdict."""
-    holds_for_other_first_weights: bool = True
-    """Whether seeds began with different weights, so that the verdict is about others too."""
+    held: tuple[Source, ...] = ()
+    """What was the same for all seeds though it could be random: the verdict is for that alone."""
 
     def __str__(self) -> str:
         if self.word == "no difference" and self.limit is not None:
@@ -38,8 +47,9 @@ class Verdict:
         else:
             words = self.word
         places = [] if self.holds_for_other_test_images else ["on these test images"]
-        places += [] if self.holds_for_other_first_weights else ["from these first weights"]
-        return " ".join([words, " and ".join(places)]).strip()
+        places += [HELD[source] for source in self.held]
+        *first, last = places or [""]
+        return f"{words} {', '.join(first)} and {last}" if first else f"{words} {last}".strip()
 
 
 def decide(
@@ -48,14 +58,14 @@ def decide(
     *,
     pairs: int = 1,
     sequential: bool = False,
-    same_first_weights: bool = False,
+    held: tuple[Source, ...] = (),
 ) -> Verdict:
     """Return the verdict on a, given p-values adjusted for all `pairs` that are judged together.
 
-    A difference is denied where the seeds leave room for less than `smallest`. With
-    `same_first_weights` the seeds of one of the two begin with the same weights.
+    A difference is denied where the seeds leave room for less than `smallest`. `held` is what the
+    seeds of one of the two, or both, have in common.
     """
-    verdict = Verdict("cannot tell", holds_for_other_first_weights=not same_first_weights)
+    verdict = Verdict("cannot tell", held=held)
     p_other_images = found.p_value_other_test_images
     if found.p_value is None or p_other_images is None or found.sd is None:
         return verdict

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from fashionbench.config.recipe import Recipe, load_recipe
 from fashionbench.core.logits import pixels
 from fashionbench.core.progress import progress_bar
-from fashionbench.core.seeds import derive_seed
+from fashionbench.core.seeds import Seed, derive_seed
 from fashionbench.data.split import Split, hold_out
 from fashionbench.training.batches import count_steps, epoch_batches
 from fashionbench.training.devices import (
@@ -54,7 +54,7 @@ def fit(
     model: nn.Module,
     data: Split,
     recipe: Recipe | str,
-    seed: int = 0,
+    seed: Seed = 0,
     *,
     device: torch.device | str = "auto",
     description: str = "",
