@@ -26,7 +26,7 @@ from fashionbench.errors import FashionbenchError, MissingPackage, StoreError, U
 from fashionbench.inference.predictor import Predictor, load_predictor
 from fashionbench.models.facts import ModelFacts
 from fashionbench.report.comparison import Comparison
-from fashionbench.stats.intervals import Summary, summarize
+from fashionbench.stats.intervals import Summary, summarize_fractions
 from fashionbench.stats.metrics import image_losses
 from fashionbench.store.records import RunRecord
 from fashionbench.store.run_store import RunStore
@@ -343,5 +343,5 @@ def _load_record(path: Path, job: Job) -> tuple[RunRecord | None, Summary | None
         return None, None
     for entry in Comparison.load(store.folder).entries:
         if job.key in (run.job.key for run in entry.runs):
-            return store.load_run(job), summarize(entry.accuracies)
+            return store.load_run(job), summarize_fractions(entry.accuracies)
     return store.load_run(job), None

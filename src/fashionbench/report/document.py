@@ -51,7 +51,8 @@ class NumberSummary(Part):
     sd: float | None
     """Sample standard deviation over the runs (n - 1); null for fewer than two."""
     low: float | None
-    """Lower end of the 95 % t interval of the mean; null for fewer than two runs."""
+    """Lower end of the 95 % interval of the mean: a t interval, for fractions on the scale of
+    logits, so that it stays between 0 and 1; null for fewer than two runs."""
     high: float | None
     """Upper end of that interval."""
     n: int
@@ -188,6 +189,12 @@ class PairSummary(Part):
     low: Known
     """Lower end of the 95 % interval of the difference, for other seeds and other test images."""
     high: Known
+    """Upper end of that interval."""
+    verdict_low: Known = None
+    """Lower end of the interval that the verdict is read from and the report shows: adjusted for
+    the number of pairs, for other seeds, and for other test images too where the verdict holds for
+    these; null where the seeds are too few to tell."""
+    verdict_high: Known = None
     """Upper end of that interval."""
     seeds_low: Known
     """Lower end of the 95 % interval of the difference, for other seeds on these test images."""

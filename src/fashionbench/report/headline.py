@@ -60,7 +60,7 @@ def _say_verdict(pair: Pair, best: Entry, vary: Vary) -> str:
     if found.p_value is None:
         return "; these runs cannot tell whether that is more than luck."
     sign = 100 if pair.first is best else -100
-    low, high = sorted((sign * found.low, sign * found.high))
+    low, high = sorted(sign * end for end in pair.interval)
     interval = f"95 % interval of the difference {low:z.2f} to {high:z.2f}"
     if pair.verdict.word not in ("better", "worse"):
         return f". {_say_undecided(pair)} ({interval})."

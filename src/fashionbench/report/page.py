@@ -23,6 +23,7 @@ from fashionbench.report.numbers import (
     format_points,
     format_seconds_range,
     format_time_ratio,
+    format_verdict_interval,
     pluralize,
 )
 from fashionbench.report.warnings import find_warnings
@@ -62,6 +63,7 @@ def _render(template: str, comparison: Comparison, **values: Any) -> str:
         "points": format_points,
         "seconds_range": format_seconds_range,
         "time_ratio": format_time_ratio,
+        "verdict_interval": format_verdict_interval,
     }
     return environment.get_template(template).render(
         comparison=comparison,

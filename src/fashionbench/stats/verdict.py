@@ -1,5 +1,6 @@
 """What follows from a difference of two models: better, worse, no difference, or cannot tell."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -9,7 +10,7 @@ from fashionbench.stats.difference import Difference
 from fashionbench.stats.intervals import CONFIDENCE
 from fashionbench.stats.sequential import seeds_needed
 
-__all__ = ["SMALLEST_DIFFERENCE", "Verdict", "Word", "decide"]
+__all__ = ["SMALLEST_DIFFERENCE", "Verdict", "Word", "decide", "interval_of_verdict"]
 
 SMALLEST_DIFFERENCE = 0.01
 """A difference of accuracies below this interests nobody, unless a comparison says otherwise."""
@@ -83,3 +84,30 @@ def decide(
     sought = max(abs(found.difference), smallest)
     needed = seeds_needed(sought, found.sd, alpha / pairs, sequential=sequential)
     return replace(verdict, seeds_needed=max(needed, found.n + 1))
+
+
+def interval_of_verdict(
+    verdict: Verdict, found: Difference, steps: tuple[float | None, float | None], pairs: int
+) -> tuple[float, float]:
+    """Return the interval that a verdict is read from, which is never at odds with it.
+
+    It is for other seeds, and for other test images too where the verdict holds for these, at 95 %
+    for all `pairs` together (Bonferroni). Where Holm's adjustment, which tells more apart, decides
+    and that interval does not, it is the one at Holm's level: `steps` says by what the p-values
+    over seeds, and over seeds and images, were multiplied. Infinite where seeds are too few.
+    """
+    mean, spread, alpha = found.difference, found.spread, 1 - CONFIDENCE
+    if found.p_value is None:
+        return -math.inf, math.inf
+    with_images = verdict.holds_for_other_test_images
+
+    def interval(alpha: float) -> tuple[float, float]:
+        if not with_images and verdict.word != "no difference":
+            return spread.interval_of_test(alpha, pairs)
+        half = spread.over_both(alpha) if with_images else spread.over_seeds(alpha)
+        return mean - half, mean + half
+
+    low, high = interval(alpha / pairs)
+    if verdict.word in ("better", "worse") and low <= 0 <= high:
+        low, high = interval(alpha / (steps[with_images] or pairs))
+    return max(low, -1.0), min(high, 1.0)
