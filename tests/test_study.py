@@ -1,5 +1,6 @@
 """Jobs and studies: what is accepted, what is refused and how, and keys."""
 
+import hashlib
 from typing import get_args
 
 import pytest
@@ -64,6 +65,23 @@ def test_a_studys_entries_are_models_by_recipes_with_a_job_a_seed() -> None:
     ]
 
 
+def test_test_views_that_changed_have_keys_of_their_own_since() -> None:
+    """And no other job has: those recorded before keep theirs too, to be found by a report."""
+    job = Job(model="v0", recipe=DEFAULT, seed=0, dataset="silhouettes", protocol=3)
+    facts = job.model_copy(update={"recipe": DEFAULT.unnamed, "protocol": 2})
+    text = facts.model_dump_json(exclude_defaults=True)
+    assert job.key == hashlib.sha256(f"3 {text}".encode()).hexdigest()[:16]
+
+    shifts = DEFAULT.override(test_views="shifts")
+    keys = []
+    for protocol in (2, 3):
+        one = job.model_copy(update={"recipe": shifts, "protocol": protocol})
+        facts = one.model_copy(update={"recipe": shifts.unnamed, "protocol": 2})
+        text = facts.model_dump_json(exclude_defaults=True)
+        keys.append(one.key == hashlib.sha256(f"{protocol} {text}".encode()).hexdigest()[:16])
+    assert keys == [True, False]
+
+
 def test_jobs_is_a_number_also_as_the_command_line_has_it() -> None:
     assert Execution.checked({"jobs": "4"}, "compare") == Execution(parallel="auto", jobs=4)
 
@@ -73,6 +91,7 @@ def test_jobs_is_a_number_also_as_the_command_line_has_it() -> None:
     [
         ({"jobs": "stacked"}, "--jobs is a number of processes; .* --parallel stacked"),
         ({"jobs": 0}, "jobs is 0, but should be greater"),
+        ({"jobs": 1_000_000}, r"jobs is 1000000, but this machine has \d+ processors"),
         (
             {"parallel": 4},
             "parallel is 4, but should be 'auto', 'stacked', .*'serial'",

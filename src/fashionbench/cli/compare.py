@@ -58,7 +58,7 @@ def compare(
         str,
         typer.Option(
             metavar="NUMBER|A,B,...",
-            help="how many seeds, or which: 5 means 0,1,2,3,4; '7,' means 7 alone",
+            help="how many seeds, or which: 5 means 0,1,2,3,4; 0-49 a range; '7,' means 7 alone",
         ),
     ] = "5",
     until: Annotated[

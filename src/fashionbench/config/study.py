@@ -5,6 +5,7 @@ than reading a file.
 """
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Annotated, Any, Literal, get_args
@@ -28,6 +29,9 @@ Vary = Literal["all", "weights", "order", "augmentation"]
 
 PROTOCOL = 3
 """Part of every new job's key: raised whenever the same job would give other numbers."""
+VIEWS_SINCE = {"shifts": " black"}
+"""Added to the protocol of jobs with these test views alone: what a shift moves in is black since,
+and was the opposite border before."""
 FIRST_PROTOCOL = 2
 """That of the jobs and studies that do not say one: their reports can still be rendered."""
 
@@ -84,7 +88,9 @@ class Job(Validated):
         )
         # Without what is at its default, so that a new setting leaves old keys as they are.
         text = facts.model_dump_json(exclude_defaults=True)
-        return hashlib.sha256(f"{self.protocol} {text}".encode()).hexdigest()[:16]
+        views = self.recipe.test_views if self.protocol > FIRST_PROTOCOL else ""
+        protocol = f"{self.protocol}{VIEWS_SINCE.get(views, '')}"
+        return hashlib.sha256(f"{protocol} {text}".encode()).hexdigest()[:16]
 
 
 class Study(Validated):
@@ -192,6 +198,10 @@ class Study(Validated):
         return next(islice(self.entries(), entry, None))[0]
 
 
+MOST_PROCESSES = 4
+"""For each processor of the machine: more only take turns, and memory."""
+
+
 class Execution(Validated):
     """How the runs of a study share the machine.
 
@@ -202,6 +212,17 @@ class Execution(Validated):
     parallel: Parallel = "auto"
     jobs: Annotated[int, Field(ge=1)] | None = None
     """The most processes that run at once; None allows one for each thread."""
+
+    @field_validator("jobs")
+    @classmethod
+    def _not_too_many(cls, jobs: int | None) -> int | None:
+        most = MOST_PROCESSES * (os.cpu_count() or 1)
+        if jobs is not None and jobs > most:
+            raise ValueError(
+                f"this machine has {os.cpu_count()} processors, so more than {most} processes "
+                "would only take its memory"
+            )
+        return jobs
 
     @model_validator(mode="before")
     @classmethod

@@ -44,7 +44,9 @@ Seed = int | PartialSeed
 
 
 def derive_seed(seed: Seed, purpose: Purpose, epoch: int = 0) -> int:
-    """Derive a 63-bit seed for one purpose: changing one stream leaves the others as they are.
+    """Derive a seed for one purpose: changing one stream leaves the others as they are.
+
+    Of its 63 bits torch.manual_seed keeps the lower 32; generators of one's own keep all.
 
     Made by hashing, so that neighbouring seeds have nothing in common and an
     epoch's draw can be had without drawing those before it.
