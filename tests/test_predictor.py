@@ -62,15 +62,17 @@ def test_temperature_softens_and_changes_no_label(run_folder: Path) -> None:
     assert not predictor.is_sure(np.full(3, 1 / 3))
 
 
-def test_a_photo_is_seen_in_four_ways_and_the_photo_model_calibrated_for_it(
+def test_a_photo_is_seen_in_four_ways_by_each_mask_and_the_photo_model_calibrated_for_it(
     run_folder: Path,
 ) -> None:
     predictor = load_predictor("photo")
     prepared = prepare(photo()[0])
     assert prepared.is_photo
-    assert prepared.views.shape == (4, 28, 28)
-    assert np.array_equal(prepared.views[2:], prepared.views[:2, :, ::-1])
-    widths = [(view > 0).any(axis=0).sum() for view in prepared.views[:2]]
+    assert prepared.masks == ("grabcut", "salient", "salient+grabcut")
+    assert prepared.views.shape == (12, 28, 28)
+    one = prepared.by_mask()[0].views
+    assert np.array_equal(one[2:], one[:2, :, ::-1])
+    widths = [(view > 0).any(axis=0).sum() for view in one[:2]]
     assert widths[1] == pytest.approx(0.75 * widths[0], abs=1.5)
     logs = np.log(predictor.predict_prepared(prepared.views)).mean(axis=0)
     fitted = json.loads(PHOTO_MODEL.with_name("calibration.json").read_text("utf-8"))
