@@ -15,7 +15,18 @@ def test_lists(call_cli: Callable[..., Result]) -> None:
     parameters = {row["model"]: row["parameters"] for row in models}
     assert {"v0": 7960, "v1": 7960, "v2": 7740, "mlp": 7960}.items() <= parameters.items()
     recipes = json.loads(call_cli("recipes", "--json").stdout)
-    shipped = {"seed", "adam", "rmsprop", "long", "augmented", "fast", "best", "photo", "transfer"}
+    shipped = {
+        "default",
+        "adam",
+        "rmsprop",
+        "long",
+        "augmented",
+        "fast",
+        "best",
+        "photo",
+        "transfer",
+        "scored",
+    }
     assert shipped == {row["name"] for row in recipes}
 
 

@@ -53,7 +53,7 @@ class Moody(Flat):
 
 def own_checkpoint(folder: Path, model: type[nn.Module]) -> Path:
     spec, source = identify(model)
-    recipe = load_recipe("seed")
+    recipe = load_recipe("default")
     job = Job(
         model=str(spec), model_source=str(source), recipe=recipe, seed=0, dataset="silhouettes"
     )

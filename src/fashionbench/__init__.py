@@ -5,7 +5,7 @@
     result = fb.compare(models=["v0", "v2"], seeds=5)
     data = fb.load_data()
     model = fb.build_model("v2", seed=0)
-    fb.fit(model, data.train, "seed", seed=0)
+    fb.fit(model, data.train, "default", seed=0)
     fb.evaluate(model, data.test).accuracy
 
 Names are imported when they are first used, so that `import fashionbench` is quick.

@@ -15,13 +15,16 @@ from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.tuning import Tuning, trial_seed
 from fashionbench.config.validated import Validated
+from fashionbench.core.seeds import PURPOSES, PartialSeed, Seed, Source
 
-__all__ = ["DEVICES", "Device", "Execution", "Job", "Parallel", "Study"]
+__all__ = ["DEVICES", "Device", "Execution", "Job", "Parallel", "Study", "Vary"]
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = get_args(Device)
 Parallel = Literal["auto", "stacked", "processes", "serial"]
 """How the seeds of a model run together."""
+Vary = Literal["all", "weights", "order", "augmentation"]
+"""What differs between seeds."""
 
 PROTOCOL = 3
 """Part of every new job's key: raised whenever the same job would give other numbers."""
@@ -39,6 +42,8 @@ class Job(Validated):
     recipe_source: str = ""
     """A digest of the sources of a person's own augmentations."""
     seed: int = Field(ge=0)
+    vary: Vary = "all"
+    """What the seed fixes; everything else random is that of a seed which all jobs share."""
     dataset: str
     dataset_source: str = ""
     """A digest of the content of a person's own data set; empty for those of the table."""
@@ -55,6 +60,16 @@ class Job(Validated):
     def test_set(self) -> str:
         """What the store calls the test images: another content is another test set."""
         return self.dataset_source or self.dataset
+
+    @property
+    def run_seed(self) -> Seed:
+        """What fixes all that is random in the run."""
+        return self.seed if self.vary == "all" else PartialSeed(self.seed, self.vary)
+
+    @property
+    def is_only_scored(self) -> bool:
+        """Whether the weights of a file are scored as they are, so that no seed changes a thing."""
+        return self.recipe.epochs == 0 and self.spec.weights is not None
 
     @property
     def key(self) -> str:
@@ -79,7 +94,11 @@ class Study(Validated):
     model_sources: tuple[str, ...] = ()
     recipes: tuple[Recipe, ...] = Field(min_length=1)
     recipe_sources: tuple[str, ...] = ()
+    trained_by: tuple[tuple[int, ...], ...] = ()
+    """Of each model the positions of its recipes; empty where every model has every recipe."""
     seeds: tuple[int, ...] = Field(min_length=1)
+    vary: Vary = "all"
+    """What differs between seeds."""
     dataset: str
     dataset_source: str = ""
     device: Device = "auto"
@@ -110,25 +129,41 @@ class Study(Validated):
         """What the store calls the test images: another content is another test set."""
         return self.dataset_source or self.dataset
 
+    def held_for(self, recipe: Recipe) -> tuple[Source, ...]:
+        """List what is the same for all seeds of a recipe though it could be random."""
+        augments = recipe.augmentation or recipe.mixing
+        return tuple(
+            source
+            for source in PURPOSES
+            if self.vary not in ("all", source) and (augments or source != "augmentation")
+        )
+
     def entries(self) -> Iterator[tuple[Job, ...]]:
-        """Yield the rows of the table: for each model and recipe as it is its jobs, one a seed."""
+        """Yield the rows of the table as they are: of each model and recipe the jobs, one a seed.
+
+        Weights that are only scored have one job, from the first seed.
+        """
         sources = self.model_sources or ("",) * len(self.models)
         recipe_sources = self.recipe_sources or ("",) * len(self.recipes)
-        for model, source in zip(self.models, sources, strict=True):
-            for recipe, recipe_source in zip(self.recipes, recipe_sources, strict=True):
-                yield tuple(
+        recipes = [*zip(self.recipes, recipe_sources, strict=True)]
+        trained_by = self.trained_by or (range(len(recipes)),) * len(self.models)
+        for model, source, positions in zip(self.models, sources, trained_by, strict=True):
+            for recipe, recipe_source in (recipes[position] for position in positions):
+                jobs = tuple(
                     Job(
                         model=model,
                         model_source=source,
                         recipe=recipe,
                         recipe_source=recipe_source,
                         seed=seed,
+                        vary=self.vary,
                         dataset=self.dataset,
                         dataset_source=self.dataset_source,
                         protocol=self.protocol,
                     )
                     for seed in self.seeds
                 )
+                yield jobs[:1] if jobs[0].is_only_scored else jobs
 
     def trial_job(self, entry: int, point: int | None, study: int, index: int) -> Job:
         """Return the trial of a point (None: of the recipe as it is) by one row of `entries`.

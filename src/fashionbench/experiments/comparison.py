@@ -31,7 +31,7 @@ def compare(
     models: "Model | Sequence[Model]" = ("v0", "v1", "v2"),
     *,
     seeds: int | Iterable[int] = 5,
-    recipes: str | Recipe | Sequence[str | Recipe] = "seed",
+    recipes: str | Recipe | Sequence[str | Recipe] = "default",
     weights: Path | str | None = None,
     dataset: str = "fashion-mnist",
     data_dir: Path | str | None = None,
@@ -39,6 +39,7 @@ def compare(
     out: Path | str | None = None,
     until: float | None = None,
     max_seeds: int = 100,
+    vary: str = "all",
     parallel: str = "auto",
     jobs: int | None = None,
     **settings: Any,
@@ -59,6 +60,7 @@ def compare(
         until: A difference of accuracies, such as 0.002. Seeds are added until every pair is
             decided or a difference that large is excluded.
         max_seeds: The most seeds that `until` may lead to.
+        vary: What differs between seeds: "all", or "weights", "order" or "augmentation" alone.
         parallel: How seeds run together: "stacked", in "processes", "serial" (one after another),
             or "auto", whatever suits the model.
         jobs: The most processes at once; None allows one for each thread.
@@ -83,6 +85,7 @@ def compare(
         device=device,
         until=until,
         max_seeds=max_seeds,
+        vary=vary,
         **settings,
     )
     if not isinstance(seeds, int):

@@ -6,6 +6,7 @@ image by that image alone? What cannot be right is refused in terms of the perso
 may be intended becomes a remark, which is shown wherever the model's scores are.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +22,7 @@ from fashionbench.core.global_state import silent
 from fashionbench.core.logits import are_alike, pixels
 from fashionbench.core.own_code import describe_error, digest_file
 from fashionbench.core.own_source import Source
+from fashionbench.core.seeds import Seed
 from fashionbench.core.snapshot import hidden_layers, shared_state
 from fashionbench.data.split import Dataset
 from fashionbench.errors import FashionbenchError, UsageError
@@ -41,6 +43,8 @@ __all__ = [
     "refuse_changed",
 ]
 
+logger = logging.getLogger(__name__)
+
 IMAGES = 8
 ALONE = 3
 """Of those, how many are shown alone too."""
@@ -53,6 +57,8 @@ SAME = 1e-5
 ENDS = {"SoftmaxBackward0": "softmax", "SigmoidBackward0": "sigmoid", "TanhBackward0": "tanh"}
 
 REMARKS = {
+    "only scored": "its weights were trained elsewhere and are only scored here, once, so nothing "
+    "is known of other seeds of it; how they were chosen, and on which images, is yours to know.",
     "several answers": "it answers with several tensors; the one called logits, or else the first, "
     "is taken for the loss and the scores, and the others train nothing.",
     "untrained": "{} holds weights where torch overlooks them, so they are not trained; use "
@@ -94,10 +100,21 @@ class Examination:
         return [self.weights, *said] if self.weights else said
 
 
-def builder(job: Job, dataset: Dataset) -> Callable[[int], nn.Module]:
+def builder(job: Job, dataset: Dataset) -> Callable[[Seed], nn.Module]:
     """Return the function that builds a job's model from a seed, to fit the data set's classes."""
     classes, images = len(dataset.classes), dataset.train.images
-    return lambda seed: build_model(job.model, seed, classes, images=images)
+    return partial(_build, job, classes, images)
+
+
+def _build(
+    job: Job,
+    classes: int,
+    images: Tensor,
+    seed: int,
+    tell: Callable[[str], object] = logger.debug,
+) -> nn.Module:
+    whole = job.is_only_scored
+    return build_model(job.model, seed, classes, tell, images=images, whole=whole)
 
 
 def refuse_changed(job: Job, classes: int) -> None:
@@ -141,19 +158,20 @@ def examine(job: Job, dataset: Dataset) -> Examination:
     """
     _refuse_edited(job)
     classes, weights = len(dataset.classes), list[str]()
-    build = partial(build_model, job.model, job.seed, classes, images=dataset.train.images)
+    build = partial(_build, job, classes, dataset.train.images, job.seed)
+    known = dict([_make_remark("only scored")]) if job.is_only_scored else {}
     with silent():
         model = build(weights.append)
         fitted = "".join(weights)
         if not model_entry(job.spec).is_own:
-            return Examination(flops_per_image(model), weights=fitted)
+            return Examination(flops_per_image(model), known, fitted)
         _check_parameters(model, job.model)
         images = pixels(dataset.train.images[: 2 * IMAGES]).cpu()
         labels = dataset.train.labels[:IMAGES].cpu()
         _check_state(model, job.model)
         with reproducible(torch.device("cpu")):
             remarks = dict(_find_remarks(model, build(), job.model, images, labels))
-        return Examination(flops_per_image(model), remarks, fitted)
+        return Examination(flops_per_image(model), known | remarks, fitted)
 
 
 def _check_parameters(model: nn.Module, name: str) -> None:

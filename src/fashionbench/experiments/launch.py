@@ -59,7 +59,7 @@ def run_missing(
     classes = len(dataset_entry(study.dataset).classes)
     for model in study.models:
         if model not in MODELS:  # one that cannot be built is told before data is downloaded
-            build_model(model, classes=classes)
+            build_model(model, classes=classes, tell=logger.debug)
     device = resolve_device(study.device)
     dataset = load_data(study.dataset, data_dir, source=study.dataset_source)
     for note in dataset.notes:

@@ -24,10 +24,9 @@ from fashionbench.core.logits import are_alike, batch_size, infer, pixels
 from fashionbench.data.datasets import DATASETS, load_arrays
 from fashionbench.errors import FashionbenchError, MissingPackage, StoreError, UsageError
 from fashionbench.inference.predictor import Predictor, load_predictor
-from fashionbench.models.checkpoint import load_facts
 from fashionbench.models.facts import ModelFacts
 from fashionbench.report.comparison import Comparison
-from fashionbench.stats.intervals import Summary, summarize
+from fashionbench.stats.intervals import Summary, summarize_fractions
 from fashionbench.stats.metrics import image_losses
 from fashionbench.store.records import RunRecord
 from fashionbench.store.run_store import RunStore
@@ -107,7 +106,7 @@ def export_model(
     if out is not None and out.is_dir():
         raise UsageError(f"{out} is a folder; give --out the name of a file.")
     predictor = load_predictor(where)
-    facts = load_facts(predictor.path)
+    facts = predictor.facts
     job = facts.job
     model = _FromBytes(predictor.model).eval() if with_preprocessing else predictor.model
     images = _load_test_images(predictor.path, job, data_dir)
@@ -329,5 +328,5 @@ def _load_record(path: Path, job: Job) -> tuple[RunRecord | None, Summary | None
         return None, None
     for entry in Comparison.load(store.folder).entries:
         if job.key in (run.job.key for run in entry.runs):
-            return store.load_run(job), summarize(entry.accuracies)
+            return store.load_run(job), summarize_fractions(entry.accuracies)
     return store.load_run(job), None

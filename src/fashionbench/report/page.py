@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from fashionbench.core.files import write_atomically
+from fashionbench.core.seeds import HELD_SEED
 from fashionbench.report.comparison import Comparison
 from fashionbench.report.figures import FIGURES, draw_confusions, draw_figure, render_svg
 from fashionbench.report.headline import compose_headline
 from fashionbench.report.numbers import (
+    VARIED,
     format_count,
     format_interval,
     format_number,
@@ -21,6 +23,7 @@ from fashionbench.report.numbers import (
     format_points,
     format_seconds_range,
     format_time_ratio,
+    format_verdict_interval,
     pluralize,
 )
 from fashionbench.report.warnings import find_warnings
@@ -60,6 +63,7 @@ def _render(template: str, comparison: Comparison, **values: Any) -> str:
         "points": format_points,
         "seconds_range": format_seconds_range,
         "time_ratio": format_time_ratio,
+        "verdict_interval": format_verdict_interval,
     }
     return environment.get_template(template).render(
         comparison=comparison,
@@ -68,6 +72,8 @@ def _render(template: str, comparison: Comparison, **values: Any) -> str:
         headline=compose_headline(comparison),
         warnings=find_warnings(comparison),
         dead_logits=DEAD_LOGITS if _has_dead_v1(comparison) else "",
+        varied=VARIED[comparison.study.vary],
+        held_seed=HELD_SEED,
         several_recipes=len(comparison.study.recipes) > 1,
         test_images=len(comparison.test_set.labels),
         test_set_error=max(entry.test_set_error for entry in comparison.document.entries),

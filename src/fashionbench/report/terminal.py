@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Literal
 from fashionbench.report.comparison import Comparison
 from fashionbench.report.document import EntrySummary
 from fashionbench.report.numbers import (
-    format_half_interval,
+    VARIED,
     format_interval,
     format_number,
     format_percent,
     format_points,
     format_seconds,
+    format_verdict_interval,
     pluralize,
 )
 
@@ -28,10 +29,12 @@ MANY_PAIRS = 10
 def build_entry_table(comparison: Comparison) -> "Table":
     """Build the table of entries for a terminal of 80 columns."""
     document, several = comparison.document, len(comparison.study.recipes) > 1
+    vary = comparison.study.vary
     conditions = [
         comparison.test_set.title,
         "test set",
         f"{document.device}, {pluralize(document.threads, 'thread')}",
+        *([f"seeds vary {VARIED[vary]} alone"] if vary != "all" else []),
         *comparison.shared_settings,
     ]
     table = _start_table(" · ".join(conditions), ["model", "recipe"] if several else ["model"])
@@ -71,7 +74,7 @@ def _choose_columns(entries: Sequence[EntrySummary]) -> dict[str, Callable[[Entr
         "valid. %": (validated, lambda entry: format_percent(entry.validation_accuracy.mean)),
         "accuracy %": (True, lambda entry: format_percent(entry.accuracy.mean)),
         "alone %": (alone, lambda entry: format_percent(entry.accuracy_one_by_one.mean)),
-        "± 95 %": (True, format_half_interval),
+        "95 % interval": (True, lambda entry: format_interval(entry.accuracy)),
         "sd": (not noted, lambda entry: format_percent(entry.accuracy.sd)),  # for want of room
         "loss": (True, lambda entry: format_number(entry.loss.mean)),
         "train s": (True, format_seconds),
@@ -101,5 +104,5 @@ def build_pair_table(comparison: Comparison) -> "Table":
         needed = pair.seeds_needed
         verdict = f"{pair.verdict} until ~{needed} seeds" if needed else pair.in_words
         points = format_points(pair.difference)
-        table.add_row(pair.a, pair.b, points, format_interval(pair), verdict)
+        table.add_row(pair.a, pair.b, points, format_verdict_interval(pair), verdict)
     return table

@@ -25,6 +25,7 @@ from fashionbench.serve.schemas import (
     WhyQuestion,
 )
 from fashionbench.serve.served_models import ServedModels
+from fashionbench.stats.metrics import rank_classes
 
 __all__ = [
     "Refusal",
@@ -152,7 +153,7 @@ def _ask_models(served: ServedModels, prepared: Prepared) -> Answers:
         classes = model.predictor.classes
         chances = [
             Chance(name=classes[k], class_index=k, probability=row[k])
-            for k in np.argsort(-row, kind="stable").tolist()
+            for k in rank_classes(row).tolist()
         ]
         answers.append(
             Answer(
