@@ -195,7 +195,7 @@ def _run_all(story: Story, path: Path, data: Path, worker: Worker | None, onnx: 
     begun = False
     with story.refused("refused"):
         _as_a_new_process()
-        study = plan([f"{path}:Net"], ["seed"], 2, dataset=str(data), device="cpu", **SETTINGS)
+        study = plan([f"{path}:Net"], ["default"], 2, dataset=str(data), device="cpu", **SETTINGS)
         (jobs,) = study.entries()
         examined = examine(jobs[0], dataset)
         if worker is not None:

@@ -35,7 +35,7 @@ def make_record(
     job: Job | None = None, *, skill: float = 2.0, outcome: str = "ok", alone: bool = True
 ) -> RunRecord:
     """A run whose logits favour the right class by `skill`; NaN logits where it diverged."""
-    job = job or Job(model="v0", recipe=load_recipe("seed"), seed=0, dataset="silhouettes")
+    job = job or Job(model="v0", recipe=load_recipe("default"), seed=0, dataset="silhouettes")
     rng = np.random.default_rng(int(job.key, 16))
     logits = rng.normal(size=(200, 10)) + skill * np.eye(10)[LABELS]
     if outcome == "diverged":
@@ -79,14 +79,16 @@ def make_result(
     epochs: tuple[int, ...] = (3,),
     seeds: int = 3,
     outcomes: dict[str, str] | None = None,
+    **asked: object,
 ) -> Result:
     """A finished comparison in `folder`, by way of the store; later models are better."""
-    recipe = load_recipe("seed")
+    recipe = load_recipe("default")
     study = Study(
         models=models,
         recipes=tuple(recipe.override(epochs=number) for number in epochs),
         seeds=tuple(range(seeds)),
         dataset="silhouettes",
+        **asked,
     )
     store = RunStore(folder, create=True)
     for jobs in study.entries():
@@ -108,7 +110,7 @@ def sampling_error(rate: float, count: int) -> float:
 
 def jobs(model: str, seeds: int) -> tuple[Job, ...]:
     """Plan one epoch of `model` on silhouettes from each of so many seeds."""
-    study = plan([model], ["seed"], seeds, dataset="silhouettes", epochs=1)
+    study = plan([model], ["default"], seeds, dataset="silhouettes", epochs=1)
     return next(study.entries())
 
 
@@ -252,3 +254,11 @@ class Stream:
 
     def wait_stream(self, other: "Stream") -> None:
         Stream.log.append((self, "waits for", other))
+
+
+def stacked(models: list[nn.Module]) -> dict[str, Tensor]:
+    names = [name for name, _ in models[0].named_parameters()]
+    return {
+        name: torch.stack([m.get_parameter(name).detach() for m in models]).requires_grad_()
+        for name in names
+    }

@@ -91,7 +91,7 @@ def test_a_changed_data_set_never_mixes_with_runs_before(tmp_path: Path) -> None
     folder = str(write_idx(tmp_path / "mine", arrays))
 
     def keys() -> set[str]:
-        (jobs,) = plan(["linear"], ["seed"], 2, dataset=folder).entries()
+        (jobs,) = plan(["linear"], ["default"], 2, dataset=folder).entries()
         return {job.key for job in jobs}
 
     before = keys()
@@ -145,7 +145,7 @@ def test_a_model_for_ten_classes_alone_is_told_how_many_are_needed(tmp_path: Pat
 def test_samples_and_augmentations_are_drawn_of_few_images_too(tmp_path: Path) -> None:
     folder = str(write_idx(tmp_path / "mine", some_arrays()))
     write_samples(folder, None, tmp_path / "samples.png")
-    recipe = load_recipe("seed").override(augmentation="flip", mixing="mixup")
+    recipe = load_recipe("default").override(augmentation="flip", mixing="mixup")
     write_augmentations(recipe, folder, None, tmp_path / "changes.png")
     for name in ("samples", "changes"):
         with Image.open(tmp_path / f"{name}.png") as drawn:

@@ -151,7 +151,7 @@ def lenet(real_data: Path) -> tuple[torch.nn.Module, Split]:
     data = fb.load_data(data_dir=real_data)
     model = fb.build_model("lenet", seed=0)
     few = Split(data.train.images[:20_000], data.train.labels[:20_000])
-    fb.fit(model, few, fb.load_recipe("seed").override(epochs=1, batch_size=64), seed=0)
+    fb.fit(model, few, fb.load_recipe("default").override(epochs=1, batch_size=64), seed=0)
     return model, data.test
 
 

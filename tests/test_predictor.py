@@ -93,7 +93,7 @@ def test_what_was_fitted_to_the_photo_model_is_applied_to_no_other(
 
 @pytest.mark.slow
 def test_a_model_is_shown_what_it_was_shown_when_it_was_scored(tmp_path: Path) -> None:
-    study = plan(["v0"], ["seed"], 1, dataset="silhouettes", epochs=1, test_views="shifts")
+    study = plan(["v0"], ["default"], 1, dataset="silhouettes", epochs=1, test_views="shifts")
     ((job,),) = study.entries()
     train_in_folder(job, tmp_path / "trained", device="cpu")
     predictor = load_predictor(tmp_path / "trained")
@@ -105,7 +105,13 @@ def test_a_model_is_shown_what_it_was_shown_when_it_was_scored(tmp_path: Path) -
 
 def test_a_training_folder_serves_and_is_calibrated(tmp_path: Path) -> None:
     study = plan(
-        ["v0"], ["seed"], 1, dataset="silhouettes", device="cpu", epochs=1, validation_images=1000
+        ["v0"],
+        ["default"],
+        1,
+        dataset="silhouettes",
+        device="cpu",
+        epochs=1,
+        validation_images=1000,
     )
     ((job,),) = study.entries()
     train_in_folder(job, tmp_path / "trained", device="cpu")
@@ -137,7 +143,7 @@ def test_a_model_that_cannot_be_had_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"There is no .*lonely\.safetensors; give a run folder"):
         load_predictor(lonely)
     lonely.touch()
-    with pytest.raises(StoreError, match=r"lonely\.json cannot be read.*a model is two files"):
+    with pytest.raises(StoreError, match=r"has no lonely\.json beside it to say which model it is"):
         load_predictor(lonely)
 
 
@@ -153,7 +159,9 @@ def test_a_model_of_a_persons_own_pictures_is_shown_pictures_as_it_was_trained(
                 picture = Image.new("RGB", (64, 64), "black")
                 picture.paste((200 + number,) * 3, (place, 24, place + 16, 40))
                 picture.save(file)
-    ((job,),) = plan(["linear"], ["seed"], 1, dataset=str(tmp_path / "mine"), epochs=20).entries()
+    ((job,),) = plan(
+        ["linear"], ["default"], 1, dataset=str(tmp_path / "mine"), epochs=20
+    ).entries()
     train_in_folder(job, tmp_path / "trained", device="cpu")
     predictor = load_predictor(tmp_path / "trained")
     for name in ("left", "right"):
@@ -234,7 +242,7 @@ def test_equal_logits_are_one_class_wherever_they_are_asked_for(run_folder: Path
 
 
 def plan_job() -> Job:
-    ((job,),) = plan(["v0"], ["seed"], 1, dataset="silhouettes").entries()
+    ((job,),) = plan(["v0"], ["default"], 1, dataset="silhouettes").entries()
     return job
 
 
@@ -262,7 +270,7 @@ def load_predictor_once(folder: Path) -> Predictor:
 
 
 def test_a_model_whose_training_diverged_is_refused(tmp_path: Path) -> None:
-    study = plan(["v0"], ["seed"], 1, dataset="silhouettes", epochs=1, learning_rate=1e30)
+    study = plan(["v0"], ["default"], 1, dataset="silhouettes", epochs=1, learning_rate=1e30)
     ((job,),) = study.entries()
     train_in_folder(job, tmp_path / "trained", device="cpu")
     with pytest.raises(StoreError, match="diverged, its weights are no numbers; train again"):

@@ -60,7 +60,9 @@ class Worker(subprocess.Popen[str]):
 
 def own_job(folder: Path, name: str = "Net", epochs: int = 1) -> Job:
     (folder / "own.py").write_text(OWN_MODELS)
-    study = plan([f"{folder / 'own.py'}:{name}"], ["seed"], 1, dataset="silhouettes", epochs=epochs)
+    study = plan(
+        [f"{folder / 'own.py'}:{name}"], ["default"], 1, dataset="silhouettes", epochs=epochs
+    )
     ((job,),) = study.entries()
     return job
 

@@ -44,9 +44,7 @@ def predict(
     ],
     model: Annotated[
         Path | None,
-        typer.Option(
-            metavar="MODEL", help=TRAINED_MODEL, show_default="the newest in runs/, else photo"
-        ),
+        typer.Option(metavar="MODEL", help=TRAINED_MODEL, show_default="photo"),
     ] = None,
     save_prepared: Annotated[
         Path | None,
@@ -62,16 +60,12 @@ def predict(
     standard error; the others are still classified, and the exit code is 1.
     """
     from fashionbench.inference.predictor import load_predictor
-    from fashionbench.inference.selection import PHOTO_MODEL
 
     with redirect_stdout(sys.stderr):  # a person's own model may print
         predictor = load_predictor(model)
-    if model is None:
-        hint = "" if predictor.path == PHOTO_MODEL else "; --model photo is made for photos"
-        typer.echo(
-            f"fashionbench: the model is {predictor.label}, {printable(predictor.path)}{hint}",
-            err=True,
-        )
+    where = "" if model is None else f", {printable(predictor.path)}"
+    name = "photo" if model is None else predictor.label
+    typer.echo(f"fashionbench: the model is {name}{where}", err=True)
     with redirect_stdout(sys.stderr):
         notes = list[str]()
         answers = [

@@ -40,7 +40,7 @@ def train(
     recipe: Annotated[
         str,
         typer.Option(metavar="NAME", help="the recipe to train by, or the path of a .toml file"),
-    ] = "seed",
+    ] = "default",
     seed: Annotated[
         int,
         typer.Option(min=0, metavar="NUMBER", help="decides everything that is random"),

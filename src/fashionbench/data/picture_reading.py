@@ -1,4 +1,4 @@
-"""One way of reading pictures for all that takes them: upright, in RGB, of 8 bits, not too large.
+"""One way of reading pictures for all that takes them: upright, in sRGB, of 8 bits, not too large.
 
 Pictures with more than 8 bits have no white of their own: 4,095 is white in one of 12 bits and dark
 in one of 16. What becomes black and white is decided for a whole data set at once.
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionbench.core.names import printable
+from fashionbench.data.colours import to_srgb
 from fashionbench.data.picture_files import formats
 from fashionbench.errors import DataError
 
@@ -86,13 +87,13 @@ def load_picture(
     levels: Levels | None = None,
     most_pixels: int | None = None,
 ) -> "Image":
-    """Read a picture of any format that Pillow reads: upright, RGB, at most LARGEST pixels.
+    """Read a picture of any format that Pillow reads, or HEIC: upright, in sRGB, not too large.
 
-    Of an animation it is the first frame; what is transparent becomes white behind dark
-    things and black behind light ones. `name` is what errors call it. `levels` are those
-    of the data set that a picture with more than 8 bits belongs to; without them its own
-    count. Raises NoPicture, TooLarge (Pillow's bound, unless `most_pixels` is lower) or
-    another DataError for what cannot be read.
+    LARGEST is the most pixels of its longer side. Of an animation it is the first frame, of a
+    burst the chosen one; what is transparent becomes white behind dark things and black behind
+    light ones. `name` is what errors call it. `levels` are those of the data set that a picture
+    with more than 8 bits belongs to; without them its own count. Raises NoPicture, TooLarge
+    (Pillow's bound, unless `most_pixels` is lower) or another DataError for what cannot be read.
     """
     scale: Scale = common_levels if levels is None else lambda _: levels
     return _read(file, name, scale, most_pixels)[0]
@@ -175,7 +176,8 @@ def _read(
         raise _too_large(name, Image.MAX_IMAGE_PIXELS or 0) from None
     except UnidentifiedImageError:
         raise NoPicture(
-            f"{name} is not a picture of a known format; give a JPEG, PNG, WebP, GIF, TIFF or BMP."
+            f"{name} is not a picture of a known format; give a JPEG, HEIC, PNG, WebP, AVIF, GIF, "
+            "TIFF or BMP."
         ) from None
     except FileNotFoundError:
         raise DataError(f"There is no file {name}; give the path of a picture.") from None
@@ -183,7 +185,8 @@ def _read(
         reason = error.strerror or str(error)
         raise DataError(f"{name} cannot be read ({reason}); give a whole picture.") from None
     except Exception as error:  # a decoder may raise anything over a damaged file
-        raise DataError(f"{name} is damaged ({error}); give a whole picture.") from None
+        reason = " ".join(str(error).split())
+        raise DataError(f"{name} is damaged ({reason}); give a whole picture.") from None
 
 
 def _too_large(name: str, most: int) -> TooLarge:
@@ -225,7 +228,9 @@ def _upright_rgb(picture: "Image", scale: Scale, name: str) -> "Image":
     from PIL import Image, ImageOps
 
     picture.load()
-    orientation = picture.getexif().get(ORIENTATION)  # TIFF's is followed already
+    info = picture.info
+    # Followed already: TIFF's, and HEIC's own, which counts instead of EXIF's.
+    orientation = picture.getexif().get(ORIENTATION)
     if _is_deep(picture):
         values = np.array(picture, np.float32)  # changed in place: it may be a large picture
         if not np.isfinite(values).all():
@@ -239,6 +244,7 @@ def _upright_rgb(picture: "Image", scale: Scale, name: str) -> "Image":
         picture = _on_ground(picture.convert("RGBA"))
     picture = picture.convert("RGB")
     picture.thumbnail((LARGEST, LARGEST))
+    picture = to_srgb(picture, info)
     picture.getexif()[ORIENTATION] = orientation or 1
     return ImageOps.exif_transpose(picture)
 

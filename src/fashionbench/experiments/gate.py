@@ -6,6 +6,7 @@ image by that image alone? What cannot be right is refused in terms of the perso
 may be intended becomes a remark, which is shown wherever the model's scores are.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +22,7 @@ from fashionbench.core.global_state import silent
 from fashionbench.core.logits import are_alike, pixels
 from fashionbench.core.own_code import describe_error, digest_file
 from fashionbench.core.own_source import Source
+from fashionbench.core.seeds import Seed
 from fashionbench.core.snapshot import hidden_layers, shared_state
 from fashionbench.data.split import Dataset
 from fashionbench.errors import FashionbenchError, UsageError
@@ -41,11 +43,16 @@ __all__ = [
     "refuse_changed",
 ]
 
+logger = logging.getLogger(__name__)
+
 IMAGES = 8
 ALONE = 3
 """Of those, how many are shown alone too."""
 ROUNDING = 1e-3
 """Of the largest logit: by how much an answer may change where sums are reordered."""
+
+A_LITTLE, ALIKE = 0.1, 1e-6
+"""The rate of a step on trial, and the part of the largest logit below which answers are alike."""
 
 SAME = 1e-5
 """Of a step as a whole: by how much it may change where the same is computed again."""
@@ -53,6 +60,8 @@ SAME = 1e-5
 ENDS = {"SoftmaxBackward0": "softmax", "SigmoidBackward0": "sigmoid", "TanhBackward0": "tanh"}
 
 REMARKS = {
+    "only scored": "its weights were trained elsewhere and are only scored here, once, so nothing "
+    "is known of other seeds of it; how they were chosen, and on which images, is yours to know.",
     "several answers": "it answers with several tensors; the one called logits, or else the first, "
     "is taken for the loss and the scores, and the others train nothing.",
     "untrained": "{} holds weights where torch overlooks them, so they are not trained; use "
@@ -65,6 +74,14 @@ REMARKS = {
     "that no seed of this program fixes; draw them by torch, numpy.random or random.",
     "squeezed": "it ends in a {0}, and the loss applies a softmax of its own to what comes out, so "
     "that it learns little; return what goes into the {0}.",
+    "log-softmax": "it ends in a log-softmax, which the loss applies too; a second one changes "
+    "nothing, so its scores are right, but other losses and programs expect what goes into it.",
+    "in eval mode": "{} stays in eval mode in training, so dropout drops nothing and batch norms "
+    "learn no statistics; look for eval() in the net, or a `train` that does not call the usual.",
+    "frozen": "{} of its {} parameters are frozen (requires_grad is False), in {}; they keep their "
+    "first values. If that is not meant, leave requires_grad as torch makes it.",
+    "blind": "it answers all images alike, also after a step of training, so nothing comes through "
+    "from them; look for a dead ReLU, weights that are all zero, or an input that is not used.",
     "shared": "its forward method changes {}, which all networks of its kind in a process share, "
     "so that a run depends on those before it; keep it in self, as a buffer.",
     "random": "the same image gets another answer at each call, since something in it draws at "
@@ -94,10 +111,21 @@ class Examination:
         return [self.weights, *said] if self.weights else said
 
 
-def builder(job: Job, dataset: Dataset) -> Callable[[int], nn.Module]:
+def builder(job: Job, dataset: Dataset) -> Callable[[Seed], nn.Module]:
     """Return the function that builds a job's model from a seed, to fit the data set's classes."""
     classes, images = len(dataset.classes), dataset.train.images
-    return lambda seed: build_model(job.model, seed, classes, images=images)
+    return partial(_build, job, classes, images)
+
+
+def _build(
+    job: Job,
+    classes: int,
+    images: Tensor,
+    seed: int,
+    tell: Callable[[str], object] = logger.debug,
+) -> nn.Module:
+    whole = job.is_only_scored
+    return build_model(job.model, seed, classes, tell, images=images, whole=whole)
 
 
 def refuse_changed(job: Job, classes: int) -> None:
@@ -141,19 +169,20 @@ def examine(job: Job, dataset: Dataset) -> Examination:
     """
     _refuse_edited(job)
     classes, weights = len(dataset.classes), list[str]()
-    build = partial(build_model, job.model, job.seed, classes, images=dataset.train.images)
+    build = partial(_build, job, classes, dataset.train.images, job.seed)
+    known = dict([_make_remark("only scored")]) if job.is_only_scored else {}
     with silent():
         model = build(weights.append)
         fitted = "".join(weights)
         if not model_entry(job.spec).is_own:
-            return Examination(flops_per_image(model), weights=fitted)
+            return Examination(flops_per_image(model), known, fitted)
         _check_parameters(model, job.model)
         images = pixels(dataset.train.images[: 2 * IMAGES]).cpu()
         labels = dataset.train.labels[:IMAGES].cpu()
         _check_state(model, job.model)
         with reproducible(torch.device("cpu")):
             remarks = dict(_find_remarks(model, build(), job.model, images, labels))
-        return Examination(flops_per_image(model), remarks, fitted)
+        return Examination(flops_per_image(model), known | remarks, fitted)
 
 
 def _check_parameters(model: nn.Module, name: str) -> None:
@@ -190,11 +219,31 @@ def _find_remarks(
         yield _make_remark("several answers")
     if hidden := hidden_layers(model):
         yield _make_remark("untrained", ", ".join(hidden))
+    yield from _check_switches(model)
     yield from _check_seed(model, other, name, images[:IMAGES], labels)
     other.eval()
     yield from _check_end(other(images[:IMAGES].clone()))
+    if _is_blind(model, images[:IMAGES]):
+        yield _make_remark("blind")
     with torch.no_grad():
         yield from _check_independence(other, images)
+
+
+def _check_switches(model: nn.Module) -> Iterator[tuple[str, str]]:
+    """Find parts that training leaves out: frozen parameters, modules that stay in eval mode."""
+    model.train()
+    still = [name or "it" for name, part in model.named_modules() if not part.training]
+    if still:
+        yield _make_remark("in eval mode", _list_some(still))
+    frozen = {name: p for name, p in model.named_parameters() if not p.requires_grad}
+    if frozen:
+        counts = [sum(p.numel() for p in each) for each in (frozen.values(), model.parameters())]
+        yield _make_remark("frozen", *(f"{count:,}" for count in counts), _list_some([*frozen]))
+
+
+def _list_some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"
 
 
 def _check_seed(
@@ -243,6 +292,20 @@ def _take_step(model: nn.Module, name: str, images: Tensor, labels: Tensor) -> l
     return [loss.detach(), *(p.grad for p in model.parameters() if p.grad is not None)]
 
 
+@torch.no_grad()
+def _is_blind(model: nn.Module, images: Tensor) -> bool:
+    """Tell whether a model answers all images alike once it has followed its gradients a little.
+
+    Before that, one whose last layer begins with zeros does so too.
+    """
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            parameter.sub_(parameter.grad, alpha=A_LITTLE)
+    model.eval()
+    logits = model(images.clone())
+    return bool((logits - logits[:1]).abs().max() <= ALIKE * logits.abs().max())
+
+
 def _check_end(logits: Tensor) -> Iterator[tuple[str, str]]:
     """Find a function at the end that squeezes logits into probabilities or the like."""
     end = ENDS.get(type(logits.grad_fn).__name__)
@@ -251,6 +314,8 @@ def _check_end(logits: Tensor) -> Iterator[tuple[str, str]]:
         end = "softmax"
     if end is not None:
         yield _make_remark("squeezed", end)
+    elif _are_alike(logits.detach().exp().sum(dim=1), torch.ones_like(sums)):
+        yield _make_remark("log-softmax")
 
 
 def examine_trained(model: nn.Module, images: Tensor) -> Remarks:
@@ -308,5 +373,5 @@ def _are_same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
     return torch.equal(first, second) or bool(change <= SAME * first.norm())
 
 
-def _make_remark(kind: str, detail: str = "") -> tuple[str, str]:
-    return kind, REMARKS[kind].format(detail)
+def _make_remark(kind: str, *details: str) -> tuple[str, str]:
+    return kind, REMARKS[kind].format(*details)

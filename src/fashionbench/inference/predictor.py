@@ -16,10 +16,12 @@ from fashionbench.core.logits import infer
 from fashionbench.data.picture_facts import PictureFacts, warn_of_ground
 from fashionbench.data.picture_reading import Levels, load_picture
 from fashionbench.errors import StoreError, UsageError
+from fashionbench.inference.own_weights import load_own_weights, parse_own_weights
 from fashionbench.inference.photos import Prepared, prepare, squeeze
 from fashionbench.inference.selection import PHOTO_MODEL, find_checkpoint
 from fashionbench.models.checkpoint import load_facts, load_model
-from fashionbench.stats.metrics import log_softmax
+from fashionbench.models.facts import ModelFacts
+from fashionbench.stats.metrics import log_softmax, rank_classes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -52,7 +54,7 @@ class Prediction:
 
         Of equally probable classes the one that comes first in `classes` is first, as in scores.
         """
-        order = np.argsort(-np.array(self.probabilities), kind="stable")[:k]
+        order = rank_classes(np.array(self.probabilities))[:k]
         return [(self.classes[i], self.probabilities[i]) for i in order]
 
     @property
@@ -96,6 +98,8 @@ class Predictor:
     """Divides the logits; None, which counts as 1, if no validation images calibrated it."""
     path: Path
     """The checkpoint."""
+    facts: ModelFacts = field(repr=False)
+    """What is known of the model beside its weights."""
     prepare: "Callable[[Image], Prepared]" = field(default=prepare, repr=False)
     """Makes a picture look like those that the model was trained on."""
     test_views: Views = "one"
@@ -174,19 +178,25 @@ def load_predictor(where: Path | str | None = None) -> Predictor:
     """Load a trained model to classify your own pictures with.
 
     `where` is a .safetensors file, or a run folder, whose best run is taken: the one with the
-    highest validation accuracy or, without validation images, the lowest training loss. "photo"
-    is the shipped model, made for photos. None is the newest run folder in runs/, or the shipped
-    model if there is none.
+    highest validation accuracy or, without validation images, the lowest training loss.
+    "NAME:weights=FILE" is a file of weights that you trained elsewhere, in the model of that name.
+    "photo", or None, is the shipped model, made for photos.
 
-    Raises StoreError if there is no such model, or its training diverged.
+    Raises StoreError if there is no such model, or its training diverged, and UsageError if a file
+    of weights is not all of its model.
 
     Examples:
         >>> predictor = fb.load_predictor("photo")
         >>> predictor.classes[0]
         'T-shirt/top'
     """
-    path = find_checkpoint(None if where is None else Path(where))
-    model, facts = load_model(path), load_facts(path)
+    own = parse_own_weights(where)
+    if own is not None:
+        path = Path(own.weights or "")
+        model, facts = load_own_weights(own)
+    else:
+        path = find_checkpoint(None if where is None else Path(where))
+        model, facts = load_model(path), load_facts(path)
     if not facts.label or not facts.classes:
         raise StoreError(f"{path} does not say which classes it tells apart; train again.")
     if not all(parameter.isfinite().all() for parameter in model.parameters()):
@@ -201,6 +211,7 @@ def load_predictor(where: Path | str | None = None) -> Predictor:
         classes=classes,
         temperature=facts.temperature,
         path=path,
+        facts=facts,
         prepare=squeeze if job.dataset_source else prepare,
         test_views=job.recipe.test_views,
         pictures=facts.pictures if job.dataset_source else PictureFacts(),

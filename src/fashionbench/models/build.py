@@ -1,6 +1,7 @@
 """A name and a seed -> a network with its first weights, ready for (B, 1, 28, 28) pixels."""
 
 import inspect
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from fashionbench.core.own_code import (
     importable_neighbours,
     locate,
 )
-from fashionbench.core.seeds import derive_seed
+from fashionbench.core.seeds import Seed, derive_seed
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.models.table import MODELS, ModelEntry, model_entry
 
@@ -24,22 +25,26 @@ if TYPE_CHECKING:
 
 __all__ = ["build_model", "construct"]
 
+logger = logging.getLogger(__name__)
+
 _FOR_CLASSES = ("classes", "num_classes", "n_classes", "output_shape")
 """What constructors call the number of classes."""
 
 
 def build_model(
     name: str,
-    seed: int = 0,
+    seed: Seed = 0,
     classes: int = 10,
-    tell: Callable[[str], object] = lambda text: None,
+    tell: Callable[[str], object] = logger.warning,
     *,
     images: "Tensor | None" = None,
     interface: "Interface | None" = None,
+    whole: bool = False,
 ) -> "nn.Module":
     """Build a model with the initial weights that `seed` gives, leaving all generators alone.
 
     Weights from a file, if the name has any, replace those that match; `tell` gets a line on them.
+    With `whole` they must be all of the model's, which can then be used without training.
 
     The module takes (B, 1, 28, 28) pixels in [0, 1] and gives (B, K) logits; one that was made for
     other pictures is put behind an adapter. What it takes is `interface`, if that is known, else
@@ -61,11 +66,15 @@ def build_model(
     if spec.weights is not None:
         from fashionbench.models.weights import load_weights
 
-        tell(f"{spec}: {load_weights(model, spec.weights, str(spec), classes)}")
+        new_head = spec.new_head
+        found = load_weights(
+            model, spec.weights, str(spec), classes, new_head=new_head, whole=whole
+        )
+        tell(f"{spec}: {found}")
     return model
 
 
-def construct(spec: ModelSpec, seed: int, classes: int) -> "nn.Module":
+def construct(spec: ModelSpec, seed: Seed, classes: int) -> "nn.Module":
     """Call what `spec` refers to, all that it may draw from seeded; nothing is asked of the result.
 
     Raises UsageError, in terms of the person's own file and line, for a model that cannot be built.

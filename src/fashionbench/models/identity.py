@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["identify", "is_as_first_asked", "is_unchanged"]
 
+KEPT_HEAD = " with its head"
+"""Added to the digest of weights: runs recorded before always began with a new last layer."""
+
 
 def identify(
     model: str | ModelSpec | Callable[[], "nn.Module"], classes: int = 10
@@ -51,7 +54,8 @@ def identify(
         if spec.weights is not None:
             from fashionbench.models.weights import digest_weights
 
-            source = replace(source, weights=digest_weights(spec.weights))
+            kept = "" if spec.new_head else KEPT_HEAD
+            source = replace(source, weights=f"{digest_weights(spec.weights)}{kept}")
         return spec, source
     if not callable(model) or "<" in getattr(model, "__qualname__", "<"):
         raise UsageError(

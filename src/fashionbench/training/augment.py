@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fashionbench.core.seeds import derive_seed
+from fashionbench.core.seeds import Seed, derive_seed
 from fashionbench.training.own_augmentations import OWN_DRAWS, find_own
 from fashionbench.training.transforms import AFFINE, PIXELWISE
 
@@ -21,7 +21,7 @@ Chain = Sequence[tuple[str, float]]
 """Names and strengths, in order."""
 
 
-def draw(chain: Chain, images: int, seed: int, epoch: int) -> Tensor:
+def draw(chain: Chain, images: int, seed: Seed, epoch: int) -> Tensor:
     """Draw (N, D) uniform numbers in [0, 1) for a chain in an epoch, on the CPU."""
     generator = torch.Generator().manual_seed(derive_seed(seed, "augmentation", epoch))
     u = torch.rand(images, sum(_draws(name) for name, _ in chain), generator=generator)

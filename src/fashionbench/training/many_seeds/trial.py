@@ -25,7 +25,14 @@ from fashionbench.training.many_seeds.group import GROUPS, Strategy
 from fashionbench.training.many_seeds.stack import Stack
 from fashionbench.training.step import Step
 
-__all__ = ["Build", "can_use_streams", "measure_speedup", "members_in_memory", "why_not_stackable"]
+__all__ = [
+    "Build",
+    "can_use_streams",
+    "draws_in_training",
+    "measure_speedup",
+    "members_in_memory",
+    "why_not_stackable",
+]
 
 Build = Callable[[int], nn.Module]
 """A seed -> a model with its first weights; all of them are of one class."""
@@ -65,11 +72,14 @@ def why_not_stackable(build: Build, data: Split, recipe: Recipe) -> str | None:
         warnings.filterwarnings("error", message="There is a performance drop")
         seed_generators(device, 0)
         try:
-            Stack([first, second], recipe, 1, data.side).step(batch.clone())  # which it may change
+            Stack([first, second], [recipe] * 2, 1, data.side).step(
+                batch.clone()
+            )  # which it may change
             # Compared in float32: with fewer bits the same sum in another order is another number.
             plain = recipe.override(precision="fp32")
             with _all_bits():
-                stack = Stack([build(seed).to(device) for seed in (0, 1)], plain, 1, data.side)
+                pair = [build(seed).to(device) for seed in (0, 1)]
+                stack = Stack(pair, [plain] * 2, 1, data.side)
                 return _why_not_as_alone(stack, lambda: build(1).to(device), batch)
         except Exception as error:  # whatever a person's own code raises over stacked tensors
             return (str(error) or type(error).__name__).splitlines()[0].partition(". ")[0]
@@ -160,6 +170,16 @@ def _is_near(found: Tensor, expected: Tensor, whole: float = LEAST) -> bool:
     return bool((found - expected).norm() <= ROUNDING * (expected.norm() + 1e-2 * whole))
 
 
+def draws_in_training(build: Build, data: Split, recipe: Recipe) -> bool:
+    """Tell whether a model that `build` makes draws random numbers as it trains: dropout does."""
+    device = data.images.device
+    few = Split(data.images[: recipe.batch_size], data.labels[: recipe.batch_size])
+    batch = next(iter(epoch_batches(few, recipe, [0], 0)))
+    with reproducible(device):
+        seed_generators(device, 0)
+        return _draws(build(0).to(device), recipe, batch, training=True)
+
+
 def can_use_streams(model: nn.Module, recipe: Recipe, device: torch.device) -> bool:
     """Tell whether copies of `model` can be trained on streams beside each other."""
     return device.type == "cuda" and repeats_itself(model, recipe)
@@ -195,7 +215,7 @@ def measure_speedup(
 
     models = [build(seed).to(data.images.device) for seed in range(members)]
     with reproducible(data.images.device):
-        group = GROUPS[strategy](models, recipe, 1, few.side)
+        group = GROUPS[strategy](models, [recipe] * members, 1, few.side)
         together = seconds(group.step, range(members))
         lay_out(models[0], pixels(few.images[:FEW]))
         models[0].train()
