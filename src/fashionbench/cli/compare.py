@@ -88,6 +88,13 @@ def compare(
             "whether verdicts hold for other splits",
         ),
     ] = None,
+    exclude: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="tell accuracies also without the test images that an audit.json doubts",
+        ),
+    ] = None,
     weights: WeightsOption = None,
     dataset: DatasetOption = "fashion-mnist",
     data_dir: DataOption = None,
@@ -132,6 +139,7 @@ def compare(
             max_seeds=max_seeds,
             vary=vary,
             splits=splits,
+            exclude=exclude,
             **settings,
         )
         words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]

@@ -17,7 +17,7 @@ from fashionbench.config.study import Study
 from fashionbench.core.seeds import PURPOSES
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.report.dealt import compare_over_splits, summarize_over_splits
-from fashionbench.report.document import Document, EntrySummary, SplitsSummary
+from fashionbench.report.document import Document, EntrySummary, ExcludedImages, SplitsSummary
 from fashionbench.report.entries import Entry, Pair
 from fashionbench.stats.difference import Difference, adjust, difference, holm, holm_steps, mcnemar
 from fashionbench.stats.intervals import summarize_fractions
@@ -96,6 +96,7 @@ class Comparison:
             seeds=list(self.study.seeds),
             vary=self.study.vary,
             splits=self.study.splits,
+            excluded=self._count_excluded(),
             until=self.study.until,
             entries=[self._summarize(entry) for entry in self.entries],
             pairs=[pair.summarize() for pair in self.pairs],
@@ -104,8 +105,23 @@ class Comparison:
     def _summarize(self, entry: Entry) -> EntrySummary:
         found = summarize_over_splits(entry)
         over_splits = found and SplitsSummary.model_validate(found)
-        summary = entry.summarize(self.test_set)
+        summary = entry.summarize(self.test_set, self._excluded)
         return summary.model_copy(update={"over_splits": over_splits})
+
+    @property
+    def _excluded(self) -> list[int]:
+        """Positions of the test images that a second accuracy leaves out."""
+        exclusion = self.study.exclusion
+        return [] if exclusion is None else exclusion.positions
+
+    def _count_excluded(self) -> ExcludedImages | None:
+        exclusion = self.study.exclusion
+        if exclusion is None:
+            return None
+        by_reason = {reason: len(found) for reason, found in exclusion.by_reason.items()}
+        return ExcludedImages(
+            file=exclusion.file, images=len(exclusion.positions), by_reason=by_reason
+        )
 
     def to_json(self) -> str:
         """Return the document as `--json` prints it and results.json holds it."""

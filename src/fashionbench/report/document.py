@@ -15,6 +15,7 @@ from fashionbench.store.records import Engine, Outcome
 __all__ = [
     "Document",
     "EntrySummary",
+    "ExcludedImages",
     "NumberSummary",
     "PairSummary",
     "RatioSummary",
@@ -101,6 +102,17 @@ class SplitsDifference(SplitsSummary):
     p_value: float | None
     """Two-sided p-value of no difference for other seeds, images and splits, adjusted for the
     number of pairs (Holm); null where all splits gave the same."""
+
+
+class ExcludedImages(Part):
+    """The test images that an audit doubts, without which accuracies are told too."""
+
+    file: str
+    """The audit's file, as it was named."""
+    images: int
+    """How many test images are left out."""
+    by_reason: dict[str, int]
+    """How many stand under each reason; an image may stand under several."""
 
 
 class OutcomeCounts(Part):
@@ -193,6 +205,9 @@ class EntrySummary(Part):
     """How many runs ended how."""
     dead_classes: list[str]
     """Classes that one or more of the runs predict for no test image."""
+    accuracy_without_excluded: NumberSummary | None = None
+    """Test accuracy without the images that an audit doubts; null where none was given. All other
+    numbers are of all test images."""
     over_splits: SplitsSummary | None = None
     """Test accuracy on splits dealt anew, as a fraction; null where none were asked for. All other
     numbers are of the official split."""
@@ -296,6 +311,8 @@ class Document(Part):
     the images) or "augmentation" alone, while everything else random is that of seed 0."""
     splits: int | None = None
     """How many splits were dealt anew beside the official one; null where none."""
+    excluded: ExcludedImages | None = None
+    """What `--exclude` leaves out of a second accuracy; null where it was not given."""
     until: float | None
     """The difference of accuracies down to which seeds were added until each pair was decided;
     null where their number was fixed."""

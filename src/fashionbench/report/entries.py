@@ -137,8 +137,8 @@ class Entry:
         predicted = np.stack([run.predicted for run in self.runs])
         return np.equal(predicted, labels)
 
-    def summarize(self, test_set: TestSet) -> EntrySummary:
-        """Return the entry as results.json has it."""
+    def summarize(self, test_set: TestSet, excluded: Sequence[int] = ()) -> EntrySummary:
+        """Return the entry as results.json has it; the `excluded` images count in all but one."""
         first, scores = self.runs[0], [run.scores for run in self.runs]
         correct = self.mark_correct(test_set.labels)
         outcomes = [run.outcome for run in self.runs]
@@ -163,6 +163,11 @@ class Entry:
             outcomes=OutcomeCounts(**{each: outcomes.count(each) for each in get_args(Outcome)}),
             dead_classes=[test_set.classes[index] for index in sorted(dead)],
             accuracy_one_by_one=_summarize_fractions(self.accuracies_one_by_one),
+            accuracy_without_excluded=_summarize_fractions(
+                np.delete(correct, list(excluded), axis=1).mean(axis=1).tolist()
+            )
+            if excluded
+            else None,
             same_first_weights=self.seeds_itself or "weights" in self.asked_to_hold,
             notes=self.notes,
             runs=[_summarize_run(run, test_set.classes) for run in self.runs],
