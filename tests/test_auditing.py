@@ -124,7 +124,7 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(
     def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fashionbench.experiments.audit.finding.judge", interrupt)
+    monkeypatch.setattr("fashionbench.experiments.audit.survey.judge", interrupt)
     with pytest.raises(Interrupted, match=r"folds that are finished are kept in .*fb\.audit\("):
         fb.audit(str(planted), model="linear", folds=2, out=tmp_path)
 

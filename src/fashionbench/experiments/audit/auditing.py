@@ -117,7 +117,7 @@ def run_audit(
 ) -> Audit:
     """Audit the data set of a study by its models; `command` is what gives the same again."""
     from fashionbench.data.datasets import load_data
-    from fashionbench.experiments.audit.finding import find
+    from fashionbench.experiments.audit.survey import survey
     from fashionbench.report.audit_page import write_audit
     from fashionbench.training.devices import resolve_device
 
@@ -131,7 +131,7 @@ def run_audit(
         logger.warning(note)
     study = _train_long_enough(study, len(data.train))
     try:
-        document = find(study, data, folds, folder / "folds", device, command)
+        document = survey(study, data, folds, folder / "folds", device, command)
     except KeyboardInterrupt:
         raise Interrupted(
             f"Interrupted: folds that are finished are kept in {printable(folder)}. "

@@ -22,12 +22,12 @@ from fashionbench.models.table import model_entry
 from fashionbench.report.audit_document import AuditDocument, LabelsFound
 from fashionbench.store.records import digest_images
 
-__all__ = ["find"]
+__all__ = ["survey"]
 
 logger = logging.getLogger(__name__)
 
 
-def find(
+def survey(
     study: Study, data: Dataset, folds: int, kept: Path, device: torch.device, command: str
 ) -> AuditDocument:
     """Audit a data set; folds that are finished are kept in a folder."""
