@@ -5,7 +5,7 @@ Positions count from 0 in the order of the data set's files, in training and tes
 
 from typing import Literal
 
-from fashionbench.report.document import Part
+from fashionbench.report.part import Part
 
 __all__ = [
     "AuditDocument",
