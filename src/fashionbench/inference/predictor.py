@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -43,7 +44,7 @@ class Prediction:
     probabilities: tuple[float, ...]
     """(K,) in the order of `classes`; they sum to 1."""
     prepared: NDArray[np.uint8]
-    """(28, 28): the picture as the model saw it, light on black."""
+    """(28, 28): the picture as the model saw it, light on black; (3, H, W) in color."""
     sure: bool
     """Whether the first class has a probability of at least one half."""
     warnings: tuple[str, ...] = ()
@@ -167,7 +168,10 @@ class Predictor:
         return bool(probabilities.max() >= SURE)
 
     def predict_prepared(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return (N, K) probabilities of (N, 28, 28) images, light on black."""
+        """Return (N, K) probabilities of (N, 28, 28) images, light on black.
+
+        A data set of one's own may have images of another size, or (N, 3, H, W) in color.
+        """
         on_cpu = torch.from_numpy(np.ascontiguousarray(images))
         logits = infer(self.model, on_cpu, self.test_views)
         # In float64, for a quotient in float32 could make different logits equal.
@@ -212,7 +216,7 @@ def load_predictor(where: Path | str | None = None) -> Predictor:
         temperature=facts.temperature,
         path=path,
         facts=facts,
-        prepare=squeeze if job.dataset_source else prepare,
+        prepare=partial(squeeze, shape=job.shape) if job.dataset_source else prepare,
         test_views=job.recipe.test_views,
         pictures=facts.pictures if job.dataset_source else PictureFacts(),
         photo_calibration=PhotoCalibration.load(path, classes) if path == PHOTO_MODEL else None,

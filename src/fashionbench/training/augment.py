@@ -39,7 +39,7 @@ def draw(chain: Chain, images: int, seed: Seed, epoch: int) -> Tensor:
 
 
 def augment(images: Tensor, u: Tensor, chain: Chain) -> Tensor:
-    """Augment (B, 1, H, W) float32 images in [0, 1] by a chain and their (B, D) draws."""
+    """Augment (B, C, H, W) float32 images in [0, 1] by a chain and their (B, D) draws."""
     column = 0
     pending: Tensor | None = None  # (B, 3, 3): matrices that are yet to be sampled by
     for name, strength in chain:

@@ -93,7 +93,7 @@ def run_audit(
 
     dataset_entry(dataset)  # an unknown one is told before torch is loaded
     on = resolve_device(device)
-    data = load_data(dataset, data_dir)
+    data = load_data(dataset, data_dir, channels=1)
     for note in data.notes:
         logger.warning(note)
     try:
