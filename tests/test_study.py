@@ -7,7 +7,7 @@ import pytest
 
 from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Execution, Job, Study, Vary
-from fashionbench.core.seeds import PURPOSES, PartialSeed
+from fashionbench.core.seeds import PURPOSES, PartialSeed, SplitSeed
 from fashionbench.errors import UsageError
 
 DEFAULT = load_recipe("default")
@@ -34,8 +34,9 @@ def test_a_key_changes_with_whatever_can_change_the_result_and_with_nothing_else
         job(recipe=DEFAULT.override(learning_rate=0.2)),
         job(vary="order"),
         job(vary="weights"),
+        job(split=1),
     ]
-    assert len({job().key, *(other.key for other in others)}) == 9
+    assert len({job().key, *(other.key for other in others)}) == 10
     renamed = DEFAULT.model_copy(update={"name": "mine", "description": "another text"})
     assert job(recipe=renamed).key == job().key
     without = DEFAULT.override(epochs=4).model_copy(update={"overrides": ()})
@@ -118,3 +119,14 @@ def test_what_varies_is_one_source_of_randomness_or_all() -> None:
     assert study.held_for(DEFAULT) == ("order",)
     assert study.held_for(DEFAULT.override(augmentation="flip")) == ("order", "augmentation")
     assert study.model_copy(update={"vary": "all"}).held_for(DEFAULT) == ()
+
+
+def test_the_official_split_comes_first_and_every_other_has_all_runs() -> None:
+    fields = {"models": ["v0", "mlp"], "recipes": [DEFAULT], "dataset": "silhouettes"}
+    study = Study(**fields, seeds=[0, 1], splits=2)
+    groups = [[(j.model, j.split, j.seed) for j in group] for group in study.groups()]
+    assert groups == [
+        [(model, split, seed) for seed in (0, 1)] for split in (0, 1, 2) for model in ("v0", "mlp")
+    ]
+    assert [*study.entries()] == [*Study(**fields, seeds=[0, 1]).entries()]
+    assert job(seed=3, split=2).run_seed == SplitSeed(3, 2)

@@ -82,6 +82,21 @@ def compare(
             "order (of the images) or augmentation alone",
         ),
     ] = "all",
+    splits: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="make every run on so many splits dealt anew from all images too, and tell "
+            "whether verdicts hold for other splits",
+        ),
+    ] = None,
+    exclude: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="tell accuracies also without the test images that an audit.json doubts",
+        ),
+    ] = None,
     weights: WeightsOption = None,
     dataset: DatasetOption = "fashion-mnist",
     data_dir: DataOption = None,
@@ -129,6 +144,8 @@ def compare(
             until=until,
             max_seeds=max_seeds,
             vary=vary,
+            splits=splits,
+            exclude=exclude,
             **settings,
         )
         words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]

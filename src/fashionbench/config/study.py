@@ -7,16 +7,17 @@ than reading a file.
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from fashionbench.config.exclusion import Exclusion
 from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.tuning import Tuning, trial_seed
 from fashionbench.config.validated import Validated
-from fashionbench.core.seeds import PURPOSES, PartialSeed, Seed, Source
+from fashionbench.core.seeds import PURPOSES, PartialSeed, Seed, Source, SplitSeed
 from fashionbench.core.shape import GREY28, Shape
 
 __all__ = ["DEVICES", "Device", "Execution", "Job", "Parallel", "Study", "Vary"]
@@ -49,6 +50,8 @@ class Job(Validated):
     seed: int = Field(ge=0)
     vary: Vary = "all"
     """What the seed fixes; everything else random is that of a seed which all jobs share."""
+    split: Annotated[int, Field(ge=0)] = 0
+    """0 is the official split; every other is dealt anew from all images."""
     dataset: str
     dataset_source: str = ""
     """A digest of the content of a person's own data set; empty for those of the table."""
@@ -78,6 +81,8 @@ class Job(Validated):
     @property
     def run_seed(self) -> Seed:
         """What fixes all that is random in the run."""
+        if self.split:
+            return SplitSeed(self.seed, self.split)
         return self.seed if self.vary == "all" else PartialSeed(self.seed, self.vary)
 
     @property
@@ -125,6 +130,10 @@ class Study(Validated):
     """Seeds are added until each pair is decided, or a difference this large is excluded."""
     max_seeds: int = Field(100, ge=2)
     """Where adding ends in any case."""
+    splits: int | None = Field(None, ge=2)
+    """How many splits are dealt anew beside the official one; None deals none."""
+    exclusion: Exclusion | None = None
+    """Test images without which scores are told too."""
     tuning: Tuning | None = None
     """What is tuned before the comparison; None where all recipes are taken as they are."""
     protocol: int = FIRST_PROTOCOL
@@ -191,6 +200,21 @@ class Study(Validated):
                     for seed in self.seeds
                 )
                 yield jobs[:1] if jobs[0].is_only_scored else jobs
+
+    def dealt(self, jobs: tuple[Job, ...]) -> list[tuple[Job, ...]]:
+        """List the jobs of a row on each split that is dealt anew.
+
+        Weights that are only scored have none: they were trained on images of those test sets.
+        """
+        splits = range(1, 1 + (0 if jobs[0].is_only_scored else self.splits or 0))
+        return [tuple(job.model_copy(update={"split": k}) for job in jobs) for k in splits]
+
+    def groups(self) -> Iterator[tuple[Job, ...]]:
+        """Yield jobs that differ by their seed alone: on the official split, then on the others."""
+        rows = [*self.entries()]
+        yield from rows
+        by_split = zip_longest(*map(self.dealt, rows), fillvalue=())
+        yield from (jobs for on_split in by_split for jobs in on_split if jobs)
 
     def trial_job(self, entry: int, point: int | None, study: int, index: int) -> Job:
         """Return the trial of a point (None: of the recipe as it is) by one row of `entries`.

@@ -5,7 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["HELD_SEED", "PURPOSES", "PartialSeed", "Purpose", "Seed", "Source", "derive_seed"]
+__all__ = [
+    "HELD_SEED",
+    "PURPOSES",
+    "PartialSeed",
+    "Purpose",
+    "Seed",
+    "Source",
+    "SplitSeed",
+    "derive_seed",
+]
 
 Purpose = Literal[
     "initialisation",
@@ -39,7 +48,18 @@ class PartialSeed:
     source: Source
 
 
-Seed = int | PartialSeed
+@dataclass(frozen=True)
+class SplitSeed:
+    """A seed of everything random in a run on a split dealt anew: another draw on every split."""
+
+    seed: int
+    split: int
+
+    def __str__(self) -> str:
+        return f"{self.seed} of split {self.split}"
+
+
+Seed = int | PartialSeed | SplitSeed
 """What fixes a run: a seed of everything random in it, or of one source alone."""
 
 

@@ -322,6 +322,7 @@ def _score(run: _Run, dataset: Dataset, examined: Examination) -> RunRecord:
         engine=history.engine,
         first_weights=run.first_weights,
         ties=find_ties(logits, labels),
+        train_images=job.recipe.train_images or len(dataset.train) - job.recipe.validation_images,
         remarks=examined.remarks,
         dataset_notes=list(dataset.notes),
         spent_seconds=history.shared_seconds,

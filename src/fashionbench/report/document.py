@@ -15,11 +15,14 @@ from fashionbench.store.records import Engine, Outcome
 __all__ = [
     "Document",
     "EntrySummary",
+    "ExcludedImages",
     "NumberSummary",
     "PairSummary",
     "RatioSummary",
     "RunSummary",
     "SecondsSummary",
+    "SplitsDifference",
+    "SplitsSummary",
 ]
 
 
@@ -75,6 +78,41 @@ class RatioSummary(Part):
     """Lower end of its 95 % interval (Welch, on logarithms)."""
     high: float
     """Upper end of that interval."""
+
+
+class SplitsSummary(Part):
+    """A number over splits dealt anew from all images, each with the mean over its runs."""
+
+    mean: float
+    """Mean over the splits."""
+    sd: float
+    """Sample standard deviation of the splits' own means."""
+    low: float
+    """Lower end of the 95 % interval for other seeds, other images and other splits (corrected for
+    what splits of one pool have in common, Nadeau and Bengio 2003)."""
+    high: float
+    """Upper end of that interval."""
+    n: int
+    """The number of splits."""
+
+
+class SplitsDifference(SplitsSummary):
+    """The difference of a pair over splits dealt anew, a minus b."""
+
+    p_value: float | None
+    """Two-sided p-value of no difference for other seeds, images and splits, adjusted for the
+    number of pairs (Holm); null where all splits gave the same."""
+
+
+class ExcludedImages(Part):
+    """The test images that an audit doubts, without which accuracies are told too."""
+
+    file: str
+    """The audit's file, as it was named."""
+    images: int
+    """How many test images are left out."""
+    by_reason: dict[str, int]
+    """How many stand under each reason; an image may stand under several."""
 
 
 class OutcomeCounts(Part):
@@ -167,6 +205,12 @@ class EntrySummary(Part):
     """How many runs ended how."""
     dead_classes: list[str]
     """Classes that one or more of the runs predict for no test image."""
+    accuracy_without_excluded: NumberSummary | None = None
+    """Test accuracy without the images that an audit doubts; null where none was given. All other
+    numbers are of all test images."""
+    over_splits: SplitsSummary | None = None
+    """Test accuracy on splits dealt anew, as a fraction; null where none were asked for. All other
+    numbers are of the official split."""
     accuracy_one_by_one: NumberSummary
     """Accuracy on test images shown one at a time, of the runs in which that differs."""
     same_first_weights: bool
@@ -229,6 +273,11 @@ class PairSummary(Part):
     """Whether seeds began with different weights, so that the verdict is about others too."""
     holds_for_other_orders: bool = True
     """Whether seeds saw the images in different orders, so that the verdict is about others too."""
+    over_splits: SplitsDifference | None = None
+    """The difference on splits dealt anew; null where none were asked for."""
+    holds_for_other_splits: bool | None = None
+    """Whether other splits of the images can be expected to give the same verdict; null where none
+    were asked for."""
     mcnemar_p_value: float | None
     """Where each has one run: two-sided p-value of the two networks being right equally often."""
     time_ratio: RatioSummary | None
@@ -264,6 +313,10 @@ class Document(Part):
     vary: str = "all"
     """What differs between seeds: "all" that is random, or "weights" (the first ones), "order" (of
     the images) or "augmentation" alone, while everything else random is that of seed 0."""
+    splits: int | None = None
+    """How many splits were dealt anew beside the official one; null where none."""
+    excluded: ExcludedImages | None = None
+    """What `--exclude` leaves out of a second accuracy; null where it was not given."""
     until: float | None
     """The difference of accuracies down to which seeds were added until each pair was decided;
     null where their number was fixed."""

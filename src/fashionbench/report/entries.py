@@ -19,6 +19,7 @@ from fashionbench.report.document import (
     RatioSummary,
     RunSummary,
     SecondsSummary,
+    SplitsDifference,
 )
 from fashionbench.stats.difference import Difference
 from fashionbench.stats.intervals import (
@@ -28,6 +29,7 @@ from fashionbench.stats.intervals import (
     summarize_fractions,
     time_ratio,
 )
+from fashionbench.stats.splits import OverSplits
 from fashionbench.stats.verdict import Verdict
 from fashionbench.store.records import Outcome, RunRecord, TestSet
 
@@ -47,6 +49,8 @@ class Entry:
     """What it is called in this comparison; runs may have been made under another name."""
     asked_to_hold: tuple[Source, ...] = ()
     """What was not to vary with the seeds."""
+    dealt: tuple[tuple[RunRecord, ...], ...] = ()
+    """The runs on each split that was dealt anew."""
 
     def __repr__(self) -> str:
         seeds = ", ".join(str(run.job.seed) for run in self.runs)
@@ -133,8 +137,8 @@ class Entry:
         predicted = np.stack([run.predicted for run in self.runs])
         return np.equal(predicted, labels)
 
-    def summarize(self, test_set: TestSet) -> EntrySummary:
-        """Return the entry as results.json has it."""
+    def summarize(self, test_set: TestSet, excluded: Sequence[int] = ()) -> EntrySummary:
+        """Return the entry as results.json has it; the `excluded` images count in all but one."""
         first, scores = self.runs[0], [run.scores for run in self.runs]
         correct = self.mark_correct(test_set.labels)
         outcomes = [run.outcome for run in self.runs]
@@ -159,6 +163,11 @@ class Entry:
             outcomes=OutcomeCounts(**{each: outcomes.count(each) for each in get_args(Outcome)}),
             dead_classes=[test_set.classes[index] for index in sorted(dead)],
             accuracy_one_by_one=_summarize_fractions(self.accuracies_one_by_one),
+            accuracy_without_excluded=_summarize_fractions(
+                np.delete(correct, list(excluded), axis=1).mean(axis=1).tolist()
+            )
+            if excluded
+            else None,
             same_first_weights=self.seeds_itself or "weights" in self.asked_to_hold,
             notes=self.notes,
             runs=[_summarize_run(run, test_set.classes) for run in self.runs],
@@ -210,6 +219,8 @@ class Pair:
     """The interval of the difference that the verdict is read from; infinite where unknown."""
     mcnemar_p_value: float | None
     """Where each has one run: p-value of the two networks being right equally often."""
+    over_splits: OverSplits | None = None
+    """The difference on splits dealt anew; its p-value is adjusted like the others."""
 
     def __repr__(self) -> str:
         points = f"{100 * self.found.difference:+.2f} points"
@@ -234,6 +245,10 @@ class Pair:
             holds_for_other_test_images=self.verdict.holds_for_other_test_images,
             holds_for_other_first_weights="weights" not in self.verdict.held,
             holds_for_other_orders="order" not in self.verdict.held,
+            over_splits=None
+            if self.over_splits is None
+            else SplitsDifference.model_validate(self.over_splits),
+            holds_for_other_splits=self.verdict.holds_for_other_splits,
             mcnemar_p_value=self.mcnemar_p_value,
             time_ratio=self.time_ratio,
         )
