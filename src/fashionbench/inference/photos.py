@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionbench.data.picture_reading import SIDE, to_square
+from fashionbench.core.shape import GREY28, Shape
+from fashionbench.data.picture_reading import SIDE
+from fashionbench.data.resizing import to_square
 from fashionbench.errors import DataError
 from fashionbench.inference.masks import Mask, locate
 
@@ -44,7 +46,7 @@ class Prepared:
 
     views: NDArray[np.uint8]
     """(V, 28, 28): the item; of a photo, for each mask, also narrower, as if it hung, and both
-    mirrored."""
+    mirrored. Pictures of one's own data set are (1, H, W), or (1, 3, H, W) in color."""
     is_photo: bool
     """Whether the item had to be located on a background that is not plain."""
     masks: tuple[str, ...] = ()
@@ -78,9 +80,9 @@ class Part(NamedTuple):
     prepared: Prepared
 
 
-def squeeze(picture: "Image") -> Prepared:
-    """Return the whole picture, grey, in a square, as pictures of your own data set are read."""
-    return Prepared(to_square(picture)[None], is_photo=False)
+def squeeze(picture: "Image", shape: Shape = GREY28) -> Prepared:
+    """Return the whole picture in a square, as pictures of your own data set are read."""
+    return Prepared(to_square(picture, shape)[None], is_photo=False)
 
 
 def prepare(picture: "Image") -> Prepared:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ class Prediction:
     probabilities: tuple[float, ...]
     """(K,) in the order of `classes`; they sum to 1."""
     prepared: NDArray[np.uint8]
-    """(28, 28): the picture as the model saw it, light on black."""
+    """(28, 28): the picture as the model saw it, light on black; (3, H, W) in color."""
     sure: bool
     """Whether the first class has a probability of at least one half, and nothing lies beside."""
     warnings: tuple[str, ...] = ()
@@ -177,6 +178,7 @@ class Predictor:
         """Return (N, K) probabilities of (N, 28, 28) images, light on black.
 
         Those of photos are the calibrated model's, if there is one.
+        A data set of one's own may have images of another size, or (N, 3, H, W) in color.
         """
         on_cpu = torch.from_numpy(np.ascontiguousarray(images))
         model, temperature = self.model, self.temperature or 1.0
@@ -228,7 +230,7 @@ def load_predictor(where: Path | str | None = None) -> Predictor:
         temperature=facts.temperature,
         path=path,
         facts=facts,
-        prepare=squeeze if job.dataset_source else prepare,
+        prepare=partial(squeeze, shape=job.shape) if job.dataset_source else prepare,
         test_views=job.recipe.test_views,
         pictures=facts.pictures if job.dataset_source else PictureFacts(),
         photo_model=photo_model,
