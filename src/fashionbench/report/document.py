@@ -4,12 +4,11 @@ The text below a field is its description, which docs/results-json.md repeats. A
 be told is null: no JSON says infinite, or not a number.
 """
 
-import math
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
-
-from fashionbench.stats.verdict import Word
+from fashionbench.report.part import Known, Part
+from fashionbench.report.tuning_document import TuningSummary
+from fashionbench.stats.verdict import Unit, Word
 from fashionbench.store.records import Engine, Outcome
 
 __all__ = [
@@ -24,26 +23,6 @@ __all__ = [
     "SplitsDifference",
     "SplitsSummary",
 ]
-
-
-def _drop_unknown(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-Known = Annotated[float | None, BeforeValidator(_drop_unknown)]
-"""A finite number, or None where it cannot be told."""
-
-
-class Part(BaseModel):
-    """A part of the document: typed, never changed, built of the numbers it tells."""
-
-    model_config = ConfigDict(
-        allow_inf_nan=False,
-        extra="forbid",
-        from_attributes=True,
-        frozen=True,
-        use_attribute_docstrings=True,
-    )
 
 
 class NumberSummary(Part):
@@ -260,13 +239,18 @@ class PairSummary(Part):
     """The chance that a run of a is more accurate than a run of b, each from a seed of its own;
     null for one seed."""
     n: int
-    """The number of seeds that both have finished."""
+    """The number of seeds that both have finished, or of studies."""
+    unit: Unit = "seeds"
+    """What `n`, `sd` and `seeds_needed` are of: "studies" where several tuned on their own."""
+    given_settings: bool = False
+    """Whether the verdict is about tuned settings without the luck of having chosen them."""
     verdict: Word
     """What follows for a: "better", "worse", "no difference" or "cannot tell"."""
     in_words: str
     """The verdict as the report words it, with its limits."""
     seeds_needed: int | None
-    """Of "cannot tell": about how many seeds would decide; null where that is unknown."""
+    """Of "cannot tell": about how many seeds, or studies, would decide; null where that is
+    unknown."""
     holds_for_other_test_images: bool
     """Whether other test images can be expected to give the same verdict."""
     holds_for_other_first_weights: bool
@@ -296,6 +280,10 @@ class Document(Part):
     """The data set: a key of the table of data sets, or a folder."""
     command: str
     """What gives the same comparison again."""
+    channels: int = 1
+    """Channels of the images that networks are shown: 1 for grey, 3 for color."""
+    size: int = 28
+    """Pixels a side of these images."""
     device: str
     """The kind of device of the first run: cpu, cuda or mps."""
     threads: int
@@ -319,4 +307,7 @@ class Document(Part):
     entries: list[EntrySummary]
     """The rows of the table."""
     pairs: list[PairSummary]
-    """Every two entries that have finished seeds in common."""
+    """Every two entries that have finished seeds in common; where entries were tuned, those as they
+    are with each other, those tuned with each other, and each tuned one with itself as it is."""
+    tuning: TuningSummary | None = None
+    """How entries were tuned; null where all recipes are taken as they are."""

@@ -30,7 +30,7 @@ MANY_PAIRS = 10
 
 def build_entry_table(comparison: Comparison) -> "Table":
     """Build the table of entries for a terminal of 80 columns."""
-    document, several = comparison.document, len(comparison.study.recipes) > 1
+    document, several = comparison.document, comparison.recipes_vary
     vary = comparison.study.vary
     conditions = [
         comparison.test_set.title,
@@ -123,7 +123,7 @@ def build_pair_table(comparison: Comparison) -> "Table":
     table.add_column("verdict on the first")
     for pair in pairs:
         needed = pair.seeds_needed
-        verdict = f"{pair.verdict} until ~{needed} seeds" if needed else pair.in_words
+        verdict = f"{pair.verdict} until ~{needed} {pair.unit}" if needed else pair.in_words
         points = format_points(pair.difference)
         table.add_row(pair.a, pair.b, points, format_verdict_interval(pair), verdict)
     return table
