@@ -10,11 +10,13 @@ import typer
 
 from fashionbench.cli.flags import with_recipe_flags
 from fashionbench.cli.options import (
+    ChannelsOption,
     Command,
     DataOption,
     DatasetOption,
     DeviceOption,
     JsonOption,
+    SizeOption,
     WeightsOption,
     format_examples,
     parse_seeds,
@@ -98,6 +100,8 @@ def compare(
     weights: WeightsOption = None,
     dataset: DatasetOption = "fashion-mnist",
     data_dir: DataOption = None,
+    channels: ChannelsOption = None,
+    size: SizeOption = None,
     device: DeviceOption = "auto",
     parallel: Annotated[
         str,
@@ -134,6 +138,8 @@ def compare(
             parse_seeds(seeds),
             weights=weights,
             dataset=dataset,
+            channels=channels,
+            size=size,
             device=device,
             until=until,
             max_seeds=max_seeds,
