@@ -97,7 +97,12 @@ def audit(
     asked = Asked.checked({"folds": folds, "deals": deals, "split": split}, "audit")
     with redirect_stdout(sys.stderr):  # a person's own model may print
         study = plan(
-            split_names(model), [recipe], parse_seeds(seeds), dataset=dataset, device=device
+            split_names(model),
+            [recipe],
+            parse_seeds(seeds),
+            dataset=dataset,
+            channels=1,  # distances are told in grey levels
+            device=device,
         )
         folder = out or default_audit_folder(dataset)
         found = run_audit(study, asked, folder, data_dir, command)

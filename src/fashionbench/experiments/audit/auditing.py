@@ -103,14 +103,9 @@ def audit(
     """
     command = write_call(audit, locals())
     folder = Path(out or default_audit_folder(dataset))
-<<<<<<< HEAD
-    study = plan(model, recipe, seeds, dataset=dataset, device=device)
+    study = plan(model, recipe, seeds, dataset=dataset, channels=1, device=device)
     asked = Asked.checked({"folds": folds, "deals": deals, "split": split}, "audit")
     return run_audit(study, asked, folder, data_dir, command)
-=======
-    study = plan(model, recipe, seeds, dataset=dataset, channels=1, device=device)
-    return run_audit(study, folds, folder, data_dir, command)
->>>>>>> main
 
 
 def _train_long_enough(study: Study, images: int) -> Study:
