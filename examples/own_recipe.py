@@ -1,8 +1,8 @@
 """An optimizer, a loss and a schedule of your own, in place of the built-in ones.
 
-    fashionbench compare --models v2 --optimizer examples/own_recipe.py:SignSGD --lr 0.001
-    fashionbench compare --models mlp --loss examples/own_recipe.py:focal
-    fashionbench compare --models mlp --schedule examples/own_recipe.py:trapezoid
+fashionbench compare --models v2 --optimizer examples/own_recipe.py:SignSGD --lr 0.001
+fashionbench compare --models mlp --loss examples/own_recipe.py:focal
+fashionbench compare --models mlp --schedule examples/own_recipe.py:trapezoid
 """
 
 import torch

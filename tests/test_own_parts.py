@@ -119,7 +119,7 @@ def test_what_does_not_go_together_is_refused() -> None:
         identify_parts(DEFAULT.override(optimizer=own("SignSGD"), weight_decay=0.1))
     with pytest.raises(UsageError, match="gives the mean of losses, but mixing"):
         identify_parts(DEFAULT.override(loss=own("Smooth"), mixing="mixup"))
-    with pytest.raises(UsageError, match="optimizer is 'sdg', but there are sgd, .*file.py:Name"):
+    with pytest.raises(UsageError, match=r"optimizer is 'sdg', but there are sgd, .*file\.py:Name"):
         DEFAULT.override(optimizer="sdg")
 
 
