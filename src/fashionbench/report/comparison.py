@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
+from statistics import fmean
 from typing import Self
 
 from fashionbench.config.model_spec import ModelSpec
@@ -15,18 +16,20 @@ from fashionbench.config.recipe import current_name
 from fashionbench.config.study import Study
 from fashionbench.core.seeds import PURPOSES
 from fashionbench.errors import StoreError, UsageError
-from fashionbench.report.document import Document
+from fashionbench.report.document import Document, EntrySummary
 from fashionbench.report.entries import Entry, Pair
+from fashionbench.report.ranking import Ranked, rank
 from fashionbench.stats.difference import Difference, adjust, difference, holm_steps, mcnemar
-from fashionbench.stats.intervals import summarize_fractions
 from fashionbench.stats.verdict import SMALLEST_DIFFERENCE, decide, interval_of_verdict
 from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore
 
-__all__ = ["Comparison"]
+__all__ = ["MANY_PAIRS", "Comparison"]
 
 Steps = tuple[float | None, float | None]
 """By what Holm multiplies the p-values of a pair: over seeds, and over test images too."""
+MANY_PAIRS = 10
+"""Up to so many pairs are all shown."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,6 +77,7 @@ class Comparison:
     def document(self) -> Document:
         """The comparison as plain data: what `--json` prints and results.json holds."""
         first = self.entries[0].runs[0]
+        summaries = {id(row.entry): summary for row, summary in self.rows}
         return Document(
             dataset=self.study.dataset,
             command=self.command,
@@ -84,9 +88,20 @@ class Comparison:
             seeds=list(self.study.seeds),
             vary=self.study.vary,
             until=self.study.until,
-            entries=[entry.summarize(self.test_set) for entry in self.entries],
+            entries=[summaries[id(entry)] for entry in self.entries],
             pairs=[pair.summarize() for pair in self.pairs],
         )
+
+    @cached_property
+    def rows(self) -> list[tuple[Ranked, EntrySummary]]:
+        """The rows of the table in their order, with all their numbers."""
+        found = []
+        for row in self.ranking:
+            name = self.name(row.entry)
+            places = {"name": name, "first_place": row.first, "last_place": row.last}
+            summary = row.entry.summarize(self.test_set)
+            found.append((row, summary.model_copy(update=places)))
+        return found
 
     def to_json(self) -> str:
         """Return the document as `--json` prints it and results.json holds it."""
@@ -172,10 +187,25 @@ class Comparison:
         return recipe.model_copy(update={"overrides": varying}).label
 
     def short_model(self, entry: Entry) -> str:
-        """Return the model's name without the folders of its files, where no other is called so."""
-        short = [_without_folders(model) for model in self.study.models]
-        name = _without_folders(entry.model)
+        """Return the model's name without folders or a script's module, if no other is so called.
+
+        It is the one name that tables, plots, sentences and errors have for it.
+        """
+        short = [_shorten(model) for model in self.study.models]
+        name = _shorten(entry.model)
         return name if short.count(name) == 1 else entry.model
+
+    @cached_property
+    def ranking(self) -> list[Ranked]:
+        """The entries by accuracy, with their places: the order of all tables and plots."""
+        return rank(self.entries, self.pairs)
+
+    @property
+    def shown_pairs(self) -> list[Pair]:
+        """All pairs, or of more than MANY_PAIRS those with the entry of the highest mean."""
+        if len(self.pairs) <= MANY_PAIRS:
+            return self.pairs
+        return [row.pair for row in self.ranking if row.pair is not None]
 
     def name(self, entry: Entry) -> str:
         """Return the shortest name that tells it apart, with the recipe where that varies."""
@@ -186,13 +216,11 @@ class Comparison:
     def find_entry(self, model: str, recipe: str | None = None) -> Entry:
         """Return the row of a model, or of a model and one of its recipes.
 
-        Both go by the names that the table shows, or by their whole names. Raises UsageError,
-        which says what there is, where no row or more than one goes by them.
+        Both go by the names that the table shows, or by their whole names; a model also by that of
+        its class, in any case. Raises UsageError, which says what there is, where no row or more
+        than one goes by them.
         """
-        rows = [row for row in self.entries if model in (row.model, self.short_model(row))]
-        if not rows:
-            models = ", ".join(dict.fromkeys(map(self.short_model, self.entries)))
-            raise UsageError(f"There is no model {model!r} in this comparison; there are {models}.")
+        rows = self.find_model(model)
         found = [row for row in rows if recipe in (None, row.recipe, self.short_recipe(row))]
         if recipe is not None and not found:  # older run folders have an older name
             found = [row for row in rows if current_name(recipe) == current_name(row.recipe)]
@@ -205,18 +233,32 @@ class Comparison:
             raise UsageError(f"{problem}; there are {', '.join(map(self.short_recipe, rows))}.")
         return found[0]
 
+    def find_model(self, model: str) -> list[Entry]:
+        """Return the rows of one model. Raises UsageError, which lists the models there are."""
+        names = [(row, (row.model, self.short_model(row), row.label)) for row in self.entries]
+        exact = [row for row, known in names if model in known[:2]]
+        rows = exact or [
+            row for row, known in names if model.casefold() in map(str.casefold, known)
+        ]
+        found = dict.fromkeys(map(self.short_model, rows))
+        if not rows:
+            models = ", ".join(dict.fromkeys(map(self.short_model, self.entries)))
+            raise UsageError(f"There is no model {model!r} in this comparison; there are {models}.")
+        if len(found) > 1:
+            raise UsageError(f"{model!r} may be {' or '.join(found)}; name one.")
+        return rows
+
     def __repr__(self) -> str:
         rows = [
-            f"{self.name(entry)}: {100 * row.mean:.2f} % of the test images, "
-            f"{row.n} seed{'' if row.n == 1 else 's'}"
-            for entry in self.entries
-            if (row := summarize_fractions(entry.accuracies)).mean is not None
+            f"{self.name(row.entry)}: {100 * fmean(row.entry.accuracies):.2f} % of the test "
+            f"images, {len(row.entry.runs)} seed{'' if len(row.entry.runs) == 1 else 's'}"
+            for row in self.ranking
         ]
         return "\n".join([f"Comparison in {self.folder}", *rows])
 
 
-def _without_folders(model: str) -> str:
-    return str(ModelSpec.parse(model).without_folders())
+def _shorten(model: str) -> str:
+    return str(ModelSpec.parse(model).without_folders()).removeprefix("__main__:")
 
 
 def _shared_seeds(a: Entry, b: Entry) -> set[int]:

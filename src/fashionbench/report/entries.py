@@ -31,7 +31,10 @@ from fashionbench.stats.intervals import (
 from fashionbench.stats.verdict import Verdict
 from fashionbench.store.records import Outcome, RunRecord, TestSet
 
-__all__ = ["Entry", "NamedRuns", "Pair"]
+__all__ = ["SEEDS_FOR_A_BAR", "Entry", "NamedRuns", "Pair"]
+
+SEEDS_FOR_A_BAR = 4
+"""An interval of fewer seeds says next to nothing, and would squeeze a plot's points together."""
 
 _ENDS = ("low", "high", "seeds_low", "seeds_high", "limit", "limit_other_test_images")
 NamedRuns = Sequence[tuple[str, Sequence[RunRecord]]]

@@ -43,14 +43,19 @@ class Verdict:
         if self.word == "no difference" and self.limit is not None:
             words = f"no difference larger than {100 * self.limit:.2f} points"
         elif self.word == "cannot tell":
-            seeds = self.seeds_needed
-            return f"cannot tell yet: about {seeds} seeds would" if seeds else self.word
+            needed = self.seeds_needed
+            return f"not decided; about {needed} seeds would decide" if needed else "not decided"
         else:
             words = self.word
         places = [] if self.holds_for_other_test_images else ["on these test images"]
         places += [HELD[source] for source in self.held]
         *first, last = places or [""]
         return f"{words} {', '.join(first)} and {last}" if first else f"{words} {last}".strip()
+
+    def of_the_other(self) -> "Verdict":
+        """Return the verdict on the other of the two."""
+        other: dict[Word, Word] = {"better": "worse", "worse": "better"}
+        return replace(self, word=other.get(self.word, self.word))
 
 
 def decide(
