@@ -9,8 +9,9 @@ from factories import sampling_error
 
 from fashionbench.stats.difference import Difference, adjust, difference, holm_steps
 from fashionbench.stats.sequential import seeds_needed
+from fashionbench.stats.splits import OverSplits
 from fashionbench.stats.spread import Spread
-from fashionbench.stats.verdict import Verdict, decide, interval_of_verdict
+from fashionbench.stats.verdict import Verdict, decide, extend_to_splits, interval_of_verdict
 
 FOUND = Difference(
     difference=0.02,
@@ -130,3 +131,23 @@ def test_a_verdict_and_the_interval_beside_it_never_contradict_each_other(
 def test_seeds_too_few_for_a_p_value_have_no_interval() -> None:
     alone = replace(FOUND, p_value=None, p_value_other_test_images=None, n=1)
     assert interval_of_verdict(decide(alone), alone, (None, None), 1) == (-np.inf, np.inf)
+
+
+def test_a_verdict_holds_on_other_splits_where_those_dealt_anew_say_the_same() -> None:
+    better = decide(FOUND)
+    small = replace(FOUND, difference=0.001, limit=0.004, p_value=0.6, limit_other_test_images=0.02)
+    alike = decide(small)
+
+    def said(verdict: Verdict, mean: float, p_value: float | None, limit: float) -> str:
+        found = OverSplits(mean, 0.01, mean - 0.01, mean + 0.01, limit, p_value, 5)
+        return str(extend_to_splits(verdict, found))
+
+    assert said(better, 0.02, 0.01, 0.04) == "better"
+    for mean, p_value in ((0.02, 0.06), (-0.02, 0.01), (0.02, None)):
+        assert said(better, mean, p_value, 0.04) == "better on the official split"
+    assert said(alike, 0.001, 0.6, 0.008).endswith("points on these test images")
+    assert said(alike, 0.001, 0.6, 0.02).endswith("on these test images and on the official split")
+    for verdict in (better, alike):
+        assert extend_to_splits(verdict, None) == verdict
+    open_yet = Verdict("cannot tell", seeds_needed=12)
+    assert said(open_yet, 0.02, 0.01, 0.04) == str(open_yet)

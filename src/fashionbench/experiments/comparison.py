@@ -40,6 +40,7 @@ def compare(
     until: float | None = None,
     max_seeds: int = 100,
     vary: str = "all",
+    splits: int | None = None,
     parallel: str = "auto",
     jobs: int | None = None,
     **settings: Any,
@@ -61,6 +62,8 @@ def compare(
             decided or a difference that large is excluded.
         max_seeds: The most seeds that `until` may lead to.
         vary: What differs between seeds: "all", or "weights", "order" or "augmentation" alone.
+        splits: On so many splits, dealt anew from all images, every run is made too; verdicts then
+            tell whether they hold for other splits. None keeps to the official one.
         parallel: How seeds run together: "stacked", in "processes", "serial" (one after another),
             or "auto", whatever suits the model.
         jobs: The most processes at once; None allows one for each thread.
@@ -86,6 +89,7 @@ def compare(
         until=until,
         max_seeds=max_seeds,
         vary=vary,
+        splits=splits,
         **settings,
     )
     if not isinstance(seeds, int):
@@ -127,7 +131,7 @@ def _run_missing(
     command: str,
     execution: Execution,
 ) -> None:
-    jobs = [job for entry in study.entries() for job in entry]
+    jobs = [job for group in study.groups() for job in group]
 
     def finished() -> int:
         return sum(store.has_run(job, study.device) for job in jobs)

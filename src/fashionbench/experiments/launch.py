@@ -16,7 +16,7 @@ import torch
 from fashionbench.config.study import Execution, Job, Study
 from fashionbench.core.progress import progress_bar
 from fashionbench.data.datasets import dataset_entry, load_data
-from fashionbench.data.split import Dataset
+from fashionbench.data.split import Dataset, deal_anew
 from fashionbench.experiments.gate import Examination, builder, examine
 from fashionbench.experiments.processes import run_in_processes
 from fashionbench.experiments.run import run_job, run_together
@@ -67,12 +67,20 @@ def run_missing(
     _save_test_set(study, dataset, store)
     bench = Bench(dataset, data_dir, device, store, execution)
     missing = _find_missing(study, store)
-    examined = [examine(jobs[0], dataset) for jobs, _ in missing]
+    examined = _examine_once([jobs[0] for jobs, _ in missing], dataset)
     _tell_findings([jobs[0] for jobs, _ in missing], examined)
     runs = sum(len(jobs) for jobs, _ in missing)
     with progress_bar(total=runs, unit="run", desc="compare") as bar:
         for (jobs, timed), findings in zip(missing, examined, strict=True):
-            run_entry(jobs, bench, findings, timed=timed, done=bar.update)
+            on_split = replace(bench, dataset=deal_anew(dataset, jobs[0].split))
+            run_entry(jobs, on_split, findings, timed=timed, done=bar.update)
+
+
+def _examine_once(jobs: Sequence[Job], dataset: Dataset) -> list[Examination]:
+    """Examine the model of each job, but not again for every split."""
+    on_official = [job.model_copy(update={"split": 0}) for job in jobs]
+    examined = {key: examine(job, dataset) for key, job in {j.key: j for j in on_official}.items()}
+    return [examined[job.key] for job in on_official]
 
 
 def _save_test_set(study: Study, dataset: Dataset, store: RunStore) -> None:
@@ -88,12 +96,16 @@ def _save_test_set(study: Study, dataset: Dataset, store: RunStore) -> None:
 
 
 def _find_missing(study: Study, store: RunStore) -> list[tuple[list[Job], int]]:
-    """List of each entry the jobs without a record, and how many of its runs have been timed."""
+    """List of each group the jobs without a record, and how many of its runs have been timed.
+
+    On splits dealt anew nothing is timed: runs on the official one tell the time.
+    """
     entries = []
-    for entry in study.entries():
+    for entry in study.groups():
         found = [store.load_run(job, study.device) for job in entry]
         missing = [job for job, run in zip(entry, found, strict=True) if run is None]
         timed = sum(run is not None and run.train_seconds is not None for run in found)
+        timed = MOST_TIMED if entry[0].split else timed
         if missing:
             entries.append((missing, timed))
     return entries

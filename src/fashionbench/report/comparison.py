@@ -4,6 +4,7 @@ Tables, figures and pages are drawn from it. It reads records only; the same rec
 same document.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -16,11 +17,18 @@ from fashionbench.config.recipe import current_name
 from fashionbench.config.study import Study
 from fashionbench.core.seeds import PURPOSES
 from fashionbench.errors import StoreError, UsageError
-from fashionbench.report.document import Document, EntrySummary
+from fashionbench.report.dealt import compare_over_splits, summarize_over_splits
+from fashionbench.report.document import Document, EntrySummary, SplitsSummary
 from fashionbench.report.entries import Entry, Pair
 from fashionbench.report.ranking import Ranked, rank
-from fashionbench.stats.difference import Difference, adjust, difference, holm_steps, mcnemar
-from fashionbench.stats.verdict import SMALLEST_DIFFERENCE, decide, interval_of_verdict
+from fashionbench.stats.difference import Difference, adjust, difference, holm, holm_steps, mcnemar
+from fashionbench.stats.splits import OverSplits
+from fashionbench.stats.verdict import (
+    SMALLEST_DIFFERENCE,
+    decide,
+    extend_to_splits,
+    interval_of_verdict,
+)
 from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore
 
@@ -65,7 +73,11 @@ class Comparison:
             finished = tuple(run for run in runs if run is not None)
             if finished:
                 held = study.held_for(jobs[0].recipe)
-                entries.append(Entry(finished, jobs[0].recipe.label, held))
+                dealt = tuple(
+                    tuple(run for job in on_split if (run := store.load_run(job, study.device)))
+                    for on_split in study.dealt(jobs)
+                )
+                entries.append(Entry(finished, jobs[0].recipe.label, held, dealt))
         test_set = store.load_test_set(study.test_set)
         if not entries or test_set is None:
             raise StoreError(
@@ -87,6 +99,7 @@ class Comparison:
             processor=first.environment.processor,
             seeds=list(self.study.seeds),
             vary=self.study.vary,
+            splits=self.study.splits,
             until=self.study.until,
             entries=[summaries[id(entry)] for entry in self.entries],
             pairs=[pair.summarize() for pair in self.pairs],
@@ -97,10 +110,14 @@ class Comparison:
         """The rows of the table in their order, with all their numbers."""
         found = []
         for row in self.ranking:
-            name = self.name(row.entry)
-            places = {"name": name, "first_place": row.first, "last_place": row.last}
-            summary = row.entry.summarize(self.test_set)
-            found.append((row, summary.model_copy(update=places)))
+            splits = summarize_over_splits(row.entry)
+            more = {
+                "name": self.name(row.entry),
+                "first_place": row.first,
+                "last_place": row.last,
+                "over_splits": splits and SplitsSummary.model_validate(splits),
+            }
+            found.append((row, row.entry.summarize(self.test_set).model_copy(update=more)))
         return found
 
     def to_json(self) -> str:
@@ -125,9 +142,24 @@ class Comparison:
         found = [self._difference(a, b, len(pairs)) for a, b in pairs]
         p_values = [(each.p_value, each.p_value_other_test_images) for each in found]
         by_holm = zip(*map(holm_steps, zip(*p_values, strict=True)), strict=True)
-        return [
+        smallest = self.study.until or SMALLEST_DIFFERENCE
+        judged = [
             self._judge(a, b, values, steps, len(pairs))
             for (a, b), values, steps in zip(pairs, found, by_holm, strict=True)
+        ]
+        return [
+            replace(
+                pair, over_splits=splits, verdict=extend_to_splits(pair.verdict, splits, smallest)
+            )
+            for pair, splits in zip(judged, self._over_splits(pairs), strict=True)
+        ]
+
+    def _over_splits(self, pairs: Sequence[tuple[Entry, Entry]]) -> list[OverSplits | None]:
+        """Compare pairs on splits dealt anew, with p-values adjusted for all of them."""
+        found = [compare_over_splits(a, b, pairs=len(pairs)) for a, b in pairs]
+        p_values = holm([None if values is None else values.p_value for values in found])
+        return [
+            values and replace(values, p_value=p) for values, p in zip(found, p_values, strict=True)
         ]
 
     def _difference(self, a: Entry, b: Entry, pairs: int) -> Difference:

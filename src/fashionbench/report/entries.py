@@ -19,6 +19,7 @@ from fashionbench.report.document import (
     RatioSummary,
     RunSummary,
     SecondsSummary,
+    SplitsDifference,
 )
 from fashionbench.stats.difference import Difference
 from fashionbench.stats.intervals import (
@@ -28,6 +29,7 @@ from fashionbench.stats.intervals import (
     summarize_fractions,
     time_ratio,
 )
+from fashionbench.stats.splits import OverSplits
 from fashionbench.stats.verdict import Verdict
 from fashionbench.store.records import Outcome, RunRecord, TestSet
 
@@ -50,6 +52,8 @@ class Entry:
     """What it is called in this comparison; runs may have been made under another name."""
     asked_to_hold: tuple[Source, ...] = ()
     """What was not to vary with the seeds."""
+    dealt: tuple[tuple[RunRecord, ...], ...] = ()
+    """The runs on each split that was dealt anew."""
 
     def __repr__(self) -> str:
         seeds = ", ".join(str(run.job.seed) for run in self.runs)
@@ -213,6 +217,8 @@ class Pair:
     """The interval of the difference that the verdict is read from; infinite where unknown."""
     mcnemar_p_value: float | None
     """Where each has one run: p-value of the two networks being right equally often."""
+    over_splits: OverSplits | None = None
+    """The difference on splits dealt anew; its p-value is adjusted like the others."""
 
     def __repr__(self) -> str:
         points = f"{100 * self.found.difference:+.2f} points"
@@ -237,6 +243,10 @@ class Pair:
             holds_for_other_test_images=self.verdict.holds_for_other_test_images,
             holds_for_other_first_weights="weights" not in self.verdict.held,
             holds_for_other_orders="order" not in self.verdict.held,
+            over_splits=None
+            if self.over_splits is None
+            else SplitsDifference.model_validate(self.over_splits),
+            holds_for_other_splits=self.verdict.holds_for_other_splits,
             mcnemar_p_value=self.mcnemar_p_value,
             time_ratio=self.time_ratio,
         )

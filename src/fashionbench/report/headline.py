@@ -30,8 +30,10 @@ def _say_accuracy(comparison: Comparison, best: Entry, summary: EntrySummary) ->
     runs = "one seed" if seeds == 1 else f"mean of {seeds} seeds"
     if comparison.study.vary != "all" and seeds > 1:
         runs += f" that vary {VARIED[comparison.study.vary]} alone"
-    accuracy = format_percent(summary.accuracy.mean)
-    said = f"{name} gets {accuracy} % of the test images right ({runs})"
+    accuracy, on = format_percent(summary.accuracy.mean), ""
+    if splits := summary.over_splits:
+        on = f" on the official split, and {format_percent(splits.mean)} % on {splits.n} dealt anew"
+    said = f"{name} gets {accuracy} % of the test images right ({runs}{on})"
     if summary.accuracy_one_by_one.n:
         alone = format_percent(summary.accuracy_one_by_one.mean)
         said += f", but {alone} % when they are shown one at a time"

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from fashionbench.config.study import Vary
-from fashionbench.report.document import EntrySummary, PairSummary, RatioSummary
+from fashionbench.report.document import EntrySummary, PairSummary, RatioSummary, SplitsSummary
 
 __all__ = [
     "VARIED",
     "format_count",
     "format_interval",
+    "format_mean",
     "format_number",
     "format_percent",
     "format_places",
@@ -61,9 +62,14 @@ def format_number(value: float | None, digits: int = 3) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def format_interval(interval: Interval) -> str:
+def format_mean(found: SplitsSummary | None) -> str:
+    """Write a mean over splits in percent; an en dash where none were dealt anew."""
+    return format_percent(None if found is None else found.mean)
+
+
+def format_interval(interval: Interval | None) -> str:
     """Write an interval in percent or points; an en dash where one seed cannot give it."""
-    if interval.low is None:
+    if interval is None or interval.low is None:
         return "–"
     return f"{format_percent(interval.low)} to {format_percent(interval.high)}"
 

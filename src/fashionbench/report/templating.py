@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from fashionbench.report.numbers import (
     format_count,
     format_interval,
+    format_mean,
     format_number,
     format_percent,
     format_places,
@@ -35,6 +36,8 @@ def load_template(name: str) -> "Template":
     environment.filters |= {
         "count": format_count,
         "interval": format_interval,
+        "mean_percent": format_mean,
+        "mean_points": lambda found: "–" if found is None else format_points(found.mean),
         "number": format_number,
         "percent": format_percent,
         "places": format_places,

@@ -8,6 +8,7 @@ from fashionbench.report.document import EntrySummary
 from fashionbench.report.numbers import (
     VARIED,
     format_interval,
+    format_mean,
     format_number,
     format_percent,
     format_points,
@@ -31,6 +32,7 @@ def build_entry_table(comparison: Comparison) -> "Table":
         "test set",
         f"{document.device}, {pluralize(document.threads, 'thread')}",
         *([f"seeds vary {VARIED[vary]} alone"] if vary != "all" else []),
+        *([f"dealt: on {document.splits} splits dealt anew"] if document.splits else []),
         *comparison.shared_settings,
     ]
     table = _start_table(" · ".join(conditions), ["model", "recipe"] if several else ["model"])
@@ -65,16 +67,25 @@ def _choose_columns(entries: Sequence[EntrySummary]) -> dict[str, Callable[[Entr
     """Choose the headings that have something below them, and who writes it."""
     validated = any(entry.validation_accuracy.n for entry in entries)
     alone = any(entry.accuracy_one_by_one.n for entry in entries)
+    dealt = any(entry.over_splits for entry in entries)
     noted = any(entry.notes for entry in entries)
     columns: dict[str, tuple[bool, Callable[[EntrySummary], str]]] = {
         "valid. %": (validated, lambda entry: format_percent(entry.validation_accuracy.mean)),
-        "accuracy %": (True, lambda entry: format_percent(entry.accuracy.mean)),
+        "official %" if dealt else "accuracy %": (
+            True,
+            lambda entry: format_percent(entry.accuracy.mean),
+        ),
         "alone %": (alone, lambda entry: format_percent(entry.accuracy_one_by_one.mean)),
         "95 % interval": (True, lambda entry: format_interval(entry.accuracy)),
-        "sd": (not noted, lambda entry: format_percent(entry.accuracy.sd)),  # for want of room
-        "loss": (True, lambda entry: format_number(entry.loss.mean)),
+        "dealt %": (dealt, lambda entry: format_mean(entry.over_splits)),
+        "95 % dealt": (dealt, lambda entry: format_interval(entry.over_splits)),
+        "sd": (
+            not (noted or dealt),
+            lambda entry: format_percent(entry.accuracy.sd),
+        ),  # for want of room
+        "loss": (not dealt, lambda entry: format_number(entry.loss.mean)),
         "train s": (True, format_seconds),
-        "parameters": (True, lambda entry: f"{entry.parameters:,}"),
+        "parameters": (not dealt, lambda entry: f"{entry.parameters:,}"),
         "n": (True, lambda entry: str(entry.accuracy.n)),
         "notes": (noted, lambda entry: ", ".join(entry.notes)),
     }

@@ -46,8 +46,8 @@ def _join(names: Sequence[str]) -> str:
 
 
 def _unfinished(comparison: Comparison) -> Iterator[str]:
-    asked = sum(len(jobs) for jobs in comparison.study.entries())
-    finished = sum(len(entry.runs) for entry in comparison.entries)
+    asked = sum(len(jobs) for jobs in comparison.study.groups())
+    finished = sum(len(runs) for e in comparison.entries for runs in (e.runs, *e.dealt))
     if finished < asked:
         yield f"Only {finished} of the {asked} runs are finished. To go on: {comparison.command}"
 

@@ -9,8 +9,16 @@ from fashionbench.core.seeds import Source
 from fashionbench.stats.difference import Difference
 from fashionbench.stats.intervals import CONFIDENCE
 from fashionbench.stats.sequential import seeds_needed
+from fashionbench.stats.splits import OverSplits
 
-__all__ = ["SMALLEST_DIFFERENCE", "Verdict", "Word", "decide", "interval_of_verdict"]
+__all__ = [
+    "SMALLEST_DIFFERENCE",
+    "Verdict",
+    "Word",
+    "decide",
+    "extend_to_splits",
+    "interval_of_verdict",
+]
 
 SMALLEST_DIFFERENCE = 0.01
 """A difference of accuracies below this interests nobody, unless a comparison says otherwise."""
@@ -36,6 +44,8 @@ class Verdict:
     """Of "cannot tell": about how many seeds would."""
     holds_for_other_test_images: bool = False
     """Whether other test images can be expected to give the same verdict."""
+    holds_for_other_splits: bool | None = None
+    """Whether other splits can be expected to give the same verdict; None where that is open."""
     held: tuple[Source, ...] = ()
     """What was the same for all seeds though it could be random: the verdict is for that alone."""
 
@@ -48,6 +58,7 @@ class Verdict:
         else:
             words = self.word
         places = [] if self.holds_for_other_test_images else ["on these test images"]
+        places += ["on the official split"] if self.holds_for_other_splits is False else []
         places += [HELD[source] for source in self.held]
         *first, last = places or [""]
         return f"{words} {', '.join(first)} and {last}" if first else f"{words} {last}".strip()
@@ -89,6 +100,26 @@ def decide(
     sought = max(abs(found.difference), smallest)
     needed = seeds_needed(sought, found.sd, alpha / pairs, sequential=sequential)
     return replace(verdict, seeds_needed=max(needed, found.n + 1))
+
+
+def extend_to_splits(
+    verdict: Verdict, over_splits: OverSplits | None, smallest: float = SMALLEST_DIFFERENCE
+) -> Verdict:
+    """Add whether a verdict holds on other splits, given the difference on some dealt anew.
+
+    Its p-value and limit are adjusted for all pairs, as those of the verdict are.
+    """
+    if over_splits is None or verdict.word == "cannot tell":
+        return verdict
+    if verdict.word == "no difference":
+        holds = over_splits.limit < smallest
+    else:
+        p_value, same_sign = (
+            over_splits.p_value,
+            (over_splits.mean > 0) == (verdict.word == "better"),
+        )
+        holds = p_value is not None and p_value < 1 - CONFIDENCE and same_sign
+    return replace(verdict, holds_for_other_splits=holds)
 
 
 def interval_of_verdict(
