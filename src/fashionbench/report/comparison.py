@@ -127,7 +127,7 @@ class Comparison:
     @property
     def is_reported(self) -> bool:
         """Whether the report in the folder is whole and already says exactly this."""
-        others = ("report.html", "report.md", "results.csv")
+        others = ("report.html", "report.md", "results.csv", "summary.csv", "pairs.csv")
         if not all((self.folder / name).is_file() for name in others):
             return False
         try:
@@ -223,21 +223,40 @@ class Comparison:
 
         It is the one name that tables, plots, sentences and errors have for it.
         """
-        short = [_shorten(model) for model in self.study.models]
-        name = _shorten(entry.model)
-        return name if short.count(name) == 1 else entry.model
+        for shorten in (self._without_class, _shorten):
+            short = [shorten(model) for model in self.study.models]
+            name = shorten(entry.model)
+            if short.count(name) == 1:
+                return name
+        return entry.model
+
+    def _without_class(self, model: str) -> str:
+        """Shorten a file's model to the file where all files of several call theirs the same."""
+        files = [_shorten(each) for each in self.study.models if ".py:" in each]
+        classes = {each.partition(".py:")[2] for each in files}
+        name = _shorten(model)
+        return name.partition(".py:")[0] if len(files) > 1 == len(classes) else name
 
     @cached_property
     def ranking(self) -> list[Ranked]:
         """The entries by accuracy, with their places: the order of all tables and plots."""
         return rank(self.entries, self.pairs)
 
-    @property
+    @cached_property
     def shown_pairs(self) -> list[Pair]:
-        """All pairs, or of more than MANY_PAIRS those with the entry of the highest mean."""
-        if len(self.pairs) <= MANY_PAIRS:
-            return self.pairs
-        return [row.pair for row in self.ranking if row.pair is not None]
+        """All pairs, or of more than MANY_PAIRS those with the entry of the highest mean.
+
+        The one with the higher mean is the first of the two.
+        """
+        places = {id(row.entry): place for place, row in enumerate(self.ranking)}
+        oriented = [
+            pair if places[id(pair.first)] < places[id(pair.second)] else pair.turned()
+            for pair in self.pairs
+        ]
+        oriented.sort(key=lambda pair: (places[id(pair.first)], places[id(pair.second)]))
+        if len(oriented) <= MANY_PAIRS:
+            return oriented
+        return [pair for pair in oriented if places[id(pair.first)] == 0]
 
     def name(self, entry: Entry) -> str:
         """Return the shortest name that tells it apart, with the recipe where that varies."""

@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import get_args
 
 import numpy as np
@@ -223,6 +223,32 @@ class Pair:
     def __repr__(self) -> str:
         points = f"{100 * self.found.difference:+.2f} points"
         return f"Pair({self.a!r}, {self.b!r}, {points}, {str(self.verdict)!r})"
+
+    def turned(self) -> "Pair":
+        """Return the same of b minus a."""
+        found, (low, high) = self.found, self.interval
+        chance = found.probability_a_beats_b
+        negated = replace(
+            found,
+            difference=-found.difference,
+            low=-found.high,
+            high=-found.low,
+            seeds_low=-found.seeds_high,
+            seeds_high=-found.seeds_low,
+            probability_a_beats_b=None if chance is None else 1 - chance,
+            spread=replace(found.spread, by_seed=tuple(-each for each in found.spread.by_seed)),
+        )
+        return replace(
+            self,
+            a=self.b,
+            b=self.a,
+            first=self.second,
+            second=self.first,
+            found=negated,
+            verdict=self.verdict.of_the_other(),
+            interval=(-high, -low),
+            over_splits=self.over_splits and self.over_splits.turned(),
+        )
 
     def summarize(self) -> PairSummary:
         """Return the pair as results.json has it."""

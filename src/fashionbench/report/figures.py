@@ -10,14 +10,21 @@ from typing import TYPE_CHECKING, NamedTuple
 from fashionbench.errors import UsageError
 from fashionbench.report import pareto, plots, sheets
 from fashionbench.report.comparison import Comparison
-from fashionbench.report.entries import NamedRuns
+from fashionbench.report.entries import Entry, NamedRuns
 from fashionbench.report.style import IN_FRONT, INK
 from fashionbench.store.records import TestSet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FIGURES", "draw_confusions", "draw_figure", "list_figures", "render_svg"]
+__all__ = [
+    "FIGURES",
+    "draw_confusion",
+    "draw_confusions",
+    "draw_figure",
+    "list_figures",
+    "render_svg",
+]
 
 
 class ReportFigure(NamedTuple):
@@ -119,11 +126,16 @@ def list_figures(comparison: Comparison) -> list[str]:
     return [name for name in FIGURES if name != "differences" or comparison.pairs]
 
 
+def draw_confusion(comparison: Comparison, entry: Entry) -> "Figure":
+    """Draw the confusion of an entry."""
+    return plots.plot_confusion(comparison.name(entry), entry.runs, comparison.test_set)
+
+
 def draw_confusions(comparison: Comparison) -> "list[tuple[str, Figure]]":
     """Draw the confusion of the entries in front, each beside the entry's name."""
     return [
-        (name, plots.plot_confusion(name, runs, comparison.test_set))
-        for name, runs in _name_runs(comparison)[:IN_FRONT]
+        (comparison.name(row.entry), draw_confusion(comparison, row.entry))
+        for row in comparison.ranking[:IN_FRONT]
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from fashionbench.report.entries import NamedRuns
 from fashionbench.report.style import INK, WIDTH, assign_looks, start_panels
@@ -101,7 +101,11 @@ def _name_points(axes: Axes, named: Sequence[tuple[str, float, float]]) -> None:
 def _scale_costs(axes: Axes, costs: Sequence[float]) -> None:
     """Give costs a logarithmic axis of a decade or more, so that 3 % is not drawn as everything."""
     least, most = min(costs, default=0), max(costs, default=0)
+    # "30k" for what is counted, "0.3" for what is measured: "300m" microseconds are no unit.
+    counted = EngFormatter(sep="") if most >= 1000 else "{x:g}"
     if least <= 0:
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_formatter(counted)
         return
     axes.set_xscale("log")
     middle, half = math.sqrt(least * most), max(math.sqrt(most / least) * 1.25, math.sqrt(10))
@@ -109,7 +113,6 @@ def _scale_costs(axes: Axes, costs: Sequence[float]) -> None:
     steps = (1, 3) if half**2 < THREES_TO else (1,)
     axes.xaxis.set_major_locator(LogLocator(subs=steps, numticks=8))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    # "30k" for what is counted, "0.3" for what is measured: "300m" microseconds are no unit.
     axes.xaxis.set_major_formatter(EngFormatter(sep="") if least >= 1000 else "{x:g}")
 
 

@@ -12,19 +12,25 @@ from typing import Any, NamedTuple, TypeVar
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.colors import is_color_like, to_rgba
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 __all__ = [
     "COLORS",
     "GREY",
     "INK",
     "IN_FRONT",
+    "STYLES",
     "WIDTH",
     "Look",
+    "Style",
     "add_legend",
     "assign_looks",
     "drop_titles",
     "legend_name",
+    "restyle",
     "start_figure",
     "start_panels",
 ]
@@ -102,6 +108,43 @@ def add_legend(axes: Axes) -> None:
                 loc="upper left",
                 bbox_to_anchor=(1, 1),
             )
+
+
+class Style(NamedTuple):
+    """How figures look where they are shown."""
+
+    ink: str
+    background: str
+    width: float
+    """Of the usual width."""
+    text: float
+    """Of the usual size of text and lines."""
+
+
+STYLES = {
+    "page": Style("black", "white", 1, 1),
+    "projector": Style("white", "#14181c", 1.15, 1.5),
+    "paper": Style("black", "white", 0.76, 0.85),
+}
+"""Looks by name: as in the report, large and light on dark, and small for a column of text."""
+
+
+def restyle(figure: Figure, style: Style) -> None:
+    """Give a finished figure another ink, size and size of text."""
+    ink = to_rgba(INK)
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width * style.width, height * style.width)
+    for artist in figure.findobj():
+        for part in ("color", "edgecolor", "facecolor", "markeredgecolor", "markerfacecolor"):
+            # Collections hold a color for each of their parts and have no ink.
+            value: Any = getattr(artist, f"get_{part}", lambda: None)()
+            if is_color_like(value) and to_rgba(value, 1) == ink:
+                getattr(artist, f"set_{part}")(style.ink)
+        if isinstance(artist, Text):
+            artist.set_fontsize(float(artist.get_fontsize()) * style.text)
+        elif isinstance(artist, Line2D):
+            artist.set_linewidth(artist.get_linewidth() * style.text)
+            artist.set_markersize(artist.get_markersize() * style.text)
 
 
 def drop_titles(figure: Figure) -> None:
