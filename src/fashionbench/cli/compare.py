@@ -10,11 +10,13 @@ import typer
 
 from fashionbench.cli.flags import with_recipe_flags
 from fashionbench.cli.options import (
+    ChannelsOption,
     Command,
     DataOption,
     DatasetOption,
     DeviceOption,
     JsonOption,
+    SizeOption,
     WeightsOption,
     format_examples,
     parse_seeds,
@@ -88,9 +90,18 @@ def compare(
             "whether verdicts hold for other splits",
         ),
     ] = None,
+    exclude: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="tell accuracies also without the test images that an audit.json doubts",
+        ),
+    ] = None,
     weights: WeightsOption = None,
     dataset: DatasetOption = "fashion-mnist",
     data_dir: DataOption = None,
+    channels: ChannelsOption = None,
+    size: SizeOption = None,
     device: DeviceOption = "auto",
     parallel: Annotated[
         str,
@@ -127,11 +138,14 @@ def compare(
             parse_seeds(seeds),
             weights=weights,
             dataset=dataset,
+            channels=channels,
+            size=size,
             device=device,
             until=until,
             max_seeds=max_seeds,
             vary=vary,
             splits=splits,
+            exclude=exclude,
             **settings,
         )
         words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]
@@ -201,12 +215,16 @@ def print_result(result: "Result", as_json: bool) -> None:
     from rich.console import Console
 
     from fashionbench.report.terminal import build_entry_table, build_pair_table
+    from fashionbench.report.tuning_table import build_tuning_table
 
     console = Console(highlight=False, markup=False, emoji=False)  # names are as they are
     console.print(build_entry_table(result))
     if result.pairs:
         console.print()
         console.print(build_pair_table(result))
+    if result.document.tuning:
+        console.print()
+        console.print(build_tuning_table(result.tuned_rows, result.document.tuning.order))
     if result.warnings:
         console.print()
     for warning in result.warnings:

@@ -184,7 +184,8 @@ def _write_prepared(prediction: "Prediction", name: str, folder: Path) -> Path:
         while path.exists():  # pictures of different folders may share a name
             number += 1
             path = folder / f"{stem}-{number}.png"
-        Image.fromarray(prediction.prepared).save(path)
+        seen = prediction.prepared
+        Image.fromarray(seen if seen.ndim == 2 else seen.transpose(1, 2, 0)).save(path)
     except OSError as error:
         raise StoreError(
             f"{folder} cannot be written ({error.strerror}); name another with --save-prepared."

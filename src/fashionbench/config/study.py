@@ -12,11 +12,13 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from fashionbench.config.exclusion import Exclusion
 from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.tuning import Tuning, trial_seed
 from fashionbench.config.validated import Validated
 from fashionbench.core.seeds import PURPOSES, PartialSeed, Seed, Source, SplitSeed
+from fashionbench.core.shape import GREY28, Shape
 
 __all__ = ["DEVICES", "Device", "Execution", "Job", "Parallel", "Study", "Vary"]
 
@@ -53,6 +55,9 @@ class Job(Validated):
     dataset: str
     dataset_source: str = ""
     """A digest of the content of a person's own data set; empty for those of the table."""
+    channels: Literal[1, 3] = 1
+    size: int = 28
+    """Pixels a side of the images that the network is shown."""
     protocol: int = FIRST_PROTOCOL
     scored_on: Literal["test", "validation"] = "test"
     """By which images the trained model is scored: a trial of tuning by those held out."""
@@ -63,9 +68,15 @@ class Job(Validated):
         return ModelSpec.parse(self.model)
 
     @property
+    def shape(self) -> Shape:
+        """Channels and side of the images that networks are shown."""
+        return Shape(self.channels, self.size)
+
+    @property
     def test_set(self) -> str:
-        """What the store calls the test images: another content is another test set."""
-        return self.dataset_source or self.dataset
+        """What the store calls the test images: another content or shape is another test set."""
+        name = self.dataset_source or self.dataset
+        return name if self.shape == GREY28 else f"{name} {self.shape}"
 
     @property
     def run_seed(self) -> Seed:
@@ -111,6 +122,9 @@ class Study(Validated):
     """What differs between seeds."""
     dataset: str
     dataset_source: str = ""
+    channels: Literal[1, 3] = 1
+    size: int = 28
+    """Pixels a side of the images that networks are shown."""
     device: Device = "auto"
     until: float | None = Field(None, gt=0, lt=1)
     """Seeds are added until each pair is decided, or a difference this large is excluded."""
@@ -118,6 +132,8 @@ class Study(Validated):
     """Where adding ends in any case."""
     splits: int | None = Field(None, ge=2)
     """How many splits are dealt anew beside the official one; None deals none."""
+    exclusion: Exclusion | None = None
+    """Test images without which scores are told too."""
     tuning: Tuning | None = None
     """What is tuned before the comparison; None where all recipes are taken as they are."""
     protocol: int = FIRST_PROTOCOL
@@ -137,9 +153,15 @@ class Study(Validated):
         return seeds
 
     @property
+    def shape(self) -> Shape:
+        """Channels and side of the images that networks are shown."""
+        return Shape(self.channels, self.size)
+
+    @property
     def test_set(self) -> str:
-        """What the store calls the test images: another content is another test set."""
-        return self.dataset_source or self.dataset
+        """What the store calls the test images: another content or shape is another test set."""
+        name = self.dataset_source or self.dataset
+        return name if self.shape == GREY28 else f"{name} {self.shape}"
 
     def held_for(self, recipe: Recipe) -> tuple[Source, ...]:
         """List what is the same for all seeds of a recipe though it could be random."""
@@ -171,6 +193,8 @@ class Study(Validated):
                         vary=self.vary,
                         dataset=self.dataset,
                         dataset_source=self.dataset_source,
+                        channels=self.channels,
+                        size=self.size,
                         protocol=self.protocol,
                     )
                     for seed in self.seeds

@@ -4,13 +4,14 @@ import html
 import io
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fashionbench.errors import UsageError
-from fashionbench.report import pareto, plots, sheets
+from fashionbench.report import pareto, plots, sheets, tuning_plots
 from fashionbench.report.comparison import Comparison
 from fashionbench.report.entries import Entry, NamedRuns
+from fashionbench.report.gains import TunedRow
 from fashionbench.report.style import IN_FRONT, INK
 from fashionbench.store.records import TestSet
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIGURES",
+    "TUNING_FIGURES",
     "draw_confusion",
     "draw_confusions",
     "draw_figure",
@@ -32,18 +34,32 @@ class ReportFigure(NamedTuple):
 
     title: str
     sentence: str
-    draw: Callable[[Comparison, NamedRuns], "Figure"]
+    draw: Callable[[Comparison, Sequence[Entry]], "Figure"]
+    """Given the entries that it is to show, the most accurate first."""
+
+
+class TuningFigure(NamedTuple):
+    """A figure of what was tuned."""
+
+    title: str
+    sentence: str
+    draw: Callable[[Sequence[TunedRow], str], "Figure"]
 
 
 def _of_runs(plot: Callable[[NamedRuns, TestSet], "Figure"]) -> Callable[..., "Figure"]:
-    return lambda comparison, entries: plot(entries, comparison.test_set)
+    return lambda comparison, entries: plot(_name_runs(comparison, entries), comparison.test_set)
 
 
-def _plot_first_confusion(comparison: Comparison, entries: NamedRuns) -> "Figure":
-    return plots.plot_confusion(*entries[0], comparison.test_set)
+def _plot_accuracies(comparison: Comparison, entries: Sequence[Entry]) -> "Figure":
+    summaries = [entry.summarize_accuracy() for entry in entries]
+    return plots.plot_accuracies(_name_runs(comparison, entries), comparison.test_set, summaries)
 
 
-def _plot_differences(comparison: Comparison, _entries: NamedRuns) -> "Figure":
+def _plot_first_confusion(comparison: Comparison, entries: Sequence[Entry]) -> "Figure":
+    return draw_confusion(comparison, entries[0])
+
+
+def _plot_differences(comparison: Comparison, _entries: Sequence[Entry]) -> "Figure":
     return plots.plot_differences(comparison.shown_pairs, comparison.test_set.title)
 
 
@@ -58,7 +74,7 @@ FIGURES = {
         "Accuracy of every run",
         "Each dot is one run from its own seed, the diamond their mean, the line its 95 % "
         "interval. “no Shirt” marks a run that never predicts that class.",
-        _of_runs(plots.plot_accuracies),
+        _plot_accuracies,
     ),
     "curves": ReportFigure(
         "Training loss",
@@ -105,20 +121,48 @@ FIGURES = {
     ),
 }
 
+TUNING_FIGURES = {
+    "search": TuningFigure(
+        "What was tried",
+        "Each small point is a trial from the first seed, each large hollow one the mean of a "
+        "point's further seeds; a diamond is the recipe as it is, a cross a run that failed, a "
+        "dashed line what a study chose. Shaded is the stable range: around the best, losses at "
+        "most a tenth above the lowest.",
+        tuning_plots.plot_search,
+    ),
+    "tuning-curves": TuningFigure(
+        "What so many trials find",
+        "The line is the median of the lowest validation loss of so many trials, the band holds "
+        "it at every number of trials at once with 95 % confidence, whatever the losses are "
+        "distributed like; where an end cannot be told it reaches to the edge of the plot.",
+        tuning_plots.plot_tuning_curves,
+    ),
+}
+"""Those of a comparison whose entries were tuned: drawn of its tuned rows."""
+
 LINE = 24
 """Characters of a name beside a plot."""
 
 
 def draw_figure(comparison: Comparison, name: str, model: str | None = None) -> "Figure":
-    """Draw one of FIGURES, of all models or of one; "confusion" is that of the best.
+    """Draw one of FIGURES or TUNING_FIGURES, of all models or of one.
 
-    Raises UsageError, with all names, for an unknown figure or model.
+    "confusion" is that of the most accurate. Raises UsageError, with all names, for an unknown
+    figure or model.
     """
+    rows = comparison.tuned_rows
+    if rows and name in TUNING_FIGURES:
+        return TUNING_FIGURES[name].draw(rows, comparison.test_set.title)
     if name not in FIGURES:
-        raise UsageError(f"There is no figure {name!r}; there are {', '.join(FIGURES)}.")
+        names = ", ".join([*FIGURES, *(TUNING_FIGURES if rows else ())])
+        raise UsageError(f"There is no figure {name!r}; there are {names}.")
     if name == "differences" and not comparison.pairs:
         raise UsageError("One model alone differs from nothing, so that there are no differences.")
-    return FIGURES[name].draw(comparison, _name_runs(comparison, model))
+    entries = [row.entry for row in comparison.ranking]
+    if model is not None:
+        wanted = [id(entry) for entry in comparison.find_model(model)]
+        entries = [entry for entry in entries if id(entry) in wanted]
+    return FIGURES[name].draw(comparison, entries)
 
 
 def list_figures(comparison: Comparison) -> list[str]:
@@ -139,12 +183,8 @@ def draw_confusions(comparison: Comparison) -> "list[tuple[str, Figure]]":
     ]
 
 
-def _name_runs(comparison: Comparison, model: str | None = None) -> NamedRuns:
-    """Name the runs of each entry as a plot has room for, the most accurate first."""
-    entries = [row.entry for row in comparison.ranking]
-    if model is not None:
-        wanted = [id(entry) for entry in comparison.find_model(model)]
-        entries = [entry for entry in entries if id(entry) in wanted]
+def _name_runs(comparison: Comparison, entries: Sequence[Entry]) -> NamedRuns:
+    """Name the runs of each entry as a plot has room for."""
     return [(_fold(comparison.name(entry)), entry.runs) for entry in entries]
 
 

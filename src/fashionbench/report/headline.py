@@ -5,17 +5,23 @@ from fashionbench.report.comparison import Comparison
 from fashionbench.report.document import EntrySummary
 from fashionbench.report.entries import Entry, Pair
 from fashionbench.report.numbers import VARIED, format_percent, with_minus
+from fashionbench.report.tuned import TUNED
 
 __all__ = ["compose_headline"]
 
 
 def compose_headline(comparison: Comparison) -> str:
     """Say which entry has the highest mean, and whether it differs from the next."""
-    best, *others = (row.entry for row in comparison.ranking)
-    summary = comparison.rows[0][1]
+    # Where entries were tuned, what each can do is what is asked.
+    asked = [row for row in comparison.rows if row[0].entry.tuned] or comparison.rows
+    (first, summary), *others = asked
+    best = first.entry
     said = _say_accuracy(comparison, best, summary)
-    second = others[0] if others else best
-    pair = comparison.ranking[1].pair if others else None
+    second = others[0][0].entry if others else best
+    two = {id(best), id(second)}
+    pair = next(
+        (pair for pair in comparison.pairs if {id(pair.first), id(pair.second)} == two), None
+    )
     if pair is None:  # alone, or stopped before the two had a seed in common
         return f"{said}."
     points = f"{100 * abs(pair.found.difference):.2f} points"
@@ -24,8 +30,8 @@ def compose_headline(comparison: Comparison) -> str:
 
 
 def _say_accuracy(comparison: Comparison, best: Entry, summary: EntrySummary) -> str:
-    several = len(comparison.study.recipes) > 1
-    name = _name_with_recipe(comparison, best) if several else comparison.short_model(best)
+    varies = comparison.recipes_vary
+    name = _name_with_recipe(comparison, best) if varies else comparison.short_model(best)
     seeds = summary.accuracy.n
     runs = "one seed" if seeds == 1 else f"mean of {seeds} seeds"
     if comparison.study.vary != "all" and seeds > 1:
@@ -43,15 +49,17 @@ def _say_accuracy(comparison: Comparison, best: Entry, summary: EntrySummary) ->
 def _name_second(comparison: Comparison, best: Entry, second: Entry) -> str:
     """Name the second entry by what is unlike the first: its model, its recipe or both."""
     first, other = (comparison.short_model(entry) for entry in (best, second))
-    if len(comparison.study.recipes) == 1:
+    if not comparison.recipes_vary:
         return other
     named = _name_with_recipe(comparison, second)
     return named.removeprefix(f"{first} ") if other == first else named
 
 
 def _name_with_recipe(comparison: Comparison, entry: Entry) -> str:
-    recipe = comparison.short_recipe(entry)
-    return f"{comparison.short_model(entry)} with the recipe “{recipe}”"
+    name = comparison.short_model(entry)
+    if len(comparison.study.recipes) == 1:
+        return f"{name} {TUNED}" if entry.tuned else name
+    return f"{name} with the recipe “{comparison.short_recipe(entry)}”"
 
 
 def _say_verdict(pair: Pair, best: Entry, vary: Vary) -> str:
@@ -65,6 +73,7 @@ def _say_verdict(pair: Pair, best: Entry, vary: Vary) -> str:
         return f". {_say_undecided(pair)} ({interval})."
     place = str(pair.verdict).removeprefix(pair.verdict.word)
     luck = "the seed" if vary == "all" else VARIED[vary]
+    luck += " and of the choice of settings" if pair.verdict.unit == "studies" else ""
     return f", which is more than luck of {luck}{place} ({interval}; p = {found.p_value:.2g})."
 
 
@@ -73,4 +82,4 @@ def _say_undecided(pair: Pair) -> str:
         return f"There is {pair.verdict}"
     needed = pair.verdict.seeds_needed
     could = f"; about {needed} could" if needed else ""
-    return f"{pair.found.n} seeds cannot decide whether that is luck{could}"
+    return f"{pair.found.n} {pair.verdict.unit} cannot decide whether that is luck{could}"

@@ -12,6 +12,7 @@ from fashionbench.core.seeds import HELD_SEED
 from fashionbench.report.comparison import Comparison
 from fashionbench.report.figures import (
     FIGURES,
+    TUNING_FIGURES,
     draw_confusions,
     draw_figure,
     list_figures,
@@ -22,6 +23,7 @@ from fashionbench.report.numbers import VARIED
 from fashionbench.report.style import IN_FRONT, drop_titles
 from fashionbench.report.tables import format_csv, list_entries, list_pairs, list_runs
 from fashionbench.report.templating import load_template
+from fashionbench.report.tuning_table import describe_protocol, list_budgets, list_gains
 from fashionbench.report.warnings import find_warnings
 
 __all__ = ["render_notebook", "write_report"]
@@ -54,7 +56,8 @@ def _render(template: str, comparison: Comparison, **values: Any) -> str:
         dead_logits=DEAD_LOGITS if _has_dead_v1(comparison) else "",
         varied=VARIED[comparison.study.vary],
         held_seed=HELD_SEED,
-        several_recipes=len(comparison.study.recipes) > 1,
+        several_recipes=comparison.recipes_vary,
+        tuning=_describe_tuning(comparison),
         shown_pairs=[pair.summarize() for pair in comparison.shown_pairs],
         test_images=len(comparison.test_set.labels),
         test_set_error=max(entry.test_set_error for entry in comparison.document.entries),
@@ -76,9 +79,22 @@ def write_report(comparison: Comparison) -> list[Path]:
         (name, FIGURES[name].title, FIGURES[name].sentence, _draw_svgs(comparison, name))
         for name in list_figures(comparison)
     ]
+    tuning_figures = [
+        (
+            figure.title,
+            figure.sentence,
+            render_svg(draw_figure(comparison, name), name, figure.title),
+        )
+        for name, figure in TUNING_FIGURES.items()
+        if comparison.tuned_rows
+    ]
     contents = {
         "report.html": _render(
-            "report.html.j2", comparison, figures=figures, chances=_find_chances(comparison)
+            "report.html.j2",
+            comparison,
+            figures=figures,
+            tuning_figures=tuning_figures,
+            chances=_find_chances(comparison),
         ),
         "report.md": _render("report.md.j2", comparison),
         "results.csv": format_csv(list_runs(comparison)),
@@ -92,6 +108,18 @@ def write_report(comparison: Comparison) -> list[Path]:
         write_atomically(path, text.encode())
         written.append(path)
     return written
+
+
+def _describe_tuning(comparison: Comparison) -> dict[str, Any]:
+    """Return what the page says of tuning; nothing where all recipes are taken as they are."""
+    rows, tuning = comparison.tuned_rows, comparison.study.tuning
+    if not rows or tuning is None:
+        return {}
+    return {
+        "gains": list_gains(rows),
+        "budgets": list(zip([row.name for row in rows], list_budgets(rows), strict=True)),
+        "protocol": describe_protocol(tuning),
+    }
 
 
 def _draw_svgs(comparison: Comparison, name: str) -> list[str]:

@@ -32,6 +32,7 @@ def find_warnings(comparison: Comparison) -> list[str]:
     return [
         *_unfinished(comparison),
         *_held(comparison),
+        *_edges(comparison),
         *_few_seeds(comparison),
         *_conditions(runs),
         *_engines(comparison),
@@ -46,10 +47,23 @@ def _join(names: Sequence[str]) -> str:
 
 
 def _unfinished(comparison: Comparison) -> Iterator[str]:
-    asked = sum(len(jobs) for jobs in comparison.study.groups())
+    study = comparison.study
+    asked = sum(len(jobs) for jobs in study.groups())
+    if study.tuning is not None:
+        asked += sum(len(jobs) for jobs in study.entries() if not jobs[0].is_only_scored)
     finished = sum(len(runs) for e in comparison.entries for runs in (e.runs, *e.dealt))
     if finished < asked:
         yield f"Only {finished} of the {asked} runs are finished. To go on: {comparison.command}"
+
+
+def _edges(comparison: Comparison) -> Iterator[str]:
+    """Tell of choices beyond which nothing was searched."""
+    for row in comparison.tuned_rows:
+        if row.how.edges:
+            yield (
+                f"{comparison.name(row.tuned)}: a choice lies at the edge of what was searched "
+                f"({', '.join(row.how.edges)}), so a better one may lie beyond it."
+            )
 
 
 def _held(comparison: Comparison) -> Iterator[str]:
