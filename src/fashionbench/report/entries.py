@@ -46,7 +46,7 @@ NamedRuns = Sequence[tuple[str, Sequence[RunRecord]]]
 """The entries of a comparison as a plot takes them: a name and the runs of each."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Entry:
     """One row of the table: a model with a recipe, and its runs in the order of their seeds."""
 
@@ -230,7 +230,7 @@ def _summarize_run(run: RunRecord, classes: Sequence[str]) -> RunSummary:
     )
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Pair:
     """Two entries and what can be said of their difference, a minus b."""
 
