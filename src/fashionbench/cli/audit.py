@@ -79,7 +79,12 @@ def audit(
     command = shlex.join(["fashionbench", *words])
     with redirect_stdout(sys.stderr):  # a person's own model may print
         study = plan(
-            split_names(model), [recipe], parse_seeds(seeds), dataset=dataset, device=device
+            split_names(model),
+            [recipe],
+            parse_seeds(seeds),
+            dataset=dataset,
+            channels=1,  # doubles are told by grey levels
+            device=device,
         )
         folder = out or default_audit_folder(dataset)
         found = run_audit(study, folds, folder, data_dir, command)
