@@ -325,6 +325,40 @@ class LooseTensor(Plain):
         return self.b(self.hidden(x) * self.gain)
 
 
+class AlwaysEvaluating(Plain):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(16)
+
+    def train(self, mode: bool = True) -> "AlwaysEvaluating":
+        super().train(mode)
+        self.norm.eval()
+        return self
+
+    def hidden(self, x: Tensor) -> Tensor:
+        return self.norm(super().hidden(x))
+
+
+class HalfFrozen(Plain):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a.requires_grad_(False)
+
+
+class Unseeing(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(self.hidden(x).clamp(max=-1.0))  # a minimum was meant
+
+
+class ZeroHead(Plain):
+    """Answers all images alike before its first step, as many nets are meant to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        nn.init.zeros_(self.b.weight)
+        nn.init.zeros_(self.b.bias)
+
+
 # What cannot be trained.
 
 

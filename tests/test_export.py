@@ -149,6 +149,22 @@ def test_file_and_card_say_what_the_model_is_and_the_snippet_runs(
     assert found["logits"].shape == (1, 10)
 
 
+def test_the_number_of_images_is_called_batch_in_the_file(run_folder: Path, tmp_path: Path) -> None:
+    import onnx
+
+    made = export_model(run_folder, "onnx", tmp_path / "model.onnx")
+    graph = onnx.load(made.path).graph
+    named = {
+        value.name: [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim]
+        for value in [*graph.input, *graph.output, *graph.value_info]
+    }
+    assert named["images"] == ["batch", 1, 28, 28]
+    assert named["logits"] == ["batch", 10]
+    assert {name for sizes in named.values() for name in sizes if isinstance(name, str)} == {
+        "batch"
+    }
+
+
 @pytest.mark.slow
 def test_a_checkpoint_alone_is_checked_on_the_data_set(run_folder: Path, tmp_path: Path) -> None:
     for file in (run_folder / "checkpoints").glob("v0*"):

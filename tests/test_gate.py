@@ -68,6 +68,10 @@ REMARKED = {
     "AlwaysTwo": {"several answers": "the one called logits, or else the first, is taken"},
     "SoftmaxOut": {"squeezed": "return what goes into the softmax"},
     "SigmoidOut": {"squeezed": "return what goes into the sigmoid"},
+    "LogSoftmaxOut": {"log-softmax": "a second one changes nothing, so its scores are right"},
+    "AlwaysEvaluating": {"in eval mode": "norm stays in eval mode in training"},
+    "HalfFrozen": {"frozen": r"12,560 of its 12,730 parameters are frozen .* in a.weight, a.bias"},
+    "Unseeing": {"blind": "answers all images alike, also after a step"},
     "OverTheBatch": {"batch": "look for a softmax"},
     "CentredOnTheBatch": {"batch": "a mean"},
     "BatchStatistics": {"batch": "batch statistics in scoring"},
@@ -82,7 +86,7 @@ REMARKED = {
 RIGHT = [
     *("Plain", "InBuffers", "RandomFeatures", "RandomArray", "DrawnWidth", "Activations", "Tied"),
     *("FlatView", "MixedUpView", "FiveDimensions", "OldNorm", "NewNorm", "Pruned", "Uncopyable"),
-    *("SilentSwitch", "Lazy", "FirstBatch", "HeadFirst", "LogSoftmaxOut", "DropsByPython"),
+    *("SilentSwitch", "Lazy", "FirstBatch", "HeadFirst", "ZeroHead", "DropsByPython"),
     *("DropsByNumPy", "seeded"),
 ]
 UNLOADABLE = {

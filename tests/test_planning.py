@@ -76,3 +76,16 @@ def test_what_varies_must_be_there() -> None:
         plan("v0", "default", 2, dataset="silhouettes", vary="augmentation")
     for chosen in ({"augmentation": "flip"}, {"mixing": "cutmix:1"}):
         plan("v0", "default", 2, dataset="silhouettes", vary="augmentation", **chosen)
+
+
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        ({"splits": 1}, "splits is 1, but should be greater than or equal to 2"),
+        ({"splits": 2, "until": 0.01}, "--until decides by runs on the official split"),
+        ({"splits": 2, "vary": "order"}, "--splits tells of all luck together"),
+    ],
+)
+def test_splits_are_dealt_for_all_luck_together(given: dict[str, object], refused: str) -> None:
+    with pytest.raises(UsageError, match=refused):
+        plan(["v0", "mlp"], "default", 2, dataset="silhouettes", **given)

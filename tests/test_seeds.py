@@ -4,7 +4,14 @@ from typing import get_args
 
 import pytest
 
-from fashionbench.core.seeds import HELD_SEED, PURPOSES, PartialSeed, Purpose, derive_seed
+from fashionbench.core.seeds import (
+    HELD_SEED,
+    PURPOSES,
+    PartialSeed,
+    Purpose,
+    SplitSeed,
+    derive_seed,
+)
 
 
 def test_every_stream_has_a_seed_of_its_own() -> None:
@@ -29,3 +36,8 @@ def test_a_seed_of_one_source_leaves_all_else_as_it_is(source: str) -> None:
     for purpose in get_args(Purpose):
         seed = 7 if purpose in PURPOSES[source] else HELD_SEED
         assert derive_seed(PartialSeed(7, source), purpose, 3) == derive_seed(seed, purpose, 3)
+
+
+def test_a_seed_is_another_on_every_split() -> None:
+    seeds = [derive_seed(seed, "order") for seed in (3, SplitSeed(3, 1), SplitSeed(3, 2))]
+    assert len(set(seeds)) == 3

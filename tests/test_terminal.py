@@ -28,10 +28,10 @@ def test_a_row_says_what_the_document_says(tmp_path: Path) -> None:
         accuracy = entry.accuracy
         assert row[0] == entry.label
         assert float(row[1]) == pytest.approx(100 * accuracy.mean, abs=0.005)
-        half = (accuracy.high - accuracy.low) / 2
-        assert float(row[2]) == pytest.approx(100 * half, abs=0.005)
-        assert float(row[3]) == pytest.approx(100 * accuracy.sd, abs=0.005)
-        assert float(row[4]) == pytest.approx(entry.loss.mean, abs=0.0005)
+        ends = [100 * accuracy.low, 100 * accuracy.high]
+        assert [float(row[2]), float(row[4])] == pytest.approx(ends, abs=0.005)
+        assert float(row[5]) == pytest.approx(100 * accuracy.sd, abs=0.005)
+        assert float(row[6]) == pytest.approx(entry.loss.mean, abs=0.0005)
         assert int(row[-1]) == accuracy.n
 
 

@@ -60,7 +60,7 @@ def compare(
         str,
         typer.Option(
             metavar="NUMBER|A,B,...",
-            help="how many seeds, or which: 5 means 0,1,2,3,4; '7,' means 7 alone",
+            help="how many seeds, or which: 5 means 0,1,2,3,4; 0-49 a range; '7,' means 7 alone",
         ),
     ] = "5",
     until: Annotated[
@@ -82,6 +82,14 @@ def compare(
             "order (of the images) or augmentation alone",
         ),
     ] = "all",
+    splits: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="make every run on so many splits dealt anew from all images too, and tell "
+            "whether verdicts hold for other splits",
+        ),
+    ] = None,
     tune: Annotated[
         str | None,
         typer.Option(
@@ -156,6 +164,7 @@ def compare(
             until=until,
             max_seeds=max_seeds,
             vary=vary,
+            splits=splits,
             tune=tune,
             trials=trials,
             studies=studies,

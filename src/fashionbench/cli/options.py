@@ -102,15 +102,23 @@ def split_names(text: str) -> list[str]:
 
 
 def parse_seeds(text: str) -> int | list[int]:
-    """Return a number of seeds ("5"), or the seeds themselves ("0,1,7" or "7,").
+    """Return a number of seeds ("5"), or the seeds themselves ("0,1,7", "7," or "0-49").
 
     Raises UsageError for anything else.
     """
     try:
-        numbers = [int(part) for part in split_names(text)]
+        seeds = [seed for part in split_names(text) for seed in _parse_range(part)]
     except ValueError:
         raise UsageError(
             f"--seeds {text!r} is not understood; give a number of seeds, such as 5, "
-            "or the seeds themselves, such as 0,1,7."
+            "or the seeds themselves, such as 0,1,7 or 0-49."
         ) from None
-    return numbers if "," in text or not numbers else numbers[0]
+    return seeds[0] if text.strip().isdecimal() else seeds
+
+
+def _parse_range(text: str) -> range:
+    first, dash, last = text.partition("-")
+    found = range(int(first), int(last if dash else first) + 1)
+    if not found:
+        raise ValueError
+    return found

@@ -5,8 +5,9 @@ than reading a file.
 """
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
@@ -15,7 +16,7 @@ from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.tuning import Tuning, trial_seed
 from fashionbench.config.validated import Validated
-from fashionbench.core.seeds import PURPOSES, PartialSeed, Seed, Source
+from fashionbench.core.seeds import PURPOSES, PartialSeed, Seed, Source, SplitSeed
 
 __all__ = ["DEVICES", "Device", "Execution", "Job", "Parallel", "Study", "Vary"]
 
@@ -28,6 +29,9 @@ Vary = Literal["all", "weights", "order", "augmentation"]
 
 PROTOCOL = 3
 """Part of every new job's key: raised whenever the same job would give other numbers."""
+VIEWS_SINCE = {"shifts": " black"}
+"""Added to the protocol of jobs with these test views alone: what a shift moves in is black since,
+and was the opposite border before."""
 FIRST_PROTOCOL = 2
 """That of the jobs and studies that do not say one: their reports can still be rendered."""
 
@@ -44,6 +48,8 @@ class Job(Validated):
     seed: int = Field(ge=0)
     vary: Vary = "all"
     """What the seed fixes; everything else random is that of a seed which all jobs share."""
+    split: Annotated[int, Field(ge=0)] = 0
+    """0 is the official split; every other is dealt anew from all images."""
     dataset: str
     dataset_source: str = ""
     """A digest of the content of a person's own data set; empty for those of the table."""
@@ -64,6 +70,8 @@ class Job(Validated):
     @property
     def run_seed(self) -> Seed:
         """What fixes all that is random in the run."""
+        if self.split:
+            return SplitSeed(self.seed, self.split)
         return self.seed if self.vary == "all" else PartialSeed(self.seed, self.vary)
 
     @property
@@ -84,7 +92,9 @@ class Job(Validated):
         )
         # Without what is at its default, so that a new setting leaves old keys as they are.
         text = facts.model_dump_json(exclude_defaults=True)
-        return hashlib.sha256(f"{self.protocol} {text}".encode()).hexdigest()[:16]
+        views = self.recipe.test_views if self.protocol > FIRST_PROTOCOL else ""
+        protocol = f"{self.protocol}{VIEWS_SINCE.get(views, '')}"
+        return hashlib.sha256(f"{protocol} {text}".encode()).hexdigest()[:16]
 
 
 class Study(Validated):
@@ -106,6 +116,8 @@ class Study(Validated):
     """Seeds are added until each pair is decided, or a difference this large is excluded."""
     max_seeds: int = Field(100, ge=2)
     """Where adding ends in any case."""
+    splits: int | None = Field(None, ge=2)
+    """How many splits are dealt anew beside the official one; None deals none."""
     tuning: Tuning | None = None
     """What is tuned before the comparison; None where all recipes are taken as they are."""
     protocol: int = FIRST_PROTOCOL
@@ -167,6 +179,21 @@ class Study(Validated):
                     protocol=self.protocol,
                 )
 
+    def dealt(self, jobs: tuple[Job, ...]) -> list[tuple[Job, ...]]:
+        """List the jobs of a row on each split that is dealt anew.
+
+        Weights that are only scored have none: they were trained on images of those test sets.
+        """
+        splits = range(1, 1 + (0 if jobs[0].is_only_scored else self.splits or 0))
+        return [tuple(job.model_copy(update={"split": k}) for job in jobs) for k in splits]
+
+    def groups(self) -> Iterator[tuple[Job, ...]]:
+        """Yield jobs that differ by their seed alone: on the official split, then on the others."""
+        rows = [*self.entries()]
+        yield from rows
+        by_split = zip_longest(*map(self.dealt, rows), fillvalue=())
+        yield from (jobs for on_split in by_split for jobs in on_split if jobs)
+
     def trial_job(self, entry: int, point: int | None, study: int, index: int) -> Job:
         """Return the trial of a point (None: of the recipe as it is) by one row of `entries`.
 
@@ -194,6 +221,10 @@ class Study(Validated):
         return next(islice(self._first_jobs(), entry, None))
 
 
+MOST_PROCESSES = 4
+"""For each processor of the machine: more only take turns, and memory."""
+
+
 class Execution(Validated):
     """How the runs of a study share the machine.
 
@@ -204,6 +235,17 @@ class Execution(Validated):
     parallel: Parallel = "auto"
     jobs: Annotated[int, Field(ge=1)] | None = None
     """The most processes that run at once; None allows one for each thread."""
+
+    @field_validator("jobs")
+    @classmethod
+    def _not_too_many(cls, jobs: int | None) -> int | None:
+        most = MOST_PROCESSES * (os.cpu_count() or 1)
+        if jobs is not None and jobs > most:
+            raise ValueError(
+                f"this machine has {os.cpu_count()} processors, so more than {most} processes "
+                "would only take its memory"
+            )
+        return jobs
 
     @model_validator(mode="before")
     @classmethod

@@ -5,7 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["HELD_SEED", "PURPOSES", "PartialSeed", "Purpose", "Seed", "Source", "derive_seed"]
+__all__ = [
+    "HELD_SEED",
+    "PURPOSES",
+    "PartialSeed",
+    "Purpose",
+    "Seed",
+    "Source",
+    "SplitSeed",
+    "derive_seed",
+]
 
 Purpose = Literal[
     "initialisation",
@@ -39,12 +48,25 @@ class PartialSeed:
     source: Source
 
 
-Seed = int | PartialSeed
+@dataclass(frozen=True)
+class SplitSeed:
+    """A seed of everything random in a run on a split dealt anew: another draw on every split."""
+
+    seed: int
+    split: int
+
+    def __str__(self) -> str:
+        return f"{self.seed} of split {self.split}"
+
+
+Seed = int | PartialSeed | SplitSeed
 """What fixes a run: a seed of everything random in it, or of one source alone."""
 
 
 def derive_seed(seed: Seed, purpose: Purpose, epoch: int = 0) -> int:
-    """Derive a 63-bit seed for one purpose: changing one stream leaves the others as they are.
+    """Derive a seed for one purpose: changing one stream leaves the others as they are.
+
+    Of its 63 bits torch.manual_seed keeps the lower 32; generators of one's own keep all.
 
     Made by hashing, so that neighbouring seeds have nothing in common and an
     epoch's draw can be had without drawing those before it.

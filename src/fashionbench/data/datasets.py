@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fashionbench.core.names import printable
+from fashionbench.core.names import portable_name, printable
 from fashionbench.data.fashion_mnist import CLASSES, FILES, raw_folder, read_fashion_mnist
 from fashionbench.data.folders import Reading, is_path, open_folder
 from fashionbench.data.notes import note_copies, note_faintness
@@ -22,6 +22,7 @@ __all__ = [
     "identify_dataset",
     "load_arrays",
     "load_data",
+    "name_pictures",
 ]
 
 
@@ -95,6 +96,22 @@ def identify_dataset(name: str) -> str:
     """
     entry = dataset_entry(name)
     return "" if entry.name in DATASETS else open_folder(name).digest()
+
+
+def name_pictures(name: str) -> dict[str, list[str]]:
+    """List the files of a person's own pictures by split, named within their folder.
+
+    Empty where files hold many images each. Raises what `identify_dataset` raises.
+    """
+    if dataset_entry(name).name in DATASETS:
+        return {}
+    folder = open_folder(name)
+    if not folder.labels:
+        return {}
+    return {
+        split: [printable(portable_name(file, folder.path)) for file in files]
+        for split, files in folder.files.items()
+    }
 
 
 def load_arrays(

@@ -5,6 +5,7 @@ All images lie in memory as one uint8 tensor, so that a batch is an indexing.
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["Arrays", "Dataset", "Split", "hold_out", "hold_out_order"]
+__all__ = ["Arrays", "Dataset", "Split", "deal_anew", "hold_out", "hold_out_order"]
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """(N, 28, 28) images and (N,) labels, as they are read, without torch."""
@@ -74,6 +75,43 @@ class Dataset:
         return replace(self, train=self.train.to(device), test=self.test.to(device))
 
 
+@lru_cache(maxsize=1)  # all models of a comparison are trained on one split after another
+def deal_anew(dataset: Dataset, split: int) -> Dataset:
+    """Deal training and test images anew, as many of each class as before; 0 leaves all as it is.
+
+    Which image goes where follows from a hash of the split's number and the image's position,
+    training images first: it is the same for every model, seed and machine.
+    """
+    if split == 0:
+        return dataset
+    import torch
+
+    parts = dataset.train, dataset.test
+    images = torch.cat([part.images for part in parts])
+    labels = torch.cat([part.labels for part in parts])
+    train_labels, test_labels = (part.labels.cpu().numpy() for part in parts)
+    drawn = _draw_test_images(train_labels, test_labels, split)
+    is_test = torch.from_numpy(drawn).to(labels.device)
+    train, test = (Split(images[rows], labels[rows]) for rows in (~is_test, is_test))
+    return replace(dataset, train=train, test=test)
+
+
+def _draw_test_images(train: NDArray[Any], test: NDArray[Any], split: int) -> NDArray[np.bool_]:
+    """Mark which of all images, with these labels, are the test images of a split dealt anew."""
+    labels = np.concatenate([train, test])
+    order = _order_by_hash(labels, b"%d %%d" % split)
+    counts = np.bincount(labels)
+    ranks = np.empty(len(labels), np.intp)  # of each image among those of its class
+    ranks[order] = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.asarray(ranks < np.bincount(test, minlength=len(counts))[labels])
+
+
+def _order_by_hash(labels: NDArray[Any], text: bytes) -> NDArray[np.intp]:
+    """Order positions by label, and within a class by the BLAKE2b (8 bytes) of their text."""
+    digests = (hashlib.blake2b(text % i, digest_size=8).digest() for i in range(len(labels)))
+    return np.lexsort((np.frombuffer(b"".join(digests), ">u8"), labels))
+
+
 def hold_out(
     split: Split, validation_images: int, train_images: int | None = None
 ) -> tuple[Split, Split]:
@@ -117,8 +155,7 @@ def hold_out_order(labels: NDArray[Any]) -> NDArray[np.intp]:
     the share of its class that is then held out, so that the last images of all classes
     come last; ties by label.
     """
-    digests = (hashlib.blake2b(b"%d" % i, digest_size=8).digest() for i in range(len(labels)))
-    order = np.lexsort((np.frombuffer(b"".join(digests), ">u8"), labels))
+    order = _order_by_hash(labels, b"%d")
     counts = np.bincount(labels)
     ranks = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
     return order[np.argsort((ranks + 1) / np.repeat(counts, counts), kind="stable")]

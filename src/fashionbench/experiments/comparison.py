@@ -44,6 +44,7 @@ def compare(
     until: float | None = None,
     max_seeds: int = 100,
     vary: str = "all",
+    splits: int | None = None,
     tune: Tune | None = None,
     trials: int | None = None,
     studies: int = 1,
@@ -69,6 +70,8 @@ def compare(
             decided or a difference that large is excluded.
         max_seeds: The most seeds that `until` may lead to.
         vary: What differs between seeds: "all", or "weights", "order" or "augmentation" alone.
+        splits: On so many splits, dealt anew from all images, every run is made too; verdicts then
+            tell whether they hold for other splits. None keeps to the official one.
         tune: Settings that are given their best values first, such as "lr,weight_decay", or each
             with its range, as in {"learning_rate": "log 1/32..32"}: factors of the recipe's rate.
         trials: How many points of that space each model and recipe tries: 15, or with a budget at
@@ -100,6 +103,7 @@ def compare(
         until=until,
         max_seeds=max_seeds,
         vary=vary,
+        splits=splits,
         tune=tune,
         trials=trials,
         studies=studies,
@@ -135,7 +139,7 @@ def run_study(
         study = run_tuning(study, store, command, open_bench, run_trials)
     while True:
         store.save_study(study, command)
-        entries = [*study.entries(), *tuned_entries(study, store)]
+        entries = [*study.groups(), *tuned_entries(study, store)]
         run_missing(entries)
         result = Result.collect(store, study, command)
         wider = _add_seeds(result)

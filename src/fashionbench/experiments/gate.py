@@ -51,6 +51,9 @@ ALONE = 3
 ROUNDING = 1e-3
 """Of the largest logit: by how much an answer may change where sums are reordered."""
 
+A_LITTLE, ALIKE = 0.1, 1e-6
+"""The rate of a step on trial, and the part of the largest logit below which answers are alike."""
+
 SAME = 1e-5
 """Of a step as a whole: by how much it may change where the same is computed again."""
 
@@ -71,6 +74,14 @@ REMARKS = {
     "that no seed of this program fixes; draw them by torch, numpy.random or random.",
     "squeezed": "it ends in a {0}, and the loss applies a softmax of its own to what comes out, so "
     "that it learns little; return what goes into the {0}.",
+    "log-softmax": "it ends in a log-softmax, which the loss applies too; a second one changes "
+    "nothing, so its scores are right, but other losses and programs expect what goes into it.",
+    "in eval mode": "{} stays in eval mode in training, so dropout drops nothing and batch norms "
+    "learn no statistics; look for eval() in the net, or a `train` that does not call the usual.",
+    "frozen": "{} of its {} parameters are frozen (requires_grad is False), in {}; they keep their "
+    "first values. If that is not meant, leave requires_grad as torch makes it.",
+    "blind": "it answers all images alike, also after a step of training, so nothing comes through "
+    "from them; look for a dead ReLU, weights that are all zero, or an input that is not used.",
     "shared": "its forward method changes {}, which all networks of its kind in a process share, "
     "so that a run depends on those before it; keep it in self, as a buffer.",
     "random": "the same image gets another answer at each call, since something in it draws at "
@@ -208,11 +219,31 @@ def _find_remarks(
         yield _make_remark("several answers")
     if hidden := hidden_layers(model):
         yield _make_remark("untrained", ", ".join(hidden))
+    yield from _check_switches(model)
     yield from _check_seed(model, other, name, images[:IMAGES], labels)
     other.eval()
     yield from _check_end(other(images[:IMAGES].clone()))
+    if _is_blind(model, images[:IMAGES]):
+        yield _make_remark("blind")
     with torch.no_grad():
         yield from _check_independence(other, images)
+
+
+def _check_switches(model: nn.Module) -> Iterator[tuple[str, str]]:
+    """Find parts that training leaves out: frozen parameters, modules that stay in eval mode."""
+    model.train()
+    still = [name or "it" for name, part in model.named_modules() if not part.training]
+    if still:
+        yield _make_remark("in eval mode", _list_some(still))
+    frozen = {name: p for name, p in model.named_parameters() if not p.requires_grad}
+    if frozen:
+        counts = [sum(p.numel() for p in each) for each in (frozen.values(), model.parameters())]
+        yield _make_remark("frozen", *(f"{count:,}" for count in counts), _list_some([*frozen]))
+
+
+def _list_some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"
 
 
 def _check_seed(
@@ -261,6 +292,20 @@ def _take_step(model: nn.Module, name: str, images: Tensor, labels: Tensor) -> l
     return [loss.detach(), *(p.grad for p in model.parameters() if p.grad is not None)]
 
 
+@torch.no_grad()
+def _is_blind(model: nn.Module, images: Tensor) -> bool:
+    """Tell whether a model answers all images alike once it has followed its gradients a little.
+
+    Before that, one whose last layer begins with zeros does so too.
+    """
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            parameter.sub_(parameter.grad, alpha=A_LITTLE)
+    model.eval()
+    logits = model(images.clone())
+    return bool((logits - logits[:1]).abs().max() <= ALIKE * logits.abs().max())
+
+
 def _check_end(logits: Tensor) -> Iterator[tuple[str, str]]:
     """Find a function at the end that squeezes logits into probabilities or the like."""
     end = ENDS.get(type(logits.grad_fn).__name__)
@@ -269,6 +314,8 @@ def _check_end(logits: Tensor) -> Iterator[tuple[str, str]]:
         end = "softmax"
     if end is not None:
         yield _make_remark("squeezed", end)
+    elif _are_alike(logits.detach().exp().sum(dim=1), torch.ones_like(sums)):
+        yield _make_remark("log-softmax")
 
 
 def examine_trained(model: nn.Module, images: Tensor) -> Remarks:
@@ -326,5 +373,5 @@ def _are_same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
     return torch.equal(first, second) or bool(change <= SAME * first.norm())
 
 
-def _make_remark(kind: str, detail: str = "") -> tuple[str, str]:
-    return kind, REMARKS[kind].format(detail)
+def _make_remark(kind: str, *details: str) -> tuple[str, str]:
+    return kind, REMARKS[kind].format(*details)

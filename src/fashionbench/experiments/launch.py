@@ -16,7 +16,7 @@ import torch
 from fashionbench.config.study import Device, Execution, Job, Study
 from fashionbench.core.progress import progress_bar
 from fashionbench.data.datasets import dataset_entry, load_data
-from fashionbench.data.split import Dataset
+from fashionbench.data.split import Dataset, deal_anew
 from fashionbench.experiments.gate import Examination, builder, examine
 from fashionbench.experiments.processes import run_in_processes
 from fashionbench.experiments.run import run_job, run_together
@@ -54,7 +54,8 @@ class Bench:
         """Examine the model of a job, once for all of its jobs."""
         key = (job.model, job.model_source, job.recipe_source)
         if key not in self.examined:
-            self.examined[key] = examine(job, self.dataset)
+            on_official = job.model_copy(update={"split": 0})
+            self.examined[key] = examine(on_official, self.dataset)
         return self.examined[key]
 
 
@@ -91,15 +92,15 @@ def run_missing(
     UsageError for one that cannot be trained.
     """
     missing = _find_missing(entries, bench.store, device)
-    new = [
-        jobs[0] for jobs, _ in missing if jobs[0].model not in {key[0] for key in bench.examined}
-    ]
+    before = {model for model, *_ in bench.examined}
+    new = [jobs[0] for jobs, _ in missing if jobs[0].model not in before]
     examined = [bench.examine(jobs[0]) for jobs, _ in missing]
     _tell_findings(new, [bench.examine(job) for job in new])
     runs = sum(len(jobs) for jobs, _ in missing)
     with progress_bar(total=runs, unit="run", desc=name) as bar:
         for (jobs, timed), findings in zip(missing, examined, strict=True):
-            run_entry(jobs, bench, findings, timed=timed, done=bar.update)
+            on_split = replace(bench, dataset=deal_anew(bench.dataset, jobs[0].split))
+            run_entry(jobs, on_split, findings, timed=timed, done=bar.update)
 
 
 def _save_test_set(study: Study, dataset: Dataset, store: RunStore) -> None:
@@ -117,12 +118,22 @@ def _save_test_set(study: Study, dataset: Dataset, store: RunStore) -> None:
 def _find_missing(
     entries: Iterable[Sequence[Job]], store: RunStore, device: Device
 ) -> list[tuple[list[Job], int]]:
-    """List of each entry the jobs without a record, and how many of its runs have been timed."""
-    lacking = []
+    """List of each entry the jobs without a record, and how many of its runs have been timed.
+
+    A job of two entries, as where tuning left a recipe as it is, is one of the first. On splits
+    dealt anew nothing is timed: runs on the official one tell the time.
+    """
+    lacking, listed = [], set[str]()
     for entry in entries:
         found = [store.load_run(job, device) for job in entry]
-        missing = [job for job, run in zip(entry, found, strict=True) if run is None]
+        missing = [
+            job
+            for job, run in zip(entry, found, strict=True)
+            if run is None and job.key not in listed
+        ]
+        listed.update(job.key for job in missing)
         timed = sum(run is not None and run.train_seconds is not None for run in found)
+        timed = MOST_TIMED if entry[0].split else timed
         if missing:
             lacking.append((missing, timed))
     return lacking

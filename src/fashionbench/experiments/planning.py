@@ -44,6 +44,7 @@ def plan(
     until: float | None = None,
     max_seeds: int = 100,
     vary: str = "all",
+    splits: int | None = None,
     tune: Tune | None = None,
     trials: int | None = None,
     studies: int = 1,
@@ -72,6 +73,7 @@ def plan(
             "trained_by": paired.trained_by,
             "seeds": _list_seeds(seeds),
             "vary": vary,
+            "splits": splits,
             "dataset": dataset,
             "dataset_source": dataset_source,
             "device": device,
@@ -84,6 +86,7 @@ def plan(
     )
     _check_until(study)
     _check_vary(study)
+    _check_splits(study)
     if study.tuning is not None:
         _check_tuning(study, study.tuning)
     return study
@@ -152,6 +155,22 @@ def _list_seeds(seeds: int | Iterable[int] | str) -> tuple[int, ...]:
     if seeds < 1:
         raise UsageError(f"{seeds} seeds cannot be compared; ask for 1 or more.")
     return tuple(range(seeds))
+
+
+def _check_splits(study: Study) -> None:
+    """Refuse splits dealt anew where the official one decides, or some luck is held."""
+    if study.splits is None:
+        return
+    for option, given in {"--until": study.until, "--tune": study.tuning}.items():
+        if given is not None:
+            raise UsageError(
+                f"{option} decides by runs on the official split, and --splits asks about others; "
+                "give one of them."
+            )
+    if study.vary != "all":
+        raise UsageError(
+            "--splits tells of all luck together, and --vary holds some of it; give one of them."
+        )
 
 
 def _check_vary(study: Study) -> None:

@@ -4,6 +4,7 @@ A trial of tuning is scored on the validation images instead, and keeps no weigh
 """
 
 import hashlib
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -46,6 +47,7 @@ from fashionbench.models.table import model_entry
 from fashionbench.stats.metrics import classify, find_ties, image_losses, score
 from fashionbench.store.records import Outcome, RunRecord
 from fashionbench.store.run_store import RunStore
+from fashionbench.training.bf16 import warn_of_bf16
 from fashionbench.training.devices import describe_device
 from fashionbench.training.evaluation import accuracy_one_by_one, calibrate, compute_logits
 from fashionbench.training.history import History
@@ -54,6 +56,8 @@ from fashionbench.training.many_seeds.group import Strategy
 from fashionbench.training.many_seeds.members import fit_members
 
 __all__ = ["fit_job", "run_job", "run_together"]
+
+logger = logging.getLogger(__name__)
 
 
 def run_job(
@@ -77,6 +81,8 @@ def run_job(
     examined = examined or examine(job, dataset)
     model = builder(job, dataset)(job.run_seed)
     start = _digest_first_weights(job, model)
+    if alone:
+        _warn_of_bf16(job, model, dataset, device)
     history = fit_job(job, model, dataset, device)
     history.shared_seconds = history.train_seconds or 0
     if not alone or job.recipe.epochs == 0:
@@ -159,6 +165,22 @@ def fit_job(
             keep=keep,
             anew=partial(builder(job, dataset), job.run_seed),
         )
+
+
+_warned: set[str] = set()
+"""The models that the price of bf16 was told of, with their recipes."""
+
+
+def _warn_of_bf16(job: Job, model: nn.Module, dataset: Dataset, device: torch.device) -> None:
+    """Log what bf16 costs on this processor, once for all seeds."""
+    which = f"{job.model} {job.recipe.unnamed}"
+    if device.type != "cpu" or which in _warned:
+        return
+    _warned.add(which)
+    with _explain_failures(job):
+        warning = warn_of_bf16(model, dataset.train, job.recipe)
+    if warning is not None:
+        logger.warning("%s: %s", model_entry(job.spec).label, warning)
 
 
 @contextmanager
@@ -300,6 +322,7 @@ def _score(run: _Run, dataset: Dataset, examined: Examination) -> RunRecord:
         engine=history.engine,
         first_weights=run.first_weights,
         ties=find_ties(logits, labels),
+        train_images=job.recipe.train_images or len(dataset.train) - job.recipe.validation_images,
         remarks=examined.remarks,
         dataset_notes=list(dataset.notes),
         spent_seconds=history.shared_seconds,

@@ -35,7 +35,7 @@ def main() -> None:
     import torch
 
     from fashionbench.data.datasets import load_data
-    from fashionbench.data.split import Dataset
+    from fashionbench.data.split import Dataset, deal_anew
     from fashionbench.experiments.gate import Examination
     from fashionbench.experiments.run import run_job
     from fashionbench.store.run_store import RunStore
@@ -53,7 +53,7 @@ def main() -> None:
         job = Job.model_validate_json(waiting.get())
         try:
             store = RunStore(Path(setting["folder"]))
-            dataset = load(job.dataset, job.dataset_source)
+            dataset = deal_anew(load(job.dataset, job.dataset_source), job.split)
             run_job(job, dataset, torch.device("cpu"), store, examined, alone=False)
             answer = {"done": job.key}
         except FashionbenchError as error:

@@ -26,7 +26,7 @@ from fashionbench.errors import FashionbenchError, MissingPackage, StoreError, U
 from fashionbench.inference.predictor import Predictor, load_predictor
 from fashionbench.models.facts import ModelFacts
 from fashionbench.report.comparison import Comparison
-from fashionbench.stats.intervals import Summary, summarize
+from fashionbench.stats.intervals import Summary, summarize_fractions
 from fashionbench.stats.metrics import image_losses
 from fashionbench.store.records import RunRecord
 from fashionbench.store.run_store import RunStore
@@ -40,6 +40,9 @@ IMAGES = 1000
 """Test images on which the exported model must answer like the original."""
 TOLERANCE = 1e-4
 """Largest difference of a logit, as a part of the largest logit: some hundred roundings."""
+
+BATCH = "batch"
+"""What an exported file calls its first dimension."""
 
 Answer = Callable[[NDArray[Any]], NDArray[Any]]
 """(B, ...) what the exported model takes -> (B, K) logits."""
@@ -195,7 +198,7 @@ def _refusing(label: str, reason: str) -> Iterator[None]:
 
 def _trace(model: nn.Module, example: Tensor) -> "ExportedProgram":
     # Of two images: a batch of one would be taken for a constant.
-    shapes = ({0: torch.export.Dim("batch")},)
+    shapes = ({0: torch.export.Dim(BATCH)},)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return torch.export.export(model, (example,), dynamic_shapes=shapes)
@@ -213,10 +216,22 @@ def _write_onnx(program: "ExportedProgram", about: dict[str, str]) -> bytes:
             verbose=False,
         )
     assert made is not None
+    _name_first_dimension(made.model)
     made.model.producer_name = "fashionbench"
     made.model.metadata_props.update(about)
     content: bytes = made.model_proto.SerializeToString()
     return content
+
+
+def _name_first_dimension(model: Any) -> None:
+    """Call the number of images `batch`: torch.export's own name for it, such as s34, is drawn."""
+    graph = model.graph
+    drawn = graph.inputs[0].shape[0]
+    values = [*graph.inputs, *(output for node in graph for output in node.outputs)]
+    for value in values:
+        for place, size in enumerate(value.shape or ()):
+            if size == drawn:
+                value.shape[place] = BATCH
 
 
 def _read_onnx(content: bytes) -> Answer:
@@ -328,5 +343,5 @@ def _load_record(path: Path, job: Job) -> tuple[RunRecord | None, Summary | None
         return None, None
     for entry in Comparison.load(store.folder).entries:
         if job.key in (run.job.key for run in entry.runs):
-            return store.load_run(job), summarize(entry.accuracies)
+            return store.load_run(job), summarize_fractions(entry.accuracies)
     return store.load_run(job), None

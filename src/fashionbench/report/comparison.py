@@ -4,6 +4,7 @@ Tables, figures and pages are drawn from it. It reads records only; the same rec
 same document.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -15,15 +16,25 @@ from fashionbench.config.recipe import current_name
 from fashionbench.config.study import Study
 from fashionbench.core.seeds import PURPOSES
 from fashionbench.errors import StoreError, UsageError
-from fashionbench.report.document import Document
+from fashionbench.report.dealt import compare_over_splits, summarize_over_splits
+from fashionbench.report.document import Document, EntrySummary, SplitsSummary
 from fashionbench.report.entries import Entry, Pair
-from fashionbench.stats.difference import Difference, difference, holm, mcnemar
-from fashionbench.stats.intervals import summarize
-from fashionbench.stats.verdict import SMALLEST_DIFFERENCE, decide
+from fashionbench.stats.difference import Difference, adjust, difference, holm, holm_steps, mcnemar
+from fashionbench.stats.intervals import summarize_fractions
+from fashionbench.stats.splits import OverSplits
+from fashionbench.stats.verdict import (
+    SMALLEST_DIFFERENCE,
+    decide,
+    extend_to_splits,
+    interval_of_verdict,
+)
 from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore
 
 __all__ = ["Comparison"]
+
+Steps = tuple[float | None, float | None]
+"""By what Holm multiplies the p-values of a pair: over seeds, and over test images too."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,7 +70,11 @@ class Comparison:
             finished = tuple(run for run in runs if run is not None)
             if finished:
                 held = study.held_for(jobs[0].recipe)
-                entries.append(Entry(finished, jobs[0].recipe.label, held))
+                dealt = tuple(
+                    tuple(run for job in on_split if (run := store.load_run(job, study.device)))
+                    for on_split in study.dealt(jobs)
+                )
+                entries.append(Entry(finished, jobs[0].recipe.label, held, dealt))
         test_set = store.load_test_set(study.test_set)
         if not entries or test_set is None:
             raise StoreError(
@@ -80,10 +95,17 @@ class Comparison:
             processor=first.environment.processor,
             seeds=list(self.study.seeds),
             vary=self.study.vary,
+            splits=self.study.splits,
             until=self.study.until,
-            entries=[entry.summarize(self.test_set) for entry in self.entries],
+            entries=[self._summarize(entry) for entry in self.entries],
             pairs=[pair.summarize() for pair in self.pairs],
         )
+
+    def _summarize(self, entry: Entry) -> EntrySummary:
+        found = summarize_over_splits(entry)
+        over_splits = found and SplitsSummary.model_validate(found)
+        summary = entry.summarize(self.test_set)
+        return summary.model_copy(update={"over_splits": over_splits})
 
     def to_json(self) -> str:
         """Return the document as `--json` prints it and results.json holds it."""
@@ -105,11 +127,26 @@ class Comparison:
         """Every two entries that have finished seeds in common, compared over these."""
         pairs = [pair for pair in combinations(self.entries, 2) if _shared_seeds(*pair)]
         found = [self._difference(a, b, len(pairs)) for a, b in pairs]
-        p_values = holm([values.p_value for values in found])
-        other_images = holm([values.p_value_other_test_images for values in found])
+        p_values = [(each.p_value, each.p_value_other_test_images) for each in found]
+        by_holm = zip(*map(holm_steps, zip(*p_values, strict=True)), strict=True)
+        smallest = self.study.until or SMALLEST_DIFFERENCE
+        judged = [
+            self._judge(a, b, values, steps, len(pairs))
+            for (a, b), values, steps in zip(pairs, found, by_holm, strict=True)
+        ]
         return [
-            self._judge(a, b, replace(values, p_value=p, p_value_other_test_images=q), len(pairs))
-            for (a, b), values, p, q in zip(pairs, found, p_values, other_images, strict=True)
+            replace(
+                pair, over_splits=splits, verdict=extend_to_splits(pair.verdict, splits, smallest)
+            )
+            for pair, splits in zip(judged, self._over_splits(pairs), strict=True)
+        ]
+
+    def _over_splits(self, pairs: Sequence[tuple[Entry, Entry]]) -> list[OverSplits | None]:
+        """Compare pairs on splits dealt anew, with p-values adjusted for all of them."""
+        found = [compare_over_splits(a, b, pairs=len(pairs)) for a, b in pairs]
+        p_values = holm([None if values is None else values.p_value for values in found])
+        return [
+            values and replace(values, p_value=p) for values, p in zip(found, p_values, strict=True)
         ]
 
     def _difference(self, a: Entry, b: Entry, pairs: int) -> Difference:
@@ -123,8 +160,13 @@ class Comparison:
         ]
         return difference(*rows, pairs=pairs, sequential=self._sequential)
 
-    def _judge(self, a: Entry, b: Entry, found: Difference, pairs: int) -> Pair:
-        """Return a pair with its verdict, given p-values adjusted for all `pairs`."""
+    def _judge(self, a: Entry, b: Entry, alone: Difference, steps: Steps, pairs: int) -> Pair:
+        """Return a pair with its verdict: the p-values of it `alone` are multiplied by `steps`."""
+        found = replace(
+            alone,
+            p_value=adjust(alone.p_value, steps[0]),
+            p_value_other_test_images=adjust(alone.p_value_other_test_images, steps[1]),
+        )
         verdict = decide(
             found,
             self.study.until or SMALLEST_DIFFERENCE,
@@ -132,11 +174,12 @@ class Comparison:
             sequential=self._sequential,
             held=tuple(source for source in PURPOSES if source in {*a.held, *b.held}),
         )
+        interval = interval_of_verdict(verdict, found, steps, pairs)
         p_value = None
         if len(a.runs) == len(b.runs) == 1:
             labels = self.test_set.labels
             p_value = mcnemar(a.mark_correct(labels)[0], b.mark_correct(labels)[0])
-        return Pair(self.name(a), self.name(b), a, b, found, verdict, p_value)
+        return Pair(self.name(a), self.name(b), a, b, found, verdict, interval, p_value)
 
     @property
     def _sequential(self) -> bool:
@@ -201,7 +244,7 @@ class Comparison:
             f"{self.name(entry)}: {100 * row.mean:.2f} % of the test images, "
             f"{row.n} seed{'' if row.n == 1 else 's'}"
             for entry in self.entries
-            if (row := summarize(entry.accuracies)).mean is not None
+            if (row := summarize_fractions(entry.accuracies)).mean is not None
         ]
         return "\n".join([f"Comparison in {self.folder}", *rows])
 

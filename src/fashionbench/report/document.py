@@ -20,6 +20,8 @@ __all__ = [
     "RatioSummary",
     "RunSummary",
     "SecondsSummary",
+    "SplitsDifference",
+    "SplitsSummary",
 ]
 
 
@@ -51,7 +53,8 @@ class NumberSummary(Part):
     sd: float | None
     """Sample standard deviation over the runs (n - 1); null for fewer than two."""
     low: float | None
-    """Lower end of the 95 % t interval of the mean; null for fewer than two runs."""
+    """Lower end of the 95 % interval of the mean: a t interval, for fractions on the scale of
+    logits, so that it stays between 0 and 1; null for fewer than two runs."""
     high: float | None
     """Upper end of that interval."""
     n: int
@@ -74,6 +77,30 @@ class RatioSummary(Part):
     """Lower end of its 95 % interval (Welch, on logarithms)."""
     high: float
     """Upper end of that interval."""
+
+
+class SplitsSummary(Part):
+    """A number over splits dealt anew from all images, each with the mean over its runs."""
+
+    mean: float
+    """Mean over the splits."""
+    sd: float
+    """Sample standard deviation of the splits' own means."""
+    low: float
+    """Lower end of the 95 % interval for other seeds, other images and other splits (corrected for
+    what splits of one pool have in common, Nadeau and Bengio 2003)."""
+    high: float
+    """Upper end of that interval."""
+    n: int
+    """The number of splits."""
+
+
+class SplitsDifference(SplitsSummary):
+    """The difference of a pair over splits dealt anew, a minus b."""
+
+    p_value: float | None
+    """Two-sided p-value of no difference for other seeds, images and splits, adjusted for the
+    number of pairs (Holm); null where all splits gave the same."""
 
 
 class OutcomeCounts(Part):
@@ -166,6 +193,9 @@ class EntrySummary(Part):
     """How many runs ended how."""
     dead_classes: list[str]
     """Classes that one or more of the runs predict for no test image."""
+    over_splits: SplitsSummary | None = None
+    """Test accuracy on splits dealt anew, as a fraction; null where none were asked for. All other
+    numbers are of the official split."""
     accuracy_one_by_one: NumberSummary
     """Accuracy on test images shown one at a time, of the runs in which that differs."""
     same_first_weights: bool
@@ -188,6 +218,12 @@ class PairSummary(Part):
     low: Known
     """Lower end of the 95 % interval of the difference, for other seeds and other test images."""
     high: Known
+    """Upper end of that interval."""
+    verdict_low: Known = None
+    """Lower end of the interval that the verdict is read from and the report shows: adjusted for
+    the number of pairs, for other seeds, and for other test images too where the verdict holds for
+    these; null where the seeds are too few to tell."""
+    verdict_high: Known = None
     """Upper end of that interval."""
     seeds_low: Known
     """Lower end of the 95 % interval of the difference, for other seeds on these test images."""
@@ -222,6 +258,11 @@ class PairSummary(Part):
     """Whether seeds began with different weights, so that the verdict is about others too."""
     holds_for_other_orders: bool = True
     """Whether seeds saw the images in different orders, so that the verdict is about others too."""
+    over_splits: SplitsDifference | None = None
+    """The difference on splits dealt anew; null where none were asked for."""
+    holds_for_other_splits: bool | None = None
+    """Whether other splits of the images can be expected to give the same verdict; null where none
+    were asked for."""
     mcnemar_p_value: float | None
     """Where each has one run: two-sided p-value of the two networks being right equally often."""
     time_ratio: RatioSummary | None
@@ -253,6 +294,8 @@ class Document(Part):
     vary: str = "all"
     """What differs between seeds: "all" that is random, or "weights" (the first ones), "order" (of
     the images) or "augmentation" alone, while everything else random is that of seed 0."""
+    splits: int | None = None
+    """How many splits were dealt anew beside the official one; null where none."""
     until: float | None
     """The difference of accuracies down to which seeds were added until each pair was decided;
     null where their number was fixed."""

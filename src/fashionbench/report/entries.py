@@ -1,5 +1,6 @@
 """The rows of a comparison: entries, which are models by a recipe, and pairs of them."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -18,14 +19,23 @@ from fashionbench.report.document import (
     RatioSummary,
     RunSummary,
     SecondsSummary,
+    SplitsDifference,
 )
 from fashionbench.stats.difference import Difference
-from fashionbench.stats.intervals import error_of_test_set, expected_sd, summarize, time_ratio
+from fashionbench.stats.intervals import (
+    error_of_test_set,
+    expected_sd,
+    summarize,
+    summarize_fractions,
+    time_ratio,
+)
+from fashionbench.stats.splits import OverSplits
 from fashionbench.stats.verdict import Verdict
 from fashionbench.store.records import Outcome, RunRecord, TestSet
 
 __all__ = ["Entry", "NamedRuns", "Pair"]
 
+_ENDS = ("low", "high", "seeds_low", "seeds_high", "limit", "limit_other_test_images")
 NamedRuns = Sequence[tuple[str, Sequence[RunRecord]]]
 """The entries of a comparison as a plot takes them: a name and the runs of each."""
 
@@ -39,6 +49,8 @@ class Entry:
     """What it is called in this comparison; runs may have been made under another name."""
     asked_to_hold: tuple[Source, ...] = ()
     """What was not to vary with the seeds."""
+    dealt: tuple[tuple[RunRecord, ...], ...] = ()
+    """The runs on each split that was dealt anew."""
 
     def __repr__(self) -> str:
         seeds = ", ".join(str(run.job.seed) for run in self.runs)
@@ -137,11 +149,11 @@ class Entry:
             label=self.label,
             parameters=first.parameters,
             flops_per_image=first.flops_per_image,
-            accuracy=_summarize(self.accuracies),
+            accuracy=_summarize_fractions(self.accuracies),
             loss=_summarize([each.loss for each in scores]),
-            validation_accuracy=_summarize(self.validation_accuracies),
-            macro_f1=_summarize([each.macro_f1 for each in scores]),
-            calibration_error=_summarize([each.calibration_error for each in scores]),
+            validation_accuracy=_summarize_fractions(self.validation_accuracies),
+            macro_f1=_summarize_fractions([each.macro_f1 for each in scores]),
+            calibration_error=_summarize_fractions([each.calibration_error for each in scores]),
             train_seconds=SecondsSummary(
                 **vars(_summarize(self.seconds)),
                 median=statistics.median(self.seconds) if self.seconds else None,
@@ -150,7 +162,7 @@ class Entry:
             expected_sd=expected_sd(correct),
             outcomes=OutcomeCounts(**{each: outcomes.count(each) for each in get_args(Outcome)}),
             dead_classes=[test_set.classes[index] for index in sorted(dead)],
-            accuracy_one_by_one=_summarize(self.accuracies_one_by_one),
+            accuracy_one_by_one=_summarize_fractions(self.accuracies_one_by_one),
             same_first_weights=self.seeds_itself or "weights" in self.asked_to_hold,
             notes=self.notes,
             runs=[_summarize_run(run, test_set.classes) for run in self.runs],
@@ -159,6 +171,10 @@ class Entry:
 
 def _summarize(values: Sequence[float]) -> NumberSummary:
     return NumberSummary.model_validate(summarize(values))
+
+
+def _summarize_fractions(values: Sequence[float]) -> NumberSummary:
+    return NumberSummary.model_validate(summarize_fractions(values))
 
 
 def _summarize_run(run: RunRecord, classes: Sequence[str]) -> RunSummary:
@@ -194,8 +210,12 @@ class Pair:
     found: Difference
     """Its p-values are adjusted for the number of pairs (Holm)."""
     verdict: Verdict
+    interval: tuple[float, float]
+    """The interval of the difference that the verdict is read from; infinite where unknown."""
     mcnemar_p_value: float | None
     """Where each has one run: p-value of the two networks being right equally often."""
+    over_splits: OverSplits | None = None
+    """The difference on splits dealt anew; its p-value is adjusted like the others."""
 
     def __repr__(self) -> str:
         points = f"{100 * self.found.difference:+.2f} points"
@@ -203,16 +223,27 @@ class Pair:
 
     def summarize(self) -> PairSummary:
         """Return the pair as results.json has it."""
+        numbers = asdict(self.found)
+        del numbers["spread"]
+        for end in _ENDS:
+            if math.isfinite(numbers[end]):  # no difference is larger than all images
+                numbers[end] = min(max(numbers[end], -1.0), 1.0)
         return PairSummary(
             a=self.a,
             b=self.b,
-            **asdict(self.found),
+            **numbers,
+            verdict_low=self.interval[0],
+            verdict_high=self.interval[1],
             verdict=self.verdict.word,
             in_words=str(self.verdict),
             seeds_needed=self.verdict.seeds_needed,
             holds_for_other_test_images=self.verdict.holds_for_other_test_images,
             holds_for_other_first_weights="weights" not in self.verdict.held,
             holds_for_other_orders="order" not in self.verdict.held,
+            over_splits=None
+            if self.over_splits is None
+            else SplitsDifference.model_validate(self.over_splits),
+            holds_for_other_splits=self.verdict.holds_for_other_splits,
             mcnemar_p_value=self.mcnemar_p_value,
             time_ratio=self.time_ratio,
         )

@@ -30,8 +30,10 @@ def _say_accuracy(comparison: Comparison, best: Entry, summary: EntrySummary) ->
     runs = "one seed" if seeds == 1 else f"mean of {seeds} seeds"
     if comparison.study.vary != "all" and seeds > 1:
         runs += f" that vary {VARIED[comparison.study.vary]} alone"
-    accuracy = format_percent(summary.accuracy.mean)
-    said = f"{name} gets {accuracy} % of the test images right ({runs})"
+    accuracy, on = format_percent(summary.accuracy.mean), ""
+    if splits := summary.over_splits:
+        on = f" on the official split, and {format_percent(splits.mean)} % on {splits.n} dealt anew"
+    said = f"{name} gets {accuracy} % of the test images right ({runs}{on})"
     if summary.accuracy_one_by_one.n:
         alone = format_percent(summary.accuracy_one_by_one.mean)
         said += f", but {alone} % when they are shown one at a time"
@@ -60,7 +62,7 @@ def _say_verdict(pair: Pair, best: Entry, vary: Vary) -> str:
     if found.p_value is None:
         return "; these runs cannot tell whether that is more than luck."
     sign = 100 if pair.first is best else -100
-    low, high = sorted((sign * found.low, sign * found.high))
+    low, high = sorted(sign * end for end in pair.interval)
     interval = f"95 % interval of the difference {low:z.2f} to {high:z.2f}"
     if pair.verdict.word not in ("better", "worse"):
         return f". {_say_undecided(pair)} ({interval})."

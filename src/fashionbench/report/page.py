@@ -14,17 +14,8 @@ from fashionbench.core.seeds import HELD_SEED
 from fashionbench.report.comparison import Comparison
 from fashionbench.report.figures import FIGURES, draw_confusions, draw_figure, render_svg
 from fashionbench.report.headline import compose_headline
-from fashionbench.report.numbers import (
-    VARIED,
-    format_count,
-    format_interval,
-    format_number,
-    format_percent,
-    format_points,
-    format_seconds_range,
-    format_time_ratio,
-    pluralize,
-)
+from fashionbench.report.numbers import VARIED
+from fashionbench.report.templating import load_template
 from fashionbench.report.warnings import find_warnings
 
 __all__ = ["render_notebook", "write_report"]
@@ -44,26 +35,7 @@ def render_notebook(comparison: Comparison) -> str:
 
 
 def _render(template: str, comparison: Comparison, **values: Any) -> str:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("fashionbench.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {
-        "count": format_count,
-        "interval": format_interval,
-        "number": format_number,
-        "percent": format_percent,
-        "pluralize": pluralize,
-        "points": format_points,
-        "seconds_range": format_seconds_range,
-        "time_ratio": format_time_ratio,
-    }
-    return environment.get_template(template).render(
+    return load_template(template).render(
         comparison=comparison,
         document=comparison.document,
         title=comparison.test_set.title,

@@ -24,7 +24,8 @@ def find_warnings(comparison: Comparison) -> list[str]:
             found += [f"{name}: {text}" for text in warn(entry)]
         found += [f"{name}: {text}" for text in _dead_classes(entry, comparison.test_set.classes)]
     runs = [run for entry in comparison.entries for run in entry.runs]
-    return [*found, *_conditions(runs), *_engines(runs), *_single_seed(comparison)]
+    seeds = [*_single_seed(comparison), *_few_seeds(comparison)]
+    return [*found, *_conditions(runs), *_engines(runs), *seeds]
 
 
 def _name(comparison: Comparison, entry: Entry) -> str:
@@ -34,8 +35,8 @@ def _name(comparison: Comparison, entry: Entry) -> str:
 
 
 def _unfinished(comparison: Comparison) -> Iterator[str]:
-    asked = sum(len(jobs) for jobs in comparison.study.entries())
-    finished = sum(len(entry.runs) for entry in comparison.entries)
+    asked = sum(len(jobs) for jobs in comparison.study.groups())
+    finished = sum(len(runs) for e in comparison.entries for runs in (e.runs, *e.dealt))
     if finished < asked:
         yield f"Only {finished} of the {asked} runs are finished. To go on: {comparison.command}"
 
@@ -170,3 +171,12 @@ def _single_seed(comparison: Comparison) -> Iterator[str]:
                 f"These two networks, {pair.a} and {pair.b}, are {differ} right "
                 f"(McNemar's test, p = {p_value:.2g}); other seeds may say otherwise."
             )
+
+
+def _few_seeds(comparison: Comparison) -> Iterator[str]:
+    seeds = len(comparison.study.seeds)
+    if seeds in (2, 3):
+        yield (
+            f"{'Two' if seeds == 2 else 'Three'} seeds say almost nothing about how far runs "
+            "scatter: their intervals are very wide, and the figures leave them out."
+        )

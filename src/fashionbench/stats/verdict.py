@@ -1,5 +1,6 @@
 """What follows from a difference of two models: better, worse, no difference, or cannot tell."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -8,8 +9,16 @@ from fashionbench.core.seeds import Source
 from fashionbench.stats.difference import Difference
 from fashionbench.stats.intervals import CONFIDENCE
 from fashionbench.stats.sequential import seeds_needed
+from fashionbench.stats.splits import OverSplits
 
-__all__ = ["SMALLEST_DIFFERENCE", "Verdict", "Word", "decide"]
+__all__ = [
+    "SMALLEST_DIFFERENCE",
+    "Verdict",
+    "Word",
+    "decide",
+    "extend_to_splits",
+    "interval_of_verdict",
+]
 
 SMALLEST_DIFFERENCE = 0.01
 """A difference of accuracies below this interests nobody, unless a comparison says otherwise."""
@@ -35,6 +44,8 @@ class Verdict:
     """Of "cannot tell": about how many seeds would."""
     holds_for_other_test_images: bool = False
     """Whether other test images can be expected to give the same verdict."""
+    holds_for_other_splits: bool | None = None
+    """Whether other splits can be expected to give the same verdict; None where that is open."""
     held: tuple[Source, ...] = ()
     """What was the same for all seeds though it could be random: the verdict is for that alone."""
 
@@ -47,6 +58,7 @@ class Verdict:
         else:
             words = self.word
         places = [] if self.holds_for_other_test_images else ["on these test images"]
+        places += ["on the official split"] if self.holds_for_other_splits is False else []
         places += [HELD[source] for source in self.held]
         *first, last = places or [""]
         return f"{words} {', '.join(first)} and {last}" if first else f"{words} {last}".strip()
@@ -83,3 +95,50 @@ def decide(
     sought = max(abs(found.difference), smallest)
     needed = seeds_needed(sought, found.sd, alpha / pairs, sequential=sequential)
     return replace(verdict, seeds_needed=max(needed, found.n + 1))
+
+
+def extend_to_splits(
+    verdict: Verdict, over_splits: OverSplits | None, smallest: float = SMALLEST_DIFFERENCE
+) -> Verdict:
+    """Add whether a verdict holds on other splits, given the difference on some dealt anew.
+
+    Its p-value and limit are adjusted for all pairs, as those of the verdict are.
+    """
+    if over_splits is None or verdict.word == "cannot tell":
+        return verdict
+    if verdict.word == "no difference":
+        holds = over_splits.limit < smallest
+    else:
+        p_value, same_sign = (
+            over_splits.p_value,
+            (over_splits.mean > 0) == (verdict.word == "better"),
+        )
+        holds = p_value is not None and p_value < 1 - CONFIDENCE and same_sign
+    return replace(verdict, holds_for_other_splits=holds)
+
+
+def interval_of_verdict(
+    verdict: Verdict, found: Difference, steps: tuple[float | None, float | None], pairs: int
+) -> tuple[float, float]:
+    """Return the interval that a verdict is read from, which is never at odds with it.
+
+    It is for other seeds, and for other test images too where the verdict holds for these, at 95 %
+    for all `pairs` together (Bonferroni). Where Holm's adjustment, which tells more apart, decides
+    and that interval does not, it is the one at Holm's level: `steps` says by what the p-values
+    over seeds, and over seeds and images, were multiplied. Infinite where seeds are too few.
+    """
+    mean, spread, alpha = found.difference, found.spread, 1 - CONFIDENCE
+    if found.p_value is None:
+        return -math.inf, math.inf
+    with_images = verdict.holds_for_other_test_images
+
+    def interval(alpha: float) -> tuple[float, float]:
+        if not with_images and verdict.word != "no difference":
+            return spread.interval_of_test(alpha, pairs)
+        half = spread.over_both(alpha) if with_images else spread.over_seeds(alpha)
+        return mean - half, mean + half
+
+    low, high = interval(alpha / pairs)
+    if verdict.word in ("better", "worse") and low <= 0 <= high:
+        low, high = interval(alpha / (steps[with_images] or pairs))
+    return max(low, -1.0), min(high, 1.0)

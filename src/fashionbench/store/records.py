@@ -64,6 +64,8 @@ class RunRecord:
     """Runs that have this in common begin with the same weights; "" where that is not known."""
     ties: Ties | None = None
     """Test images on which several classes share the largest logit; None in older records."""
+    train_images: int | None = None
+    """How many images it was trained on; None in older records."""
     remarks: dict[str, str] = field(default_factory=dict)
     """What a reader must know of the model, by kind; a sentence each, without its subject."""
     accuracy_one_by_one: float | None = None

@@ -1,0 +1,107 @@
+"""An audit -> audit.html and audit.json. The same findings give the same bytes.
+
+The page is one file without scripts or anything from elsewhere, as the report is.
+"""
+
+import html
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from fashionbench.core.files import write_atomically
+from fashionbench.report.audit_document import AuditDocument, DoublePair
+from fashionbench.report.audit_plots import Card, Pictures, plot_distances, show_pair
+from fashionbench.report.figures import render_svg
+from fashionbench.report.numbers import pluralize
+from fashionbench.report.templating import load_template
+
+__all__ = ["render_audit", "render_summary", "summarize_audit", "write_audit"]
+
+SHOWN = 60
+"""Pairs that a sheet shows at most."""
+
+
+class Sheet(NamedTuple):
+    """Pictures under a heading."""
+
+    heading: str
+    sentence: str
+    cards: list[Card]
+
+
+def write_audit(document: AuditDocument, pictures: Pictures, folder: Path) -> list[Path]:
+    """Write the page and the document into the folder, and return where. Raises StoreError."""
+    contents = {
+        "audit.html": render_audit(document, pictures),
+        "audit.json": document.to_json(),
+    }
+    written = []
+    for name, text in contents.items():
+        write_atomically(folder / name, text.encode())
+        written.append(folder / name)
+    return written
+
+
+def render_audit(document: AuditDocument, pictures: Pictures) -> str:
+    """Return the page."""
+    doubles = document.doubles
+    distances = ""
+    if doubles.distances:
+        figure = plot_distances(doubles, document.title)
+        distances = render_svg(figure, "distances", "Pairs by their distance")
+    return load_template("audit.html.j2").render(
+        document=document,
+        doubles=doubles,
+        summary=summarize_audit(document),
+        distances=distances,
+        sheets=[*_show_pairs(document, pictures)],
+    )
+
+
+def render_summary(document: AuditDocument) -> str:
+    """Return what was found in brief as HTML, for a notebook's output."""
+    return "".join(f"<p>{html.escape(sentence)}</p>" for sentence in summarize_audit(document))
+
+
+def summarize_audit(document: AuditDocument) -> list[str]:
+    """Say what was found, a sentence each."""
+    doubles = document.doubles
+    counts = {
+        kind: sum(c.same_label + c.other_label for c in doubles.counts if c.kind == kind)
+        for kind in ("exact", "mirrored", "near")
+    }
+    known = doubles.test_images_known
+    share = f"{100 * known / document.test_images:.2f} %"
+    have = "has a double" if known == 1 else "have a double"
+    pairs = pluralize(counts["exact"], "pair")
+    found = f"{pairs} of exactly the same pixels, {counts['mirrored']:,} mirrored, "
+    found += f"{counts['near']:,} nearly the same."
+    told = f"{known:,} of {document.test_images:,} test images ({share}) {have} among the "
+    return [found, f"{told}training images."]
+
+
+def _show_pairs(document: AuditDocument, pictures: Pictures) -> Iterator[Sheet]:
+    """Show the nearest pairs of each sort; each pair is on one sheet."""
+    sorts: dict[str, list[DoublePair]] = {
+        "A test image and a training image": [],
+        "Two labels for one item": [],
+        "Doubles within training or test images": [],
+    }
+    across, labels, within = sorts.values()
+    for pair in document.doubles.pairs:
+        if pair.a.label != pair.b.label:
+            labels.append(pair)
+        elif pair.a.split != pair.b.split:
+            across.append(pair)
+        else:
+            within.append(pair)
+    for heading, pairs in sorts.items():
+        if pairs:
+            cards = [show_pair(pair, pictures) for pair in pairs[:SHOWN]]
+            yield Sheet(heading, _say_shown(len(pairs), "pair"), cards)
+
+
+def _say_shown(count: int, noun: str) -> str:
+    if count <= SHOWN:
+        return f"All {pluralize(count, noun)}." if count > 1 else ""
+    return f"The first {SHOWN} of {count:,} {noun}s; audit.json lists the others."

@@ -1,0 +1,119 @@
+"""The page of an audit says what was found, for whoever reads it."""
+
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from fashionbench.report.audit_document import AuditDocument, DoublesFound
+from fashionbench.report.audit_page import render_audit, render_summary, summarize_audit
+
+PICTURES = {"train": np.zeros((6, 28, 28), np.uint8), "test": np.zeros((4, 28, 28), np.uint8)}
+
+
+def place(split: str, position: int, label: str) -> dict[str, object]:
+    return {"split": split, "position": position, "label": label, "file": None}
+
+
+def make_document(pairs: int = 2) -> AuditDocument:
+    double = {
+        "a": place("train", 1, "<bag> & co"),
+        "b": place("test", 2, "<bag> & co"),
+        "kind": "near",
+        "distance": 7.5,
+        "down": 1,
+        "right": -2,
+        "is_mirrored": True,
+    }
+    other = double | {"b": place("test", 3, "boot")}
+    count = {"kind": "near", "where": "across", "same_label": pairs, "other_label": 0}
+    found = {
+        "threshold": 12,
+        "limit": 16,
+        "counts": [count],
+        "distances": [{"above": 7, "up_to": 8, "same_label": pairs, "other_label": 0}],
+        "images": 2,
+        "groups": 1,
+        "largest_group": 2,
+        "test_images_known": 1,
+        "pairs": ([double, other] * pairs)[:pairs],
+    }
+    return AuditDocument.model_validate(
+        {
+            "dataset": "mine/",
+            "title": "Mine <& yours>",
+            "digests": {"train": "a", "test": "b"},
+            "command": "fashionbench audit --dataset mine/",
+            "classes": ["<bag> & co", "boot"],
+            "train_images": 6,
+            "test_images": 4,
+            "notes": ["Half of it is <faint>."],
+            "device": "cpu",
+            "threads": 1,
+            "versions": {"torch": "2.11.0"},
+            "processor": "A processor",
+            "seconds": {"doubles": 1.5},
+            "doubles": DoublesFound.model_validate(found),
+            "doubtful_test_images": {"double": [2]},
+        }
+    )
+
+
+class _Balanced(HTMLParser):
+    """Notes tags that are closed by others than themselves."""
+
+    VOID = ("meta", "img", "br", "path", "use", "image", "rect")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def test_names_are_text_and_the_page_is_whole() -> None:
+    page = render_audit(make_document(), PICTURES)
+    assert "Audit of Mine &lt;&amp; yours&gt;" in page
+    assert "Half of it is &lt;faint&gt;." in page
+    assert "<bag>" not in page
+    parser = _Balanced()
+    parser.feed(page)
+    assert parser.open == []
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_the_same_findings_give_the_same_bytes() -> None:
+    assert render_audit(make_document(), PICTURES) == render_audit(make_document(), PICTURES)
+
+
+def test_every_pair_is_on_one_sheet() -> None:
+    page = render_audit(make_document(), PICTURES)
+    assert page.count("train 1: &lt;bag&gt; &amp; co") == 2
+    assert "Two labels for one item" in page
+    many = render_audit(make_document(130), PICTURES)
+    assert "The first 60 of 65 pairs" in many
+
+
+def test_a_data_set_without_doubles_has_a_page_too() -> None:
+    document = make_document()
+    empty = document.doubles.model_copy(
+        update={"pairs": [], "distances": [], "counts": [], "groups": 0, "test_images_known": 0}
+    )
+    page = render_audit(document.model_copy(update={"doubles": empty}), PICTURES)
+    assert "0 of 4 test images (0.00 %) have a double" in page
+
+
+@pytest.mark.parametrize("known", [1, 2])
+def test_the_summary_counts(known: int) -> None:
+    document = make_document()
+    found = document.doubles.model_copy(update={"test_images_known": known})
+    pairs, test_images = summarize_audit(document.model_copy(update={"doubles": found}))
+    assert pairs == "0 pairs of exactly the same pixels, 0 mirrored, 2 nearly the same."
+    assert f"{known} of 4 test images" in test_images
+    assert render_summary(document).count("<p>") == 2
