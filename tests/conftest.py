@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from factories import Stream
+from factories import Stream, make_tuned_result
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -22,6 +22,7 @@ from fashionbench.data.split import Dataset, Split
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.resume import train_in_folder
 from fashionbench.experiments.run import run_job
+from fashionbench.report.comparison import Comparison
 from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore
 
@@ -38,6 +39,12 @@ def silhouettes() -> Dataset:
 def few(silhouettes: Dataset) -> Split:
     """500 training images: 15 whole batches of 32 and a short one."""
     return Split(silhouettes.train.images[:500], silhouettes.train.labels[:500])
+
+
+@pytest.fixture(scope="session")
+def tuned_result(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    """v0 is best at a tenth of the recipe's rate, v1 at the recipe's; 12 points, three studies."""
+    return make_tuned_result(tmp_path_factory.mktemp("tuned"))
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,7 @@ EMPTY = {
         "test_images_known": 0,
         "pairs": [],
     },
+    "labels": None,
     "doubtful_test_images": {"double": [1, 2]},
 }
 

@@ -10,6 +10,7 @@ from scipy import stats as scipy_stats
 from fashionbench.stats.intervals import (
     error_of_test_set,
     expected_sd,
+    share_interval,
     summarize,
     summarize_fractions,
     time_ratio,
@@ -108,3 +109,13 @@ def test_one_time_cannot_be_compared_and_equal_times_are_equal() -> None:
     equal = time_ratio([2.0, 2.0], [1.0, 1.0])
     assert equal is not None
     assert (equal.ratio, equal.low, equal.high) == pytest.approx((2, 2, 2))
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 20), (3, 20), (19, 20), (20, 20), (137, 10_000)])
+def test_the_interval_of_a_share_is_scipys(count: int, n: int) -> None:
+    expected = scipy_stats.binomtest(count, n).proportion_ci(method="wilson")
+    assert share_interval(count, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_the_interval_of_a_share_of_nothing_is_everything() -> None:
+    assert share_interval(0, 0) == (0, 1)

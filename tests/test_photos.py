@@ -15,7 +15,8 @@ import fashionbench as fb
 from fashionbench.data.picture_reading import load_picture
 from fashionbench.data.split import Split
 from fashionbench.errors import DataError
-from fashionbench.inference.photos import find_item, prepare
+from fashionbench.inference.masks import find_item
+from fashionbench.inference.photos import prepare
 
 
 def overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:

@@ -86,12 +86,10 @@ def test_folders_in_folders_are_searched_and_what_is_passed_over_is_told(
     deep.mkdir(parents=True)
     for name in ("c.jfif", "d.pgm", "e"):
         drawn((40,) * 3, (255,) * 3).save(deep / name, "PPM" if name == "d.pgm" else "JPEG")
-    for name in ("in/__MACOSX/c.png", "in/._c.png", "Thumbs.db", "in/x.heic"):
+    for name in ("in/__MACOSX/c.png", "in/._c.png", "Thumbs.db", "in/x.mov"):
         (pictures / name).parent.mkdir(exist_ok=True)
         (pictures / name).write_bytes(b"no picture")
-    told = (
-        "2 files were passed over because they are not pictures that can be read: 1 .heic, 1 .txt"
-    )
+    told = "2 files were passed over because they are not pictures that can be read: 1 .mov, 1 .txt"
     for argument in (pictures, str(pictures / "**"), str(pictures.parent / "my*")):
         answer = call_cli("predict", argument, "--model", run_folder, "--json")
         assert answer.exit_code == 0, answer.output

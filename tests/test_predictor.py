@@ -21,6 +21,7 @@ from fashionbench.data.split import hold_out
 from fashionbench.errors import DataError, StoreError, UsageError
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.resume import train_in_folder
+from fashionbench.inference.calibration import find_last_layer
 from fashionbench.inference.photos import prepare
 from fashionbench.inference.predictor import (
     SURE,
@@ -62,22 +63,30 @@ def test_temperature_softens_and_changes_no_label(run_folder: Path) -> None:
     assert not predictor.is_sure(np.full(3, 1 / 3))
 
 
-def test_a_photo_is_seen_in_four_ways_and_the_photo_model_calibrated_for_it(
+def test_a_photo_is_seen_in_four_ways_by_each_mask_and_the_photo_model_calibrated_for_it(
     run_folder: Path,
 ) -> None:
     predictor = load_predictor("photo")
     prepared = prepare(photo()[0])
     assert prepared.is_photo
-    assert prepared.views.shape == (4, 28, 28)
-    assert np.array_equal(prepared.views[2:], prepared.views[:2, :, ::-1])
-    widths = [(view > 0).any(axis=0).sum() for view in prepared.views[:2]]
+    assert prepared.masks == ("grabcut", "salient", "salient+grabcut")
+    assert prepared.views.shape == (12, 28, 28)
+    one = prepared.by_mask()[0].views
+    assert np.array_equal(one[2:], one[:2, :, ::-1])
+    widths = [(view > 0).any(axis=0).sum() for view in one[:2]]
     assert widths[1] == pytest.approx(0.75 * widths[0], abs=1.5)
+    features = list[torch.Tensor]()
+    last = find_last_layer(predictor.model)
+    hook = last.register_forward_hook(lambda module, given, _: features.append(given[0]))
     logs = np.log(predictor.predict_prepared(prepared.views)).mean(axis=0)
+    hook.remove()
     fitted = json.loads(PHOTO_MODEL.with_name("calibration.json").read_text("utf-8"))
     expected = logs / fitted["temperature"]
     expected += [fitted["offsets"][name] for name in predictor.classes]
+    weights = np.array([fitted["weights"][name] for name in predictor.classes])
+    expected += weights @ torch.cat(features).double().numpy().mean(axis=0)
     found = predictor.average_views(prepared)
-    np.testing.assert_allclose(found, np.exp(expected) / np.exp(expected).sum(), atol=1e-6)
+    np.testing.assert_allclose(found, np.exp(expected) / np.exp(expected).sum(), atol=1e-5)
 
 
 def test_what_was_fitted_to_the_photo_model_is_applied_to_no_other(

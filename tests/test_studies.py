@@ -15,7 +15,7 @@ from fashionbench.stats.sequential import seeds_needed
 from fashionbench.stats.studies import (
     average_studies,
     compare_tuned,
-    spread,
+    split_spread,
     summarize_tuned,
 )
 
@@ -162,10 +162,10 @@ def test_the_luck_of_choosing_and_that_of_seeds_are_told_apart() -> None:
     studies, seeds = 4_000, 3
     which = np.repeat(np.arange(studies), seeds)
     values = rng.normal(0, 0.02, studies)[which] + rng.normal(0, 0.01, studies * seeds)
-    found = spread(values.tolist(), which.tolist())
+    found = split_spread(values.tolist(), which.tolist())
     assert found.between_studies == pytest.approx(0.02, rel=0.05)
     assert found.between_seeds == pytest.approx(0.01, rel=0.05)
-    one = spread([0.1, 0.2, 0.3], [0, 0, 0])
+    one = split_spread([0.1, 0.2, 0.3], [0, 0, 0])
     assert (one.between_studies, one.between_seeds) == (None, pytest.approx(0.1))
-    lonely = spread([0.1, 0.2], [0, 1])
+    lonely = split_spread([0.1, 0.2], [0, 1])
     assert (lonely.between_studies, lonely.between_seeds) == (None, None)

@@ -90,6 +90,13 @@ def compare(
             "whether verdicts hold for other splits",
         ),
     ] = None,
+    exclude: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="tell accuracies also without the test images that an audit.json doubts",
+        ),
+    ] = None,
     tune: Annotated[
         str | None,
         typer.Option(
@@ -165,6 +172,7 @@ def compare(
             max_seeds=max_seeds,
             vary=vary,
             splits=splits,
+            exclude=exclude,
             tune=tune,
             trials=trials,
             studies=studies,
@@ -201,12 +209,16 @@ def print_result(result: "Result", as_json: bool) -> None:
     from rich.console import Console
 
     from fashionbench.report.terminal import build_entry_table, build_pair_table
+    from fashionbench.report.tuning_table import build_tuning_table
 
     console = Console(highlight=False, markup=False, emoji=False)  # names are as they are
     console.print(build_entry_table(result))
     if result.pairs:
         console.print()
         console.print(build_pair_table(result))
+    if result.document.tuning:
+        console.print()
+        console.print(build_tuning_table(result.tuned_rows, result.document.tuning.order))
     if result.warnings:
         console.print()
     for warning in result.warnings:

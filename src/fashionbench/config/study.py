@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from fashionbench.config.exclusion import Exclusion
 from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.tuning import Tuning, trial_seed
@@ -118,6 +119,8 @@ class Study(Validated):
     """Where adding ends in any case."""
     splits: int | None = Field(None, ge=2)
     """How many splits are dealt anew beside the official one; None deals none."""
+    exclusion: Exclusion | None = None
+    """Test images without which scores are told too."""
     tuning: Tuning | None = None
     """What is tuned before the comparison; None where all recipes are taken as they are."""
     protocol: int = FIRST_PROTOCOL

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.study import Device, Execution, Study
 from fashionbench.config.tuning import Tune
+from fashionbench.data.datasets import load_arrays
 from fashionbench.errors import Interrupted
 from fashionbench.experiments.call import write_call
 from fashionbench.experiments.planning import default_folder, plan
 from fashionbench.experiments.result import Result
 from fashionbench.experiments.tuning import Entries, run_tuning, tuned_entries
+from fashionbench.store.records import digest_images
 from fashionbench.store.run_store import RunStore
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ def compare(
     max_seeds: int = 100,
     vary: str = "all",
     splits: int | None = None,
+    exclude: Path | str | None = None,
     tune: Tune | None = None,
     trials: int | None = None,
     studies: int = 1,
@@ -72,6 +75,8 @@ def compare(
         vary: What differs between seeds: "all", or "weights", "order" or "augmentation" alone.
         splits: On so many splits, dealt anew from all images, every run is made too; verdicts then
             tell whether they hold for other splits. None keeps to the official one.
+        exclude: The audit.json of an audit: accuracies are also told without the test images that
+            it doubts.
         tune: Settings that are given their best values first, such as "lr,weight_decay", or each
             with its range, as in {"learning_rate": "log 1/32..32"}: factors of the recipe's rate.
         trials: How many points of that space each model and recipe tries: 15, or with a budget at
@@ -104,6 +109,7 @@ def compare(
         max_seeds=max_seeds,
         vary=vary,
         splits=splits,
+        exclude=exclude,
         tune=tune,
         trials=trials,
         studies=studies,
@@ -128,6 +134,7 @@ def run_study(
     `command` is what a person types to get the same again. Raises what `compare` raises.
     """
     store = RunStore(folder, create=True)
+    _check_exclusion(study, data_dir)
     execution = execution or Execution()
     open_bench = cache(partial(_open_bench, study, store, data_dir, execution))
 
@@ -151,6 +158,13 @@ def run_study(
 
         write_report(result)
     return result
+
+
+def _check_exclusion(study: Study, data_dir: Path | str | None) -> None:
+    """Refuse to leave out images of other data before anything is trained."""
+    if study.exclusion is not None:
+        [(images, labels)] = load_arrays(study.dataset, data_dir, ["test"])
+        study.exclusion.check(digest_images(images, labels), labels.tolist())
 
 
 def _open_bench(

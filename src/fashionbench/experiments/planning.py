@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fashionbench.config.augmentations import own_augmentations
+from fashionbench.config.exclusion import load_exclusion
 from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import Recipe, load_recipe, recipe_names
 from fashionbench.config.study import PROTOCOL, Study
@@ -45,6 +46,7 @@ def plan(
     max_seeds: int = 100,
     vary: str = "all",
     splits: int | None = None,
+    exclude: Path | str | None = None,
     tune: Tune | None = None,
     trials: int | None = None,
     studies: int = 1,
@@ -74,6 +76,7 @@ def plan(
             "seeds": _list_seeds(seeds),
             "vary": vary,
             "splits": splits,
+            "exclusion": None if exclude is None else load_exclusion(exclude),
             "dataset": dataset,
             "dataset_source": dataset_source,
             "device": device,

@@ -1,10 +1,9 @@
 """A trained model and your pictures -> class probabilities, and whether to rely on them."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from fashionbench.core.logits import infer
 from fashionbench.data.picture_facts import PictureFacts, warn_of_ground
 from fashionbench.data.picture_reading import Levels, load_picture
 from fashionbench.errors import StoreError, UsageError
+from fashionbench.inference.calibration import PhotoCalibration
 from fashionbench.inference.own_weights import load_own_weights, parse_own_weights
 from fashionbench.inference.photos import Prepared, prepare, squeeze
 from fashionbench.inference.selection import PHOTO_MODEL, find_checkpoint
@@ -26,7 +26,7 @@ from fashionbench.stats.metrics import log_softmax, rank_classes
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["SURE", "PhotoCalibration", "Prediction", "Predictor", "load_predictor"]
+__all__ = ["SURE", "Prediction", "Predictor", "load_predictor"]
 
 SURE = 0.5
 """The least probability of the first class at which a prediction counts as sure."""
@@ -63,29 +63,6 @@ class Prediction:
         return self.top(1)[0][0]
 
 
-@dataclass(frozen=True)
-class PhotoCalibration:
-    """What photos ask of a model beyond what the data set's own images do.
-
-    Fitted on photos to one model, by benchmarks/photos.py: probabilities become softer, and
-    classes that the model names too often on photos (a shirt, for anything with folds) rarer.
-    """
-
-    temperature: float
-    offsets: tuple[float, ...]
-    """(K,) nats, in the order of the classes."""
-
-    @classmethod
-    def load(cls, path: Path, classes: Sequence[str]) -> Self:
-        """Read the calibration that lies beside the weights of a model, with those classes."""
-        found = json.loads(path.with_name("calibration.json").read_bytes())
-        return cls(found["temperature"], tuple(found["offsets"][name] for name in classes))
-
-    def apply(self, logs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return a photo's (K,) logits from what the model gave it, its (K,) log-probabilities."""
-        return logs / self.temperature + self.offsets
-
-
 @dataclass(frozen=True, eq=False)
 class Predictor:
     """A trained model, ready for your pictures; `load_predictor` builds it. K classes."""
@@ -106,8 +83,8 @@ class Predictor:
     """The views of each image whose logits are averaged, as when the model was scored."""
     pictures: PictureFacts = field(default_factory=PictureFacts)
     """What is known of the images of a person's own data set."""
-    photo_calibration: PhotoCalibration | None = None
-    """Fitted to this model; None for every model but the shipped one."""
+    photo_model: nn.Module | None = field(default=None, repr=False)
+    """The model as fitted to photos, calibrated; None for every model but the shipped one."""
 
     @property
     def levels(self) -> Levels | None:
@@ -152,9 +129,8 @@ class Predictor:
 
         Those of a photo are calibrated for photos, if the model is.
         """
-        logs = np.log(np.maximum(self.predict_prepared(prepared.views), TINY)).mean(axis=0)
-        if prepared.is_photo and self.photo_calibration is not None:
-            logs = self.photo_calibration.apply(logs)
+        found = self.predict_prepared(prepared.views, prepared.is_photo)
+        logs = np.log(np.maximum(found, TINY)).mean(axis=0)
         probabilities: NDArray[np.float64] = np.exp(log_softmax(logs[None]))[0]
         return probabilities
 
@@ -166,12 +142,20 @@ class Predictor:
         """Tell whether the first of (K,) probabilities is high enough to rely on."""
         return bool(probabilities.max() >= SURE)
 
-    def predict_prepared(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return (N, K) probabilities of (N, 28, 28) images, light on black."""
+    def predict_prepared(
+        self, images: NDArray[np.uint8], are_photos: bool = False
+    ) -> NDArray[np.float64]:
+        """Return (N, K) probabilities of (N, 28, 28) images, light on black.
+
+        Those of photos are the calibrated model's, if there is one.
+        """
         on_cpu = torch.from_numpy(np.ascontiguousarray(images))
-        logits = infer(self.model, on_cpu, self.test_views)
+        model, temperature = self.model, self.temperature or 1.0
+        if are_photos and self.photo_model is not None:
+            model, temperature = self.photo_model, 1.0
+        logits = infer(model, on_cpu, self.test_views)
         # In float64, for a quotient in float32 could make different logits equal.
-        return np.exp(log_softmax(logits.astype(np.float64) / (self.temperature or 1.0)))
+        return np.exp(log_softmax(logits.astype(np.float64) / temperature))
 
 
 def load_predictor(where: Path | str | None = None) -> Predictor:
@@ -205,6 +189,9 @@ def load_predictor(where: Path | str | None = None) -> Predictor:
             "lower --lr, or take another model."
         )
     job, classes = facts.job, facts.classes
+    photo_model = None
+    if path == PHOTO_MODEL:
+        photo_model = PhotoCalibration.load(path, classes).adapt(model, facts.temperature or 1.0)
     return Predictor(
         model=model,
         label=facts.label,
@@ -215,5 +202,5 @@ def load_predictor(where: Path | str | None = None) -> Predictor:
         prepare=squeeze if job.dataset_source else prepare,
         test_views=job.recipe.test_views,
         pictures=facts.pictures if job.dataset_source else PictureFacts(),
-        photo_calibration=PhotoCalibration.load(path, classes) if path == PHOTO_MODEL else None,
+        photo_model=photo_model,
     )

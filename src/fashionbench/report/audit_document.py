@@ -5,7 +5,7 @@ Positions count from 0 in the order of the data set's files, in training and tes
 
 from typing import Literal
 
-from fashionbench.report.document import Part
+from fashionbench.report.part import Part
 
 __all__ = [
     "AuditDocument",
@@ -13,7 +13,12 @@ __all__ = [
     "DoubleCount",
     "DoublePair",
     "DoublesFound",
+    "ErrorFloor",
     "ImagePlace",
+    "JudgeSummary",
+    "LabelCount",
+    "LabelsFound",
+    "Suspect",
 ]
 
 Split = Literal["train", "test"]
@@ -103,6 +108,87 @@ class DoublesFound(Part):
     """The pairs, nearest first; at most 10,000 of them."""
 
 
+class JudgeSummary(Part):
+    """A model that judged the images, and how well it does."""
+
+    model: str
+    """The model as it was asked for."""
+    recipe: str
+    """The recipe that it was trained by."""
+    folds: int
+    """Folds that the training images were dealt into."""
+    seeds: list[int]
+    """Seeds from which it was trained for every fold."""
+    train_accuracy: float
+    """Mean over seeds of the accuracy on all training images, each by the model that did not see
+    it."""
+    test_accuracy: float
+    """Mean accuracy on the test images over all its models, which are the same ones."""
+    test_accuracy_without: float
+    """The same without the test images whose label is in doubt by consensus."""
+
+
+class Suspect(Part):
+    """An image whose label may be wrong."""
+
+    image: ImagePlace
+    """The image, with the label that it has."""
+    seems: str
+    """The class that most runs call it, of the others."""
+    probability: float
+    """What the runs together give its label, from 0 to 1."""
+    against: float
+    """Share of the runs that call it otherwise."""
+    is_consensus: bool
+    """Whether at least 99 % of the runs call it otherwise."""
+    is_confident: bool
+    """Whether confident learning doubts its label."""
+
+
+class LabelCount(Part):
+    """How many labels are in doubt in a part of the data set."""
+
+    split: Split
+    """The part of the data set."""
+    images: int
+    """Its images."""
+    runs: int
+    """Runs that called each of its images."""
+    confident: int
+    """Images whose label confident learning doubts."""
+    consensus: int
+    """Images that at least 99 % of the runs call otherwise."""
+    both: int
+    """Images that both doubt."""
+
+
+class ErrorFloor(Part):
+    """The accuracy that is out of reach if the test labels in doubt by consensus are wrong."""
+
+    share: float
+    """Share of the test images."""
+    low: float
+    """Lower end of its 95 % interval (Wilson), for other test images of the same kind."""
+    high: float
+    """Upper end of that interval."""
+
+
+class LabelsFound(Part):
+    """The doubtful labels of a data set."""
+
+    judges: list[JudgeSummary]
+    """The models that judged."""
+    counts: list[LabelCount]
+    """Labels in doubt, of training and test images."""
+    noise: list[list[float]]
+    """Estimated by confident learning from the training images: of those that are truly the row's
+    class, the share that has the column's label."""
+    floor: ErrorFloor
+    """The accuracy that is out of reach."""
+    suspects: list[Suspect]
+    """Images whose label is in doubt, test images first, the least probable labels first."""
+
+
 class AuditDocument(Part):
     """An audit, as audit.json holds it and `--json` prints it."""
 
@@ -136,9 +222,12 @@ class AuditDocument(Part):
     """Wall-clock seconds of each part of the audit."""
     doubles: DoublesFound
     """Images that are there twice."""
+    labels: LabelsFound | None
+    """Labels that are in doubt; null where no models were trained (--folds 0)."""
     doubtful_test_images: dict[str, list[int]]
-    """Positions of test images in doubt, by reason: "double" for those that have a double among the
-    training images. `compare --exclude` scores without them."""
+    """Positions of test images in doubt, by reason: "label" where consensus doubts the label,
+    "double" where there is a double among the training images. `compare --exclude` scores without
+    them."""
 
     def to_json(self) -> str:
         """Return the text of audit.json."""

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from fashionbench.core.files import write_atomically
 from fashionbench.report.audit_document import AuditDocument, DoublePair
-from fashionbench.report.audit_plots import Card, Pictures, plot_distances, show_pair
+from fashionbench.report.audit_plots import Card, Pictures, plot_distances, show_pair, show_suspect
 from fashionbench.report.figures import render_svg
-from fashionbench.report.numbers import pluralize
+from fashionbench.report.numbers import format_percent, pluralize
 from fashionbench.report.templating import load_template
 
 __all__ = ["render_audit", "render_summary", "summarize_audit", "write_audit"]
@@ -55,6 +55,7 @@ def render_audit(document: AuditDocument, pictures: Pictures) -> str:
         summary=summarize_audit(document),
         distances=distances,
         sheets=[*_show_pairs(document, pictures)],
+        suspects=[*_show_suspects(document, pictures)],
     )
 
 
@@ -77,7 +78,18 @@ def summarize_audit(document: AuditDocument) -> list[str]:
     found = f"{pairs} of exactly the same pixels, {counts['mirrored']:,} mirrored, "
     found += f"{counts['near']:,} nearly the same."
     told = f"{known:,} of {document.test_images:,} test images ({share}) {have} among the "
-    return [found, f"{told}training images."]
+    said = [found, f"{told}training images."]
+    if document.labels is None:
+        return said
+    floor = document.labels.floor
+    consensus = sum(count.consensus for count in document.labels.counts if count.split == "test")
+    are = "label ({} %) is" if consensus == 1 else "labels ({} %) are"
+    said.append(
+        f"{consensus:,} test {are.format(format_percent(floor.share))} called otherwise by nearly "
+        "every model: if they are wrong, no accuracy above "
+        f"{format_percent(1 - floor.share)} % is to be had by being right."
+    )
+    return said
 
 
 def _show_pairs(document: AuditDocument, pictures: Pictures) -> Iterator[Sheet]:
@@ -99,6 +111,22 @@ def _show_pairs(document: AuditDocument, pictures: Pictures) -> Iterator[Sheet]:
         if pairs:
             cards = [show_pair(pair, pictures) for pair in pairs[:SHOWN]]
             yield Sheet(heading, _say_shown(len(pairs), "pair"), cards)
+
+
+def _show_suspects(document: AuditDocument, pictures: Pictures) -> Iterator[Sheet]:
+    """Show the most doubtful images of each split: those that consensus doubts, then others."""
+    suspects = document.labels.suspects if document.labels else []
+    for split, images in (("test", "Test images"), ("train", "Training images")):
+        of_split = [suspect for suspect in suspects if suspect.image.split == split]
+        consensus = [suspect for suspect in of_split if suspect.is_consensus]
+        others = [suspect for suspect in of_split if not suspect.is_consensus]
+        for heading, found in (
+            (f"{images} that nearly all models call otherwise", consensus),
+            (f"{images} that confident learning alone doubts", others),
+        ):
+            if found:
+                cards = [show_suspect(suspect, pictures) for suspect in found[:SHOWN]]
+                yield Sheet(heading, _say_shown(len(found), "image"), cards)
 
 
 def _say_shown(count: int, noun: str) -> str:

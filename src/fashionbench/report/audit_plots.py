@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fashionbench.report.audit_document import DoublePair, DoublesFound, ImagePlace
+from fashionbench.report.audit_document import DoublePair, DoublesFound, ImagePlace, Suspect
 from fashionbench.report.style import COLORS, INK, WIDTH, add_legend, start_figure
 
-__all__ = ["Card", "Pictures", "name_image", "plot_distances", "show_pair"]
+__all__ = ["Card", "Pictures", "name_image", "plot_distances", "show_pair", "show_suspect"]
 
 Pictures = Mapping[str, NDArray[np.uint8]]
 """(N, H, W) images of "train" and "test"."""
@@ -57,6 +57,20 @@ def show_pair(pair: DoublePair, pictures: Pictures) -> Card:
     return Card(
         _encode(np.concatenate([one, gap, other], axis=1)),
         [name_image(pair.a), name_image(pair.b), way + turned + moved],
+    )
+
+
+def show_suspect(suspect: Suspect, pictures: Pictures) -> Card:
+    """Show an image with the label that it has and the one that it seems to have."""
+    place = suspect.image
+    probability = f"{100 * suspect.probability:.2g} %"
+    return Card(
+        _encode(pictures[place.split][place.position]),
+        [
+            name_image(place),
+            f"seems {suspect.seems}",
+            f"{100 * suspect.against:.0f} % of runs against, label {probability}",
+        ],
     )
 
 

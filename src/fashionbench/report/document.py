@@ -4,17 +4,17 @@ The text below a field is its description, which docs/results-json.md repeats. A
 be told is null: no JSON says infinite, or not a number.
 """
 
-import math
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
-
-from fashionbench.stats.verdict import Word
+from fashionbench.report.part import Known, Part
+from fashionbench.report.tuning_document import TuningSummary
+from fashionbench.stats.verdict import Unit, Word
 from fashionbench.store.records import Engine, Outcome
 
 __all__ = [
     "Document",
     "EntrySummary",
+    "ExcludedImages",
     "NumberSummary",
     "PairSummary",
     "RatioSummary",
@@ -23,26 +23,6 @@ __all__ = [
     "SplitsDifference",
     "SplitsSummary",
 ]
-
-
-def _drop_unknown(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-Known = Annotated[float | None, BeforeValidator(_drop_unknown)]
-"""A finite number, or None where it cannot be told."""
-
-
-class Part(BaseModel):
-    """A part of the document: typed, never changed, built of the numbers it tells."""
-
-    model_config = ConfigDict(
-        allow_inf_nan=False,
-        extra="forbid",
-        from_attributes=True,
-        frozen=True,
-        use_attribute_docstrings=True,
-    )
 
 
 class NumberSummary(Part):
@@ -101,6 +81,17 @@ class SplitsDifference(SplitsSummary):
     p_value: float | None
     """Two-sided p-value of no difference for other seeds, images and splits, adjusted for the
     number of pairs (Holm); null where all splits gave the same."""
+
+
+class ExcludedImages(Part):
+    """The test images that an audit doubts, without which accuracies are told too."""
+
+    file: str
+    """The audit's file, as it was named."""
+    images: int
+    """How many test images are left out."""
+    by_reason: dict[str, int]
+    """How many stand under each reason; an image may stand under several."""
 
 
 class OutcomeCounts(Part):
@@ -193,6 +184,9 @@ class EntrySummary(Part):
     """How many runs ended how."""
     dead_classes: list[str]
     """Classes that one or more of the runs predict for no test image."""
+    accuracy_without_excluded: NumberSummary | None = None
+    """Test accuracy without the images that an audit doubts; null where none was given. All other
+    numbers are of all test images."""
     over_splits: SplitsSummary | None = None
     """Test accuracy on splits dealt anew, as a fraction; null where none were asked for. All other
     numbers are of the official split."""
@@ -245,13 +239,18 @@ class PairSummary(Part):
     """The chance that a run of a is more accurate than a run of b, each from a seed of its own;
     null for one seed."""
     n: int
-    """The number of seeds that both have finished."""
+    """The number of seeds that both have finished, or of studies."""
+    unit: Unit = "seeds"
+    """What `n`, `sd` and `seeds_needed` are of: "studies" where several tuned on their own."""
+    given_settings: bool = False
+    """Whether the verdict is about tuned settings without the luck of having chosen them."""
     verdict: Word
     """What follows for a: "better", "worse", "no difference" or "cannot tell"."""
     in_words: str
     """The verdict as the report words it, with its limits."""
     seeds_needed: int | None
-    """Of "cannot tell": about how many seeds would decide; null where that is unknown."""
+    """Of "cannot tell": about how many seeds, or studies, would decide; null where that is
+    unknown."""
     holds_for_other_test_images: bool
     """Whether other test images can be expected to give the same verdict."""
     holds_for_other_first_weights: bool
@@ -296,10 +295,15 @@ class Document(Part):
     the images) or "augmentation" alone, while everything else random is that of seed 0."""
     splits: int | None = None
     """How many splits were dealt anew beside the official one; null where none."""
+    excluded: ExcludedImages | None = None
+    """What `--exclude` leaves out of a second accuracy; null where it was not given."""
     until: float | None
     """The difference of accuracies down to which seeds were added until each pair was decided;
     null where their number was fixed."""
     entries: list[EntrySummary]
     """The rows of the table."""
     pairs: list[PairSummary]
-    """Every two entries that have finished seeds in common."""
+    """Every two entries that have finished seeds in common; where entries were tuned, those as they
+    are with each other, those tuned with each other, and each tuned one with itself as it is."""
+    tuning: TuningSummary | None = None
+    """How entries were tuned; null where all recipes are taken as they are."""

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import get_args
 
@@ -21,8 +21,10 @@ from fashionbench.report.document import (
     SecondsSummary,
     SplitsDifference,
 )
+from fashionbench.report.tuned import Tuned
 from fashionbench.stats.difference import Difference
 from fashionbench.stats.intervals import (
+    Summary,
     error_of_test_set,
     expected_sd,
     summarize,
@@ -30,6 +32,7 @@ from fashionbench.stats.intervals import (
     time_ratio,
 )
 from fashionbench.stats.splits import OverSplits
+from fashionbench.stats.studies import summarize_tuned
 from fashionbench.stats.verdict import Verdict
 from fashionbench.store.records import Outcome, RunRecord, TestSet
 
@@ -51,6 +54,8 @@ class Entry:
     """What was not to vary with the seeds."""
     dealt: tuple[tuple[RunRecord, ...], ...] = ()
     """The runs on each split that was dealt anew."""
+    tuned: Tuned | None = None
+    """How it came by its settings; None where its recipe is taken as it is."""
 
     def __repr__(self) -> str:
         seeds = ", ".join(str(run.job.seed) for run in self.runs)
@@ -80,6 +85,13 @@ class Entry:
             for source in PURPOSES
             if source in self.asked_to_hold or (same_start and source == "weights")
         )
+
+    @property
+    def studies(self) -> list[int]:
+        """By which study's choice each run was trained."""
+        if self.tuned is None:
+            return [0] * len(self.runs)
+        return [self.tuned.study_of[run.job.seed] for run in self.runs]
 
     @property
     def seeds_itself(self) -> bool:
@@ -137,8 +149,19 @@ class Entry:
         predicted = np.stack([run.predicted for run in self.runs])
         return np.equal(predicted, labels)
 
-    def summarize(self, test_set: TestSet) -> EntrySummary:
-        """Return the entry as results.json has it."""
+    def summarize_accuracy(self) -> Summary:
+        """Return the test accuracy in brief: over the runs, or over the studies that tuned."""
+        return summarize_tuned(self.accuracies, self.studies, summarize_fractions)
+
+    def _summarize_runs(
+        self,
+        values: Sequence[float],
+        in_brief: Callable[[Sequence[float]], Summary] = summarize_fractions,
+    ) -> NumberSummary:
+        return NumberSummary.model_validate(summarize_tuned(values, self.studies, in_brief))
+
+    def summarize(self, test_set: TestSet, excluded: Sequence[int] = ()) -> EntrySummary:
+        """Return the entry as results.json has it; the `excluded` images count in all but one."""
         first, scores = self.runs[0], [run.scores for run in self.runs]
         correct = self.mark_correct(test_set.labels)
         outcomes = [run.outcome for run in self.runs]
@@ -149,11 +172,11 @@ class Entry:
             label=self.label,
             parameters=first.parameters,
             flops_per_image=first.flops_per_image,
-            accuracy=_summarize_fractions(self.accuracies),
-            loss=_summarize([each.loss for each in scores]),
+            accuracy=NumberSummary.model_validate(self.summarize_accuracy()),
+            loss=self._summarize_runs([each.loss for each in scores], summarize),
             validation_accuracy=_summarize_fractions(self.validation_accuracies),
-            macro_f1=_summarize_fractions([each.macro_f1 for each in scores]),
-            calibration_error=_summarize_fractions([each.calibration_error for each in scores]),
+            macro_f1=self._summarize_runs([each.macro_f1 for each in scores]),
+            calibration_error=self._summarize_runs([each.calibration_error for each in scores]),
             train_seconds=SecondsSummary(
                 **vars(_summarize(self.seconds)),
                 median=statistics.median(self.seconds) if self.seconds else None,
@@ -163,6 +186,11 @@ class Entry:
             outcomes=OutcomeCounts(**{each: outcomes.count(each) for each in get_args(Outcome)}),
             dead_classes=[test_set.classes[index] for index in sorted(dead)],
             accuracy_one_by_one=_summarize_fractions(self.accuracies_one_by_one),
+            accuracy_without_excluded=self._summarize_runs(
+                np.delete(correct, list(excluded), axis=1).mean(axis=1).tolist()
+            )
+            if excluded
+            else None,
             same_first_weights=self.seeds_itself or "weights" in self.asked_to_hold,
             notes=self.notes,
             runs=[_summarize_run(run, test_set.classes) for run in self.runs],
@@ -237,6 +265,8 @@ class Pair:
             verdict=self.verdict.word,
             in_words=str(self.verdict),
             seeds_needed=self.verdict.seeds_needed,
+            unit=self.verdict.unit,
+            given_settings=self.verdict.given_settings,
             holds_for_other_test_images=self.verdict.holds_for_other_test_images,
             holds_for_other_first_weights="weights" not in self.verdict.held,
             holds_for_other_orders="order" not in self.verdict.held,

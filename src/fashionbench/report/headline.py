@@ -5,14 +5,17 @@ from fashionbench.report.comparison import Comparison
 from fashionbench.report.document import EntrySummary
 from fashionbench.report.entries import Entry, Pair
 from fashionbench.report.numbers import VARIED, format_percent
+from fashionbench.report.tuned import TUNED
 
 __all__ = ["compose_headline"]
 
 
 def compose_headline(comparison: Comparison) -> str:
     """Say which entry has the highest mean, and whether it differs from the next."""
-    rows = zip(comparison.entries, comparison.document.entries, strict=True)
-    (best, summary), *others = sorted(rows, key=lambda row: -(row[1].accuracy.mean or 0))
+    rows = [*zip(comparison.entries, comparison.document.entries, strict=True)]
+    # Where entries were tuned, what each can do is what is asked.
+    asked = [row for row in rows if row[0].tuned] or rows
+    (best, summary), *others = sorted(asked, key=lambda row: -(row[1].accuracy.mean or 0))
     said = _say_accuracy(comparison, best, summary)
     second = others[0][0] if others else best
     pair = _find_pair(comparison, best, second)
@@ -24,8 +27,8 @@ def compose_headline(comparison: Comparison) -> str:
 
 
 def _say_accuracy(comparison: Comparison, best: Entry, summary: EntrySummary) -> str:
-    several = len(comparison.study.recipes) > 1
-    name = _name_with_recipe(comparison, best) if several else best.label
+    varies = comparison.recipes_vary
+    name = _name_with_recipe(comparison, best) if varies else best.label
     seeds = summary.accuracy.n
     runs = "one seed" if seeds == 1 else f"mean of {seeds} seeds"
     if comparison.study.vary != "all" and seeds > 1:
@@ -47,13 +50,15 @@ def _find_pair(comparison: Comparison, best: Entry, second: Entry) -> Pair | Non
 
 def _name_second(comparison: Comparison, best: Entry, second: Entry) -> str:
     """Name the second entry by what is unlike the first: its model, its recipe or both."""
-    if len(comparison.study.recipes) == 1:
+    if not comparison.recipes_vary:
         return second.label
     named = _name_with_recipe(comparison, second)
     return named.removeprefix(f"{best.label} ") if second.label == best.label else named
 
 
 def _name_with_recipe(comparison: Comparison, entry: Entry) -> str:
+    if len(comparison.study.recipes) == 1:
+        return f"{entry.label} {TUNED}" if entry.tuned else entry.label
     return f"{entry.label} with the recipe “{comparison.short_recipe(entry)}”"
 
 
@@ -68,6 +73,7 @@ def _say_verdict(pair: Pair, best: Entry, vary: Vary) -> str:
         return f". {_say_undecided(pair)} ({interval})."
     place = str(pair.verdict).removeprefix(pair.verdict.word)
     luck = "the seed" if vary == "all" else VARIED[vary]
+    luck += " and of the choice of settings" if pair.verdict.unit == "studies" else ""
     return f", which is more than luck of {luck}{place} ({interval}; p = {found.p_value:.2g})."
 
 
@@ -76,4 +82,4 @@ def _say_undecided(pair: Pair) -> str:
         return f"There is {pair.verdict}"
     needed = pair.verdict.seeds_needed
     could = f"; about {needed} could" if needed else ""
-    return f"{pair.found.n} seeds cannot decide whether that is luck{could}"
+    return f"{pair.found.n} {pair.verdict.unit} cannot decide whether that is luck{could}"

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from fashionbench.config.study import Vary
-from fashionbench.report.document import EntrySummary, PairSummary, RatioSummary, SplitsSummary
+from fashionbench.report.document import (
+    EntrySummary,
+    NumberSummary,
+    PairSummary,
+    RatioSummary,
+    SplitsSummary,
+)
 
 __all__ = [
     "VARIED",
@@ -55,8 +61,8 @@ def format_number(value: float | None, digits: int = 3) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def format_mean(found: SplitsSummary | None) -> str:
-    """Write a mean over splits in percent; an en dash where none were dealt anew."""
+def format_mean(found: NumberSummary | SplitsSummary | None) -> str:
+    """Write a mean in percent; an en dash where there is none."""
     return format_percent(None if found is None else found.mean)
 
 

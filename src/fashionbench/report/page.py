@@ -12,10 +12,17 @@ from typing import Any
 from fashionbench.core.files import write_atomically
 from fashionbench.core.seeds import HELD_SEED
 from fashionbench.report.comparison import Comparison
-from fashionbench.report.figures import FIGURES, draw_confusions, draw_figure, render_svg
+from fashionbench.report.figures import (
+    FIGURES,
+    TUNING_FIGURES,
+    draw_confusions,
+    draw_figure,
+    render_svg,
+)
 from fashionbench.report.headline import compose_headline
 from fashionbench.report.numbers import VARIED
 from fashionbench.report.templating import load_template
+from fashionbench.report.tuning_table import describe_protocol, list_budgets, list_gains
 from fashionbench.report.warnings import find_warnings
 
 __all__ = ["render_notebook", "write_report"]
@@ -44,7 +51,8 @@ def _render(template: str, comparison: Comparison, **values: Any) -> str:
         dead_logits=DEAD_LOGITS if _has_dead_v1(comparison) else "",
         varied=VARIED[comparison.study.vary],
         held_seed=HELD_SEED,
-        several_recipes=len(comparison.study.recipes) > 1,
+        several_recipes=comparison.recipes_vary,
+        tuning=_describe_tuning(comparison),
         test_images=len(comparison.test_set.labels),
         test_set_error=max(entry.test_set_error for entry in comparison.document.entries),
         environment=comparison.entries[0].runs[0].environment,
@@ -65,9 +73,22 @@ def write_report(comparison: Comparison) -> list[Path]:
         (figure.title, figure.sentence, _draw_svgs(comparison, name))
         for name, figure in FIGURES.items()
     ]
+    tuning_figures = [
+        (
+            figure.title,
+            figure.sentence,
+            render_svg(draw_figure(comparison, name), name, figure.title),
+        )
+        for name, figure in TUNING_FIGURES.items()
+        if comparison.tuned_rows
+    ]
     contents = {
         "report.html": _render(
-            "report.html.j2", comparison, figures=figures, chances=_find_chances(comparison)
+            "report.html.j2",
+            comparison,
+            figures=figures,
+            tuning_figures=tuning_figures,
+            chances=_find_chances(comparison),
         ),
         "report.md": _render("report.md.j2", comparison),
         "results.csv": _format_csv(comparison),
@@ -79,6 +100,18 @@ def write_report(comparison: Comparison) -> list[Path]:
         write_atomically(path, text.encode())
         written.append(path)
     return written
+
+
+def _describe_tuning(comparison: Comparison) -> dict[str, Any]:
+    """Return what the page says of tuning; nothing where all recipes are taken as they are."""
+    rows, tuning = comparison.tuned_rows, comparison.study.tuning
+    if not rows or tuning is None:
+        return {}
+    return {
+        "gains": list_gains(rows),
+        "budgets": list(zip([row.name for row in rows], list_budgets(rows), strict=True)),
+        "protocol": describe_protocol(tuning),
+    }
 
 
 def _draw_svgs(comparison: Comparison, name: str) -> list[str]:

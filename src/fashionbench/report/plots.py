@@ -17,7 +17,7 @@ from fashionbench.report.style import (
     assign_looks,
     start_figure,
 )
-from fashionbench.stats.intervals import summarize_fractions
+from fashionbench.stats.intervals import Summary, summarize_fractions
 from fashionbench.store.records import RunRecord, TestSet
 
 __all__ = [
@@ -34,17 +34,21 @@ SEEDS_FOR_A_BAR = 4
 """An interval of fewer seeds says next to nothing, and would squeeze the points together."""
 
 
-def plot_accuracies(entries: NamedRuns, test_set: TestSet) -> Figure:
+def plot_accuracies(
+    entries: NamedRuns, test_set: TestSet, summaries: Sequence[Summary] | None = None
+) -> Figure:
     """Draw the test accuracy of every run as a point, with mean and 95 % interval beside them.
 
-    Of fewer seeds than SEEDS_FOR_A_BAR there is no interval: it would be wider than the plot.
+    `summaries` are means and intervals of the entries where runs are not independent. Of fewer
+    seeds than SEEDS_FOR_A_BAR there is no interval: it would be wider than the plot.
     """
     figure, axes = start_figure(
         f"Test accuracy of every run · {test_set.title}", WIDTH, 1.2 + 0.55 * len(entries)
     )
     for row, (_, runs, look) in enumerate(assign_looks(entries)):
         accuracies = [run.scores.accuracy for run in runs]
-        summary, rows = summarize_fractions(accuracies), [row] * len(accuracies)
+        summary = summaries[row] if summaries else summarize_fractions(accuracies)
+        rows = [row] * len(accuracies)
         values = [100 * value for value in accuracies]
         axes.plot(values, rows, look.marker, color=look.color, alpha=0.6, ms=6, mew=0)
         axes.plot(np.mean(values), row + 0.28, "D", color=INK, ms=4)

@@ -1,11 +1,12 @@
 """A comparison as text: the terminal's tables of entries and of pairs."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
 from fashionbench.report.comparison import Comparison
-from fashionbench.report.document import EntrySummary
+from fashionbench.report.document import EntrySummary, ExcludedImages
 from fashionbench.report.numbers import (
     VARIED,
     format_interval,
@@ -29,13 +30,14 @@ MANY_PAIRS = 10
 
 def build_entry_table(comparison: Comparison) -> "Table":
     """Build the table of entries for a terminal of 80 columns."""
-    document, several = comparison.document, len(comparison.study.recipes) > 1
+    document, several = comparison.document, comparison.recipes_vary
     vary = comparison.study.vary
     conditions = [
         comparison.test_set.title,
         "test set",
         f"{document.device}, {pluralize(document.threads, 'thread')}",
         *([f"seeds vary {VARIED[vary]} alone"] if vary != "all" else []),
+        *_describe_excluded(document.excluded),
         *([f"dealt: on {document.splits} splits dealt anew"] if document.splits else []),
         *comparison.shared_settings,
     ]
@@ -60,6 +62,13 @@ def build_entry_table(comparison: Comparison) -> "Table":
     return table
 
 
+def _describe_excluded(excluded: ExcludedImages | None) -> list[str]:
+    if excluded is None:
+        return []
+    images = pluralize(excluded.images, "doubtful image")
+    return [f"excl.: without {images} of {Path(excluded.file).name}"]
+
+
 def _start_table(title: str, names: Sequence[str]) -> "Table":
     """Start a table without rows, its first columns the names of what stands in a row."""
     from rich.table import Table
@@ -75,21 +84,19 @@ def _choose_columns(entries: Sequence[EntrySummary]) -> dict[str, Callable[[Entr
     validated = any(entry.validation_accuracy.n for entry in entries)
     alone = any(entry.accuracy_one_by_one.n for entry in entries)
     dealt = any(entry.over_splits for entry in entries)
+    accuracy = "official %" if dealt else "accuracy %"
+    excluded = any(entry.accuracy_without_excluded for entry in entries)
     noted = any(entry.notes for entry in entries)
+    crowded = noted or dealt or excluded  # no room for more
     columns: dict[str, tuple[bool, Callable[[EntrySummary], str]]] = {
         "valid. %": (validated, lambda entry: format_percent(entry.validation_accuracy.mean)),
-        "official %" if dealt else "accuracy %": (
-            True,
-            lambda entry: format_percent(entry.accuracy.mean),
-        ),
+        accuracy: (True, lambda entry: format_percent(entry.accuracy.mean)),
+        "excl. %": (excluded, lambda entry: format_mean(entry.accuracy_without_excluded)),
         "alone %": (alone, lambda entry: format_percent(entry.accuracy_one_by_one.mean)),
         "95 % interval": (True, lambda entry: format_interval(entry.accuracy)),
         "dealt %": (dealt, lambda entry: format_mean(entry.over_splits)),
         "95 % dealt": (dealt, lambda entry: format_interval(entry.over_splits)),
-        "sd": (
-            not (noted or dealt),
-            lambda entry: format_percent(entry.accuracy.sd),
-        ),  # for want of room
+        "sd": (not crowded, lambda entry: format_percent(entry.accuracy.sd)),
         "loss": (not dealt, lambda entry: format_number(entry.loss.mean)),
         "train s": (True, format_seconds),
         "parameters": (not dealt, lambda entry: f"{entry.parameters:,}"),
@@ -116,7 +123,7 @@ def build_pair_table(comparison: Comparison) -> "Table":
     table.add_column("verdict on the first")
     for pair in pairs:
         needed = pair.seeds_needed
-        verdict = f"{pair.verdict} until ~{needed} seeds" if needed else pair.in_words
+        verdict = f"{pair.verdict} until ~{needed} {pair.unit}" if needed else pair.in_words
         points = format_points(pair.difference)
         table.add_row(pair.a, pair.b, points, format_verdict_interval(pair), verdict)
     return table

@@ -7,6 +7,7 @@ from fashionbench.core.seeds import HELD_SEED
 from fashionbench.report.comparison import Comparison
 from fashionbench.report.entries import Entry
 from fashionbench.report.numbers import VARIED, format_percent
+from fashionbench.report.tuned import TUNED
 from fashionbench.store.records import RunRecord
 
 __all__ = ["find_warnings"]
@@ -17,7 +18,7 @@ WORTH_TELLING = 0.001
 
 def find_warnings(comparison: Comparison) -> list[str]:
     """Return what there is to warn of, a sentence each; empty where there is nothing."""
-    found = [*_unfinished(comparison), *_held(comparison)]
+    found = [*_unfinished(comparison), *_held(comparison), *_edges(comparison)]
     for entry in comparison.entries:
         name = _name(comparison, entry)
         for warn in (_probed_at_random, _outcomes, _ties, _same_start, _remarks):
@@ -29,16 +30,31 @@ def find_warnings(comparison: Comparison) -> list[str]:
 
 
 def _name(comparison: Comparison, entry: Entry) -> str:
-    if len(comparison.study.recipes) == 1:
+    if not comparison.recipes_vary:
         return entry.label
+    if len(comparison.study.recipes) == 1:
+        return f"{entry.label} {TUNED}" if entry.tuned else entry.label
     return f"{entry.label} {comparison.short_recipe(entry)}"
 
 
 def _unfinished(comparison: Comparison) -> Iterator[str]:
-    asked = sum(len(jobs) for jobs in comparison.study.groups())
+    study = comparison.study
+    asked = sum(len(jobs) for jobs in study.groups())
+    if study.tuning is not None:
+        asked += sum(len(jobs) for jobs in study.entries() if not jobs[0].is_only_scored)
     finished = sum(len(runs) for e in comparison.entries for runs in (e.runs, *e.dealt))
     if finished < asked:
         yield f"Only {finished} of the {asked} runs are finished. To go on: {comparison.command}"
+
+
+def _edges(comparison: Comparison) -> Iterator[str]:
+    """Tell of choices beyond which nothing was searched."""
+    for row in comparison.tuned_rows:
+        if row.how.edges:
+            yield (
+                f"{_name(comparison, row.tuned)}: a choice lies at the edge of what was searched "
+                f"({', '.join(row.how.edges)}), so a better one may lie beyond it."
+            )
 
 
 def _held(comparison: Comparison) -> Iterator[str]:

@@ -19,6 +19,7 @@ __all__ = [
     "error_of_test_set",
     "expected_sd",
     "normal_quantile",
+    "share_interval",
     "summarize",
     "summarize_fractions",
     "t_quantile",
@@ -69,6 +70,16 @@ def summarize_fractions(values: Sequence[float]) -> Summary:
     half = (plain.high - plain.mean) / (plain.mean * (1 - plain.mean))
     middle = float(logit(plain.mean))
     return replace(plain, low=float(expit(middle - half)), high=float(expit(middle + half)))
+
+
+def share_interval(count: int, n: int) -> tuple[float, float]:
+    """Return the ends of Wilson's 95 % interval of a share, of which `count` of `n` were drawn."""
+    if n == 0:
+        return 0.0, 1.0
+    z, share = normal_quantile(), count / n
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def error_of_test_set(correct: NDArray[np.bool_]) -> float:

@@ -7,7 +7,7 @@ study, runs are all there is: what they say holds for the settings that were cho
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from fashionbench.stats.difference import Difference, difference
 from fashionbench.stats.intervals import Summary, summarize
 
-__all__ = ["Spread", "average_studies", "compare_tuned", "spread", "summarize_tuned"]
+__all__ = ["Deviations", "average_studies", "compare_tuned", "split_spread", "summarize_tuned"]
 
 Floats = NDArray[np.float64]
 
@@ -34,14 +34,21 @@ def average_studies(values: ArrayLike, studies: Sequence[int]) -> Floats:
     return np.stack([runs[which == name].mean(axis=0) for name in names])
 
 
-def summarize_tuned(values: Sequence[float], studies: Sequence[int]) -> Summary:
-    """Return mean and 95 % interval over studies, and the sample sd and number of the runs."""
+def summarize_tuned(
+    values: Sequence[float],
+    studies: Sequence[int],
+    in_brief: Callable[[Sequence[float]], Summary] = summarize,
+) -> Summary:
+    """Return mean and 95 % interval over studies, and the sample sd and number of the runs.
+
+    `in_brief` gives the interval of independent values.
+    """
     kept = [pair for pair in zip(values, studies, strict=True) if math.isfinite(pair[0])]
-    runs = summarize([value for value, _ in kept])
+    runs = in_brief([value for value, _ in kept])
     if len({study for _, study in kept}) < 2:
         return runs if len(set(studies)) < 2 else replace(runs, low=None, high=None)
-    found = summarize(average_studies([value for value, _ in kept], [s for _, s in kept]).tolist())
-    return replace(found, sd=runs.sd, n=runs.n)
+    means = average_studies([value for value, _ in kept], [study for _, study in kept])
+    return replace(in_brief(means.tolist()), sd=runs.sd, n=runs.n)
 
 
 def compare_tuned(
@@ -65,7 +72,7 @@ def compare_tuned(
 
 
 @dataclass(frozen=True)
-class Spread:
+class Deviations:
     """Where the spread of a tuned row comes from; None where it cannot be told."""
 
     between_studies: float | None
@@ -74,17 +81,17 @@ class Spread:
     """Sd of runs of one study."""
 
 
-def spread(values: Sequence[float], studies: Sequence[int]) -> Spread:
+def split_spread(values: Sequence[float], studies: Sequence[int]) -> Deviations:
     """Take the luck of choosing and that of seeds apart (analysis of variance by moments)."""
     which, runs = np.asarray(studies), np.asarray(values, dtype=float)
     groups = [runs[which == name] for name in np.unique(which)]
     left = len(runs) - len(groups)
     if left < 1:
-        return Spread(None, None)
+        return Deviations(None, None)
     within = sum(float(np.square(group - group.mean()).sum()) for group in groups) / left
     if len(groups) < 2:
-        return Spread(None, math.sqrt(within))
+        return Deviations(None, math.sqrt(within))
     means = np.array([group.mean() for group in groups])
     luck = within * float(np.mean([1 / len(group) for group in groups]))
     between = max(0.0, float(means.var(ddof=1)) - luck)
-    return Spread(math.sqrt(between), math.sqrt(within))
+    return Deviations(math.sqrt(between), math.sqrt(within))

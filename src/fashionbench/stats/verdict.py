@@ -13,6 +13,7 @@ from fashionbench.stats.splits import OverSplits
 
 __all__ = [
     "SMALLEST_DIFFERENCE",
+    "Unit",
     "Verdict",
     "Word",
     "decide",
@@ -30,6 +31,7 @@ HELD: Mapping[Source, str] = {
 }
 """For what a verdict holds where seeds did not vary something."""
 
+Unit = Literal["seeds", "studies"]
 Word = Literal["better", "worse", "no difference", "cannot tell"]
 
 
@@ -41,7 +43,7 @@ class Verdict:
     limit: float | None = None
     """Of "no difference": the largest that the seeds leave possible."""
     seeds_needed: int | None = None
-    """Of "cannot tell": about how many seeds would."""
+    """Of "cannot tell": about how many seeds, or studies, would."""
     holds_for_other_test_images: bool = False
     """Whether other test images can be expected to give the same verdict."""
     holds_for_other_splits: bool | None = None
@@ -49,17 +51,23 @@ class Verdict:
     held: tuple[Source, ...] = ()
     """What was the same for all seeds though it could be random: the verdict is for that alone."""
 
+    unit: Unit = "seeds"
+    """What counts as one observation: where several studies tuned, each of them."""
+    given_settings: bool = False
+    """Whether it is about tuned settings without the luck of having chosen them."""
+
     def __str__(self) -> str:
         if self.word == "no difference" and self.limit is not None:
             words = f"no difference larger than {100 * self.limit:.2f} points"
         elif self.word == "cannot tell":
-            seeds = self.seeds_needed
-            return f"cannot tell yet: about {seeds} seeds would" if seeds else self.word
+            needed = self.seeds_needed
+            return f"cannot tell yet: about {needed} {self.unit} would" if needed else self.word
         else:
             words = self.word
         places = [] if self.holds_for_other_test_images else ["on these test images"]
         places += ["on the official split"] if self.holds_for_other_splits is False else []
         places += [HELD[source] for source in self.held]
+        places += ["given these settings"] if self.given_settings else []
         *first, last = places or [""]
         return f"{words} {', '.join(first)} and {last}" if first else f"{words} {last}".strip()
 

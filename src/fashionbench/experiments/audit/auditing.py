@@ -1,30 +1,29 @@
 """audit(dataset): what is doubtful about a data set, with a page to send to colleagues."""
 
 import logging
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fashionbench.core.machine import describe_environment
-from fashionbench.data.datasets import dataset_entry, name_pictures
+from fashionbench.config.recipe import Recipe, load_recipe
+from fashionbench.config.study import Study
+from fashionbench.core.names import printable
 from fashionbench.errors import Interrupted
+from fashionbench.experiments.audit import JUDGES
 from fashionbench.experiments.call import write_call
-from fashionbench.experiments.planning import default_folder
-from fashionbench.report.audit_document import AuditDocument, DoublePair
-from fashionbench.store.records import digest_images
+from fashionbench.experiments.planning import default_folder, plan
+from fashionbench.report.audit_document import AuditDocument, DoublePair, Suspect
 
 if TYPE_CHECKING:
-    import torch
-
-    from fashionbench.data.split import Dataset
+    from fashionbench.experiments.planning import Model
 
 __all__ = ["Audit", "audit", "default_audit_folder", "run_audit"]
 
 logger = logging.getLogger(__name__)
+
+SEEN, MOST_EPOCHS = 40_000, 40
+"""Of few images the recipe `judge` takes more epochs: until it has seen so many, or that often."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +39,11 @@ class Audit:
     def doubles(self) -> list[DoublePair]:
         """The pairs that are called double, the nearest first."""
         return self.document.doubles.pairs
+
+    @property
+    def suspects(self) -> list[Suspect]:
+        """The images whose label may be wrong: test images first, the least probable first."""
+        return self.document.labels.suspects if self.document.labels else []
 
     def to_json(self) -> str:
         """Return the document as audit.json holds it."""
@@ -59,14 +63,25 @@ def default_audit_folder(dataset: str) -> Path:
 def audit(
     dataset: str = "fashion-mnist",
     *,
+    model: "Model | Sequence[Model]" = JUDGES,
+    recipe: str | Recipe = "judge",
+    folds: int = 10,
+    seeds: int | Sequence[int] = 2,
     data_dir: Path | str | None = None,
     device: str = "auto",
     out: Path | str | None = None,
 ) -> Audit:
-    """Audit a data set: find its doubles, and write audit.html and audit.json.
+    """Audit a data set: find doubles and doubtful labels, and write audit.html and audit.json.
+
+    Folds that are finished are kept in the folder and not trained again.
 
     Args:
         dataset: A key of the table, or the path of a folder of your own.
+        model: The models that judge labels, named as in `compare`.
+        recipe: How they are trained.
+        folds: In how many parts the training images are dealt; each is judged by models trained on
+            the others. 0 finds doubles alone.
+        seeds: How many seeds each model is trained from for every fold, or the seeds themselves.
         data_dir: The folder of the data set's files.
         device: "auto", "cpu", "cuda" or "mps".
         out: The folder to write to; runs/DATASET/audit by default.
@@ -75,85 +90,53 @@ def audit(
     Ctrl-C.
 
     Examples:
-        >>> found = fb.audit("silhouettes")
-        >>> found.doubles[0].distance <= found.document.doubles.threshold
+        >>> found = fb.audit("silhouettes", model="linear", folds=2)
+        >>> len(found.suspects) < 500
         True
     """
     command = write_call(audit, locals())
     folder = Path(out or default_audit_folder(dataset))
-    return run_audit(dataset, folder, data_dir, command, device=device)
+    study = plan(model, recipe, seeds, dataset=dataset, device=device)
+    return run_audit(study, folds, folder, data_dir, command)
+
+
+def _train_long_enough(study: Study, images: int) -> Study:
+    """Give the recipe `judge`, where nobody changed it, more epochs for few training images."""
+    epochs = min(MOST_EPOCHS, SEEN // images)
+    recipes = tuple(
+        recipe.override(epochs=epochs)
+        if recipe == load_recipe("judge") and epochs > recipe.epochs
+        else recipe
+        for recipe in study.recipes
+    )
+    return study.model_copy(update={"recipes": recipes})
 
 
 def run_audit(
-    dataset: str, folder: Path, data_dir: Path | str | None, command: str, *, device: str = "auto"
+    study: Study, folds: int, folder: Path, data_dir: Path | str | None, command: str
 ) -> Audit:
-    """Audit a data set into a folder; `command` is what a person types to get the same again."""
+    """Audit the data set of a study by its models; `command` is what gives the same again."""
     from fashionbench.data.datasets import load_data
+    from fashionbench.experiments.audit.survey import survey
+    from fashionbench.report.audit_page import write_audit
     from fashionbench.training.devices import resolve_device
 
-    dataset_entry(dataset)  # an unknown one is told before torch is loaded
-    on = resolve_device(device)
-    data = load_data(dataset, data_dir)
+    if folds:
+        from fashionbench.experiments.audit.labels import check_cleanlab
+
+        check_cleanlab()
+    device = resolve_device(study.device)
+    data = load_data(study.dataset, data_dir, source=study.dataset_source)
     for note in data.notes:
         logger.warning(note)
+    study = _train_long_enough(study, len(data.train))
     try:
-        document = _find(data, on, command)
+        document = survey(study, data, folds, folder / "folds", device, command)
     except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted. To do it again: {command}") from None
+        raise Interrupted(
+            f"Interrupted: folds that are finished are kept in {printable(folder)}. "
+            f"To go on: {command}"
+        ) from None
     pictures = {"train": data.train.images.numpy(), "test": data.test.images.numpy()}
-    from fashionbench.report.audit_page import write_audit
-
     write_audit(document, pictures, folder)
     return Audit(document, folder)
-
-
-def _find(data: "Dataset", device: "torch.device", command: str) -> AuditDocument:
-    import torch
-
-    from fashionbench.experiments.audit.doubles import find_doubles
-    from fashionbench.experiments.audit.findings import Pooled, describe_doubles, known_test_images
-
-    pooled = Pooled(
-        torch.cat([data.train.labels, data.test.labels]).numpy(),
-        len(data.train),
-        data.classes,
-        name_pictures(data.name),
-    )
-    seconds: dict[str, float] = {}
-    with _clocked(seconds, "doubles"):
-        images = torch.cat([data.train.images, data.test.images])
-        found = find_doubles(images.to(device))
-    environment = describe_environment(
-        {name: sys.modules[name].__version__ for name in ("torch", "numpy", "fashionbench")},
-        threads=torch.get_num_threads(),
-        device=device.type,
-    )
-    known = known_test_images(found, pooled)
-    return AuditDocument(
-        dataset=data.name,
-        title=data.title,
-        digests={
-            name: digest_images(split.images.numpy(), split.labels.numpy().astype("uint8"))
-            for name, split in (("train", data.train), ("test", data.test))
-        },
-        command=command,
-        classes=list(data.classes),
-        train_images=len(data.train),
-        test_images=len(data.test),
-        notes=list(data.notes),
-        device=device.type,
-        threads=environment.threads,
-        versions=environment.versions,
-        processor=environment.processor,
-        seconds=seconds,
-        doubles=describe_doubles(found, pooled),
-        doubtful_test_images={"double": known.tolist()},
-    )
-
-
-@contextmanager
-def _clocked(seconds: dict[str, float], part: str) -> Iterator[None]:
-    """Note how long a part takes."""
-    start = time.perf_counter()
-    yield
-    seconds[part] = time.perf_counter() - start
