@@ -325,20 +325,6 @@ class LooseTensor(Plain):
         return self.b(self.hidden(x) * self.gain)
 
 
-class AlwaysEvaluating(Plain):
-    def __init__(self) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm1d(16)
-
-    def train(self, mode: bool = True) -> "AlwaysEvaluating":
-        super().train(mode)
-        self.norm.eval()
-        return self
-
-    def hidden(self, x: Tensor) -> Tensor:
-        return self.norm(super().hidden(x))
-
-
 class HalfFrozen(Plain):
     def __init__(self) -> None:
         super().__init__()

@@ -69,7 +69,7 @@ REMARKED = {
     "SoftmaxOut": {"squeezed": "return what goes into the softmax"},
     "SigmoidOut": {"squeezed": "return what goes into the sigmoid"},
     "LogSoftmaxOut": {"log-softmax": "a second one changes nothing, so its scores are right"},
-    "AlwaysEvaluating": {"in eval mode": "norm stays in eval mode in training"},
+    "SilentSwitch": {"in eval mode": "norm stays in eval mode in training"},
     "HalfFrozen": {"frozen": r"12,560 of its 12,730 parameters are frozen .* in a.weight, a.bias"},
     "Unseeing": {"blind": "answers all images alike, also after a step"},
     "OverTheBatch": {"batch": "look for a softmax"},
@@ -86,7 +86,7 @@ REMARKED = {
 RIGHT = [
     *("Plain", "InBuffers", "RandomFeatures", "RandomArray", "DrawnWidth", "Activations", "Tied"),
     *("FlatView", "MixedUpView", "FiveDimensions", "OldNorm", "NewNorm", "Pruned", "Uncopyable"),
-    *("SilentSwitch", "Lazy", "FirstBatch", "HeadFirst", "ZeroHead", "DropsByPython"),
+    *("Lazy", "FirstBatch", "HeadFirst", "ZeroHead", "DropsByPython"),
     *("DropsByNumPy", "seeded"),
 ]
 UNLOADABLE = {

@@ -52,7 +52,7 @@ def test_images_are_mixed_as_strongly_as_in_training(
 
 
 def test_a_recipe_without_augmentation_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="seed leaves images as they are; add some augmentation"):
+    with pytest.raises(UsageError, match="default leaves images as they are; add some"):
         write_augmentations(DEFAULT, "silhouettes", None, tmp_path / "changes.png")
 
 

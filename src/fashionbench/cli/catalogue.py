@@ -10,10 +10,12 @@ import typer
 
 from fashionbench.cli.flags import describe_settings
 from fashionbench.cli.options import (
+    ChannelsOption,
     Command,
     DataOption,
     DatasetOption,
     JsonOption,
+    SizeOption,
     format_examples,
 )
 from fashionbench.errors import UsageError
@@ -165,6 +167,8 @@ def recipes(
 def data(
     dataset: DatasetOption = "fashion-mnist",
     data_dir: DataOption = None,
+    channels: ChannelsOption = None,
+    size: SizeOption = None,
     samples: Annotated[
         Path, typer.Option(metavar="FILE", help="the PNG file to draw samples into")
     ] = Path("samples.png"),
@@ -176,8 +180,8 @@ def data(
     from fashionbench.cli.previews import write_samples
     from fashionbench.data.datasets import describe
 
-    summary = describe(dataset, data_dir)
-    write_samples(dataset, data_dir, samples)
+    summary = describe(dataset, data_dir, channels=channels, size=size)
+    write_samples(dataset, data_dir, samples, channels, size)
     if as_json:
         typer.echo(json.dumps(asdict(summary) | {"samples": str(samples)}, indent=2, default=str))
         return

@@ -10,11 +10,13 @@ import typer
 
 from fashionbench.cli.flags import with_recipe_flags
 from fashionbench.cli.options import (
+    ChannelsOption,
     Command,
     DataOption,
     DatasetOption,
     DeviceOption,
     JsonOption,
+    SizeOption,
     WeightsOption,
     format_examples,
     parse_seeds,
@@ -38,7 +40,7 @@ app = typer.Typer()
         "fashionbench compare --models v0,mlp --until 0.005",
         "fashionbench compare --models v0,mlp --tune lr --trials 15",
         "fashionbench compare --models v2,my_net.py:MyNet --epochs 10 --lr 0.05",
-        "fashionbench compare --models v0@fast,v2@mine.toml,v2:weights=mine.pth@scored",
+        "fashionbench compare --models v0@fast,v2:weights=mine.pth@scored",
     ),
 )
 @with_recipe_flags
@@ -131,6 +133,8 @@ def compare(
     weights: WeightsOption = None,
     dataset: DatasetOption = "fashion-mnist",
     data_dir: DataOption = None,
+    channels: ChannelsOption = None,
+    size: SizeOption = None,
     device: DeviceOption = "auto",
     parallel: Annotated[
         str,
@@ -167,6 +171,8 @@ def compare(
             parse_seeds(seeds),
             weights=weights,
             dataset=dataset,
+            channels=channels,
+            size=size,
             device=device,
             until=until,
             max_seeds=max_seeds,

@@ -10,11 +10,13 @@ from typer.core import TyperArgument, TyperCommand
 from fashionbench.errors import UsageError
 
 __all__ = [
+    "ChannelsOption",
     "Command",
     "DataOption",
     "DatasetOption",
     "DeviceOption",
     "JsonOption",
+    "SizeOption",
     "TrainedModel",
     "WeightsOption",
     "format_examples",
@@ -36,6 +38,22 @@ DataOption = Annotated[
         metavar="FOLDER",
         help="where the data set's files are, or are downloaded to",
         show_default="$FASHIONBENCH_DATA, else the user's cache",
+    ),
+]
+ChannelsOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="1|3",
+        help="show networks the images in grey (1) or in color (3)",
+        show_default="as the data set's",
+    ),
+]
+SizeOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="NUMBER",
+        help="pixels a side of the images that networks are shown",
+        show_default="the data set's, 64 at most",
     ),
 ]
 DeviceOption = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps")]

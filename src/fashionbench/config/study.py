@@ -18,6 +18,7 @@ from fashionbench.config.recipe import Recipe
 from fashionbench.config.tuning import Tuning, trial_seed
 from fashionbench.config.validated import Validated
 from fashionbench.core.seeds import PURPOSES, PartialSeed, Seed, Source, SplitSeed
+from fashionbench.core.shape import GREY28, Shape
 
 __all__ = ["DEVICES", "Device", "Execution", "Job", "Parallel", "Study", "Vary"]
 
@@ -54,6 +55,9 @@ class Job(Validated):
     dataset: str
     dataset_source: str = ""
     """A digest of the content of a person's own data set; empty for those of the table."""
+    channels: Literal[1, 3] = 1
+    size: int = 28
+    """Pixels a side of the images that the network is shown."""
     protocol: int = FIRST_PROTOCOL
     scored_on: Literal["test", "validation"] = "test"
     """By which images the trained model is scored: a trial of tuning by those held out."""
@@ -64,9 +68,15 @@ class Job(Validated):
         return ModelSpec.parse(self.model)
 
     @property
+    def shape(self) -> Shape:
+        """Channels and side of the images that networks are shown."""
+        return Shape(self.channels, self.size)
+
+    @property
     def test_set(self) -> str:
-        """What the store calls the test images: another content is another test set."""
-        return self.dataset_source or self.dataset
+        """What the store calls the test images: another content or shape is another test set."""
+        name = self.dataset_source or self.dataset
+        return name if self.shape == GREY28 else f"{name} {self.shape}"
 
     @property
     def run_seed(self) -> Seed:
@@ -112,6 +122,9 @@ class Study(Validated):
     """What differs between seeds."""
     dataset: str
     dataset_source: str = ""
+    channels: Literal[1, 3] = 1
+    size: int = 28
+    """Pixels a side of the images that networks are shown."""
     device: Device = "auto"
     until: float | None = Field(None, gt=0, lt=1)
     """Seeds are added until each pair is decided, or a difference this large is excluded."""
@@ -140,9 +153,15 @@ class Study(Validated):
         return seeds
 
     @property
+    def shape(self) -> Shape:
+        """Channels and side of the images that networks are shown."""
+        return Shape(self.channels, self.size)
+
+    @property
     def test_set(self) -> str:
-        """What the store calls the test images: another content is another test set."""
-        return self.dataset_source or self.dataset
+        """What the store calls the test images: another content or shape is another test set."""
+        name = self.dataset_source or self.dataset
+        return name if self.shape == GREY28 else f"{name} {self.shape}"
 
     def held_for(self, recipe: Recipe) -> tuple[Source, ...]:
         """List what is the same for all seeds of a recipe though it could be random."""
@@ -179,6 +198,8 @@ class Study(Validated):
                     vary=self.vary,
                     dataset=self.dataset,
                     dataset_source=self.dataset_source,
+                    channels=self.channels,
+                    size=self.size,
                     protocol=self.protocol,
                 )
 

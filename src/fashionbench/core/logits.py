@@ -18,8 +18,11 @@ batches gain nothing on a CPU."""
 
 
 def pixels(images: Tensor) -> Tensor:
-    """Turn (B, H, W) uint8 into (B, 1, H, W) float32 in [0, 1], as torchvision's ToTensor does."""
-    return images.unsqueeze(1).float().div_(255)
+    """Turn (B, H, W) or (B, C, H, W) uint8 into (B, C, H, W) float32 in [0, 1].
+
+    As torchvision's ToTensor does.
+    """
+    return (images.unsqueeze(1) if images.ndim == 3 else images).float().div_(255)
 
 
 def _copy(images: Tensor) -> Tensor:

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionbench.core.names import printable
+from fashionbench.core.shape import GREY28, Shape
 from fashionbench.data.colours import to_srgb
 from fashionbench.data.picture_files import formats
+from fashionbench.data.resizing import to_square
 from fashionbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,9 +33,9 @@ __all__ = [
     "TooLarge",
     "common_levels",
     "find_extremes",
+    "find_size",
     "load_picture",
     "squeeze_picture",
-    "to_square",
 ]
 
 SIDE = 28
@@ -73,7 +75,7 @@ class Squeezed:
     """A picture as those of a person's own data set are used, and what it was before."""
 
     image: Grey
-    """(28, 28)."""
+    """(side, side) grey, or (3, side, side)."""
     size: tuple[int, int]
     """Width and height in the file."""
     is_coloured: bool
@@ -99,7 +101,7 @@ def load_picture(
     return _read(file, name, scale, most_pixels)[0]
 
 
-def squeeze_picture(file: Path, scale: "Scale") -> Squeezed:
+def squeeze_picture(file: Path, scale: "Scale", shape: Shape = GREY28) -> Squeezed:
     """Read a picture of a person's own data set; `scale` gives the levels of its data set."""
     from PIL.Image import Resampling
 
@@ -112,18 +114,20 @@ def squeeze_picture(file: Path, scale: "Scale") -> Squeezed:
     picture, size = _read(file, "", scale_and_tell, None)
     small = np.asarray(picture.resize((SIDE, SIDE), Resampling.BOX))
     return Squeezed(
-        image=to_square(picture),
+        image=to_square(picture, shape),
         size=size,
         is_coloured=bool(np.ptp(small, axis=2).max() > COLOURED),
         is_deep=bool(asked),
     )
 
 
-def to_square(picture: "Image") -> Grey:
-    """Squeeze the whole picture into (28, 28) grey."""
-    from PIL.Image import Resampling
-
-    return np.array(picture.convert("L").resize((SIDE, SIDE), Resampling.BILINEAR))
+def find_size(file: Path) -> tuple[int, int] | None:
+    """Find width and height of a picture without decoding it; None where it cannot be read."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return _identify(file.read_bytes()).size
+    except Exception:  # refused when the picture is read
+        return None
 
 
 Scale = Callable[[Extremes], Levels]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionbench.core.shape import Shape
 from fashionbench.data.picture_reading import Levels
 from fashionbench.errors import UsageError
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Arrays", "Dataset", "Split", "deal_anew", "hold_out", "hold_out_order"]
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-"""(N, 28, 28) images and (N,) labels, as they are read, without torch."""
+"""(N, H, W) grey or (N, 3, H, W) images and (N,) labels, as they are read, without torch."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,7 +30,7 @@ class Split:
     """Images and their labels, on one device: what `fit` trains on and `evaluate` scores."""
 
     images: "Tensor"
-    """(N, 28, 28) uint8, light on black."""
+    """(N, H, W) uint8 grey, light on black, or (N, 3, H, W) in color."""
     labels: "Tensor"
     """(N,) int64, from 0 up to the number of classes."""
 
@@ -42,7 +43,12 @@ class Split:
     @property
     def side(self) -> tuple[int, int]:
         """Height and width of an image, in pixels."""
-        return self.images.shape[1], self.images.shape[2]
+        return self.images.shape[-2], self.images.shape[-1]
+
+    @property
+    def shape(self) -> Shape:
+        """Channels and side of an image."""
+        return Shape.of(self.images)
 
     def to(self, device: "torch.device | str") -> "Split":
         """Return the split on a device such as "cuda"; itself stays where it is."""

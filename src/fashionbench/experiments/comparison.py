@@ -41,6 +41,8 @@ def compare(
     weights: Path | str | None = None,
     dataset: str = "fashion-mnist",
     data_dir: Path | str | None = None,
+    channels: int | None = None,
+    size: int | None = None,
     device: str = "auto",
     out: Path | str | None = None,
     until: float | None = None,
@@ -67,6 +69,8 @@ def compare(
         weights: A file that all models begin with; "NAME:weights=FILE" is for one model alone.
         dataset: A key of the table, or the path of a folder of your own.
         data_dir: The folder of the data set's files.
+        channels: 1 to show networks grey images, 3 for color; None as the data set has them.
+        size: Pixels a side of these images; None as the data set has them, 64 at most.
         device: "auto", "cpu", "cuda" or "mps".
         out: The run folder; runs/DATASET by default.
         until: A difference of accuracies, such as 0.002. Seeds are added until every pair is
@@ -104,6 +108,8 @@ def compare(
         seeds,
         weights=weights,
         dataset=dataset,
+        channels=channels,
+        size=size,
         device=device,
         until=until,
         max_seeds=max_seeds,

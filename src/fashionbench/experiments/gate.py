@@ -23,6 +23,7 @@ from fashionbench.core.logits import are_alike, pixels
 from fashionbench.core.own_code import describe_error, digest_file
 from fashionbench.core.own_source import Source
 from fashionbench.core.seeds import Seed
+from fashionbench.core.shape import Shape
 from fashionbench.core.snapshot import hidden_layers, shared_state
 from fashionbench.data.split import Dataset
 from fashionbench.errors import FashionbenchError, UsageError
@@ -64,6 +65,8 @@ REMARKS = {
     "is known of other seeds of it; how they were chosen, and on which images, is yours to know.",
     "several answers": "it answers with several tensors; the one called logits, or else the first, "
     "is taken for the loss and the scores, and the others train nothing.",
+    "other pictures": "it was written for other pictures, so those of the data set are {} for it; "
+    "an argument `channels` or `side` is given what they have.",
     "untrained": "{} holds weights where torch overlooks them, so they are not trained; use "
     "nn.ModuleList, nn.ModuleDict, nn.ParameterList or nn.Parameter.",
     "late": "it makes {} while it answers, when it is too late to be trained or loaded again; make "
@@ -136,7 +139,7 @@ def refuse_changed(job: Job, classes: int) -> None:
     UsageError.
     """
     _refuse_edited(job)
-    if str(identify(job.spec, classes)[1]) != job.model_source:
+    if str(identify(job.spec, classes, job.shape)[1]) != job.model_source:
         _refuse_source(job.model)
     if identify_augmentations(job.recipe.augmentation) != job.recipe_source:
         _refuse_source("the augmentation")
@@ -215,8 +218,11 @@ def _find_remarks(
     model: nn.Module, other: nn.Module, name: str, images: Tensor, labels: Tensor
 ) -> Iterator[tuple[str, str]]:
     """Check two models built from one seed; both are changed by it."""
-    if Interface.of(model).answers_several:
+    interface = Interface.of(model)
+    if interface.answers_several:
         yield _make_remark("several answers")
+    if lost := _find_loss(interface, Shape.of(images)):
+        yield _make_remark("other pictures", lost)
     if hidden := hidden_layers(model):
         yield _make_remark("untrained", ", ".join(hidden))
     yield from _check_switches(model)
@@ -227,6 +233,14 @@ def _find_remarks(
         yield _make_remark("blind")
     with torch.no_grad():
         yield from _check_independence(other, images)
+
+
+def _find_loss(interface: Interface, shape: Shape) -> str:
+    """Say what of the data set's images a network is not shown; empty where it is shown all."""
+    grey = interface.channels == 1 < shape.channels
+    smaller = interface.side < shape.side
+    size = f"reduced to {interface.side}x{interface.side}" if smaller else ""
+    return " and ".join(filter(None, ["turned grey" if grey else "", size]))
 
 
 def _check_switches(model: nn.Module) -> Iterator[tuple[str, str]]:
@@ -319,7 +333,7 @@ def _check_end(logits: Tensor) -> Iterator[tuple[str, str]]:
 
 
 def examine_trained(model: nn.Module, images: Tensor) -> Remarks:
-    """Find out what a reader must know of a trained model, from (N, 28, 28) uint8 `images`."""
+    """Find out what a reader must know of a trained model, from uint8 `images`."""
     device = next(model.parameters()).device
     model.eval()
     with reproducible(device), torch.no_grad():
@@ -327,7 +341,7 @@ def examine_trained(model: nn.Module, images: Tensor) -> Remarks:
 
 
 def _check_independence(model: nn.Module, images: Tensor) -> Iterator[tuple[str, str]]:
-    """Show (B, 1, H, W) images in a batch, one by one, and some of them beside others.
+    """Show (B, C, H, W) images in a batch, one by one, and some of them beside others.
 
     The model is in eval mode, and gets copies, since it may change what it is given.
     """
@@ -346,7 +360,7 @@ def _check_independence(model: nn.Module, images: Tensor) -> Iterator[tuple[str,
 
 
 def _answer_one_by_one(model: nn.Module, images: Tensor) -> Tensor | None:
-    """Return (B, K) logits of (B, 1, H, W) images shown one by one; None where that fails."""
+    """Return (B, K) logits of (B, C, H, W) images shown one by one; None where that fails."""
     try:
         answers = torch.cat([model(image.unsqueeze(0).clone()) for image in images])
     except Exception:  # whatever a person's own code may raise

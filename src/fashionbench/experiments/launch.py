@@ -70,9 +70,15 @@ def open_bench(
     classes = len(dataset_entry(study.dataset).classes)
     for model in study.models:
         if model not in MODELS:  # one that cannot be built is told before data is downloaded
-            build_model(model, classes=classes, tell=logger.debug)
+            build_model(model, classes=classes, shape=study.shape, tell=logger.debug)
     device = resolve_device(study.device)
-    dataset = load_data(study.dataset, data_dir, source=study.dataset_source)
+    dataset = load_data(
+        study.dataset,
+        data_dir,
+        channels=study.channels,
+        size=study.size,
+        source=study.dataset_source,
+    )
     for note in dataset.notes:
         logger.warning(note)
     _save_test_set(study, dataset, store)

@@ -16,7 +16,8 @@ from fashionbench.config.recipe import Recipe, load_recipe, recipe_names
 from fashionbench.config.study import PROTOCOL, Study
 from fashionbench.config.tuning import TUNING_SEEDS, Tune, Tuning, read_tuning
 from fashionbench.core.own_source import Source
-from fashionbench.data.datasets import DATASETS, dataset_entry, identify_dataset
+from fashionbench.core.shape import Shape
+from fashionbench.data.datasets import DATASETS, dataset_entry, find_shape, identify_dataset
 from fashionbench.errors import UsageError
 from fashionbench.experiments.pairing import pair
 from fashionbench.models.identity import identify
@@ -41,6 +42,8 @@ def plan(
     *,
     weights: Path | str | None = None,
     dataset: str,
+    channels: int | None = None,
+    size: int | None = None,
     device: str = "auto",
     until: float | None = None,
     max_seeds: int = 100,
@@ -64,7 +67,9 @@ def plan(
         raise UsageError("There is nothing to compare; name at least one model and one recipe.")
     paired = pair(models, recipes)
     dataset_source = identify_dataset(dataset)
-    named = _identify_models(paired.models, weights, classes=len(dataset_entry(dataset).classes))
+    shape = find_shape(dataset, channels, size)
+    classes = len(dataset_entry(dataset).classes)
+    named = _identify_models(paired.models, weights, classes, shape)
     chosen = _load_recipes(paired.recipes, settings)
     study = Study.checked(
         {
@@ -79,6 +84,8 @@ def plan(
             "exclusion": None if exclude is None else load_exclusion(exclude),
             "dataset": dataset,
             "dataset_source": dataset_source,
+            "channels": shape.channels,
+            "size": shape.side,
             "device": device,
             "until": until,
             "max_seeds": max_seeds,
@@ -96,14 +103,14 @@ def plan(
 
 
 def _identify_models(
-    models: "Sequence[Model]", weights: Path | str | None, classes: int
+    models: "Sequence[Model]", weights: Path | str | None, classes: int, shape: Shape
 ) -> list[tuple[ModelSpec, Source]]:
     """Give the spec and source of each model, which begins with `weights` where there are any."""
-    named = [identify(model, classes) for model in models]
+    named = [identify(model, classes, shape) for model in models]
     if weights is None:
         return named
     given = (replace(spec, weights=spec.weights or str(weights)) for spec, _ in named)
-    return [identify(spec, classes) for spec in given]
+    return [identify(spec, classes, shape) for spec in given]
 
 
 def _load_recipes(asked: Sequence[str | Recipe], settings: Mapping[str, Any]) -> list[Recipe]:

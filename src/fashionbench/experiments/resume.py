@@ -62,7 +62,9 @@ def train_in_folder(
         raise UsageError(f"{folder} holds the runs of a comparison; choose another --out.")
     on = resolve_device(device)
     state = load_state(job, folder, resume=resume)
-    dataset = load_data(job.dataset, data_dir, source=job.dataset_source)
+    dataset = load_data(
+        job.dataset, data_dir, channels=job.channels, size=job.size, source=job.dataset_source
+    )
     examined = examine(job, dataset)
     build = partial(builder(job, dataset), job.seed)
     model = build()

@@ -16,6 +16,7 @@ from queue import SimpleQueue
 from threading import Thread
 
 from fashionbench.config.study import Job
+from fashionbench.core.shape import Shape
 from fashionbench.errors import FashionbenchError
 
 __all__ = ["main"]
@@ -44,8 +45,14 @@ def main() -> None:
     examined = Examination(**setting["examined"])
 
     @cache
-    def load(dataset: str, source: str) -> Dataset:
-        return load_data(dataset, setting["data_dir"], source=source)
+    def load(dataset: str, source: str, shape: Shape) -> Dataset:
+        return load_data(
+            dataset,
+            setting["data_dir"],
+            channels=shape.channels,
+            size=shape.side,
+            source=source,
+        )
 
     waiting = SimpleQueue[str]()
     Thread(target=_listen, args=(waiting,), daemon=True).start()
@@ -53,7 +60,7 @@ def main() -> None:
         job = Job.model_validate_json(waiting.get())
         try:
             store = RunStore(Path(setting["folder"]))
-            dataset = deal_anew(load(job.dataset, job.dataset_source), job.split)
+            dataset = deal_anew(load(job.dataset, job.dataset_source, job.shape), job.split)
             run_job(job, dataset, torch.device("cpu"), store, examined, alone=False)
             answer = {"done": job.key}
         except FashionbenchError as error:

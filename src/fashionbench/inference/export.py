@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
 from fashionbench.core.logits import are_alike, batch_size, infer, pixels
+from fashionbench.core.shape import Shape
 from fashionbench.data.datasets import DATASETS, load_arrays
 from fashionbench.errors import FashionbenchError, MissingPackage, StoreError, UsageError
 from fashionbench.inference.predictor import Predictor, load_predictor
@@ -77,7 +78,7 @@ class Export:
 
 
 class _FromBytes(nn.Module):
-    """A model that scales pixels itself: (B, 28, 28) uint8 images -> (B, K) logits."""
+    """A model that scales pixels itself: (B, [C,] H, W) uint8 images -> (B, K) logits."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -99,10 +100,10 @@ def export_model(
     """Write the model of a checkpoint, or the best one of a run folder, and its card.
 
     The written model takes (B, 1, 28, 28) float pixels in [0, 1], or (B, 28, 28) uint8
-    `with_preprocessing`, and gives (B, K) logits. `data_dir` holds the data set's files, for a
-    checkpoint that no longer lies in its run folder. Raises UsageError for an unknown format or
-    a missing extra, and StoreError for a checkpoint that cannot be read, or if the written model
-    would not answer like the original.
+    `with_preprocessing`, or the like of the data set's own shape, and gives (B, K) logits.
+    `data_dir` holds the data set's files, for a checkpoint that no longer lies in its run folder.
+    Raises UsageError for an unknown format or a missing extra, and StoreError for a checkpoint that
+    cannot be read, or if the written model would not answer like the original.
     """
     if to not in FORMATS:
         raise UsageError(f"There is no format {to!r}; there are {', '.join(FORMATS)}.")
@@ -135,13 +136,15 @@ def _name_file(path: Path) -> str:
 
 
 def _load_test_images(path: Path, job: Job, data_dir: Path | None) -> Tensor:
-    """Return (N, 28, 28) uint8: the first test images, of the run folder or of the data set."""
+    """Return uint8: the first test images, of the run folder or of the data set."""
     store = _open_store(path)
     kept = store and store.load_test_set(job.test_set)
     if kept:
         images = kept.images
     else:
-        ((images, _),) = load_arrays(job.dataset, data_dir, ("test",))
+        ((images, _),) = load_arrays(
+            job.dataset, data_dir, ("test",), channels=job.channels, size=job.size
+        )
     return torch.tensor(images[:IMAGES])
 
 
@@ -155,11 +158,11 @@ def _describe(
     predictor: Predictor, job: Job, facts: ModelFacts, with_preprocessing: bool
 ) -> dict[str, str]:
     """Return the metadata inside the file; every value is text."""
+    kind = "uint8" if with_preprocessing else "float32 in [0, 1]"
+    ground = ", light on black" if job.channels == 1 else ", in color"
     return {
         "model": predictor.label,
-        "input": "(B, 28, 28) uint8, light on black"
-        if with_preprocessing
-        else "(B, 1, 28, 28) float32 in [0, 1], light on black",
+        "input": f"(B, {_list_sizes(job.shape, with_preprocessing)}) {kind}{ground}",
         "output": "(B, K) logits",
         "classes": json.dumps(predictor.classes),
         "temperature": str(predictor.temperature or 1.0),
@@ -170,6 +173,12 @@ def _describe(
         "test_accuracy": json.dumps(facts.test_accuracy),
         "versions": json.dumps(facts.environment["versions"]),
     }
+
+
+def _list_sizes(shape: Shape, with_preprocessing: bool) -> str:
+    """Write the sizes of an image: its channels count where it is in color, or of floats."""
+    without_channels = with_preprocessing and shape.channels == 1
+    return ", ".join(map(str, shape.sizes[1:] if without_channels else shape.sizes))
 
 
 def _convert(
@@ -326,6 +335,7 @@ def _render_card(
         to=to,
         about=about,
         classes=predictor.classes,
+        sizes=_list_sizes(job.shape, "uint8" in about["input"]),
         temperature=predictor.temperature,
         job=job,
         title=entry.title if entry else job.dataset,

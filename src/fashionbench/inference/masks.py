@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from fashionbench.inference.salient import WEIGHTS, find_salient
 
-__all__ = ["Found", "Mask", "find_item", "find_masks"]
+__all__ = ["Found", "Located", "Mask", "find_item", "locate"]
 
 Mask = NDArray[np.uint8]
 """(H, W), 1 on the item, 0 on the background."""
 
 PLAIN = 16
 """Grey levels by which the colours of a photo differ at least, if it shows anything."""
+SMALLEST, TINIEST = 0.25, 0.02
+"""Shares of the largest thing on a photo, and of the photo, that make a thing count."""
 USUAL_SHARE = 0.35
 """The part of a photo that its item fills, typically."""
 
@@ -33,28 +35,55 @@ class Found(NamedTuple):
     """How plausible its outline is, 0 to 1."""
 
 
-def find_masks(rgb: NDArray[np.uint8], larger: NDArray[np.uint8] | None = None) -> list[Found]:
-    """Find the item of an (H, W, 3) photo in every way, GrabCut's first: at least one mask.
+class Located(NamedTuple):
+    """What is found on a photo."""
+
+    masks: list[Found]
+    """Of the item, in every way, GrabCut's first: at least one."""
+    parts: list[Mask]
+    """Things that lie apart, a mask each; none where there is but one."""
+
+
+def locate(rgb: NDArray[np.uint8], larger: NDArray[np.uint8] | None = None) -> Located:
+    """Find the item of an (H, W, 3) photo in every way, and whether it shows several.
 
     `larger` is the same photo with more pixels, for the network. Without its weights there is
     GrabCut's mask alone.
     """
     colours = _prepare_colours(rgb)
+    whole = Found("whole", np.ones(colours.shape[:2], np.uint8), 0.0)
     if np.ptp(colours, axis=(0, 1)).max() < PLAIN:  # nothing stands out
-        return [Found("whole", np.ones(colours.shape[:2], np.uint8), 0.0)]
+        return Located([whole], [])
     guesses = [_refine(colours, guess) for guess in _guess_items(colours)]
-    masks = {"grabcut": max(guesses, key=lambda mask: _rate(mask, rgb))}
+    masks, parts = {"grabcut": max(guesses, key=lambda mask: _rate(mask, rgb))}, list[Mask]()
     if WEIGHTS.exists():
         marked = find_salient(rgb if larger is None else larger, rgb.shape[:2]) > 0.5
         masks["salient"] = _keep_main_part(marked.astype(np.uint8))
         masks["salient+grabcut"] = _refine(colours, marked)
+        parts = _take_apart(marked.astype(np.uint8))
     found = [Found(way, mask, _rate(mask, rgb)) for way, mask in masks.items() if mask.any()]
-    return found or [Found("whole", np.ones(colours.shape[:2], np.uint8), 0.0)]
+    return Located(found or [whole], parts)
 
 
 def find_item(rgb: NDArray[np.uint8]) -> Mask:
     """Find the item of an (H, W, 3) photo: the most plausible mask."""
-    return max(find_masks(rgb), key=lambda found: found.rating).mask
+    return max(locate(rgb).masks, key=lambda found: found.rating).mask
+
+
+def _take_apart(mask: Mask) -> list[Mask]:
+    """Return the pieces of a mask, from left to right, that are not small beside the largest."""
+    import cv2
+
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
+    _, labels, facts, _ = cv2.connectedComponentsWithStats(
+        cv2.morphologyEx(mask, cv2.MORPH_OPEN, disc)
+    )
+    left, areas = facts[1:, cv2.CC_STAT_LEFT], facts[1:, cv2.CC_STAT_AREA]
+    if not len(areas):
+        return []
+    counts = (areas >= SMALLEST * areas.max()) & (areas >= TINIEST * mask.size)
+    pieces = [piece for piece in np.argsort(left, kind="stable") if counts[piece]]
+    return [np.asarray(labels == piece + 1, np.uint8) for piece in pieces if len(pieces) > 1]
 
 
 def _prepare_colours(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

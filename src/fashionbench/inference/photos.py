@@ -7,19 +7,21 @@ the item is located first, in several ways (`masks`).
 """
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionbench.data.picture_reading import SIDE, to_square
+from fashionbench.core.shape import GREY28, Shape
+from fashionbench.data.picture_reading import SIDE
+from fashionbench.data.resizing import to_square
 from fashionbench.errors import DataError
-from fashionbench.inference.masks import Mask, find_masks
+from fashionbench.inference.masks import Mask, locate
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Prepared", "prepare", "squeeze"]
+__all__ = ["Part", "Prepared", "prepare", "squeeze"]
 
 Grey = NDArray[np.uint8]
 """(H, W)."""
@@ -44,13 +46,15 @@ class Prepared:
 
     views: NDArray[np.uint8]
     """(V, 28, 28): the item; of a photo, for each mask, also narrower, as if it hung, and both
-    mirrored."""
+    mirrored. Pictures of one's own data set are (1, H, W), or (1, 3, H, W) in color."""
     is_photo: bool
     """Whether the item had to be located on a background that is not plain."""
     masks: tuple[str, ...] = ()
     """Of a photo: the ways in which the item was found, for an equal number of views each."""
     taken: int = 0
     """Which of them has the most plausible outline: the one that is shown."""
+    parts: tuple["Part", ...] = ()
+    """Of a photo with several things apart: each of them."""
 
     @property
     def image(self) -> Grey:
@@ -63,14 +67,22 @@ class Prepared:
             return [self]
         parts = np.split(self.views, len(self.masks))
         return [
-            replace(self, views=views, masks=(mask,), taken=0)
+            replace(self, views=views, masks=(mask,), taken=0, parts=())
             for mask, views in zip(self.masks, parts, strict=True)
         ]
 
 
-def squeeze(picture: "Image") -> Prepared:
-    """Return the whole picture, grey, in a square, as pictures of your own data set are read."""
-    return Prepared(to_square(picture)[None], is_photo=False)
+class Part(NamedTuple):
+    """One of several things on a photo."""
+
+    box: tuple[float, float, float, float]
+    """Its left, top, right and bottom, in shares of the photo's width and height."""
+    prepared: Prepared
+
+
+def squeeze(picture: "Image", shape: Shape = GREY28) -> Prepared:
+    """Return the whole picture in a square, as pictures of your own data set are read."""
+    return Prepared(to_square(picture, shape)[None], is_photo=False)
 
 
 def prepare(picture: "Image") -> Prepared:
@@ -86,12 +98,13 @@ def prepare(picture: "Image") -> Prepared:
     if background is not None and _is_plain(background):
         return Prepared(_trim(grey if background < 128 else 255 - grey)[None], is_photo=False)
     small = _resize(rgb, WORKING)
-    found = find_masks(small, _resize(rgb, LARGER))
+    found, parts = locate(small, _resize(rgb, LARGER))
     return Prepared(
         np.concatenate([_view(small, mask) for _, mask, _ in found]),
         is_photo=True,
         masks=tuple(way for way, _, _ in found),
         taken=int(np.argmax([rating for _, _, rating in found])),
+        parts=tuple(_take_part(small, mask) for mask in parts),
     )
 
 
@@ -146,6 +159,12 @@ def _view(rgb: NDArray[np.uint8], mask: Mask) -> NDArray[np.uint8]:
     grey = _normalize_levels(rgb, mask)
     flat_and_hung = np.stack([_center(grey, mask), _center(grey, mask, NARROW)])
     return np.concatenate([flat_and_hung, flat_and_hung[..., ::-1]])
+
+
+def _take_part(rgb: NDArray[np.uint8], mask: Mask) -> Part:
+    (height, width), (rows, columns) = mask.shape, _find_box(mask > 0)
+    box = (columns.start / width, rows.start / height, columns.stop / width, rows.stop / height)
+    return Part(box, Prepared(_view(rgb, mask), is_photo=True, masks=("salient",)))
 
 
 def _normalize_levels(rgb: NDArray[np.uint8], mask: Mask) -> Grey:

@@ -1,7 +1,8 @@
 """A trained model and your pictures -> class probabilities, and whether to rely on them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,23 +32,35 @@ __all__ = ["SURE", "Prediction", "Predictor", "load_predictor"]
 SURE = 0.5
 """The least probability of the first class at which a prediction counts as sure."""
 
+REMAIN = 0.85
+"""What the classes that remain hold together, where that takes two or three."""
+
+PAIRED = {"Sandal", "Sneaker", "Ankle boot"}
+"""Two of these are one item."""
+
 TINY = 1e-9
 """Stands for a probability of 0, which has no logarithm."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model makes of one picture. K classes."""
+    """What a model makes of one picture, or of one of several things on it. K classes."""
 
     classes: tuple[str, ...]
     probabilities: tuple[float, ...]
     """(K,) in the order of `classes`; they sum to 1."""
     prepared: NDArray[np.uint8]
-    """(28, 28): the picture as the model saw it, light on black."""
+    """(28, 28): the picture as the model saw it, light on black; (3, H, W) in color."""
     sure: bool
-    """Whether the first class has a probability of at least one half."""
+    """Whether the first class has a probability of at least one half, and nothing lies beside."""
     warnings: tuple[str, ...] = ()
     """Why you should not rely on it all the same, in sentences."""
+    mask: str | None = None
+    """In which way the item of a photo was found that `prepared` shows."""
+    box: tuple[float, float, float, float] | None = None
+    """Where one of several things lies: left, top, right, bottom, in shares of the picture."""
+    items: tuple["Prediction", ...] = ()
+    """Where the picture shows several things: each of them."""
 
     def top(self, k: int = 3) -> list[tuple[str, float]]:
         """Return the `k` most probable classes with their probabilities, the first one first.
@@ -61,6 +74,14 @@ class Prediction:
     def label(self) -> str:
         """The most probable class."""
         return self.top(1)[0][0]
+
+    @property
+    def remaining(self) -> tuple[str, ...]:
+        """The two or three classes that it may be, where it is not sure which."""
+        if self.sure:
+            return ()
+        (first, p), (second, q), *third = self.top(3)
+        return (first, second, *(name for name, _ in third if p + q < REMAIN))
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,14 +135,23 @@ class Predictor:
     def _predict_one(self, picture: "str | Path | Image") -> Prediction:
         if isinstance(picture, str | Path):
             picture = load_picture(Path(picture), levels=self.levels)
-        prepared = self.prepare(picture)
+        return self.judge(self.prepare(picture))
+
+    def judge(self, prepared: Prepared) -> Prediction:
+        """Classify a prepared picture, and each of the things on it where it shows several."""
         probabilities = self.average_views(prepared)
+        items = tuple(replace(self.judge(part), box=box) for box, part in prepared.parts)
+        if len(items) == 2 and PAIRED.issuperset(item.label for item in items):
+            items = ()
+        several = (f"The picture shows {len(items)} things; each has its answer.",) if items else ()
         return Prediction(
             classes=self.classes,
             probabilities=tuple(probabilities.tolist()),
             prepared=prepared.image,
-            sure=self.is_sure(probabilities),
-            warnings=self.warn(prepared),
+            sure=self.is_sure(probabilities) and not items,
+            warnings=(*self.warn(prepared), *several),
+            mask=prepared.masks[prepared.taken] if prepared.masks else None,
+            items=items,
         )
 
     def average_views(self, prepared: Prepared) -> NDArray[np.float64]:
@@ -148,6 +178,7 @@ class Predictor:
         """Return (N, K) probabilities of (N, 28, 28) images, light on black.
 
         Those of photos are the calibrated model's, if there is one.
+        A data set of one's own may have images of another size, or (N, 3, H, W) in color.
         """
         on_cpu = torch.from_numpy(np.ascontiguousarray(images))
         model, temperature = self.model, self.temperature or 1.0
@@ -199,7 +230,7 @@ def load_predictor(where: Path | str | None = None) -> Predictor:
         temperature=facts.temperature,
         path=path,
         facts=facts,
-        prepare=squeeze if job.dataset_source else prepare,
+        prepare=partial(squeeze, shape=job.shape) if job.dataset_source else prepare,
         test_views=job.recipe.test_views,
         pictures=facts.pictures if job.dataset_source else PictureFacts(),
         photo_model=photo_model,

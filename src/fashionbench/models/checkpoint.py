@@ -62,7 +62,7 @@ def save_model(
 ) -> None:
     """Write the weights and, beside them, `facts` about the model and how to rebuild it.
 
-    What it answers to a few of the (N, 28, 28) uint8 `images` is written too, so that whoever
+    What it answers to a few of the uint8 `images` is written too, so that whoever
     rebuilds it can tell whether that is the whole model.
     """
     weights = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
@@ -136,7 +136,7 @@ def load_model(path: Path | str) -> nn.Module:
         raise StoreError(f"{path} cannot be loaded again, since {facts.unloadable}")
     job = facts.job
     source = replace(Source.parse(job.model_source), weights="")
-    if not is_unchanged(job.spec.without_weights(), source, _count_classes(facts)):
+    if not is_unchanged(job.spec.without_weights(), source, _count_classes(facts), job.shape):
         raise StoreError(
             f"The source of {job.model}, or what it reads, has changed since {path} was written; "
             "train again."
@@ -162,7 +162,9 @@ def rebuild_model(path: Path, facts: ModelFacts) -> nn.Module:
     weights = _read_pair(path, lambda: parse_tensors(path.read_bytes()))
     job, classes = facts.job, _count_classes(facts)
     spec = job.spec.without_weights()  # a file that it began with is no longer needed
-    model = build_model(str(spec), job.run_seed, classes, interface=facts.interface)
+    model = build_model(
+        str(spec), job.run_seed, classes, shape=job.shape, interface=facts.interface
+    )
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:

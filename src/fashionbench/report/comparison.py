@@ -94,6 +94,8 @@ class Comparison:
         first = self.entries[0].runs[0]
         return Document(
             dataset=self.study.dataset,
+            channels=self.study.channels,
+            size=self.study.size,
             command=self.command,
             device=first.device,
             threads=first.environment.threads,

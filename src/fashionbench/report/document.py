@@ -280,6 +280,10 @@ class Document(Part):
     """The data set: a key of the table of data sets, or a folder."""
     command: str
     """What gives the same comparison again."""
+    channels: int = 1
+    """Channels of the images that networks are shown: 1 for grey, 3 for color."""
+    size: int = 28
+    """Pixels a side of these images."""
     device: str
     """The kind of device of the first run: cpu, cuda or mps."""
     threads: int

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionbench.config.study import Job
-from fashionbench.errors import FashionbenchError
+from fashionbench.core.shape import GREY28
+from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.inference.predictor import Predictor, load_predictor
 from fashionbench.inference.selection import PHOTO_MODEL, find_newest_run_folder
 from fashionbench.models.checkpoint import checkpoint_path
@@ -69,6 +70,11 @@ def load_served_models(where: Path | None = None, photo_model: Path = PHOTO_MODE
     """
     where = where or find_newest_run_folder()
     predictor = load_predictor(where)
+    if predictor.facts.job.shape != GREY28:
+        raise UsageError(
+            f"{predictor.label} sees images of {predictor.facts.job.shape}, and the page shows "
+            "grey 28x28 ones alone; classify pictures with it by fashionbench predict."
+        )
     best, folder = _describe(predictor), predictor.path.resolve().parent.parent
     if (where is not None and not where.is_dir()) or not (folder / "store.sqlite").is_file():
         return ServedModels((best,))

@@ -91,7 +91,7 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class TestSet:
-    """The test images as a report needs them: (N, H, W) uint8 and (N,) uint8 labels."""
+    """The test images as a report needs them: (N, H, W) or (N, 3, H, W) uint8, (N,) labels."""
 
     __test__ = False  # not a class of tests, whatever pytest makes of its name
 

@@ -42,7 +42,7 @@ def draw(chain: Chain, images: int, seed: Seed, epoch: int) -> Tensor:
 
 
 def augment(images: Tensor, u: Tensor, chain: Chain) -> Tensor:
-    """Augment (B, 1, H, W) float32 images in [0, 1] by a chain and their (B, D) draws."""
+    """Augment (B, C, H, W) float32 images in [0, 1] by a chain and their (B, D) draws."""
     images = F.pad(images, (sum(int(room) for name, room in chain if name == "fit"),) * 4)
     column = 0
     pending: Tensor | None = None  # (B, 3, 3): matrices that are yet to be sampled by

@@ -46,7 +46,7 @@ def draw_mixing(name: str, images: int, seed: Seed, epoch: int) -> Tensor:
 def mix(
     name: str, images: Tensor, partners: Tensor, u: Tensor, alpha: float
 ) -> tuple[Tensor, Tensor]:
-    """Mix (B, 1, H, W) images with as many partners by (B, D) draws; also return own (B,) shares.
+    """Mix (B, C, H, W) images with as many partners by (B, D) draws; also return own (B,) shares.
 
     The loss is share x loss against the own label + (1 - share) x that against the partner's.
     Departure from both papers: a share for each image, not one for the batch.

@@ -96,7 +96,7 @@ def audit(
     """
     command = write_call(audit, locals())
     folder = Path(out or default_audit_folder(dataset))
-    study = plan(model, recipe, seeds, dataset=dataset, device=device)
+    study = plan(model, recipe, seeds, dataset=dataset, channels=1, device=device)
     return run_audit(study, folds, folder, data_dir, command)
 
 
@@ -126,7 +126,13 @@ def run_audit(
 
         check_cleanlab()
     device = resolve_device(study.device)
-    data = load_data(study.dataset, data_dir, source=study.dataset_source)
+    data = load_data(
+        study.dataset,
+        data_dir,
+        channels=study.channels,
+        size=study.size,
+        source=study.dataset_source,
+    )
     for note in data.notes:
         logger.warning(note)
     study = _train_long_enough(study, len(data.train))
