@@ -175,11 +175,12 @@ since its own luck is as large.
 
 ## How
 
-The training images were divided into {len(found[0]["parts"])} parts of {VALIDATION_IMAGES:,}, each
-with as many images of every class, in the order in which `--validation-images` holds them out: the
-first part is the one that it takes. For each part, models were trained by the recipe `default` on the other 55,000
-images, and scored on the part and on the test set, once each. The interval is over images: two
-samples of 60,000 and 10,000, of each the share of runs that are right.
+The training images were divided into {len(found[0]["parts"])} parts of {VALIDATION_IMAGES:,},
+each with as many images of every class, in the order in which `--validation-images` holds them
+out: the first part is the one that it takes. For each part, models were trained by the recipe
+`default` on the other 55,000 images, and scored on the part and on the test set, once each. The
+interval is over images: two samples of 60,000 and 10,000, of each the share of runs that are
+right.
 {how(found[0]["document"])}
 Every number: [results/validation.json](results/validation.json).
 """

@@ -9,10 +9,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fashionbench.config.augmentations import own_augmentations
 from fashionbench.config.exclusion import load_exclusion
 from fashionbench.config.model_spec import ModelSpec
-from fashionbench.config.recipe import Recipe, load_recipe, recipe_names
+from fashionbench.config.recipe import Recipe, load_recipe, own_parts, recipe_names
 from fashionbench.config.study import PROTOCOL, Study
 from fashionbench.core.own_source import Source
 from fashionbench.core.shape import Shape
@@ -71,7 +70,7 @@ def plan(
             "models": [str(spec) for spec, _ in named],
             "model_sources": [str(source) for _, source in named],
             "recipes": chosen,
-            "recipe_sources": [_identify_augmentations(recipe) for recipe in chosen],
+            "recipe_sources": [_identify_parts(recipe) for recipe in chosen],
             "trained_by": paired.trained_by,
             "seeds": _list_seeds(seeds),
             "vary": vary,
@@ -111,6 +110,7 @@ def _load_recipes(asked: Sequence[str | Recipe], settings: Mapping[str, Any]) ->
     A recipe without training keeps its own: only how images are shown is a setting of it.
     """
     loaded = [load_recipe(recipe) if isinstance(recipe, str) else recipe for recipe in asked]
+    settings = {key: _name_part(key, value) for key, value in settings.items()}
     views = {"test_views": settings.get("test_views")}
     changed = [recipe.override(**(settings if recipe.epochs else views)) for recipe in loaded]
     recipes = _name_by_paths(changed, asked)
@@ -122,6 +122,19 @@ def _load_recipes(asked: Sequence[str | Recipe], settings: Mapping[str, Any]) ->
         if one.label == other.label:
             raise UsageError(f"Two recipes are called {one.label}; give one another name.")
     return recipes
+
+
+def _name_part(setting: str, value: Any) -> Any:
+    """Name a person's optimizer, loss or schedule that is given as a class or function."""
+    if not callable(value):
+        return value
+    name = getattr(value, "__qualname__", "<")
+    if "<" in name:
+        raise UsageError(
+            f"The {setting} cannot be found again by its name; give a class or function that is "
+            "defined at the top level of a module, without calling it."
+        )
+    return f"{value.__module__}:{name}"
 
 
 def _name_by_paths(recipes: Sequence[Recipe], asked: Sequence[str | Recipe]) -> list[Recipe]:
@@ -138,12 +151,12 @@ def _name_by_paths(recipes: Sequence[Recipe], asked: Sequence[str | Recipe]) -> 
     return named
 
 
-def _identify_augmentations(recipe: Recipe) -> str:
-    if not own_augmentations(recipe.augmentation):
+def _identify_parts(recipe: Recipe) -> str:
+    if not own_parts(recipe):
         return ""
-    from fashionbench.training.own_augmentations import identify_augmentations  # brings torch
+    from fashionbench.training.own_parts import identify_parts  # brings torch
 
-    return identify_augmentations(recipe.augmentation)
+    return identify_parts(recipe)
 
 
 def _list_seeds(seeds: int | Iterable[int] | str) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from fashionbench.config.recipe import Recipe
+from fashionbench.config.recipe import Recipe, own_parts
 from fashionbench.config.study import Execution, Job, Parallel
 from fashionbench.data.split import Split
 from fashionbench.training.devices import free_memory
@@ -118,7 +118,7 @@ def _why_not_processes(job: Job, device: torch.device, execution: Execution) -> 
     """Give the reason why the seeds of a job cannot run in several processes; None if they can."""
     if device.type != "cpu":
         return "processes are for the CPU"
-    if job.model.startswith("__main__:"):
+    if any(name.startswith("__main__:") for name in (job.model, *own_parts(job.recipe))):
         return "a model defined in a script cannot be sent to other processes"
     if (execution.jobs or torch.get_num_threads()) == 1:
         return "there is to be one process"

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
+from fashionbench.config.optimizers import OPTIMIZERS
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.global_state import generator_states
 from fashionbench.core.logits import pixels
@@ -41,6 +42,8 @@ ROUNDING = 1e-3
 """By how much of itself a gradient may change where sums are reordered."""
 LEAST = 0.01
 """Of a gradient as a whole: one that is smaller is not looked at as closely."""
+UPDATES = 3
+"""Steps in which a person's own optimizer is compared."""
 REHEARSED_STEPS, PROBED_STEPS = 5, 20
 """Before the clock, in which a graph is captured; and by the clock."""
 
@@ -80,7 +83,12 @@ def why_not_stackable(build: Build, data: Split, recipe: Recipe) -> str | None:
             with _all_bits():
                 pair = [build(seed).to(device) for seed in (0, 1)]
                 stack = Stack(pair, [plain] * 2, 1, data.side)
-                return _why_not_as_alone(stack, lambda: build(1).to(device), batch)
+                why_not = _why_not_as_alone(stack, lambda: build(1).to(device), batch)
+                if why_not is None and plain.optimizer not in OPTIMIZERS:
+                    pair = [build(seed).to(device) for seed in (0, 1)]
+                    alone = build(1).to(device)
+                    why_not = _why_not_updated_as_alone(pair, alone, plain, batch, data.side)
+                return why_not
         except Exception as error:  # whatever a person's own code raises over stacked tensors
             return (str(error) or type(error).__name__).splitlines()[0].partition(". ")[0]
 
@@ -113,6 +121,36 @@ def _why_not_as_alone(stack: Stack, another: Callable[[], nn.Module], batch: Bat
     if _last_agrees(stack, alone) and _is_near(losses[-1], loss):
         return None
     return "a step of one of them in a stack is not what it is alone"
+
+
+def _why_not_updated_as_alone(
+    pair: list[nn.Module],
+    alone: nn.Module,
+    recipe: Recipe,
+    batch: Batch,
+    side: tuple[int, int],
+) -> str | None:
+    """Compare what a person's own optimizer does to the second of two members and to one alone.
+
+    Rounding in the gradients may grow in it, so it is given the same ones.
+    """
+    stack, step = Stack(pair, [recipe] * 2, 1, side), Step(alone, recipe, 1, capture=False)
+    *_, part = batch.chunk(2)
+    for _ in range(UPDATES):
+        step.differentiate(part.clone())
+        for name, parameter in alone.named_parameters():
+            members = stack.parameters[name]
+            if parameter.grad is not None:
+                members.grad = torch.stack([-3 * parameter.grad, parameter.grad])
+        step.updater.update()
+        stack.updater.update()
+    kept = [value for state in stack.updater.optimizer.state.values() for value in state.values()]
+    if any(isinstance(value, Tensor) and value.ndim and len(value) != 2 for value in kept):
+        return "its optimizer keeps what is not of one member each"
+    for name, parameter in alone.named_parameters():
+        if not _is_near(stack.parameters[name][-1], parameter):
+            return "its optimizer takes another step with several members at once"
+    return None
 
 
 def _last_agrees(stack: Stack, alone: nn.Module) -> bool:
