@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job, Study
 from fashionbench.core.machine import Environment
+from fashionbench.experiments.cluster.plan import Plan
 from fashionbench.experiments.comparison import plan
 from fashionbench.experiments.result import Result, load_result
 from fashionbench.stats.metrics import image_losses, score
@@ -110,6 +111,12 @@ def jobs(model: str, seeds: int) -> tuple[Job, ...]:
     """Plan one epoch of `model` on silhouettes from each of so many seeds."""
     study = plan([model], ["seed"], seeds, dataset="silhouettes", epochs=1)
     return next(study.entries())
+
+
+def some_plan(**changes: object) -> Plan:
+    """A plan by which nothing can be trained."""
+    facts = {"code": "0", "torch": "2.11.0", "data": {}, "threads": 1, "folder": "/"}
+    return Plan(**facts | changes)
 
 
 NAMES = (

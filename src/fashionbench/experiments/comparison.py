@@ -15,6 +15,7 @@ from fashionbench.config.recipe import Recipe
 from fashionbench.config.study import Execution, Study
 from fashionbench.errors import Interrupted
 from fashionbench.experiments.call import write_call
+from fashionbench.experiments.cluster.inbox import take_in
 from fashionbench.experiments.planning import default_folder, plan
 from fashionbench.experiments.result import Result
 from fashionbench.store.run_store import RunStore
@@ -132,11 +133,14 @@ def _run_missing(
     store.save_study(study, command)
     if finished() == len(jobs):
         return
-    # Brings torch, for which rendering finished runs again must not wait.
-    from fashionbench.experiments.launch import run_missing
-
     try:
         with _take_turn(store.folder):
+            take_in(store)
+            if finished() == len(jobs):
+                return
+            # Brings torch, for which rendering finished runs again must not wait.
+            from fashionbench.experiments.launch import run_missing
+
             run_missing(study, store, data_dir, execution)
     except KeyboardInterrupt:
         raise Interrupted(

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -41,7 +42,6 @@ from fashionbench.models.facts import ModelFacts
 from fashionbench.models.table import model_entry
 from fashionbench.stats.metrics import image_losses, score
 from fashionbench.store.records import Outcome, RunRecord
-from fashionbench.store.run_store import RunStore
 from fashionbench.training.devices import describe_device
 from fashionbench.training.evaluation import accuracy_one_by_one, calibrate, compute_logits
 from fashionbench.training.history import History
@@ -49,14 +49,24 @@ from fashionbench.training.loop import TrainingState, fit
 from fashionbench.training.many_seeds.group import Strategy
 from fashionbench.training.many_seeds.members import fit_members
 
-__all__ = ["fit_job", "run_job", "run_together"]
+__all__ = ["Destination", "fit_job", "run_job", "run_together"]
+
+
+class Destination(Protocol):
+    """Where finished runs go: the store of a run folder, or what is on its way there."""
+
+    folder: Path
+    """Weights are written below it, before their run is saved."""
+
+    def save_run(self, record: RunRecord) -> None:
+        """Save one finished run."""
 
 
 def run_job(
     job: Job,
     dataset: Dataset,
     device: torch.device,
-    store: RunStore,
+    store: Destination,
     examined: Examination | None = None,
     *,
     alone: bool = True,
@@ -88,7 +98,7 @@ def run_together(
     jobs: Sequence[Job],
     dataset: Dataset,
     device: torch.device,
-    store: RunStore,
+    store: Destination,
     examined: Examination | None = None,
     *,
     strategy: Strategy = "stacked",

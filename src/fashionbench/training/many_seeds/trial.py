@@ -25,7 +25,14 @@ from fashionbench.training.many_seeds.group import GROUPS, Strategy
 from fashionbench.training.many_seeds.stack import Stack
 from fashionbench.training.step import Step
 
-__all__ = ["Build", "can_use_streams", "measure_speedup", "members_in_memory", "why_not_stackable"]
+__all__ = [
+    "Build",
+    "can_use_streams",
+    "draws_in_training",
+    "measure_speedup",
+    "members_in_memory",
+    "why_not_stackable",
+]
 
 Build = Callable[[int], nn.Module]
 """A seed -> a model with its first weights; all of them are of one class."""
@@ -125,6 +132,19 @@ def _step(model: nn.Module, recipe: Recipe, batch: Batch, *, training: bool) -> 
     step = Step(model, recipe, 1, capture=False)
     model.train(training)
     return step.differentiate(batch.clone())
+
+
+def draws_in_training(build: Build, data: Split, recipe: Recipe) -> bool:
+    """Tell whether a step of training asks torch for random numbers, as dropout does.
+
+    In a group they are drawn for all members together, so that where a member ends depends on
+    those beside it.
+    """
+    few = Split(data.images[: recipe.batch_size], data.labels[: recipe.batch_size])
+    device = data.images.device
+    with reproducible(device):
+        batch = next(iter(epoch_batches(few, recipe, [0], 0)))
+        return _draws(build(0).to(device), recipe, batch, training=True)
 
 
 def _draws(model: nn.Module, recipe: Recipe, batch: Batch, *, training: bool) -> bool:
