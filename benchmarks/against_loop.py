@@ -61,7 +61,10 @@ def run_fit(model, data, epochs):
 
     import fashionbench as fb
 
-    fit, recipe = fb.fit, fb.load_recipe("seed").override(epochs=epochs)  # fb loads what is named
+    fit, recipe = (
+        fb.fit,
+        fb.load_recipe("default").override(epochs=epochs),
+    )  # fb loads what is named
     # torch imports half its compiler with the first optimizer; the loop has it before its clock.
     torch.optim.SGD(model.parameters(), lr=0.1)
     start = time.perf_counter()

@@ -69,7 +69,7 @@ def seconds(call):
 
 def ask(reference, data, rounds):
     """Return the medians of each kind of question about a network."""
-    ((job,),) = plan([reference], ["seed"], [0], dataset="fashion-mnist").entries()
+    ((job,),) = plan([reference], ["default"], [0], dataset="fashion-mnist").entries()
     model = builder(job, data)(0)
     with tempfile.TemporaryDirectory() as folder:
         path = checkpoint_path(Path(folder), job)
@@ -95,7 +95,7 @@ def ask(reference, data, rounds):
 
 def steps(reference, data, rounds):
     """Time an epoch of the person's network and of the table's, in turn."""
-    recipe = fb.load_recipe("seed").override(epochs=1)
+    recipe = fb.load_recipe("default").override(epochs=1)
     taken = {name: [] for name in (reference, "mlp")}
     for _ in range(rounds):
         for name, times in taken.items():

@@ -32,7 +32,7 @@ from fashionbench.training.devices import describe_device, resolve_device
 
 def run_one(name, data, device, folder):
     """Seconds of a whole run, and of its training alone."""
-    (job,) = next(plan([name], ["seed"], 1, dataset="fashion-mnist").entries())
+    (job,) = next(plan([name], ["default"], 1, dataset="fashion-mnist").entries())
     start = time.perf_counter()
     record = run_job(job, data, device, RunStore(folder, create=True))
     return time.perf_counter() - start, record.train_seconds
@@ -40,7 +40,7 @@ def run_one(name, data, device, folder):
 
 def run_all(name, data, device, folder, seeds):
     """Seconds of all seeds, the way they were run, and their mean accuracy."""
-    jobs = next(plan([name], ["seed"], seeds, dataset="fashion-mnist").entries())
+    jobs = next(plan([name], ["default"], seeds, dataset="fashion-mnist").entries())
     store, start = RunStore(folder, create=True), time.perf_counter()
     # Enough are said to be timed already, so that all run together.
     bench = Bench(data, None, device, store, Execution())

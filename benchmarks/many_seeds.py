@@ -44,7 +44,7 @@ def run_many(name, root, seeds):
 
     data, device = fb.load_data(data_dir=root), resolve_device("auto")
     torch.optim.SGD([torch.zeros(1)], lr=0.1)  # brings torch's own late imports before the clock
-    jobs = next(plan([name], ["seed"], seeds, dataset="fashion-mnist").entries())
+    jobs = next(plan([name], ["default"], seeds, dataset="fashion-mnist").entries())
     with tempfile.TemporaryDirectory() as folder:
         store = RunStore(Path(folder), create=True)
         start = time.perf_counter()

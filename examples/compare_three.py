@@ -17,6 +17,6 @@ for entry in result.document.entries:
 # The same by hand: one model, one recipe, one seed.
 data = fb.load_data(dataset)
 model = fb.build_model("mlp", seed=0)
-trained = fb.fit(model, data.train, "seed", seed=0)
+trained = fb.fit(model, data.train, "default", seed=0)
 scores = fb.evaluate(model, data.test)
 print(f"MLP: {scores.accuracy:.1%} in {trained.train_seconds:.1f} seconds of training")

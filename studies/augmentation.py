@@ -32,7 +32,7 @@ TURNED = {"better": "worse", "worse": "better"}
 
 def recipe_of(model: str, kind: str, epochs: int) -> fb.Recipe:
     """Return SGD with momentum and a cosine schedule, which gains by longer training."""
-    recipe = fb.load_recipe("seed").override(
+    recipe = fb.load_recipe("default").override(
         epochs=epochs,
         batch_size=128,
         momentum=0.9,

@@ -26,8 +26,8 @@ PATIENCE = 5
 
 def study(model: str, epochs: int, data: Path | None, out: Path) -> dict[str, Any]:
     """Compare one model with and without early stopping."""
-    seed = fb.load_recipe("seed")
-    whole = seed.override(epochs=epochs, validation_images=VALIDATION_IMAGES)
+    default = fb.load_recipe("default")
+    whole = default.override(epochs=epochs, validation_images=VALIDATION_IMAGES)
     stopped = whole.override(patience=PATIENCE)
     recipes = [whole.renamed("whole"), stopped]
     result = fb.compare(
@@ -131,7 +131,7 @@ def page(found: list[dict[str, Any]]) -> str:
     answers = "; ".join(map(answer, found))
     return f"""# How long is worth training, and does early stopping know?
 
-**Answer:** at the constant learning rate of the recipe `seed`, {answers}.
+**Answer:** at the constant learning rate of the recipe `default`, {answers}.
 
 ![Validation accuracy and loss over epochs; dashed: the best by early stopping](results/epochs.png)
 
@@ -139,7 +139,7 @@ def page(found: list[dict[str, Any]]) -> str:
 
 ## How
 
-All runs train by the recipe `seed` for {len(found[0]["validation_loss"][0])} epochs on 55,000
+All runs train by the recipe `default` for {len(found[0]["validation_loss"][0])} epochs on 55,000
 images, and are scored on {VALIDATION_IMAGES:,} validation images after each epoch. A model shows
 no gain after the first epoch whose validation loss is not measurably above the lowest one,
 compared seed by seed. Early stopping ends a run after {PATIENCE} epochs without a lower

@@ -71,7 +71,7 @@ class Tuning:
 
 
 def recipe_of(kind: str, rate: float) -> fb.Recipe:
-    recipe = fb.load_recipe("seed").override(**KINDS[kind], learning_rate=rate)
+    recipe = fb.load_recipe("default").override(**KINDS[kind], learning_rate=rate)
     return recipe.renamed(kind)
 
 

@@ -53,7 +53,7 @@ def study(model: str, images: int, flags: Any) -> dict[str, Any]:
     found = sorted(flags.weights.glob(f"{model}-*.th"))
     if not found:
         raise UsageError(f"{flags.weights} holds no {model}-*.th; name its folder with --weights.")
-    names = (f"{model}:{GREY}", f"{model}:{GREY}:weights={found[0]}")
+    names = (f"{model}:{GREY}", f"{model}:{GREY}:weights={found[0]}:head=new")
     results = [
         fb.compare(
             [name],

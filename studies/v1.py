@@ -166,8 +166,9 @@ for *every* image of the test set is rare: {silent} of {runs} runs have one.
 ## How
 
 Both networks train from the same {len(found[0]["v1"])} seeds, with the same first weights and the
-same order of images, by the recipe `seed`: three epochs of SGD with learning rate 0.1 and batches
-of 32. A logit counts as dead if it is exactly 0 for more than {100 * DEAD:.0f} % of the test
+same order of images, by the recipe `default`: three epochs of SGD with learning rate 0.1 and
+batches of 32. A logit counts as dead
+if it is exactly 0 for more than {100 * DEAD:.0f} % of the test
 images of its class. The column "cost without dead logits" compares V1 with the MLP over the seeds
 for which V1 kept all ten logits alive. V1's own results select these seeds, so the column
 describes these runs and predicts nothing. Each run was scored on the test set once, and nothing

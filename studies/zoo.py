@@ -90,7 +90,7 @@ def recipe_of(model: str, epochs: int, device: str) -> fb.Recipe:
         "test_views": "flip",
         "precision": "bf16" if device == "cuda" else "fp32",
     }
-    recipe = fb.load_recipe("seed").override(**settings | OWN.get(model, {}))
+    recipe = fb.load_recipe("default").override(**settings | OWN.get(model, {}))
     return recipe.renamed("zoo")
 
 

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from drawn_nets import Net, draw_net
-from factories import write_idx
+from factories import plan_here, write_idx
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -38,7 +38,6 @@ from fashionbench.data.datasets import load_data
 from fashionbench.data.split import Dataset, hold_out
 from fashionbench.errors import FashionbenchError, Interrupted
 from fashionbench.experiments import strategy
-from fashionbench.experiments.cluster.conditions import make_plan
 from fashionbench.experiments.cluster.inbox import Inbox
 from fashionbench.experiments.cluster.local import start_worker
 from fashionbench.experiments.cluster.plan import Block, PlanFolder
@@ -140,8 +139,7 @@ class Worker:
 
     def __init__(self, folder: Path, data: Path) -> None:
         self.folder, self.plan = folder, PlanFolder(folder)
-        dataset = load_data(str(data))
-        self.plan.write(make_plan(dataset, None, threads=1, device="cpu", parallel="serial"))
+        self.plan.write(plan_here(str(data), parallel="serial"))
         self.process = start_worker(folder)
 
     def begin(self, job: Job) -> None:
@@ -200,7 +198,7 @@ def _run_all(story: Story, path: Path, data: Path, worker: Worker | None, onnx: 
     begun = False
     with story.refused("refused"):
         _as_a_new_process()
-        study = plan([f"{path}:Net"], ["seed"], 2, dataset=str(data), device="cpu", **SETTINGS)
+        study = plan([f"{path}:Net"], ["default"], 2, dataset=str(data), device="cpu", **SETTINGS)
         (jobs,) = study.entries()
         examined = examine(jobs[0], dataset)
         if worker is not None:

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +17,20 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
-from fashionbench.config.recipe import load_recipe
-from fashionbench.config.study import Job, Study
+from fashionbench.config.recipe import SEARCHED, load_recipe
+from fashionbench.config.study import Job, Parallel, Study
+from fashionbench.config.tuning import Tuning
 from fashionbench.core.machine import Environment
+from fashionbench.data.datasets import identify_dataset, load_data
+from fashionbench.data.split import Dataset
+from fashionbench.experiments.cluster.conditions import make_plan
 from fashionbench.experiments.cluster.plan import Plan
 from fashionbench.experiments.comparison import plan
 from fashionbench.experiments.result import Result, load_result
 from fashionbench.stats.metrics import image_losses, score
 from fashionbench.store.records import RunRecord, TestSet
 from fashionbench.store.run_store import RunStore
+from fashionbench.store.trials import follow
 
 CPU = torch.device("cpu")
 CLASSES = (*(f"class {letter}" for letter in "abcdefghi"), "<j> & co")
@@ -36,7 +42,7 @@ def make_record(
     job: Job | None = None, *, skill: float = 2.0, outcome: str = "ok", alone: bool = True
 ) -> RunRecord:
     """A run whose logits favour the right class by `skill`; NaN logits where it diverged."""
-    job = job or Job(model="v0", recipe=load_recipe("seed"), seed=0, dataset="silhouettes")
+    job = job or Job(model="v0", recipe=load_recipe("default"), seed=0, dataset="silhouettes")
     rng = np.random.default_rng(int(job.key, 16))
     logits = rng.normal(size=(200, 10)) + skill * np.eye(10)[LABELS]
     if outcome == "diverged":
@@ -80,14 +86,16 @@ def make_result(
     epochs: tuple[int, ...] = (3,),
     seeds: int = 3,
     outcomes: dict[str, str] | None = None,
+    **asked: object,
 ) -> Result:
     """A finished comparison in `folder`, by way of the store; later models are better."""
-    recipe = load_recipe("seed")
+    recipe = load_recipe("default")
     study = Study(
         models=models,
         recipes=tuple(recipe.override(epochs=number) for number in epochs),
         seeds=tuple(range(seeds)),
         dataset="silhouettes",
+        **asked,
     )
     store = RunStore(folder, create=True)
     for jobs in study.entries():
@@ -96,10 +104,64 @@ def make_result(
             outcome = (outcomes or {}).get(job.model, "ok")
             store.save_run(make_record(job, skill=skill, outcome=outcome))
     store.save_study(study, "fashionbench compare --dataset silhouettes")
-    store.save_test_set(
-        TestSet("silhouettes", "Silhouettes (a title)", CLASSES, IMAGES, LABELS.astype(np.uint8))
-    )
+    save_silhouettes(store)
     return load_result(folder)
+
+
+def make_tuned_result(
+    folder: Path,
+    *,
+    models: tuple[str, ...] = ("v0", "v1"),
+    tune: tuple[str, ...] = ("learning_rate",),
+    trials: int = 12,
+    studies: int = 3,
+    seeds: int = 6,
+    best: float = 0.01,
+    tune_only: tuple[str, ...] = (),
+    collapse_above: float = math.inf,
+) -> Result:
+    """A tuned comparison; the first model is best at the rate `best`, others at 0.1.
+
+    The tuning of models that are not named by `tune_only` is not finished.
+    """
+    study = Study(
+        models=models,
+        recipes=(load_recipe("default"),),
+        seeds=tuple(range(seeds)),
+        dataset="silhouettes",
+        tuning=Tuning(
+            ranges={setting: SEARCHED[setting] for setting in tune},
+            trials=trials,
+            studies=studies,
+            images=600,
+        ),
+    )
+    store = RunStore(folder, create=True)
+
+    def run(job: Job) -> None:
+        there = best if job.model == models[0] else 0.1
+        distance = abs(math.log2(job.recipe.learning_rate / there))
+        outcome = "collapsed" if job.recipe.learning_rate > collapse_above else "ok"
+        record = make_record(job, skill=3 - 0.3 * distance, outcome=outcome)
+        store.save_run(replace(record, spent_seconds=0.5))
+
+    for number, jobs in enumerate(study.entries()):
+        progress = follow(study, number, store.load_run)
+        while progress.missing and jobs[0].model in (tune_only or models):
+            for job in progress.missing:
+                run(job)
+            progress = follow(study, number, store.load_run)
+        for job in {job.key: job for job in (*jobs, *progress.jobs)}.values():
+            run(job)
+    store.save_study(study, "fashionbench compare --tune lr --dataset silhouettes")
+    save_silhouettes(store)
+    return load_result(folder)
+
+
+def save_silhouettes(store: RunStore) -> None:
+    """Keep the test images that the records above speak of."""
+    labels = LABELS.astype(np.uint8)
+    store.save_test_set(TestSet("silhouettes", "Silhouettes (a title)", CLASSES, IMAGES, labels))
 
 
 def sampling_error(rate: float, count: int) -> float:
@@ -109,8 +171,18 @@ def sampling_error(rate: float, count: int) -> float:
 
 def jobs(model: str, seeds: int) -> tuple[Job, ...]:
     """Plan one epoch of `model` on silhouettes from each of so many seeds."""
-    study = plan([model], ["seed"], seeds, dataset="silhouettes", epochs=1)
+    study = plan([model], ["default"], seeds, dataset="silhouettes", epochs=1)
     return next(study.entries())
+
+
+def plan_here(
+    dataset: Dataset | str = "silhouettes", *, threads: int = 1, parallel: Parallel = "auto"
+) -> Plan:
+    """A plan by which jobs on a data set can be trained here."""
+    if isinstance(dataset, str):
+        dataset = load_data(dataset)
+    named = {identify_dataset(dataset.name) or dataset.name: dataset}
+    return make_plan(named, None, threads=threads, device="cpu", parallel=parallel)
 
 
 def some_plan(**changes: object) -> Plan:
@@ -259,3 +331,11 @@ class Stream:
 
     def wait_stream(self, other: "Stream") -> None:
         Stream.log.append((self, "waits for", other))
+
+
+def stacked(models: list[nn.Module]) -> dict[str, Tensor]:
+    names = [name for name, _ in models[0].named_parameters()]
+    return {
+        name: torch.stack([m.get_parameter(name).detach() for m in models]).requires_grad_()
+        for name in names
+    }

@@ -325,6 +325,26 @@ class LooseTensor(Plain):
         return self.b(self.hidden(x) * self.gain)
 
 
+class HalfFrozen(Plain):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a.requires_grad_(False)
+
+
+class Unseeing(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(self.hidden(x).clamp(max=-1.0))  # a minimum was meant
+
+
+class ZeroHead(Plain):
+    """Answers all images alike before its first step, as many nets are meant to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        nn.init.zeros_(self.b.weight)
+        nn.init.zeros_(self.b.bias)
+
+
 # What cannot be trained.
 
 

@@ -36,6 +36,8 @@ TESTED_BY = {
     "build": "models",
     "identity": "own_models",
     "own": "own_models",
+    "part": "document",
+    "tuning_document": "document",
 }
 
 

@@ -13,14 +13,26 @@ from fashionbench.training.augment import (
     augment,
     draw,
 )
+from fashionbench.training.clothes import CLOTHES
 
 OWN = Path(__file__).parent.parent / "examples" / "own_augmentation.py"
 
+DRAWN = [name for name in AUGMENTATIONS if name != "fit"]  # which draws nothing
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+
+def image_for(name: str) -> torch.Tensor:
+    """Noise, or for what changes clothes alone one with sleeves and legs."""
+    if name not in CLOTHES:
+        return random_images(1)
+    image = torch.zeros(1, 1, 28, 28)
+    image[..., 6:, 9:19], image[..., 6:14, 5:23], image[..., 18:, 12:16] = 0.6, 0.5, 0
+    return image
+
+
+@pytest.mark.parametrize("name", DRAWN)
 def test_each_image_is_augmented_on_its_own_whatever_is_beside_it(name: str) -> None:
     chain = [(name, AUGMENTATIONS[name].strength)]
-    images, u = random_images(1).repeat(64, 1, 1, 1), draw(chain, 64, seed=0, epoch=0)
+    images, u = image_for(name).repeat(64, 1, 1, 1), draw(chain, 64, seed=0, epoch=0)
     before = images.clone()
     together = augment(images, u, chain)
     assert torch.equal(images, before)  # what was given stays as it is
@@ -32,7 +44,7 @@ def test_each_image_is_augmented_on_its_own_whatever_is_beside_it(name: str) -> 
     torch.testing.assert_close(together[7:8], alone, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("name", DRAWN)
 def test_draws_follow_from_seed_and_epoch(name: str) -> None:
     chain = [(name, AUGMENTATIONS[name].strength)]
     first = draw(chain, 50, seed=3, epoch=2)

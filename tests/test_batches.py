@@ -12,7 +12,7 @@ from fashionbench.training.batches import (
     epoch_order,
 )
 
-SEED = load_recipe("seed")
+DEFAULT = load_recipe("default")
 
 
 def test_an_epochs_order_is_a_permutation_of_its_own() -> None:
@@ -23,9 +23,9 @@ def test_an_epochs_order_is_a_permutation_of_its_own() -> None:
 
 
 def test_an_epoch_shows_each_image_once_in_the_order_of_its_seed(few: Split) -> None:
-    found = list(epoch_batches(few, SEED, [3], 1))
+    found = list(epoch_batches(few, DEFAULT, [3], 1))
     assert [len(batch.labels) for batch in found] == [32] * 15 + [20]
-    assert len(found) == count_steps(len(few), SEED)
+    assert len(found) == count_steps(len(few), DEFAULT)
     order = epoch_order(len(few), 3, 1)
     images = torch.cat([batch.images for batch in found])
     torch.testing.assert_close(images, few.images[order].unsqueeze(1).float() / 255)
@@ -35,13 +35,13 @@ def test_an_epoch_shows_each_image_once_in_the_order_of_its_seed(few: Split) -> 
 @pytest.mark.parametrize("seeds", [[3], [3, 4]])
 def test_fewer_images_than_a_batch_are_one_batch(few: Split, seeds: list[int]) -> None:
     fewer = Split(few.images[:7], few.labels[:7])
-    (batch,) = epoch_batches(fewer, SEED.override(augmentation="flip"), seeds, 0)
+    (batch,) = epoch_batches(fewer, DEFAULT.override(augmentation="flip"), seeds, 0)
     assert len(batch.labels) == 7 * len(seeds)
     assert sorted(batch.labels.tolist()) == sorted(len(seeds) * fewer.labels.tolist())
 
 
 def test_the_batches_of_several_runs_are_those_of_each_one_after_another(few: Split) -> None:
-    recipe = SEED.override(augmentation="flip,shift:2", mixing="mixup:0.5")
+    recipe = DEFAULT.override(augmentation="flip,shift:2", mixing="mixup:0.5")
     together = epoch_batches(few, recipe, [0, 5, 9], 2)
     alone = zip(*(epoch_batches(few, recipe, [seed], 2) for seed in (0, 5, 9)), strict=True)
     for many, singles in zip(together, alone, strict=True):
@@ -54,7 +54,7 @@ def test_the_batches_of_several_runs_are_those_of_each_one_after_another(few: Sp
 def test_how_many_images_are_made_at_once_changes_none(
     at_once: int, few: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = SEED.override(augmentation="flip,shift:2,erase:0.5", mixing="cutmix:1")
+    recipe = DEFAULT.override(augmentation="flip,shift:2,erase:0.5", mixing="cutmix:1")
     usual = list(epoch_batches(few, recipe, [0, 5], 2))
     monkeypatch.setattr(batches, "CHUNK", at_once)
     for batch, expected in zip(epoch_batches(few, recipe, [0, 5], 2), usual, strict=True):
@@ -63,7 +63,7 @@ def test_how_many_images_are_made_at_once_changes_none(
 
 
 def test_another_epoch_augments_in_another_way(few: Split) -> None:
-    recipe = SEED.override(augmentation="shift:3", batch_size=500)
+    recipe = DEFAULT.override(augmentation="shift:3", batch_size=500)
     sums = []
     for epoch in (0, 1):
         (batch,) = epoch_batches(few, recipe, [0], epoch)
@@ -72,7 +72,7 @@ def test_another_epoch_augments_in_another_way(few: Split) -> None:
 
 
 def test_another_epoch_mixes_in_other_shares(few: Split) -> None:
-    recipe = SEED.override(mixing="mixup:1", batch_size=500)
+    recipe = DEFAULT.override(mixing="mixup:1", batch_size=500)
     shares = []
     for epoch in (0, 1):
         (batch,) = epoch_batches(few, recipe, [0], epoch)
@@ -82,8 +82,11 @@ def test_another_epoch_mixes_in_other_shares(few: Split) -> None:
 
 
 def test_a_mixed_batch_pairs_images_within_itself(few: Split) -> None:
-    recipe = SEED.override(mixing="mixup:1")
-    plain, mixed = next(epoch_batches(few, SEED, [0], 0)), next(epoch_batches(few, recipe, [0], 0))
+    recipe = DEFAULT.override(mixing="mixup:1")
+    plain, mixed = (
+        next(epoch_batches(few, DEFAULT, [0], 0)),
+        next(epoch_batches(few, recipe, [0], 0)),
+    )
     assert mixed.partners is not None
     assert mixed.shares is not None
     assert torch.equal(mixed.partners, plain.labels.roll(1))

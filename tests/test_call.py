@@ -19,7 +19,7 @@ def ask(
     models: Any = ("v0", "v1"),
     *,
     seeds: int | Iterable[int] = 5,
-    recipes: Any = "seed",
+    recipes: Any = "default",
     out: Path | str | None = None,
     **settings: Any,
 ) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def read(call: str, **names: Any) -> dict[str, Any]:
 
 def test_only_what_differs_from_the_defaults_is_written() -> None:
     assert write_call(ask, ask()) == 'fb.ask(["v0", "v1"])'
-    asked = ask("v2", seeds=3, recipes="seed", epochs=1, augmentation="flip")
+    asked = ask("v2", seeds=3, recipes="default", epochs=1, augmentation="flip")
     assert write_call(ask, asked) == 'fb.ask("v2", seeds=3, epochs=1, augmentation="flip")'
 
 
@@ -42,10 +42,10 @@ def test_only_what_differs_from_the_defaults_is_written() -> None:
     "asked",
     [
         ask(["v0", "mlp"], seeds=[7, 0], out='runs/a "b" \\ ü'),
-        ask("v0", recipes=["seed", fb.load_recipe("seed").override(epochs=5)]),
+        ask("v0", recipes=["default", fb.load_recipe("default").override(epochs=5)]),
         ask("v0", recipes=fb.load_recipe("adam").override(betas="0.8,0.9", train_images=9)),
         ask("v0", recipes=fb.Recipe(name="mine", learning_rate=0.25, augmentation=["flip"])),
-        ask("v0", recipes=fb.Recipe(name="seed", description="not the shipped one", epochs=7)),
+        ask("v0", recipes=fb.Recipe(name="default", description="not the shipped one", epochs=7)),
         ask("v0", seeds=range(3, 9), learning_rate=1e-3, patience=None),
     ],
 )

@@ -14,7 +14,7 @@ from fashionbench.models.build import build_model
 from fashionbench.models.checkpoint import checkpoint_path, load_model, save_model
 from fashionbench.models.facts import ModelFacts
 
-JOB = Job(model="v2", recipe=load_recipe("seed"), seed=0, dataset="silhouettes")
+JOB = Job(model="v2", recipe=load_recipe("default"), seed=0, dataset="silhouettes")
 
 
 @pytest.mark.parametrize("name", ["v2", "resnet20", "wrn16-4:widening=1", "vit", "speednet"])

@@ -41,7 +41,7 @@ def test_json_is_one_document_in_the_format_of_results_json(finished: Path) -> N
     assert document.dataset == "silhouettes"
     first = document.entries[0]
     assert (first.model, first.label) == ("v0", "FashionMnistModelV0")
-    assert (first.parameters, first.recipe) == (7960, "seed epochs=1")
+    assert (first.parameters, first.recipe) == (7960, "default epochs=1")
     written = finished / "runs" / "silhouettes" / "results.json"
     assert written.read_text("utf-8") == answer.stdout
 

@@ -215,7 +215,7 @@ def test_the_second_in_a_folder_waits_and_goes_on_where_the_first_was_killed(
 ) -> None:
     # Six runs of twenty epochs last long enough for a blow before all are finished.
     asked = {"dataset": "silhouettes", "device": "cpu", "epochs": 20}
-    (all_jobs,) = plan(["v0"], ["seed"], 9, **asked).entries()
+    (all_jobs,) = plan(["v0"], ["default"], 9, **asked).entries()
     timed = all_jobs[:3]
     store = RunStore(tmp_path, create=True)
     for job in timed:  # so that all others run in processes from the start
@@ -281,7 +281,7 @@ def test_data_that_changes_before_it_is_read_is_not_kept_under_the_old_name(
     tmp_path: Path,
 ) -> None:
     folder = write_idx(tmp_path / "digits", some_arrays())
-    study = plan(["v0"], ["seed"], 1, dataset=str(folder), device="cpu", epochs=1)
+    study = plan(["v0"], ["default"], 1, dataset=str(folder), device="cpu", epochs=1)
     labels = folder / "train-labels-idx1-ubyte"
     content = bytearray(labels.read_bytes())
     content[8:] = content[8:][::-1]

@@ -19,7 +19,7 @@ from fashionbench.training.loop import fit
 from fashionbench.training.many_seeds.members import fit_members
 from fashionbench.training.updater import Updater
 
-RECIPE = load_recipe("seed").override(momentum=0.9, schedule="cosine", gradient_clip=0.5)
+RECIPE = load_recipe("default").override(momentum=0.9, schedule="cosine", gradient_clip=0.5)
 
 
 class Pass:
@@ -120,7 +120,7 @@ class Own(nn.Module):
 def test_on_cuda_a_captured_run_ends_where_an_eager_one_ends(
     name: str, few: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = load_recipe("seed").override(epochs=2, learning_rate=0.01)
+    recipe = load_recipe("default").override(epochs=2, learning_rate=0.01)
     models, members = [build_model(name, seed=0) for _ in range(2)], []
     for captured, model in zip((True, False), models, strict=True):
         if not captured:

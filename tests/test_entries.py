@@ -22,12 +22,12 @@ def test_the_summary_is_of_the_runs(tmp_path: Path) -> None:
 def test_alike_are_runs_that_answer_alike_and_starts_that_are_known(tmp_path: Path) -> None:
     entry = make_result(tmp_path).entries[0]
     assert not entry.runs_alike
-    assert not entry.same_first_weights
+    assert not entry.seeds_itself
     same = replace(entry, runs=(entry.runs[0],) * 3)
     assert same.runs_alike
     starts = [
         replace(run, first_weights=start) for run, start in zip(entry.runs, "aab", strict=True)
     ]
-    assert not replace(entry, runs=tuple(starts)).same_first_weights
-    assert replace(entry, runs=tuple(starts[:2])).same_first_weights
-    assert not replace(entry, runs=tuple(starts[:1])).same_first_weights
+    assert not replace(entry, runs=tuple(starts)).seeds_itself
+    assert replace(entry, runs=tuple(starts[:2])).seeds_itself
+    assert not replace(entry, runs=tuple(starts[:1])).seeds_itself

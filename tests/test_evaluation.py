@@ -21,7 +21,7 @@ def test_dropout_is_off_and_the_mode_is_put_back(few: Split) -> None:
 
 def test_a_name_for_a_model_and_a_data_set_for_its_split_are_refused(few: Split) -> None:
     data = Dataset("mine/", "Mine", ("cat", "dog"), few, few)
-    for call in (evaluate, lambda model, split: fit(model, split, "seed")):
+    for call in (evaluate, lambda model, split: fit(model, split, "default")):
         with pytest.raises(UsageError, match="'v0' is not a model; give a torch module"):
             call("v0", few)
         with pytest.raises(UsageError, match="Dataset is not a split; give one"):
@@ -38,7 +38,7 @@ def test_calibration_looks_at_the_images_held_out_alone(
         return 1.5
 
     monkeypatch.setattr("fashionbench.training.evaluation.find_temperature", fitted)
-    model, seed = build_model("v0"), load_recipe("seed")
+    model, seed = build_model("v0"), load_recipe("default")
     assert calibrate(model, few, seed.override(validation_images=100)) == 1.5
     held_out = hold_out(few, 100)[1]
     [(logits, labels)] = seen

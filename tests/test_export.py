@@ -53,7 +53,7 @@ class Moody(Flat):
 
 def own_checkpoint(folder: Path, model: type[nn.Module]) -> Path:
     spec, source = identify(model)
-    recipe = load_recipe("seed")
+    recipe = load_recipe("default")
     job = Job(
         model=str(spec), model_source=str(source), recipe=recipe, seed=0, dataset="silhouettes"
     )
@@ -147,6 +147,22 @@ def test_file_and_card_say_what_the_model_is_and_the_snippet_runs(
     found: dict[str, Any] = {}
     exec(snippet[1], found)
     assert found["logits"].shape == (1, 10)
+
+
+def test_the_number_of_images_is_called_batch_in_the_file(run_folder: Path, tmp_path: Path) -> None:
+    import onnx
+
+    made = export_model(run_folder, "onnx", tmp_path / "model.onnx")
+    graph = onnx.load(made.path).graph
+    named = {
+        value.name: [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim]
+        for value in [*graph.input, *graph.output, *graph.value_info]
+    }
+    assert named["images"] == ["batch", 1, 28, 28]
+    assert named["logits"] == ["batch", 10]
+    assert {name for sizes in named.values() for name in sizes if isinstance(name, str)} == {
+        "batch"
+    }
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from fashionbench.data.picture_facts import PictureFacts
 from fashionbench.models.adapter import Interface
 from fashionbench.models.facts import Answers, ModelFacts
 
-JOB = Job(model="v2", recipe=load_recipe("seed"), seed=0, dataset="silhouettes")
+JOB = Job(model="v2", recipe=load_recipe("default"), seed=0, dataset="silhouettes")
 IMAGES = torch.arange(2 * 28 * 28).view(2, 28, 28).to(torch.uint8)
 
 

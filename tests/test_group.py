@@ -12,7 +12,7 @@ from fashionbench.training.batches import epoch_batches
 from fashionbench.training.many_seeds.group import GROUPS, Strategy
 from fashionbench.training.step import Step
 
-RECIPE = load_recipe("seed").override(ema=0.5)
+RECIPE = load_recipe("default").override(ema=0.5)
 
 
 @pytest.mark.usefixtures("streams")
@@ -22,7 +22,7 @@ def test_models_hold_their_running_means_within_averaged_and_once_they_are_left_
 ) -> None:
     models = [build_model("v1", seed) for seed in range(3)]
     alone = copy.deepcopy(models)
-    group = GROUPS[strategy](models, RECIPE, 16, (28, 28))
+    group = GROUPS[strategy](models, [RECIPE] * 3, 16, (28, 28))
     steps = [Step(model, RECIPE, 16) for model in alone]
     rows = [0, 1, 2]
     for going in ([0, 2], [2], []):

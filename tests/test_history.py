@@ -5,7 +5,7 @@ import torch
 from fashionbench.config.recipe import load_recipe
 from fashionbench.training.history import History
 
-SEED_RECIPE = load_recipe("seed")
+DEFAULT = load_recipe("default")
 
 
 def test_a_point_of_the_curve_is_the_mean_of_its_batches() -> None:
@@ -18,7 +18,7 @@ def test_an_improvement_must_be_large_enough() -> None:
     run = History(
         epochs=4, validation_curve=[(1, 1.0, 0.5), (2, 0.95, 0.6), (3, 0.5, 0.6), (4, 0.6, 0.7)]
     )
-    recipe = SEED_RECIPE.override(epochs=9, validation_images=10, patience=1)
+    recipe = DEFAULT.override(epochs=9, validation_images=10, patience=1)
     assert run.best_epoch(recipe) == 3
     assert run.is_over(recipe)
     assert run.best_epoch(recipe.override(min_improvement=0.6)) == 1

@@ -4,9 +4,17 @@ import math
 
 import numpy as np
 import pytest
+from factories import sampling_error
 from scipy import stats as scipy_stats
 
-from fashionbench.stats.intervals import error_of_test_set, expected_sd, summarize, time_ratio
+from fashionbench.stats.intervals import (
+    error_of_test_set,
+    expected_sd,
+    share_interval,
+    summarize,
+    summarize_fractions,
+    time_ratio,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -19,6 +27,38 @@ def test_summary_agrees_with_scipy() -> None:
     assert summary.sd == pytest.approx(np.std(values, ddof=1))
     assert (summary.low, summary.high) == (pytest.approx(low), pytest.approx(high))
     assert summary.n == 7
+
+
+@pytest.mark.parametrize("values", [[0.2, 0.9], [0.99, 1.0, 1.0], [0.0, 0.001], [1.0, 1.0]])
+def test_an_interval_of_fractions_stays_between_0_and_1(values: list[float]) -> None:
+    found = summarize_fractions(values)
+    assert 0 <= found.low <= found.mean <= found.high <= 1
+    assert (found.mean, found.sd, found.n) == (np.mean(values), np.std(values, ddof=1), len(values))
+
+
+def test_far_from_0_and_1_it_is_the_t_interval() -> None:
+    values = RNG.normal(0.8, 0.003, 8)
+    found, plain = summarize_fractions(values), summarize(values)
+    assert (found.low, found.high) == pytest.approx((plain.low, plain.high), abs=3e-5)
+    flipped = summarize_fractions(1 - values)
+    assert (1 - flipped.high, 1 - flipped.low) == pytest.approx((found.low, found.high))
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5, 20])
+@pytest.mark.parametrize("kind", ["as V0", "scattered", "near 100 %"])
+def test_95_percent_of_its_intervals_hold_the_mean(seeds: int, kind: str) -> None:
+    """What the t interval fails near 100 %: it covers 92 % there."""
+    count, rng = 3000, np.random.default_rng(seeds)
+    mean, draw = {
+        "as V0": (0.83, lambda: rng.normal(0.83, 0.007, seeds)),
+        "scattered": (0.87, lambda: rng.normal(0.87, 0.03, seeds)),
+        "near 100 %": (0.995, lambda: rng.beta(398, 2, seeds)),
+    }[kind]
+    found = [summarize_fractions(draw()) for _ in range(count)]
+    covered = np.mean([each.low <= mean <= each.high for each in found])
+    skew = 0.01 if kind == "near 100 %" else 0.0
+    assert covered > 0.95 - skew - sampling_error(0.95, count)
+    assert covered < 0.95 + sampling_error(0.95, count)
 
 
 def test_one_value_has_no_spread_and_none_no_mean() -> None:
@@ -69,3 +109,13 @@ def test_one_time_cannot_be_compared_and_equal_times_are_equal() -> None:
     equal = time_ratio([2.0, 2.0], [1.0, 1.0])
     assert equal is not None
     assert (equal.ratio, equal.low, equal.high) == pytest.approx((2, 2, 2))
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 20), (3, 20), (19, 20), (20, 20), (137, 10_000)])
+def test_the_interval_of_a_share_is_scipys(count: int, n: int) -> None:
+    expected = scipy_stats.binomtest(count, n).proportion_ci(method="wilson")
+    assert share_interval(count, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_the_interval_of_a_share_of_nothing_is_everything() -> None:
+    assert share_interval(0, 0) == (0, 1)

@@ -81,7 +81,7 @@ def test_more_seeds_than_a_stack_holds_are_several_stacks(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipes", [["seed"], ["seed", "adam"]])
+@pytest.mark.parametrize("recipes", [["default"], ["default", "adam"]])
 def test_what_was_found_out_about_a_model_is_told_once(
     recipes: list[str],
     tmp_path: Path,

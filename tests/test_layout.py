@@ -71,7 +71,7 @@ def test_the_layout_is_taken_where_the_answers_stay(
 def test_the_layout_never_decides_whether_a_net_trains(
     build: Callable[[], nn.Module], few: Split
 ) -> None:
-    result = fit(build(), few, load_recipe("seed").override(epochs=1), device="cpu")
+    result = fit(build(), few, load_recipe("default").override(epochs=1), device="cpu")
     assert result.epochs == 1
     assert not result.diverged
 

@@ -172,8 +172,10 @@ def test_colours_and_sizes_that_are_lost_are_told(tmp_path: Path) -> None:
     for name in ("a", "b"):
         for number in range(5):
             draw(tmp_path / name / f"{number}.png", shape=(32, 32, 3))
-    told = ("10 pictures were in colour and 32x32: they are used as grey 28x28.",)
-    assert load_data(str(tmp_path)).notes == told == describe(str(tmp_path)).notes
+    told = ("10 pictures were in color and 32x32: they are used as 28x28 in grey.",)
+    grey = {"channels": 1, "size": 28}
+    assert load_data(str(tmp_path), **grey).notes == told == describe(str(tmp_path), **grey).notes
+    assert load_data(str(tmp_path)).notes == describe(str(tmp_path)).notes == ()
 
 
 def test_copies_in_training_and_test_are_told(tmp_path: Path) -> None:

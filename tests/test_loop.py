@@ -26,7 +26,7 @@ from fashionbench.training.evaluation import evaluate
 from fashionbench.training.loop import fit
 from fashionbench.training.many_seeds.members import fit_members
 
-SEED_RECIPE = load_recipe("seed")
+DEFAULT = load_recipe("default")
 SMALL = ("v0", "v1", "v2", "mlp", "lenet")
 """Models that train in no time; the others are made of the same layers."""
 
@@ -62,7 +62,7 @@ def test_fit_gives_the_weights_of_the_textbook_loop(name: str, few: Split) -> No
         before = weights(exact)
         textbook(theirs, data, epochs=2, seed=seed)
         textbook(exact, data, epochs=2, seed=seed)
-        fit(ours, data, SEED_RECIPE.override(epochs=2), seed=seed, device="cpu")
+        fit(ours, data, DEFAULT.override(epochs=2), seed=seed, device="cpu")
         assert [*ours.state_dict()] == [*theirs.state_dict()]
         error, textbook_error = (
             float((weights(model) - weights(exact)).abs().max()) for model in (ours, theirs)
@@ -82,7 +82,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(few: Split
     runs = []
     for seed in (1, 1, 2):
         model = build_model("v2", seed=1)
-        result = fit(model, few, SEED_RECIPE.override(epochs=1), seed=seed, device="cpu")
+        result = fit(model, few, DEFAULT.override(epochs=1), seed=seed, device="cpu")
         runs.append((model.classifier[1].weight.detach(), result.curve))
     assert torch.equal(runs[0][0], runs[1][0])
     assert runs[0][1] == runs[1][1]
@@ -93,7 +93,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(few: Split
 def test_a_recipes_name_is_as_good_as_the_recipe(as_file: bool, few: Split, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("epochs = 2\nlearning_rate = 0.05\n", "utf-8")
-    name = str(path) if as_file else "seed"
+    name = str(path) if as_file else "default"
     named, given = (build_model("v0", seed=1) for _ in range(2))
     fit(named, few, name, seed=1, device="cpu")
     fit(given, few, load_recipe(name), seed=1, device="cpu")
@@ -106,7 +106,7 @@ def test_torchs_own_generator_is_left_alone(few: Split) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    fit(build_model("v0"), few, SEED_RECIPE.override(epochs=1), device="cpu")
+    fit(build_model("v0"), few, DEFAULT.override(epochs=1), device="cpu")
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -125,7 +125,7 @@ class Watched(nn.Sequential):
 
 def test_dropout_follows_from_seed_and_epoch_alone_also_after_a_stop(few: Split) -> None:
     first, states = Watched(), []
-    recipe = SEED_RECIPE.override(epochs=2, batch_size=250)
+    recipe = DEFAULT.override(epochs=2, batch_size=250)
 
     def trained(noise: int, seed: int = 1, **more: Any) -> Watched:
         torch.manual_seed(noise)
@@ -164,7 +164,7 @@ def test_the_clock_runs_for_training_alone(few: Split, monkeypatch: pytest.Monke
     monkeypatch.setattr(loop, "epoch_batches", slow_batches)
     monkeypatch.setattr(history, "evaluate", slow_score)
     monkeypatch.setattr(loop, "warm_up", slow_start)
-    recipe = SEED_RECIPE.override(epochs=2, validation_images=100)
+    recipe = DEFAULT.override(epochs=2, validation_images=100)
     run = fit(build_model("v0"), few, recipe, device="cpu")
     assert (run.train_seconds, run.validation_seconds, run.warm_up_seconds) == (2, 200, 1000)
 
@@ -172,7 +172,7 @@ def test_the_clock_runs_for_training_alone(few: Split, monkeypatch: pytest.Monke
 @pytest.mark.slow
 @pytest.mark.parametrize("stacked", [False, True])
 def test_the_weights_restored_are_those_that_were_validated(stacked: bool, few: Split) -> None:
-    recipe = SEED_RECIPE.override(
+    recipe = DEFAULT.override(
         epochs=8,
         learning_rate=0.5,
         validation_images=100,
@@ -206,13 +206,13 @@ class Untrainable(nn.Module):
 
 
 def test_a_diverged_run_ends_with_its_epoch_and_says_so(few: Split) -> None:
-    result = fit(Untrainable(), few, SEED_RECIPE, device="cpu")
+    result = fit(Untrainable(), few, DEFAULT, device="cpu")
     assert result.diverged
     assert result.epochs == 1
 
 
 def test_validation_images_are_watched_not_trained_on(few: Split) -> None:
-    recipe = SEED_RECIPE.override(epochs=2, validation_images=100)
+    recipe = DEFAULT.override(epochs=2, validation_images=100)
     result = fit(build_model("v0"), few, recipe, device="cpu")
     assert [epoch for epoch, _, _ in result.validation_curve] == [1, 2]
     # 400 images are left: 13 steps an epoch, each a point of the curve.
@@ -222,14 +222,14 @@ def test_validation_images_are_watched_not_trained_on(few: Split) -> None:
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
 def test_every_optimizer_lowers_the_loss(optimizer: str, few: Split) -> None:
     rate = 0.1 if optimizer == "sgd" else 0.003
-    recipe = SEED_RECIPE.override(epochs=5, optimizer=optimizer, learning_rate=rate)
+    recipe = DEFAULT.override(epochs=5, optimizer=optimizer, learning_rate=rate)
     result = fit(build_model("mlp"), few, recipe, device="cpu")
     assert result.curve[-1][1] < 0.8 * result.curve[0][1]
     assert result.curve[-1][0] == 5
 
 
 def test_early_stopping_ends_with_the_best_epochs_weights(few: Split) -> None:
-    recipe = SEED_RECIPE.override(
+    recipe = DEFAULT.override(
         epochs=30, learning_rate=0.5, validation_images=200, patience=2, monitor="accuracy"
     )
     model = build_model("mlp", seed=1)
@@ -249,7 +249,7 @@ def test_bf16_trains_and_leaves_weights_in_float32(few: Split) -> None:
     models = [build_model("mlp", 0) for _ in range(2)]
     curves = []
     for model, precision in zip(models, ("fp32", "bf16"), strict=True):
-        recipe = SEED_RECIPE.override(precision=precision)
+        recipe = DEFAULT.override(precision=precision)
         curves.append(fit(model, few, recipe, device="cpu").curve)
     assert all(p.dtype == torch.float32 for p in models[1].parameters())
     assert curves[0] != curves[1]
@@ -273,7 +273,7 @@ class Counting(nn.Sequential):
 @pytest.mark.parametrize(("features", "threads"), [(10, 1), (1000, 2)])
 def test_threads_are_as_many_as_a_step_is_worth(features: int, threads: int, few: Split) -> None:
     model = Counting(features)
-    fit(model, few, SEED_RECIPE.override(epochs=1), device="cpu")
+    fit(model, few, DEFAULT.override(epochs=1), device="cpu")
     assert model.threads == {threads}
     assert torch.get_num_threads() == 2, "as before"
 
@@ -282,7 +282,7 @@ def test_threads_are_as_many_as_a_step_is_worth(features: int, threads: int, few
 def test_cuda_agrees_with_the_cpu(few: Split) -> None:
     models = {device: build_model("v2", seed=0) for device in ("cpu", "cuda")}
     for device, model in models.items():
-        fit(model, few, SEED_RECIPE.override(epochs=1), seed=0, device=device)
+        fit(model, few, DEFAULT.override(epochs=1), seed=0, device=device)
     for a, b in zip(models["cpu"].parameters(), models["cuda"].parameters(), strict=True):
         torch.testing.assert_close(a, b.cpu(), rtol=1e-2, atol=1e-3)
 
@@ -293,7 +293,7 @@ def test_plain_training_does_not_load_torchs_compiler() -> None:
     program = (
         "import sys, fashionbench as fb; "
         "from fashionbench.data.datasets import Split; train = fb.load_data('silhouettes').train; "
-        "few = Split(train.images[:64], train.labels[:64]); recipe = fb.load_recipe('seed'); "
+        "few = Split(train.images[:64], train.labels[:64]); recipe = fb.load_recipe('default'); "
         "fb.fit(fb.build_model('v0'), few, recipe, device='cpu'); "
         "print('torch._dynamo' in sys.modules)"
     )

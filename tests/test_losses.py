@@ -13,12 +13,12 @@ from fashionbench.training.losses import (
     detach_loss,
 )
 
-SEED = load_recipe("seed")
+DEFAULT = load_recipe("default")
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_losses_are_those_against_soft_targets(smoothing: float) -> None:
-    recipe = SEED.override(label_smoothing=smoothing)
+    recipe = DEFAULT.override(label_smoothing=smoothing)
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(6, 10, generator=generator)
     labels, partners = torch.randint(0, 10, (2, 6), generator=generator)

@@ -16,7 +16,7 @@ from fashionbench.training.loop import fit
 from fashionbench.training.many_seeds.members import fit_members
 from fashionbench.training.many_seeds.trial import why_not_stackable
 
-RECIPE = load_recipe("seed").override(epochs=2)
+RECIPE = load_recipe("default").override(epochs=2)
 SEEDS = (0, 1, 7)
 DEVICES = (
     "cpu",

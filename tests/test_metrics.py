@@ -4,9 +4,19 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
 from torchmetrics import functional as metrics
 
-from fashionbench.stats.metrics import CALIBRATION_BINS, find_temperature, image_losses, score
+from fashionbench.stats.metrics import (
+    CALIBRATION_BINS,
+    classify,
+    find_temperature,
+    find_ties,
+    image_losses,
+    rank_classes,
+    score,
+)
 
 # 1,003 images: no multiple of any batch size, and one class that is never predicted.
 RNG = np.random.default_rng(0)
@@ -82,3 +92,41 @@ def test_calibration_counts_every_image_once() -> None:
     rows = score(LOGITS, LABELS).calibration
     assert sum(images for images, _, _ in rows) == len(LABELS)
     assert len(rows) == CALIBRATION_BINS
+
+
+# Few values, so that most rows have equal ones; and what is no number, or infinite.
+ROWS = st.lists(
+    st.sampled_from([0.0, 0.0, 1.0, 2.0, -1.0, np.inf, -np.inf, np.nan]), min_size=1, max_size=6
+)
+
+
+@given(ROWS)
+def test_a_list_of_classes_begins_with_the_predicted_one_and_keeps_the_order_of_equals(
+    row: list[float],
+) -> None:
+    order = rank_classes(np.array(row)).tolist()
+    assert order[0] == classify(np.array([row]))[0]
+    above = sorted(range(len(row)), key=lambda k: (not np.isnan(row[k]), -np.nan_to_num(row[k])))
+    assert order == above  # Python's sorting is stable
+
+
+def test_ties_are_counted_and_scored_by_every_rule() -> None:
+    rng = np.random.default_rng(3)
+    logits, labels = rng.integers(0, 3, (60, 4)).astype(np.float32), rng.integers(0, 4, 60)
+    logits[0] = np.nan
+    choices = [[k for k in range(4) if row[k] == row.max()] or [0] for row in logits]
+    found = find_ties(logits, labels)
+    assert found.images == sum(len(of_row) > 1 for of_row in choices) > 20
+    assert score(logits, labels).accuracy == np.mean([c[0] for c in choices] == labels)
+    assert found.accuracy_by_last == pytest.approx(np.mean([c[-1] for c in choices] == labels))
+    drawn = [[rng.choice(c) for c in choices] for _ in range(3000)]
+    assert found.accuracy_by_chance == pytest.approx(np.mean(drawn == labels), abs=0.005)
+
+
+def test_without_ties_every_rule_gives_the_score() -> None:
+    found, accuracy = find_ties(LOGITS, LABELS), score(LOGITS, LABELS).accuracy
+    assert (found.images, found.accuracy_by_chance, found.accuracy_by_last) == (
+        0,
+        pytest.approx(accuracy),
+        pytest.approx(accuracy),
+    )

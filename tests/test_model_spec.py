@@ -23,6 +23,9 @@ from fashionbench.config.model_spec import ModelSpec
             ModelSpec("resnet20", {"mean": 0.4, "sd": 0.2}, "runs/12:30/r.th"),
         ),
         ("v2:weights=None", ModelSpec("v2")),
+        ("v2:weights=w.pt:head=new", ModelSpec("v2", weights="w.pt", new_head=True)),
+        ("net:head=new", ModelSpec("net", {"head": "new"})),
+        ("net:head=wide:weights=w.pt", ModelSpec("net", {"head": "wide"}, weights="w.pt")),
     ],
 )
 def test_arguments_and_weights_are_told_from_names_and_paths(name: str, spec: ModelSpec) -> None:

@@ -114,12 +114,12 @@ class TestContract:
         for module in model.modules():
             if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
                 module.momentum = 0.5  # so that running statistics keep up with so few steps
-        fit(model, data, load_recipe("seed").override(**settings), device="cpu")
+        fit(model, data, load_recipe("default").override(**settings), device="cpu")
         assert evaluate(model, data).accuracy == 1
 
     @pytest.mark.slow
     def test_can_be_trained_as_members_at_once(self, name: str, few: Split) -> None:
-        recipe = load_recipe("seed").override(batch_size=8)
+        recipe = load_recipe("default").override(batch_size=8)
         assert why_not_stackable(partial(build_model, name), few, recipe) is None
 
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fashionbench.core.shape import Shape
 from fashionbench.data.notes import (
     note_copies,
     note_faintness,
@@ -27,17 +28,17 @@ def seen(*kinds: tuple[int, int, bool]) -> list[Squeezed]:
         ([], ()),
         (
             seen(*[(32, 32, True)] * 300),
-            ("300 pictures were in colour and 32x32: they are used as grey 28x28.",),
+            ("300 pictures were in color and 32x32: they are used as 28x28 in grey.",),
         ),
-        (seen(*[(28, 28, True)] * 2), ("2 pictures were in colour and 28x28: they are used as",)),
-        (seen(*[(64, 64, False)] * 2), ("2 pictures were 64x64: they are used as grey 28x28.",)),
+        (seen(*[(28, 28, True)] * 2), ("2 pictures were in color and 28x28: they are used as",)),
+        (seen(*[(64, 64, False)] * 2), ("2 pictures were 64x64: they are used as 28x28 in grey.",)),
         (
             seen(*[(64, 32, False)] * 2),
-            ("2 pictures were 64x32: they are used as grey 28x28, squeezed where they are not",),
+            ("2 pictures were 64x32: they are used as 28x28 in grey, padded with the color of",),
         ),
         (
             seen((28, 28, True), (28, 28, False), (300, 200, False), (32, 32, True)),
-            ("Of 4 pictures 2 in colour, 2 not 28x28 (28x28 to 300x200), 1 not square: they are",),
+            ("Of 4 pictures 2 in color, 2 not 28x28 (28x28 to 300x200), 1 not square: they are",),
         ),
     ],
 )
@@ -46,6 +47,12 @@ def test_what_pictures_lose_is_told(pictures: list[Squeezed], told: tuple[str, .
     assert len(found) == len(told)
     for sentence, beginning in zip(found, told, strict=True):
         assert sentence.startswith(beginning)
+
+
+def test_what_is_shown_in_color_loses_none() -> None:
+    assert note_reductions(seen(*[(32, 32, True)] * 3), Shape(3, 32)) == ()
+    (told,) = note_reductions(seen((32, 32, True), (64, 32, True)), Shape(3, 32))
+    assert told.startswith("Of 2 pictures 1 not 32x32 (32x32 to 64x32), 1 not square: they are")
 
 
 def test_what_is_passed_over_is_counted_by_suffix() -> None:

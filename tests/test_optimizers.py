@@ -14,7 +14,7 @@ from fashionbench.config.recipe import load_recipe
 from fashionbench.training import optimizers, updater
 from fashionbench.training.optimizers import _RULES, Lion, Muon, build_optimizer
 
-SEED = load_recipe("seed")
+DEFAULT = load_recipe("default")
 PLAIN = {
     "sgd": torch.optim.SGD,
     "adagrad": torch.optim.Adagrad,
@@ -70,7 +70,7 @@ def test_torch_has_the_private_kernels_that_the_rules_call() -> None:
     ids=str,
 )
 def test_steps_are_those_of_torchs_plain_implementation(name: str, settings: dict) -> None:
-    recipe = SEED.override(optimizer=name, learning_rate=0.01, **settings)
+    recipe = DEFAULT.override(optimizer=name, learning_rate=0.01, **settings)
     ours, theirs = small_model(), small_model()
     take_steps(ours, build_optimizer(ours.parameters(), recipe))
     own = {key: value for key, value in settings.items() if key != "weight_decay"}
@@ -131,7 +131,7 @@ def test_muon_turns_a_gradient_into_a_nearly_orthogonal_step() -> None:
 
 
 def test_muon_updates_what_is_no_matrix_as_adamw() -> None:
-    recipe = SEED.override(optimizer="muon", learning_rate=0.01)
+    recipe = DEFAULT.override(optimizer="muon", learning_rate=0.01)
     ours, theirs = small_model(), small_model()
     take_steps(ours, build_optimizer(ours.parameters(), recipe), steps=1)
     take_steps(theirs, torch.optim.AdamW(theirs.parameters(), lr=0.01, weight_decay=0), steps=1)

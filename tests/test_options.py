@@ -13,7 +13,15 @@ def test_names_are_parted_at_commas_outside_brackets() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seeds"), [("5", 5), ("7,", [7]), ("0,1,7", [0, 1, 7]), (" 3 , 4 ", [3, 4])]
+    ("text", "seeds"),
+    [
+        ("5", 5),
+        ("7,", [7]),
+        ("0,1,7", [0, 1, 7]),
+        (" 3 , 4 ", [3, 4]),
+        ("2-4", [2, 3, 4]),
+        ("0-1,7,9-9", [0, 1, 7, 9]),
+    ],
 )
 def test_seeds_are_a_number_of_them_or_the_seeds_themselves(
     text: str, seeds: int | list[int]
@@ -21,6 +29,7 @@ def test_seeds_are_a_number_of_them_or_the_seeds_themselves(
     assert parse_seeds(text) == seeds
 
 
-def test_seeds_that_are_no_numbers_are_refused() -> None:
-    with pytest.raises(UsageError, match="--seeds 'few' is not understood; give a number"):
-        parse_seeds("few")
+@pytest.mark.parametrize("text", ["few", "4-2", "-3", "1-", "0:50", "1-2-3"])
+def test_seeds_that_are_no_numbers_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=f"--seeds '{text}' is not understood; give a number"):
+        parse_seeds(text)

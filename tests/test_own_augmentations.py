@@ -18,7 +18,7 @@ def test_editing_an_own_augmentation_makes_other_runs_of_it(tmp_path: Path) -> N
     def key_and_images(content: str) -> tuple[str, torch.Tensor]:
         path.write_text(f"def mine(images, uniform, strength): return {content}\n")
         augmentation = f"{path}:mine:2"
-        study = plan(["v0"], ["seed"], 1, dataset="silhouettes", augmentation=augmentation)
+        study = plan(["v0"], ["default"], 1, dataset="silhouettes", augmentation=augmentation)
         ((job,),) = study.entries()
         split = Split(torch.full((4, 28, 28), 255, dtype=torch.uint8), torch.arange(4))
         (batch,) = epoch_batches(split, job.recipe, [0], 0)

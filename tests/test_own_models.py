@@ -266,7 +266,7 @@ def test_a_model_edited_while_runs_are_made_is_not_kept_under_the_old_name(
     tmp_path: Path, silhouettes: Dataset
 ) -> None:
     path = write(tmp_path, NET)
-    study = plan([f"{path}:MyNet"], ["seed"], 2, dataset="silhouettes", epochs=1)
+    study = plan([f"{path}:MyNet"], ["default"], 2, dataset="silhouettes", epochs=1)
     ((first, second),) = study.entries()
     store = RunStore(tmp_path / "runs", create=True)
     run_job(first, silhouettes, torch.device("cpu"), store)
@@ -289,7 +289,7 @@ def test_what_a_foreign_file_names_is_not_run(
     job = Job(
         model=f"{reference}:{argument}=touch was-run",
         model_source=str(digest_source(locate(reference), reference)),
-        recipe=load_recipe("seed"),
+        recipe=load_recipe("default"),
         seed=0,
         dataset="silhouettes",
     )
@@ -308,7 +308,7 @@ def test_a_changed_file_is_not_run_when_its_model_is_loaded(
     job = Job(
         model=str(spec),
         model_source=str(source),
-        recipe=load_recipe("seed"),
+        recipe=load_recipe("default"),
         seed=0,
         dataset="silhouettes",
     )
@@ -398,7 +398,7 @@ def test_five_seeds_of_a_net_without_convolutions_train(
     answer = call_cli("compare", *quick, "--models", "my_net.py:MyNet")
     assert answer.exit_code == 0, answer.stderr
     settings = {"dataset": "silhouettes", "epochs": 1, "train_images": 500}
-    study = plan(["my_net.py:MyNet"], ["seed"], 5, **settings)
+    study = plan(["my_net.py:MyNet"], ["default"], 5, **settings)
     store = RunStore(tmp_path / "runs" / "silhouettes")
     ((*jobs,),) = study.entries()
     ways = [store.load_run(job).environment.way for job in jobs]

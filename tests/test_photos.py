@@ -15,7 +15,8 @@ import fashionbench as fb
 from fashionbench.data.picture_reading import load_picture
 from fashionbench.data.split import Split
 from fashionbench.errors import DataError
-from fashionbench.inference.photos import find_item, prepare
+from fashionbench.inference.masks import find_item
+from fashionbench.inference.photos import prepare
 
 
 def overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
@@ -151,7 +152,7 @@ def lenet(real_data: Path) -> tuple[torch.nn.Module, Split]:
     data = fb.load_data(data_dir=real_data)
     model = fb.build_model("lenet", seed=0)
     few = Split(data.train.images[:20_000], data.train.labels[:20_000])
-    fb.fit(model, few, fb.load_recipe("seed").override(epochs=1, batch_size=64), seed=0)
+    fb.fit(model, few, fb.load_recipe("default").override(epochs=1, batch_size=64), seed=0)
     return model, data.test
 
 

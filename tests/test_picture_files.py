@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashionbench.data.picture_files import find_pictures, is_picture
+from fashionbench.data.picture_files import find_pictures, formats, is_picture
 from fashionbench.data.picture_reading import NoPicture, load_picture
 from fashionbench.errors import DataError
 
@@ -21,6 +21,9 @@ WRITTEN = {
     "bmp": "BMP",
     "dds": "DDS",
     "gif": "GIF",
+    "heic": "HEIF",
+    "heif": "HEIF",
+    "hif": "HEIF",
     "icns": "ICNS",
     "ico": "ICO",
     "jfif": "JPEG",
@@ -39,7 +42,7 @@ WRITTEN = {
 
 @pytest.mark.parametrize("suffix", WRITTEN)
 def test_every_format_that_pillow_reads_is_a_picture(suffix: str, tmp_path: Path) -> None:
-    Image.init()
+    formats()
     if WRITTEN[suffix] not in Image.SAVE:
         pytest.skip(f"this Pillow does not write {WRITTEN[suffix]}")
     file = tmp_path / f"A.{suffix.upper()}"
@@ -51,7 +54,9 @@ def test_every_format_that_pillow_reads_is_a_picture(suffix: str, tmp_path: Path
         assert abs(found - RAMP).max() <= 12
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "PPM"])
+@pytest.mark.parametrize(
+    "kind", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "HEIF", "AVIF"]
+)
 @pytest.mark.parametrize("name", ["picture", "picture.dat", "picture.PNG.bak", "picture.txt"])
 def test_content_tells_a_picture_whose_name_does_not(kind: str, name: str, tmp_path: Path) -> None:
     Image.fromarray(RAMP).save(tmp_path / name, kind)
@@ -70,7 +75,7 @@ def test_content_tells_a_picture_whose_name_does_not(kind: str, name: str, tmp_p
         ("song.mid", b"MThd\0\0\0\6"),
         ("page.ps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"),
         ("table.h5", b"\x89HDF\r\n\x1a\n"),
-        ("photo.heic", b"\0\0\0\x18ftypheic\0\0\0\0"),
+        ("live.mov", b"\0\0\0\x14ftypqt  \0\0\0\0"),  # beside a phone's live photo
     ],
 )
 def test_what_no_name_and_no_content_call_a_picture_is_none(

@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
@@ -219,3 +220,48 @@ def test_a_small_file_that_unpacks_to_a_huge_picture_is_refused(
     )
     with pytest.raises(TooLarge, match=r"more than .* pixels; make it smaller"):
         load_picture(io.BytesIO(content), most_pixels=most)
+
+
+# HEIC, as phones write it
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_heic_is_turned_once(orientation: int, tmp_path: Path) -> None:
+    """Phones write the turn twice, as HEIF's own and in EXIF: HEIF's is the one to follow."""
+    pillow_heif.register_heif_opener()
+    pixels = np.kron([[0, 80], [160, 240], [40, 120]], np.ones((32, 32))).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    lying = Image.fromarray(turned(pixels, orientation)).convert("RGB")
+    lying.save(tmp_path / "x.heic", "HEIF", quality=95, exif=exif.tobytes())
+    found = np.asarray(load_picture(tmp_path / "x.heic").convert("L"), int)
+    assert found.shape == pixels.shape
+    assert abs(found - pixels).max() <= 12
+
+
+def test_of_a_burst_the_chosen_picture_is_read(tmp_path: Path) -> None:
+    pillow_heif.register_heif_opener()
+    first, *others = (Image.new("RGB", (64, 48), (level,) * 3) for level in (20, 120, 220))
+    first.save(tmp_path / "x.heic", save_all=True, append_images=others, primary_index=1)
+    assert abs(np.asarray(load_picture(tmp_path / "x.heic"), int) - 120).max() <= 4
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+def test_a_heic_of_more_than_8_bits_keeps_its_white(
+    bits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pillow_heif.options, "SAVE_HDR_TO_12_BIT", bits == 12)
+    ramp = np.tile(np.linspace(0, 65_535, 64).astype(np.uint16)[:, None], (64, 1, 3))
+    heif = pillow_heif.from_bytes("RGB;16", (64, 64), ramp.tobytes())
+    heif.save(tmp_path / "x.heic", quality=95)
+    assert pillow_heif.open_heif(tmp_path / "x.heic").info["bit_depth"] == bits
+    found = np.asarray(load_picture(tmp_path / "x.heic"), int)
+    assert abs(found - ramp.reshape(64, 64, 3) / 257).max() <= 6
+
+
+def test_a_heic_cut_short_is_refused(tmp_path: Path) -> None:
+    pillow_heif.register_heif_opener()
+    Image.fromarray(RAMP).convert("RGB").save(tmp_path / "x.heic")
+    (tmp_path / "x.heic").write_bytes((tmp_path / "x.heic").read_bytes()[:-50])
+    with pytest.raises(DataError, match=r"x\.heic .*; give a whole picture"):
+        load_picture(tmp_path / "x.heic")

@@ -15,24 +15,24 @@ def test_the_runs_of_a_data_set_are_kept_under_its_name(tmp_path: Path) -> None:
 
 
 def test_one_model_and_one_recipe_need_no_list() -> None:
-    study = plan("v0", "seed", [7, 3], dataset="silhouettes", epochs=1)
-    assert study == plan(["v0"], ["seed"], (7, 3), dataset="silhouettes", epochs=1)
+    study = plan("v0", "default", [7, 3], dataset="silhouettes", epochs=1)
+    assert study == plan(["v0"], ["default"], (7, 3), dataset="silhouettes", epochs=1)
     assert (study.models, study.seeds) == (("v0",), (7, 3))
 
 
 def test_differences_of_one_row_cannot_be_decided() -> None:
     with pytest.raises(UsageError, match="name two models or recipes"):
-        plan("v0", "seed", 2, dataset="silhouettes", until=0.5)
+        plan("v0", "default", 2, dataset="silhouettes", until=0.5)
 
 
 def test_an_own_recipe_with_a_shipped_ones_name_is_called_by_its_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("seed.toml").write_text("learning_rate = 0.01")
+    Path("default.toml").write_text("learning_rate = 0.01")
     Path("mine.toml").write_text("learning_rate = 0.02")
-    study = plan(["v0"], ["seed", "seed.toml", "mine.toml"], 1, dataset="silhouettes")
-    assert [recipe.name for recipe in study.recipes] == ["seed", "seed.toml", "mine"]
+    study = plan(["v0"], ["default", "default.toml", "mine.toml"], 1, dataset="silhouettes")
+    assert [recipe.name for recipe in study.recipes] == ["default", "default.toml", "mine"]
 
 
 def test_recipes_of_one_name_are_told_apart_and_equal_ones_refused(tmp_path: Path) -> None:
@@ -41,25 +41,51 @@ def test_recipes_of_one_name_are_told_apart_and_equal_ones_refused(tmp_path: Pat
         path.parent.mkdir()
         path.write_text(f"momentum = {momentum}\n")
     a, b, c = map(str, paths)
-    study = plan(["v0"], [a, b, "seed"], 1, dataset="silhouettes", epochs=1)
+    study = plan(["v0"], [a, b, "default"], 1, dataset="silhouettes", epochs=1)
     names = [recipe.label for recipe in study.recipes]
-    assert names == [f"{tmp_path}/a/mine epochs=1", f"{tmp_path}/b/mine epochs=1", "seed epochs=1"]
+    assert names == [
+        f"{tmp_path}/a/mine epochs=1",
+        f"{tmp_path}/b/mine epochs=1",
+        "default epochs=1",
+    ]
     with pytest.raises(UsageError, match=r"b/mine and .*c/mine train in the same way; name one"):
         plan(["v0"], [b, c], 1, dataset="silhouettes")
 
 
 def test_two_recipes_of_one_name_are_refused() -> None:
-    seed = fb.load_recipe("seed")
-    longer = seed.override(epochs=5).renamed("seed")
-    with pytest.raises(UsageError, match="Two recipes are called seed"):
-        plan(["v0"], [seed, longer], 1, dataset="silhouettes")
+    default = fb.load_recipe("default")
+    longer = default.override(epochs=5).renamed("default")
+    with pytest.raises(UsageError, match="Two recipes are called default"):
+        plan(["v0"], [default, longer], 1, dataset="silhouettes")
 
 
 def test_more_seeds_to_begin_with_than_there_may_be_are_refused() -> None:
     with pytest.raises(UsageError, match="6 seeds to begin with are more than the 3"):
-        plan(["v0", "mlp"], ["seed"], 6, dataset="silhouettes", until=0.01, max_seeds=3)
+        plan(["v0", "mlp"], ["default"], 6, dataset="silhouettes", until=0.01, max_seeds=3)
 
 
 def test_seeds_as_text_are_refused_since_they_could_mean_a_number_or_a_seed() -> None:
     with pytest.raises(UsageError, match=r"seeds is '5', but should be a number of seeds"):
-        plan(["v0"], ["seed"], "5", dataset="silhouettes")
+        plan(["v0"], ["default"], "5", dataset="silhouettes")
+
+
+def test_what_varies_must_be_there() -> None:
+    with pytest.raises(UsageError, match="vary is 'luck', but should be 'all', 'weights', 'order'"):
+        plan("v0", "default", 2, dataset="silhouettes", vary="luck")
+    with pytest.raises(UsageError, match="default has no augmentation that could vary; give one"):
+        plan("v0", "default", 2, dataset="silhouettes", vary="augmentation")
+    for chosen in ({"augmentation": "flip"}, {"mixing": "cutmix:1"}):
+        plan("v0", "default", 2, dataset="silhouettes", vary="augmentation", **chosen)
+
+
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        ({"splits": 1}, "splits is 1, but should be greater than or equal to 2"),
+        ({"splits": 2, "until": 0.01}, "--until decides by runs on the official split"),
+        ({"splits": 2, "vary": "order"}, "--splits tells of all luck together"),
+    ],
+)
+def test_splits_are_dealt_for_all_luck_together(given: dict[str, object], refused: str) -> None:
+    with pytest.raises(UsageError, match=refused):
+        plan(["v0", "mlp"], "default", 2, dataset="silhouettes", **given)

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from factories import drawn
+from factories import drawn, photo
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from fashionbench.cli import predict
 from fashionbench.cli.app import app
+from fashionbench.core.ahead import MOST
+from fashionbench.inference.photos import Prepared
+from fashionbench.inference.predictor import load_predictor
 
 Call = Callable[..., Result]
 
@@ -86,12 +90,10 @@ def test_folders_in_folders_are_searched_and_what_is_passed_over_is_told(
     deep.mkdir(parents=True)
     for name in ("c.jfif", "d.pgm", "e"):
         drawn((40,) * 3, (255,) * 3).save(deep / name, "PPM" if name == "d.pgm" else "JPEG")
-    for name in ("in/__MACOSX/c.png", "in/._c.png", "Thumbs.db", "in/x.heic"):
+    for name in ("in/__MACOSX/c.png", "in/._c.png", "Thumbs.db", "in/x.mov"):
         (pictures / name).parent.mkdir(exist_ok=True)
         (pictures / name).write_bytes(b"no picture")
-    told = (
-        "2 files were passed over because they are not pictures that can be read: 1 .heic, 1 .txt"
-    )
+    told = "2 files were passed over because they are not pictures that can be read: 1 .mov, 1 .txt"
     for argument in (pictures, str(pictures / "**"), str(pictures.parent / "my*")):
         answer = call_cli("predict", argument, "--model", run_folder, "--json")
         assert answer.exit_code == 0, answer.output
@@ -172,3 +174,53 @@ def test_a_mistake_is_told(
     answer = call_cli(*arguments)
     assert answer.exit_code == 1
     assert says in " ".join(answer.stderr.split())
+
+
+def test_answers_come_as_lines_as_they_are_ready(
+    pictures: Path, run_folder: Path, call_cli: Call
+) -> None:
+    (pictures / "broken.png").write_bytes(b"no picture")
+    answer = call_cli("predict", pictures, "--model", run_folder, "--jsonl")
+    assert answer.exit_code == 1
+    assert "broken.png is not a picture" in answer.stderr
+    lines = [json.loads(line) for line in answer.stdout.splitlines()]
+    whole = json.loads(call_cli("predict", pictures, "--model", run_folder, "--json").stdout)
+    assert lines == whole["pictures"]
+    assert [Path(line["picture"]).name for line in lines] == ["a.jpg", "b.png", "broken.png"]
+    refused = call_cli("predict", pictures, "--json", "--jsonl")
+    assert (refused.exit_code, "either --json or --jsonl" in refused.stderr) == (2, True)
+
+
+def test_of_many_pictures_few_are_prepared_before_their_answers_are_asked_for(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = load_predictor(run_folder)
+    begun = list[str]()
+
+    def prepare(_: object, name: str) -> Prepared:
+        begun.append(name)
+        return Prepared(np.zeros((1, 28, 28), np.uint8), is_photo=False)
+
+    monkeypatch.setattr(predict, "_prepare", prepare)
+    names: list[str | predict._Answer] = [f"{number}.png" for number in range(500)]
+    answers = predict._classify_all(predictor, names, None)
+    assert [next(answers).picture for _ in range(20)] == names[:20]
+    answers.close()
+    assert len(begun) <= 20 + 2 * MOST
+
+
+def test_each_of_several_things_has_a_row_and_a_box(tmp_path: Path, call_cli: Call) -> None:
+    wide = Image.new("RGB", (460, 260), (150, 130, 95))
+    inside = Image.fromarray(photo()[1].astype(np.uint8) * 255)
+    for left, colour in ((40, (170, 30, 40)), (260, (30, 40, 120))):
+        wide.paste(Image.new("RGB", inside.size, colour), (left, 30), inside)
+    wide.save(tmp_path / "two.png")
+    text = call_cli("predict", tmp_path / "two.png").stdout
+    assert "two.png, 1 of 2 from the left" in text
+    assert "shows 2 things" in " ".join(text.split())
+    (told,) = json.loads(call_cli("predict", tmp_path / "two.png", "--json").stdout)["pictures"]
+    assert not told["sure"]
+    assert 2 <= len(told["remaining"]) <= 3
+    first, second = told["items"]
+    assert first["box"][2] < second["box"][0]
+    assert sum(first["probabilities"].values()) == pytest.approx(1)

@@ -21,6 +21,7 @@ from fashionbench.data.split import hold_out
 from fashionbench.errors import DataError, StoreError, UsageError
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.resume import train_in_folder
+from fashionbench.inference.calibration import find_last_layer
 from fashionbench.inference.photos import prepare
 from fashionbench.inference.predictor import (
     SURE,
@@ -62,22 +63,30 @@ def test_temperature_softens_and_changes_no_label(run_folder: Path) -> None:
     assert not predictor.is_sure(np.full(3, 1 / 3))
 
 
-def test_a_photo_is_seen_in_four_ways_and_the_photo_model_calibrated_for_it(
+def test_a_photo_is_seen_in_four_ways_by_each_mask_and_the_photo_model_calibrated_for_it(
     run_folder: Path,
 ) -> None:
     predictor = load_predictor("photo")
     prepared = prepare(photo()[0])
     assert prepared.is_photo
-    assert prepared.views.shape == (4, 28, 28)
-    assert np.array_equal(prepared.views[2:], prepared.views[:2, :, ::-1])
-    widths = [(view > 0).any(axis=0).sum() for view in prepared.views[:2]]
+    assert prepared.masks == ("grabcut", "salient", "salient+grabcut")
+    assert prepared.views.shape == (12, 28, 28)
+    one = prepared.by_mask()[0].views
+    assert np.array_equal(one[2:], one[:2, :, ::-1])
+    widths = [(view > 0).any(axis=0).sum() for view in one[:2]]
     assert widths[1] == pytest.approx(0.75 * widths[0], abs=1.5)
+    features = list[torch.Tensor]()
+    last = find_last_layer(predictor.model)
+    hook = last.register_forward_hook(lambda module, given, _: features.append(given[0]))
     logs = np.log(predictor.predict_prepared(prepared.views)).mean(axis=0)
+    hook.remove()
     fitted = json.loads(PHOTO_MODEL.with_name("calibration.json").read_text("utf-8"))
     expected = logs / fitted["temperature"]
     expected += [fitted["offsets"][name] for name in predictor.classes]
+    weights = np.array([fitted["weights"][name] for name in predictor.classes])
+    expected += weights @ torch.cat(features).double().numpy().mean(axis=0)
     found = predictor.average_views(prepared)
-    np.testing.assert_allclose(found, np.exp(expected) / np.exp(expected).sum(), atol=1e-6)
+    np.testing.assert_allclose(found, np.exp(expected) / np.exp(expected).sum(), atol=1e-5)
 
 
 def test_what_was_fitted_to_the_photo_model_is_applied_to_no_other(
@@ -93,7 +102,7 @@ def test_what_was_fitted_to_the_photo_model_is_applied_to_no_other(
 
 @pytest.mark.slow
 def test_a_model_is_shown_what_it_was_shown_when_it_was_scored(tmp_path: Path) -> None:
-    study = plan(["v0"], ["seed"], 1, dataset="silhouettes", epochs=1, test_views="shifts")
+    study = plan(["v0"], ["default"], 1, dataset="silhouettes", epochs=1, test_views="shifts")
     ((job,),) = study.entries()
     train_in_folder(job, tmp_path / "trained", device="cpu")
     predictor = load_predictor(tmp_path / "trained")
@@ -105,7 +114,13 @@ def test_a_model_is_shown_what_it_was_shown_when_it_was_scored(tmp_path: Path) -
 
 def test_a_training_folder_serves_and_is_calibrated(tmp_path: Path) -> None:
     study = plan(
-        ["v0"], ["seed"], 1, dataset="silhouettes", device="cpu", epochs=1, validation_images=1000
+        ["v0"],
+        ["default"],
+        1,
+        dataset="silhouettes",
+        device="cpu",
+        epochs=1,
+        validation_images=1000,
     )
     ((job,),) = study.entries()
     train_in_folder(job, tmp_path / "trained", device="cpu")
@@ -137,7 +152,7 @@ def test_a_model_that_cannot_be_had_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"There is no .*lonely\.safetensors; give a run folder"):
         load_predictor(lonely)
     lonely.touch()
-    with pytest.raises(StoreError, match=r"lonely\.json cannot be read.*a model is two files"):
+    with pytest.raises(StoreError, match=r"has no lonely\.json beside it to say which model it is"):
         load_predictor(lonely)
 
 
@@ -153,7 +168,9 @@ def test_a_model_of_a_persons_own_pictures_is_shown_pictures_as_it_was_trained(
                 picture = Image.new("RGB", (64, 64), "black")
                 picture.paste((200 + number,) * 3, (place, 24, place + 16, 40))
                 picture.save(file)
-    ((job,),) = plan(["linear"], ["seed"], 1, dataset=str(tmp_path / "mine"), epochs=20).entries()
+    ((job,),) = plan(
+        ["linear"], ["default"], 1, dataset=str(tmp_path / "mine"), epochs=20
+    ).entries()
     train_in_folder(job, tmp_path / "trained", device="cpu")
     predictor = load_predictor(tmp_path / "trained")
     for name in ("left", "right"):
@@ -234,7 +251,7 @@ def test_equal_logits_are_one_class_wherever_they_are_asked_for(run_folder: Path
 
 
 def plan_job() -> Job:
-    ((job,),) = plan(["v0"], ["seed"], 1, dataset="silhouettes").entries()
+    ((job,),) = plan(["v0"], ["default"], 1, dataset="silhouettes").entries()
     return job
 
 
@@ -262,7 +279,7 @@ def load_predictor_once(folder: Path) -> Predictor:
 
 
 def test_a_model_whose_training_diverged_is_refused(tmp_path: Path) -> None:
-    study = plan(["v0"], ["seed"], 1, dataset="silhouettes", epochs=1, learning_rate=1e30)
+    study = plan(["v0"], ["default"], 1, dataset="silhouettes", epochs=1, learning_rate=1e30)
     ((job,),) = study.entries()
     train_in_folder(job, tmp_path / "trained", device="cpu")
     with pytest.raises(StoreError, match="diverged, its weights are no numbers; train again"):

@@ -14,7 +14,7 @@ from fashionbench.config.recipe import load_recipe
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.training.mixing import mix
 
-SEED = load_recipe("seed")
+DEFAULT = load_recipe("default")
 
 
 def ink(path: Path) -> float:
@@ -25,8 +25,8 @@ def ink(path: Path) -> float:
 @pytest.mark.slow
 def test_samples_schedule_and_augmentations_are_drawn(tmp_path: Path) -> None:
     write_samples("silhouettes", None, tmp_path / "samples.png")
-    write_schedule(SEED.override(schedule="cosine"), tmp_path / "schedule.png")
-    recipe = SEED.override(augmentation="flip,rotate:20,noise", mixing="cutmix")
+    write_schedule(DEFAULT.override(schedule="cosine"), tmp_path / "schedule.png")
+    recipe = DEFAULT.override(augmentation="flip,rotate:20,noise", mixing="cutmix")
     write_augmentations(recipe, "silhouettes", None, tmp_path / "changes.png")
     assert ink(tmp_path / "samples.png") > 0.3
     assert 0.005 < ink(tmp_path / "schedule.png") < 0.2
@@ -46,14 +46,14 @@ def test_images_are_mixed_as_strongly_as_in_training(
     monkeypatch.setattr("fashionbench.training.mixing.mix", watched)
     for mixing in ("mixup:0.3", "mixup"):
         write_augmentations(
-            SEED.override(mixing=mixing), "silhouettes", None, tmp_path / "changes.png"
+            DEFAULT.override(mixing=mixing), "silhouettes", None, tmp_path / "changes.png"
         )
     assert set(strengths) == {0.3, MIXINGS["mixup"].strength}
 
 
 def test_a_recipe_without_augmentation_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="seed leaves images as they are; add some augmentation"):
-        write_augmentations(SEED, "silhouettes", None, tmp_path / "changes.png")
+    with pytest.raises(UsageError, match="default leaves images as they are; add some"):
+        write_augmentations(DEFAULT, "silhouettes", None, tmp_path / "changes.png")
 
 
 def test_an_augmentation_of_ones_own_that_is_no_good_is_told(tmp_path: Path) -> None:
@@ -61,11 +61,11 @@ def test_an_augmentation_of_ones_own_that_is_no_good_is_told(tmp_path: Path) -> 
     path.write_text("def mine(images, uniform, strength): return images[0]\n")
     with pytest.raises(UsageError, match=r"mine.py:mine answers .* with \(1, 28, 28\)"):
         write_augmentations(
-            SEED.override(augmentation=f"{path}:mine"), "silhouettes", None, tmp_path / "c.png"
+            DEFAULT.override(augmentation=f"{path}:mine"), "silhouettes", None, tmp_path / "c.png"
         )
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot be written"):
-        write_schedule(SEED, tmp_path / "file" / "schedule.png")
+        write_schedule(DEFAULT, tmp_path / "file" / "schedule.png")

@@ -6,18 +6,29 @@ from pathlib import Path
 import pytest
 
 from fashionbench.config.optimizers import OPTIMIZERS
-from fashionbench.config.recipe import Recipe, as_toml, load_recipe, recipe_names
+from fashionbench.config.recipe import (
+    Recipe,
+    as_toml,
+    current_name,
+    load_recipe,
+    recipe_names,
+)
 from fashionbench.errors import UsageError
 
-SEED = load_recipe("seed")
+DEFAULT = load_recipe("default")
 
 
-def test_the_seed_recipe_is_the_published_one() -> None:
-    assert (SEED.epochs, SEED.batch_size, SEED.optimizer, SEED.learning_rate) == (3, 32, "sgd", 0.1)
-    assert SEED.validation_images == 0
-    assert recipe_names()[0] == "seed"
+def test_the_default_recipe_is_the_published_one() -> None:
+    assert (DEFAULT.epochs, DEFAULT.batch_size, DEFAULT.optimizer, DEFAULT.learning_rate) == (
+        3,
+        32,
+        "sgd",
+        0.1,
+    )
+    assert DEFAULT.validation_images == 0
+    assert recipe_names()[0] == "default"
     others = {"name", "description"}
-    assert SEED.model_dump(exclude=others) == Recipe(name="").model_dump(exclude=others)
+    assert DEFAULT.model_dump(exclude=others) == Recipe(name="").model_dump(exclude=others)
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -27,9 +38,15 @@ def test_every_shipped_recipe_can_be_read_and_says_what_it_is(name: str) -> None
     assert recipe.description
 
 
+def test_the_default_recipe_is_still_found_by_its_old_name() -> None:
+    assert load_recipe("seed") == DEFAULT
+    assert current_name("seed epochs=5") == "default epochs=5"
+    assert current_name("seedling") == "seedling"
+
+
 def test_an_override_is_a_field_beside_the_name() -> None:
-    longer = SEED.override(epochs=5, learning_rate=None)
-    assert (longer.name, longer.overrides) == ("seed", (("epochs", "5"),))
+    longer = DEFAULT.override(epochs=5, learning_rate=None)
+    assert (longer.name, longer.overrides) == ("default", (("epochs", "5"),))
     assert longer.renamed("long").label == "long"
     assert longer.unnamed == Recipe(name="", epochs=5)
 
@@ -37,44 +54,44 @@ def test_an_override_is_a_field_beside_the_name() -> None:
 def test_an_old_name_with_overrides_in_it_is_read_as_name_and_overrides() -> None:
     """As stores, checkpoints and training runs held it before `overrides` was a field."""
     fields = {"epochs": 5, "augmentation": ("my nets/fog.py:fog",)}
-    overridden = SEED.override(**fields)
-    before = SEED.model_dump(exclude={"overrides"}) | fields | {"name": overridden.label}
-    assert before["name"] == "seed epochs=5 augmentation=my nets/fog.py:fog"
+    overridden = DEFAULT.override(**fields)
+    before = DEFAULT.model_dump(exclude={"overrides"}) | fields | {"name": overridden.label}
+    assert before["name"] == "default epochs=5 augmentation=my nets/fog.py:fog"
     assert Recipe.checked(before, "recipe") == overridden
     assert Recipe(name="a b=c").name == "a b=c", "there is no setting b"
 
 
 def test_an_override_is_labelled_with_what_it_changes() -> None:
-    assert SEED.override(epochs=5, learning_rate=None).label == "seed epochs=5"
-    assert SEED.override(epochs=3) == SEED
-    changed = SEED.override(augmentation="flip,shift:2", warm_up="0.5")
-    assert changed.label == "seed warm_up=0.5 augmentation=flip,shift:2"
+    assert DEFAULT.override(epochs=5, learning_rate=None).label == "default epochs=5"
+    assert DEFAULT.override(epochs=3) == DEFAULT
+    changed = DEFAULT.override(augmentation="flip,shift:2", warm_up="0.5")
+    assert changed.label == "default warm_up=0.5 augmentation=flip,shift:2"
     assert changed.augmentation == ("flip", "shift:2")
 
 
 def test_what_can_be_absent_is_switched_off_by_none() -> None:
-    long = SEED.override(patience=3, validation_images=100, mixing="mixup", gradient_clip=1)
+    long = DEFAULT.override(patience=3, validation_images=100, mixing="mixup", gradient_clip=1)
     off = long.override(patience="none", mixing="none")
     assert (off.patience, off.mixing, off.gradient_clip) == (None, None, 1)
     assert off.label == f"{long.label} mixing=none patience=none"
-    assert SEED.override(patience="none") == SEED
-    flipped = SEED.override(augmentation="flip")
+    assert DEFAULT.override(patience="none") == DEFAULT
+    flipped = DEFAULT.override(augmentation="flip")
     assert flipped.override(augmentation="none").augmentation == ()
     with pytest.raises(UsageError, match="epochs is 'none'"):
-        SEED.override(epochs="none")
+        DEFAULT.override(epochs="none")
 
 
 def test_a_recipe_in_words_counts_its_epochs() -> None:
-    assert SEED.in_words == "3 epochs, batch 32, sgd at 0.1"
-    assert SEED.override(epochs=1).in_words.startswith("1 epoch, ")
+    assert DEFAULT.in_words == "3 epochs, batch 32, sgd at 0.1"
+    assert DEFAULT.override(epochs=1).in_words.startswith("1 epoch, ")
 
 
 def test_another_optimizer_brings_its_own_rate_unless_one_is_given() -> None:
-    adam = SEED.override(optimizer="adam")
+    adam = DEFAULT.override(optimizer="adam")
     assert adam.learning_rate == OPTIMIZERS["adam"].learning_rate
-    assert adam.label == "seed optimizer=adam learning_rate=0.001"
-    assert SEED.override(optimizer="adam", learning_rate=0.01).learning_rate == 0.01
-    momentum = SEED.override(momentum=0.9)
+    assert adam.label == "default optimizer=adam learning_rate=0.001"
+    assert DEFAULT.override(optimizer="adam", learning_rate=0.01).learning_rate == 0.01
+    momentum = DEFAULT.override(momentum=0.9)
     assert momentum.override(optimizer="adam").momentum is None
     assert momentum.override(optimizer="rmsprop", momentum=0.5).momentum == 0.5
     assert momentum.override(optimizer="sgd", epochs=5).momentum == 0.9
@@ -83,7 +100,7 @@ def test_another_optimizer_brings_its_own_rate_unless_one_is_given() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"epochs": -1}, "epochs is -1.*greater than or equal to 1"),
+        ({"epochs": -1}, "epochs is -1.*greater than or equal to 0"),
         ({"epochs": "abc"}, "epochs is 'abc', but should be a whole number"),
         ({"epochs": "1.5"}, "epochs is '1.5', but should be a whole number"),
         ({"epochs": 1.5}, "epochs is 1.5, but should be a whole number"),
@@ -110,12 +127,12 @@ def test_another_optimizer_brings_its_own_rate_unless_one_is_given() -> None:
 )
 def test_a_bad_setting_is_refused_in_a_sentence(settings: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message) as refusal:
-        SEED.override(**settings)
+        DEFAULT.override(**settings)
     assert "\n" not in str(refusal.value)
 
 
 def test_an_unknown_recipe_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"'sede'; there are seed.*\.toml"):
+    with pytest.raises(UsageError, match=r"'sede'; there are default.*\.toml"):
         load_recipe("sede")
 
 
@@ -131,7 +148,7 @@ def test_a_recipe_of_ones_own_is_a_file(tmp_path: Path) -> None:
     [
         ("epochs = ", "not a TOML file"),
         ("epoch = 3", "no setting 'epoch'"),
-        ("epochs = 0", "epochs is 0"),
+        ("epochs = -1", "epochs is -1"),
     ],
 )
 def test_a_bad_file_is_named_with_its_fault(tmp_path: Path, text: str, message: str) -> None:

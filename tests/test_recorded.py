@@ -81,6 +81,16 @@ def test_the_speeds_are_those_recorded() -> None:
     assert f"{min(ratios):.0f} to {max(ratios):.0f} times as fast in ONNX Runtime" in text
 
 
+def test_the_coverage_of_intervals_is_what_was_simulated() -> None:
+    recorded = json.loads((ROOT / "benchmarks" / "coverage.json").read_text("utf-8"))
+    text = words("docs/statistics.md")
+    for seeds in (2, 3, 5, 20):
+        rows = [row for row in recorded["accuracy_rows"] if row["seeds"] == seeds]
+        cells = [f"{100 * row['ours']:.1f} % ({100 * row['t_interval']:.1f})" for row in rows]
+        assert f"| {seeds} | {' | '.join(cells)} |" in text
+    assert f"In {recorded['accuracy_count']:,} simulated comparisons of each kind" in text
+
+
 def test_the_readme_repeats_the_recorded_speeds() -> None:
     readme = words("README.md")
     summaries = {

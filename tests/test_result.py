@@ -44,20 +44,21 @@ def test_a_row_goes_by_the_names_of_the_table(tmp_path: Path) -> None:
     models = ("nets/my.py:Net", "v0")
     result = make_result(tmp_path, models=models, epochs=(1, 2))
     for model in ("nets/my.py:Net", "my.py:Net"):
-        entry = result.find_entry(model, "seed epochs=2")
-        assert (entry.model, entry.recipe) == ("nets/my.py:Net", "seed epochs=2")
+        entry = result.find_entry(model, "default epochs=2")
+        assert (entry.model, entry.recipe) == ("nets/my.py:Net", "default epochs=2")
+        assert result.find_entry(model, "seed epochs=2") is entry, "as the recipe was once called"
 
 
 def test_what_is_not_in_it_is_refused_with_what_is(tmp_path: Path) -> None:
     result = make_result(tmp_path, models=("v0", "mlp"))
     with pytest.raises(UsageError, match=r"no model 'v9' .*; there are v0, mlp\."):
         result.predictions("v9")
-    with pytest.raises(UsageError, match=r"no recipe 'slow' of v0 .*; there are seed\."):
+    with pytest.raises(UsageError, match=r"no recipe 'slow' of v0 .*; there are default\."):
         result.load_model("v0", seed=0, recipe="slow")
     with pytest.raises(UsageError, match=r"v0 has no finished run of seed 7; there are 0, 1, 2\."):
         result.load_model("v0", seed=7)
     several = make_result(tmp_path / "several", epochs=(1, 2))
-    with pytest.raises(UsageError, match=r"by 2 recipes; .* there are seed epochs=1, seed"):
+    with pytest.raises(UsageError, match=r"by 2 recipes; .* there are default epochs=1, default"):
         several.predictions("v0")
 
 

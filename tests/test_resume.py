@@ -42,7 +42,7 @@ COMMAND = ("train", "mlp", "--dataset", "silhouettes", "--device", "cpu", *FLAGS
 
 
 def job(**settings: object) -> Job:
-    study = plan(["mlp"], ["seed"], [0], dataset="silhouettes", **(SETTINGS | settings))
+    study = plan(["mlp"], ["default"], [0], dataset="silhouettes", **(SETTINGS | settings))
     ((found,),) = study.entries()
     return found
 
@@ -156,7 +156,7 @@ def test_the_best_epoch_is_kept_and_restored(whole: Path) -> None:
 
 def test_what_goes_wrong_in_training_is_told_in_a_sentence(tmp_path: Path) -> None:
     study = plan(
-        ["mlp-wide:width=8"], ["seed"], [0], dataset="silhouettes", train_images=33, epochs=1
+        ["mlp-wide:width=8"], ["default"], [0], dataset="silhouettes", train_images=33, epochs=1
     )
     ((odd,),) = study.entries()
     with pytest.raises(UsageError, match="ends with a batch of one image"):

@@ -11,7 +11,7 @@ from fashionbench.config.schedules import SCHEDULES
 
 STEPS_AN_EPOCH, EPOCHS = 20, 6
 STEPS = STEPS_AN_EPOCH * EPOCHS
-RECIPE = load_recipe("seed").override(epochs=EPOCHS, learning_rate=1)
+RECIPE = load_recipe("default").override(epochs=EPOCHS, learning_rate=1)
 
 
 def by_torch(build) -> list[float]:

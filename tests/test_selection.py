@@ -15,6 +15,7 @@ import pytest
 from fashionbench.experiments.result import load_result
 from fashionbench.inference.selection import PHOTO_MODEL, find_checkpoint, find_newest_run_folder
 from fashionbench.models.checkpoint import checkpoint_path
+from fashionbench.serve.served_models import load_served_models
 
 
 def test_without_validation_images_the_lowest_training_loss_decides(run_folder: Path) -> None:
@@ -60,7 +61,6 @@ def test_the_newest_comparison_is_meant_where_none_is_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert find_newest_run_folder() is None
-    assert find_checkpoint() == PHOTO_MODEL
     for name, age in (("old", 100), ("new", 0), ("older", 200)):
         shutil.copytree(run_folder, tmp_path / "runs" / name)
         store = tmp_path / "runs" / name / "store.sqlite"
@@ -70,7 +70,10 @@ def test_the_newest_comparison_is_meant_where_none_is_named(
     unfinished.mkdir()
     shutil.copy(run_folder / "store.sqlite", unfinished)
     assert find_newest_run_folder().name == "new"
-    assert find_checkpoint().is_relative_to(Path("runs") / "new")
+    assert [model.predictor.path.parts[:2] for model in load_served_models().models[:1]] == [
+        ("runs", "new")
+    ]
+    assert find_checkpoint() == PHOTO_MODEL  # pictures of one's own are photos
 
 
 def test_photo_means_the_shipped_model_unless_something_has_that_name(

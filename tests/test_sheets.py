@@ -41,7 +41,7 @@ def test_samples_are_ten_of_each_class() -> None:
 
 def test_each_augmentation_has_a_row_that_begins_with_the_image_as_it_was() -> None:
     rows = [("flip:0.5", IMAGES[:4]), ("shift:2", IMAGES[4:8])]
-    figure = plot_augmentations(rows, "seed")
+    figure = plot_augmentations(rows, "default")
     captions = [text.get_text() for text in figure.axes[0].texts]
     assert captions == ["flip:0.5\nas it was", *[""] * 3, "shift:2\nas it was", *[""] * 3]
     sheet = figure.axes[0].images[0].get_array()

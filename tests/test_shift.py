@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from factories import plan_here
 
 from fashionbench.config.study import Job
 from fashionbench.data.split import Dataset
 from fashionbench.errors import DataError, StoreError, UsageError
 from fashionbench.experiments.cluster import shift as module
 from fashionbench.experiments.cluster.claims import Claims, Holder
-from fashionbench.experiments.cluster.conditions import make_plan
 from fashionbench.experiments.cluster.heartbeat import Heartbeat
 from fashionbench.experiments.cluster.inbox import Inbox
 from fashionbench.experiments.cluster.plan import Block, PlanFolder, split_evenly
@@ -27,7 +27,7 @@ class Setting:
 
     def __init__(self, folder: Path, dataset: Dataset, **changes: object) -> None:
         self.folder, self.plan_folder, self.inbox = folder, PlanFolder(folder), Inbox(folder)
-        plan = make_plan(dataset, None, threads=1, device="cpu", parallel="auto")
+        plan = plan_here(dataset)
         self.plan = plan.model_copy(update=changes)
         self.plan_folder.write(self.plan)
 
@@ -61,7 +61,7 @@ def setting(tmp_path: Path, silhouettes: Dataset) -> Setting:
 def brief(model: str, seeds: int, **settings: object) -> tuple[Job, ...]:
     """Jobs of a few steps each."""
     asked = {"train_images": 100, "epochs": 1, **settings}
-    return next(plan_study([model], ["seed"], seeds, dataset="silhouettes", **asked).entries())
+    return next(plan_study([model], ["default"], seeds, dataset="silhouettes", **asked).entries())
 
 
 def test_all_blocks_are_trained_and_told(setting: Setting) -> None:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fashionbench.data.split import Dataset, Split, hold_out
+from fashionbench.data.split import Dataset, Split, deal_anew, hold_out
 from fashionbench.errors import UsageError
 
 
@@ -100,3 +100,26 @@ def test_fewer_training_images_are_alike_by_class_and_part_of_more(count: int, h
 def test_as_many_training_images_as_there_are_classes_and_images(count: int) -> None:
     with pytest.raises(UsageError, match=f"^{count} training images .* 8 of 2 classes"):
         hold_out(numbered([0, 1] * 5), 2, count)
+
+
+def test_splits_are_dealt_anew_by_class_and_lose_nothing() -> None:
+    train, test = numbered([0, 1, 2] * 40 + [0] * 20), numbered([0, 1] * 15 + [2] * 5)
+    test = Split(test.images + len(train), test.labels)
+    dataset = Dataset("mine/", "Mine", ("a", "b", "c"), train, test)
+    assert deal_anew(dataset, 0) is dataset
+    dealt = [deal_anew(dataset, split) for split in (1, 2)]
+    before_labels = [*train.labels.tolist(), *test.labels.tolist()]
+    for found in dealt:
+        for part, before in ((found.train, train), (found.test, test)):
+            assert Counter(part.labels.tolist()) == Counter(before.labels.tolist())
+        images = torch.cat([found.train.images, found.test.images])[:, 0, 0].tolist()
+        assert sorted(images) == list(range(len(train) + len(test)))
+        labels = [*found.train.labels.tolist(), *found.test.labels.tolist()]
+        assert {*zip(images, labels, strict=True)} == {*enumerate(before_labels)}
+        # Neither side is what it was, and images come from both.
+        assert 0 < sum(position < len(train) for position in positions(found.test)) < len(test)
+    assert positions(dealt[0].test) != positions(dealt[1].test)
+    # By hand: of class c those five with the smallest hashes are tested.
+    of_c = [i for i, label in enumerate(before_labels) if label == 2]
+    chosen = sorted(of_c, key=lambda i: hashlib.blake2b(b"1 %d" % i, digest_size=8).digest())[:5]
+    assert sorted(chosen) == [i for i in positions(dealt[0].test) if i in of_c]

@@ -13,14 +13,14 @@ from fashionbench.models.build import build_model
 from fashionbench.training.batches import epoch_batches
 from fashionbench.training.many_seeds.stack import _IN_A_STACK, Stack
 
-RECIPE = load_recipe("seed")
+RECIPE = load_recipe("default")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mlp", "vgg-tiny"])
 def test_losses_and_gradients_are_those_of_each_member(name: str, few: Split) -> None:
     members = [build_model(name, seed) for seed in range(3)]
-    stack = Stack([build_model(name, seed) for seed in range(3)], RECIPE, 1, (28, 28))
+    stack = Stack([build_model(name, seed) for seed in range(3)], [RECIPE] * 3, 1, (28, 28))
     batch = next(iter(epoch_batches(few, RECIPE, range(3), 0)))
     losses = stack.differentiate(batch)
     for row, member in enumerate(members):
@@ -35,7 +35,7 @@ def test_losses_and_gradients_are_those_of_each_member(name: str, few: Split) ->
 
 def test_members_are_given_their_weights_and_can_go_on_without_others(few: Split) -> None:
     members = [build_model("mlp", seed) for seed in range(3)]
-    stack = Stack(members, RECIPE, 1, (28, 28))
+    stack = Stack(members, [RECIPE] * 3, 1, (28, 28))
     batch = next(iter(epoch_batches(few, RECIPE, range(3), 0)))
     stack.step(batch)
     with stack.averaged():

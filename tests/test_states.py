@@ -16,7 +16,7 @@ from fashionbench.training.loop import fit
 
 def job_of(seed: int = 0, **settings: object) -> Job:
     asked = {"epochs": 2, "validation_images": 100} | settings
-    ((job,),) = plan("v0", "seed", [seed], dataset="silhouettes", **asked).entries()
+    ((job,),) = plan("v0", "default", [seed], dataset="silhouettes", **asked).entries()
     return job
 
 

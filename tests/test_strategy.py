@@ -42,6 +42,23 @@ def test_what_the_kernels_compute_is_stacked(silhouettes: Dataset) -> None:
     assert found.strategy == "stacked"
 
 
+@pytest.mark.parametrize(
+    ("model", "vary", "chosen"),
+    [
+        ("mlp", "order", "stacked"),
+        ("mlp-wide", "order", "processes"),
+        ("mlp-wide", "all", "stacked"),
+    ],
+)
+def test_where_dropout_is_held_no_stack_draws_it(
+    model: str, vary: str, chosen: str, silhouettes: Dataset
+) -> None:
+    job = jobs(model, 2)[0].model_copy(update={"vary": vary})
+    way = Execution(parallel="stacked")
+    found = choose(partial(build_model, model), job, silhouettes.train, way, 2)
+    assert found.strategy == chosen
+
+
 def test_without_kernels_convolutions_go_to_processes(
     silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:

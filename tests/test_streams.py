@@ -32,7 +32,7 @@ def _torch_trains_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 SEEDS = (0, 1, 7)
-RECIPE = load_recipe("seed").override(epochs=2)
+RECIPE = load_recipe("default").override(epochs=2)
 FULL = RECIPE.override(
     epochs=3,
     momentum=0.9,

@@ -16,7 +16,7 @@ def test_events_hold_losses_accuracy_and_rate_of_each_epoch(tmp_path: Path, few:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    recipe = load_recipe("seed").override(epochs=3, validation_images=100, schedule="linear")
+    recipe = load_recipe("default").override(epochs=3, validation_images=100, schedule="linear")
     board = TensorBoard(tmp_path, recipe)
     states = []
     result = fit(build_model("v0"), few, recipe, device="cpu", keep=states.append)

@@ -28,10 +28,10 @@ def test_a_row_says_what_the_document_says(tmp_path: Path) -> None:
         accuracy = entry.accuracy
         assert row[0] == entry.label
         assert float(row[1]) == pytest.approx(100 * accuracy.mean, abs=0.005)
-        half = (accuracy.high - accuracy.low) / 2
-        assert float(row[2]) == pytest.approx(100 * half, abs=0.005)
-        assert float(row[3]) == pytest.approx(100 * accuracy.sd, abs=0.005)
-        assert float(row[4]) == pytest.approx(entry.loss.mean, abs=0.0005)
+        ends = [100 * accuracy.low, 100 * accuracy.high]
+        assert [float(row[2]), float(row[4])] == pytest.approx(ends, abs=0.005)
+        assert float(row[5]) == pytest.approx(100 * accuracy.sd, abs=0.005)
+        assert float(row[6]) == pytest.approx(entry.loss.mean, abs=0.0005)
         assert int(row[-1]) == accuracy.n
 
 
@@ -64,7 +64,7 @@ def test_recipes_have_a_column_where_they_differ(tmp_path: Path) -> None:
 
 def test_what_all_recipes_were_given_stands_above_the_table_once(tmp_path: Path) -> None:
     result = make_result(tmp_path, epochs=(1, 2))
-    names = ("seed batch_size=16 epochs=1", "seed batch_size=16 epochs=2")
+    names = ("default batch_size=16 epochs=1", "default batch_size=16 epochs=2")
     entries = tuple(
         replace(entry, recipe=names[entry.runs[0].epochs - 1]) for entry in result.entries
     )
@@ -76,7 +76,10 @@ def test_what_all_recipes_were_given_stands_above_the_table_once(tmp_path: Path)
     study = result.study.model_copy(update={"recipes": recipes})
     table = build_entry_table(replace(result, study=study, entries=entries))
     assert str(table.title).endswith(" · batch_size=16")
-    assert {str(cell) for cell in table.columns[1].cells} == {"seed epochs=1", "seed epochs=2"}
+    assert {str(cell) for cell in table.columns[1].cells} == {
+        "default epochs=1",
+        "default epochs=2",
+    }
 
 
 def test_one_seed_has_no_interval(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from fashionbench.training.many_seeds.members import fit_members
 from fashionbench.training.many_seeds.traced import Traced, _drop_idle_views, can_be_traced
 from fashionbench.training.updater import Updater
 
-RECIPE = load_recipe("seed").override(epochs=2, learning_rate=0.02)
+RECIPE = load_recipe("default").override(epochs=2, learning_rate=0.02)
 
 
 @pytest.mark.slow

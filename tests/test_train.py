@@ -30,7 +30,7 @@ def test_the_folder_is_named_after_the_run_and_never_written_over(
 ) -> None:
     assert call_cli(*QUICK, "--seed", "3").exit_code == 0
     (folder,) = (tmp_path / "runs").iterdir()
-    assert [part in folder.name for part in ("v0", "seed", "silhouettes", "seed3")] == [True] * 4
+    assert [part in folder.name for part in ("v0", "default", "silhouettes", "seed3")] == [True] * 4
     before = (folder / "model.safetensors").read_bytes()
     answer = call_cli(*QUICK, "--seed", "3")
     assert answer.exit_code == 2

@@ -17,7 +17,7 @@ from fashionbench.training.many_seeds.trial import why_not_stackable
 from fashionbench.training.transfer import freeze_layers, probe, rate_factors, stages
 from fashionbench.training.updater import Updater
 
-PLAIN = load_recipe("seed").override(epochs=1)
+PLAIN = load_recipe("default").override(epochs=1)
 NET = "resnet20:width=4"
 
 
@@ -67,7 +67,7 @@ def test_what_is_frozen_does_not_move_and_its_norms_keep_their_statistics(
 ) -> None:
     model = tiny()
     before = state(model)
-    recipe = load_recipe("seed").override(
+    recipe = load_recipe("default").override(
         epochs=2, optimizer=optimizer, unfreeze_every=2, weight_decay=0.1
     )
     fit(model, few, recipe, device="cpu")

@@ -15,6 +15,7 @@ from fashionbench.config.augmentations import AUGMENTATIONS
 from fashionbench.training.augment import (
     augment,
 )
+from fashionbench.training.clothes import CLOTHES
 from fashionbench.training.transforms import AFFINE, PIXELWISE
 
 HEIGHT, WIDTH = 28, 28
@@ -25,7 +26,7 @@ def draws_of(name: str) -> int:
 
 
 def test_the_tables_have_every_name_a_recipe_may_use() -> None:
-    assert {*AFFINE, *PIXELWISE} == set(AUGMENTATIONS)
+    assert {*AFFINE, *PIXELWISE, *CLOTHES} == set(AUGMENTATIONS)
 
 
 def test_a_flip_is_a_mirror_image_as_often_as_asked_for() -> None:

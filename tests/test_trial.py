@@ -22,7 +22,7 @@ from fashionbench.training.many_seeds.trial import (
     why_not_stackable,
 )
 
-RECIPE = load_recipe("seed").override(epochs=2)
+RECIPE = load_recipe("default").override(epochs=2)
 
 
 def test_what_cannot_be_stacked_is_told(few: Split) -> None:

@@ -4,28 +4,20 @@ import copy
 
 import pytest
 import torch
-from factories import small_model
-from torch import Tensor, nn
+from factories import small_model, stacked
+from torch import nn
 
 from fashionbench.config.optimizers import OPTIMIZERS
 from fashionbench.config.recipe import Recipe, load_recipe
 from fashionbench.training.updater import Updater
 
-SEED = load_recipe("seed")
+DEFAULT = load_recipe("default")
 IMAGES = torch.rand(8, 1, 7, 7, generator=torch.Generator().manual_seed(0))
-
-
-def stacked(models: list[nn.Module]) -> dict[str, Tensor]:
-    names = [name for name, _ in models[0].named_parameters()]
-    return {
-        name: torch.stack([m.get_parameter(name).detach() for m in models]).requires_grad_()
-        for name in names
-    }
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_members_are_updated_as_each_alone(name: str) -> None:
-    recipe = SEED.override(
+    recipe = DEFAULT.override(
         optimizer=name, weight_decay=0.05, gradient_clip=0.5, ema=0.9, schedule="cosine", epochs=4
     )
     alone = [small_model() for _ in range(3)]
@@ -58,19 +50,19 @@ def updater(recipe: Recipe) -> tuple[nn.Parameter, Updater]:
 
 
 def test_a_gradient_is_clipped_to_the_norm_asked_for() -> None:
-    parameter, run = updater(SEED.override(learning_rate=1, gradient_clip=0.5))
+    parameter, run = updater(DEFAULT.override(learning_rate=1, gradient_clip=0.5))
     run.step(10 * parameter.sum())
     torch.testing.assert_close(parameter.detach(), torch.tensor([3.0, 4.0]) - 0.5 / 2**0.5)
 
 
 def test_a_small_gradient_is_not_clipped() -> None:
-    parameter, run = updater(SEED.override(learning_rate=1, gradient_clip=5))
+    parameter, run = updater(DEFAULT.override(learning_rate=1, gradient_clip=5))
     run.step(parameter.sum())
     torch.testing.assert_close(parameter.detach(), torch.tensor([2.0, 3.0]))
 
 
 def test_the_running_mean_of_weights_is_what_its_definition_says() -> None:
-    parameter, run = updater(SEED.override(learning_rate=0.1, ema=0.5))
+    parameter, run = updater(DEFAULT.override(learning_rate=0.1, ema=0.5))
     mean = parameter.detach().clone()
     for step in range(1, 21):
         run.step(parameter.square().sum())
@@ -87,7 +79,9 @@ def test_the_running_mean_of_weights_is_what_its_definition_says() -> None:
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_copied_state_goes_on_bit_for_bit(name: str) -> None:
-    recipe = SEED.override(optimizer=name, ema=0.9, weight_decay=0.1, schedule="cosine", epochs=2)
+    recipe = DEFAULT.override(
+        optimizer=name, ema=0.9, weight_decay=0.1, schedule="cosine", epochs=2
+    )
 
     def begin(model: nn.Module) -> Updater:
         return Updater(dict(model.named_parameters()), {}, recipe, 4)

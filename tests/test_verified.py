@@ -22,7 +22,7 @@ from fashionbench.training.loop import fit
 from fashionbench.training.many_seeds.members import fit_members
 
 pytestmark = pytest.mark.skipif(load_library() is None, reason="there is no C compiler")
-RECIPE = load_recipe("seed").override(epochs=1)
+RECIPE = load_recipe("default").override(epochs=1)
 
 
 def has_engine(model: nn.Module, few: Split, **settings: object) -> bool:

@@ -9,6 +9,7 @@ from factories import make_result
 from fashionbench.experiments.result import Result
 from fashionbench.report.page import write_report
 from fashionbench.report.terminal import build_entry_table, build_pair_table
+from fashionbench.stats.metrics import Ties
 
 
 def changed(result: Result, model: str, **facts: object) -> Result:
@@ -111,3 +112,48 @@ def test_flops_that_cannot_be_counted_are_left_empty(tmp_path: Path) -> None:
     assert result.document.entries[0].flops_per_image is None
     write_report(result)
     assert "None" not in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_ties_are_told_where_another_rule_would_move_the_score(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    accuracies = result.entries[0].accuracies
+    mean = sum(accuracies) / 3
+
+    def told(moved_by: float) -> list[str]:
+        ties = Ties(images=14, accuracy_by_chance=mean, accuracy_by_last=mean + moved_by)
+        runs = tuple(
+            replace(run, ties=ties, scores=replace(run.scores, accuracy=mean))
+            for run in result.entries[0].runs
+        )
+        entries = (replace(result.entries[0], runs=runs), *result.entries[1:])
+        return [t for t in replace(result, entries=entries).warnings if "largest logit" in t]
+
+    assert told(0.0005) == []
+    (warning,) = told(-0.05)
+    assert warning.startswith("Model<v0>: on 7.00 % of the test images several classes share")
+    assert f"which gives {100 * mean:.2f} %" in warning
+    assert f"the last of them {100 * mean - 5:.2f} %" in warning
+
+
+def test_what_the_seeds_did_not_vary_is_told_everywhere(tmp_path: Path) -> None:
+    result = make_result(tmp_path, vary="weights")
+    assert result.warnings[0].startswith("Seeds vary the first weights alone. Everything else")
+    assert "seed 0 in all runs" in result.warnings[0]
+    assert "seeds vary the first weights alone" in " ".join(shown(result).split())
+    for pair in result.document.pairs:
+        assert pair.in_words.endswith("in this order of the images")
+        assert (pair.holds_for_other_first_weights, pair.holds_for_other_orders) == (True, False)
+    assert result.document.vary == "weights"
+    assert not any("manual_seed" in text for text in result.warnings)
+    write_report(result)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "interval over seeds, which vary the first weights alone." in page
+    assert "by luck of the first weights." in page
+    assert "a seed fixes the first weights, and seed 0 everything else random" in page
+
+
+def test_seeds_that_hold_the_first_weights_are_no_models_fault(tmp_path: Path) -> None:
+    result = changed(make_result(tmp_path, vary="order"), "v1", first_weights="aaaa")
+    assert not any("manual_seed" in text for text in result.warnings)
+    assert all(entry.same_first_weights for entry in result.document.entries)
+    assert result.entries[1].notes == []

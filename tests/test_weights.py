@@ -52,12 +52,12 @@ def test_a_net_for_grey_answers_as_the_coloured_one_with_its_channel_repeated(
     torch.testing.assert_close(repeated.eval()(IMAGES), coloured(IMAGES), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("classes", [3, 10])
-def test_the_head_stays_new_even_with_as_many_classes_and_the_report_says_so(
-    published: Path, classes: int
+@pytest.mark.parametrize(("classes", "head"), [(3, ""), (10, ":head=new")])
+def test_the_head_is_new_with_other_classes_or_where_asked_and_the_report_says_so(
+    published: Path, classes: int, head: str
 ) -> None:
     told: list[str] = []
-    name = f"resnet20:width=4:weights={published}"
+    name = f"resnet20:width=4:weights={published}{head}"
     model = build_model(name, seed=1, classes=classes, tell=told.append)
     fresh = build_model("resnet20:width=4", seed=1, classes=classes)
     assert model(IMAGES).shape == (4, classes)
@@ -67,6 +67,20 @@ def test_the_head_stays_new_even_with_as_many_classes_and_the_report_says_so(
     assert "new as the head: linear.weight, linear.bias" in told[0]
     assert "summed over their channels: conv1.weight" in told[0]
     assert str(published) in told[0]
+
+
+def test_the_head_is_kept_with_as_many_classes_and_the_report_says_so(published: Path) -> None:
+    told: list[str] = []
+    model = build_model(f"resnet20:width=4:weights={published}", seed=1, tell=told.append)
+    assert torch.equal(model.linear.weight, read_weights(str(published))["linear.weight"])
+    assert "kept as the head (head=new begins it anew): linear.weight, linear.bias" in told[0]
+
+
+def test_runs_that_keep_the_head_are_others_than_those_of_before(published: Path) -> None:
+    """Which began with a new one under the same name."""
+    name = f"resnet20:width=4:weights={published}"
+    sources = [identify(name)[1], identify(f"{name}:head=new")[1]]
+    assert len({source.weights for source in sources}) == 2
 
 
 def test_what_one_side_alone_has_is_listed() -> None:
@@ -105,10 +119,47 @@ def test_a_prefix_that_all_names_share_is_taken_off(prefix: str, tmp_path: Path)
     told: list[str] = []
     ours = build_model(f"resnet20:width=4:weights={tmp_path / 'w.pt'}", tell=told.append)
     for name, tensor in ours.state_dict().items():
-        if "linear" not in name:
-            assert torch.equal(tensor, theirs.state_dict()[name]), name
+        assert torch.equal(tensor, theirs.state_dict()[name]), name
     assert "lacks them" not in told[0]
     assert "in the file alone: linear" not in told[0]
+
+
+def test_a_checkpoint_of_lightning_is_taken_with_its_metrics_beside_the_net(tmp_path: Path) -> None:
+    """The module's attribute is the prefix; torchmetrics and the loss's weights are saved too."""
+    theirs = build_model("lenet", seed=7)
+    state = {f"model.{key}": value for key, value in theirs.state_dict().items()}
+    state |= {"criterion.weight": torch.ones(10), "val_accuracy.tp": torch.zeros(10)}
+    checkpoint = {"epoch": 2, "pytorch-lightning_version": "2.6.0", "state_dict": state}
+    checkpoint |= {"optimizer_states": [{"state": {}}], "hyper_parameters": {"lr": 0.1}}
+    torch.save(checkpoint, tmp_path / "epoch=2.ckpt")
+    told: list[str] = []
+    name = f"lenet:weights={tmp_path / 'epoch=2.ckpt'}"
+    ours = build_model(name, tell=told.append, whole=True)
+    torch.testing.assert_close(ours(IMAGES), theirs(IMAGES))
+    assert "in the file alone: criterion.weight, val_accuracy.tp" in told[0]
+
+
+def test_a_checkpoint_of_timm_is_taken(tmp_path: Path) -> None:
+    """Under `state_dict`, with the names of DataParallel, and the running mean beside it."""
+    theirs = build_model("lenet", seed=7)
+    state = {f"module.{key}": value for key, value in theirs.state_dict().items()}
+    mean = {key: value + 1 for key, value in state.items()}
+    torch.save({"arch": "x", "state_dict": state, "state_dict_ema": mean}, tmp_path / "w.pth.tar")
+    ours = build_model(f"lenet:weights={tmp_path / 'w.pth.tar'}", whole=True)
+    torch.testing.assert_close(ours(IMAGES), theirs(IMAGES))
+
+
+def test_a_whole_module_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    torch.save(own_nets.Plain(), tmp_path / "net.pt")
+    with pytest.raises(UsageError, match=r"own_nets\.Plain.*weights_only=False\)\.state_dict\(\)"):
+        read_weights(str(tmp_path / "net.pt"))
+
+
+def test_what_is_in_the_file_alone_is_listed_by_name(tmp_path: Path) -> None:
+    """A safetensors file gives its tensors in an order that is drawn anew each time."""
+    weights = {f"x{number}": torch.ones(1) for number in range(30)}
+    given = {name: weights[name] for name in sorted(weights, key=hash)}
+    assert copy_matching(nn.Linear(1, 1), given).unused == sorted(weights)
 
 
 @pytest.mark.parametrize("prefix", ["layer_stack.", "1."])
@@ -260,7 +311,7 @@ def test_a_wrapped_net_takes_its_own_weights_and_those_of_the_net_alone(
 def test_nothing_in_a_file_is_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"state_dict": Payload()}, "bad.pt")
-    with pytest.raises(UsageError, match=r"bad\.pt is neither a safetensors file nor one"):
+    with pytest.raises(UsageError, match=r"bad\.pt holds an object of .*run code"):
         read_weights("bad.pt")
     assert not Path("executed").exists()
 
@@ -288,7 +339,7 @@ def test_a_file_that_is_of_no_use_is_refused(content, message: str, tmp_path: Pa
 def test_the_files_content_is_part_of_what_a_run_is(published: Path) -> None:
     def key() -> str:
         ((job,),) = plan(
-            ["resnet20:width=4"], ["seed"], 1, dataset="silhouettes", weights=published
+            ["resnet20:width=4"], ["default"], 1, dataset="silhouettes", weights=published
         ).entries()
         assert job.model == f"resnet20:weights={published}:width=4"
         return job.key
@@ -306,7 +357,7 @@ def test_a_trained_model_is_rebuilt_without_the_file_it_began_with(
     job = Job(
         model=str(spec),
         model_source=str(source),
-        recipe=load_recipe("seed"),
+        recipe=load_recipe("default"),
         seed=0,
         dataset="silhouettes",
     )

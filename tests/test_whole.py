@@ -38,7 +38,7 @@ def drawn_once(silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def job_of(file: Path, name: str) -> Job:
-    ((job,),) = plan([f"{file}:{name}"], ["seed"], [3], **QUICK).entries()
+    ((job,),) = plan([f"{file}:{name}"], ["default"], [3], **QUICK).entries()
     return job
 
 
@@ -140,7 +140,7 @@ def test_files_of_before_without_answers_are_loaded(nets: Path, tmp_path: Path) 
 
 
 def recorded(file: Path, name: str, data: Dataset, folder: Path) -> RunStore:
-    study = plan([f"{file}:{name}"], ["seed"], [3], **QUICK)
+    study = plan([f"{file}:{name}"], ["default"], [3], **QUICK)
     store = RunStore(folder, create=True)
     test = data.test
     store.save_test_set(

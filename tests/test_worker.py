@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import jobs, seen_on_a_terminal, some_arrays, write_idx
+from factories import jobs, plan_here, seen_on_a_terminal, some_arrays, write_idx
 
 from fashionbench.config.study import Job
-from fashionbench.data.datasets import identify_dataset, load_data
+from fashionbench.data.datasets import identify_dataset
 from fashionbench.errors import StoreError
-from fashionbench.experiments.cluster.conditions import make_plan
 from fashionbench.experiments.cluster.inbox import Inbox
 from fashionbench.experiments.cluster.plan import Block, PlanFolder
 from fashionbench.experiments.cluster.worker import work
@@ -41,9 +40,7 @@ class Worker(subprocess.Popen[str]):
 
     def __init__(self, folder: Path, dataset: str = "silhouettes", **options: Any) -> None:
         self.folder, self.plan = folder, PlanFolder(folder)
-        self.plan.write(
-            make_plan(load_data(dataset), None, threads=1, device="cpu", parallel="serial")
-        )
+        self.plan.write(plan_here(dataset, parallel="serial"))
         arguments = [sys.executable, "-m", "fashionbench.experiments.cluster.worker", folder]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         super().__init__(arguments, text=True, **pipes | options)
@@ -73,7 +70,7 @@ class Worker(subprocess.Popen[str]):
 
 def own_job(folder: Path, epochs: int = 1) -> Job:
     (folder / "own.py").write_text(OWN_MODELS)
-    study = plan([f"{folder / 'own.py'}:Net"], ["seed"], 1, dataset="silhouettes", epochs=epochs)
+    study = plan([f"{folder / 'own.py'}:Net"], ["default"], 1, dataset="silhouettes", epochs=epochs)
     ((job,),) = study.entries()
     return job
 
@@ -163,8 +160,7 @@ def test_the_plans_threads_are_set_before_torch_is_imported(tmp_path: Path) -> N
         "import torch\n"
         "print(torch.get_num_threads(), os.environ['OMP_NUM_THREADS'])\n"
     )
-    made = make_plan(load_data("silhouettes"), None, threads=3, device="cpu", parallel="auto")
-    PlanFolder(tmp_path).write(made)
+    PlanFolder(tmp_path).write(plan_here(threads=3))
     (job,) = jobs("v0", 1)
     PlanFolder(tmp_path).add(Block(jobs=(job,)))
     told = subprocess.run(

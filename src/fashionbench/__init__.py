@@ -5,7 +5,7 @@
     result = fb.compare(models=["v0", "v2"], seeds=5)
     data = fb.load_data()
     model = fb.build_model("v2", seed=0)
-    fb.fit(model, data.train, "seed", seed=0)
+    fb.fit(model, data.train, "default", seed=0)
     fb.evaluate(model, data.test).accuracy
 
 Names are imported when they are first used, so that `import fashionbench` is quick.
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fashionbench.data.datasets import load_data
     from fashionbench.data.split import Dataset, Split
     from fashionbench.errors import FashionbenchError
+    from fashionbench.experiments.audit.auditing import Audit, audit
     from fashionbench.experiments.comparison import compare
     from fashionbench.experiments.result import Result, load_result
     from fashionbench.inference.predictor import Prediction, Predictor, load_predictor
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from fashionbench.training.loop import fit
 
 _HOME = {
+    "Audit": "experiments.audit.auditing",
     "Dataset": "data.split",
     "FashionbenchError": "errors",
     "History": "training.history",
@@ -39,6 +41,7 @@ _HOME = {
     "Result": "experiments.result",
     "Scores": "stats.metrics",
     "Split": "data.split",
+    "audit": "experiments.audit.auditing",
     "build_model": "models.build",
     "compare": "experiments.comparison",
     "evaluate": "training.evaluation",
@@ -51,6 +54,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Audit",
     "Dataset",
     "FashionbenchError",
     "History",
@@ -60,6 +64,7 @@ __all__ = [
     "Result",
     "Scores",
     "Split",
+    "audit",
     "build_model",
     "compare",
     "evaluate",

@@ -10,10 +10,12 @@ import typer
 
 from fashionbench.cli.flags import describe_settings
 from fashionbench.cli.options import (
+    ChannelsOption,
     Command,
     DataOption,
     DatasetOption,
     JsonOption,
+    SizeOption,
     format_examples,
 )
 from fashionbench.errors import UsageError
@@ -23,11 +25,23 @@ __all__ = ["app"]
 app = typer.Typer()
 
 
-@app.command(
-    cls=Command, epilog=format_examples("fashionbench models", "fashionbench models --json")
-)
-def models(as_json: JsonOption = False) -> None:
-    """List the models: name, parameters, FLOPs per image, and what each one is."""
+@app.command(cls=Command, epilog=format_examples("fashionbench models", "fashionbench models vgg"))
+def models(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME", help="a model, also one of your own", show_default="all built-in ones"
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the models: name, parameters, FLOPs per image, and what each one is.
+
+    With a name, the arguments that it takes and what they are: NAME:ARGUMENT=VALUE changes one.
+    """
+    if name is not None:
+        _show_model(name, as_json)
+        return
     import torch
 
     from fashionbench.models.build import build_model
@@ -51,6 +65,34 @@ def models(as_json: JsonOption = False) -> None:
     if not as_json:  # a terminal has no room for both names
         rows = [{key: row[key] for key in row if key != "label"} for row in rows]
     print_rows(rows, as_json)
+
+
+def _show_model(name: str, as_json: bool) -> None:
+    """Print a model's arguments, with the values that they have if nothing is given."""
+    from fashionbench.config.model_spec import ModelSpec
+    from fashionbench.core.own_code import list_arguments, locate
+    from fashionbench.models.build import build_model
+    from fashionbench.models.cost import count_parameters
+    from fashionbench.models.table import model_entry
+
+    with redirect_stdout(sys.stderr):  # a person's own model may print
+        entry = model_entry(ModelSpec.parse(name))
+        arguments = list_arguments(locate(entry.reference)) | dict(entry.settings)
+        parameters = count_parameters(build_model(name))
+    about = {
+        "model": name,
+        "label": entry.label,
+        "description": entry.description,
+        "parameters": parameters,
+        "arguments": arguments,
+    }
+    if as_json:
+        typer.echo(json.dumps(about, indent=2, default=str))
+        return
+    typer.echo(": ".join(filter(None, [name, entry.label, entry.description])))
+    typer.echo(f"{parameters:,} parameters")
+    for key, value in arguments.items():
+        typer.echo(f"  {key}={value}")
 
 
 @app.command(
@@ -125,6 +167,8 @@ def recipes(
 def data(
     dataset: DatasetOption = "fashion-mnist",
     data_dir: DataOption = None,
+    channels: ChannelsOption = None,
+    size: SizeOption = None,
     samples: Annotated[
         Path, typer.Option(metavar="FILE", help="the PNG file to draw samples into")
     ] = Path("samples.png"),
@@ -136,8 +180,8 @@ def data(
     from fashionbench.cli.previews import write_samples
     from fashionbench.data.datasets import describe
 
-    summary = describe(dataset, data_dir)
-    write_samples(dataset, data_dir, samples)
+    summary = describe(dataset, data_dir, channels=channels, size=size)
+    write_samples(dataset, data_dir, samples, channels, size)
     if as_json:
         typer.echo(json.dumps(asdict(summary) | {"samples": str(samples)}, indent=2, default=str))
         return

@@ -10,11 +10,13 @@ import typer
 
 from fashionbench.cli.flags import with_recipe_flags
 from fashionbench.cli.options import (
+    ChannelsOption,
     Command,
     DataOption,
     DatasetOption,
     DeviceOption,
     JsonOption,
+    SizeOption,
     WeightsOption,
     format_examples,
     parse_seeds,
@@ -36,24 +38,29 @@ app = typer.Typer()
         "fashionbench compare --models v1,mlp --seeds 10",
         "fashionbench compare --models v0,mlp --until 0.005",
         "fashionbench compare --models v2,my_net.py:MyNet --epochs 10 --lr 0.05",
+        "fashionbench compare --models v0@fast,v2@mine.toml,v2:weights=mine.pth@scored",
     ),
 )
 @with_recipe_flags
 def compare(
     models: Annotated[
-        str, typer.Option(metavar="A,B,...", help="the models to compare, separated by commas")
+        str,
+        typer.Option(
+            metavar="A,B,...",
+            help="the models to compare, separated by commas; NAME@RECIPE has a recipe of its own",
+        ),
     ] = "v0,v1,v2",
     recipes: Annotated[
         str,
         typer.Option(
             metavar="A,B,...", help="the recipes to train by, or the paths of your .toml files"
         ),
-    ] = "seed",
+    ] = "default",
     seeds: Annotated[
         str,
         typer.Option(
             metavar="NUMBER|A,B,...",
-            help="how many seeds, or which: 5 means 0,1,2,3,4; '7,' means 7 alone",
+            help="how many seeds, or which: 5 means 0,1,2,3,4; 0-49 a range; '7,' means 7 alone",
         ),
     ] = "5",
     until: Annotated[
@@ -67,9 +74,34 @@ def compare(
     max_seeds: Annotated[
         int, typer.Option(metavar="NUMBER", help="the most seeds that --until may add up to")
     ] = 100,
+    vary: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="what differs between seeds: all that is random, or weights (the first ones), "
+            "order (of the images) or augmentation alone",
+        ),
+    ] = "all",
+    splits: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="make every run on so many splits dealt anew from all images too, and tell "
+            "whether verdicts hold for other splits",
+        ),
+    ] = None,
+    exclude: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="tell accuracies also without the test images that an audit.json doubts",
+        ),
+    ] = None,
     weights: WeightsOption = None,
     dataset: DatasetOption = "fashion-mnist",
     data_dir: DataOption = None,
+    channels: ChannelsOption = None,
+    size: SizeOption = None,
     device: DeviceOption = "auto",
     parallel: Annotated[
         str,
@@ -106,9 +138,14 @@ def compare(
             parse_seeds(seeds),
             weights=weights,
             dataset=dataset,
+            channels=channels,
+            size=size,
             device=device,
             until=until,
             max_seeds=max_seeds,
+            vary=vary,
+            splits=splits,
+            exclude=exclude,
             **settings,
         )
         words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]
@@ -141,12 +178,16 @@ def print_result(result: "Result", as_json: bool) -> None:
     from rich.console import Console
 
     from fashionbench.report.terminal import build_entry_table, build_pair_table
+    from fashionbench.report.tuning_table import build_tuning_table
 
     console = Console(highlight=False, markup=False, emoji=False)  # names are as they are
     console.print(build_entry_table(result))
     if result.pairs:
         console.print()
         console.print(build_pair_table(result))
+    if result.document.tuning:
+        console.print()
+        console.print(build_tuning_table(result.tuned_rows, result.document.tuning.order))
     if result.warnings:
         console.print()
     for warning in result.warnings:

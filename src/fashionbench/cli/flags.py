@@ -17,7 +17,8 @@ _SHORT = {"learning_rate": "--lr"}
 def with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
     """Give `command`, which takes **settings, an option for each setting of a recipe.
 
-    Values are passed on as they were typed; None where a flag was not given. The recipe
+    Values are passed on as they were typed, those of switches as True or False, and None where a
+    flag was not given. The recipe
     validates them, so that a flag and a line of a file are refused in the same words.
     """
 
@@ -28,9 +29,10 @@ def with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
     own = inspect.signature(command, eval_str=True).parameters.values()
     parameters = [p for p in own if p.kind is not inspect.Parameter.VAR_KEYWORD]
     for name, field in SETTINGS.items():
+        flag, switch = "--" + name.replace("_", "-"), "bool" in str(field.annotation)
         option = typer.Option(
             *([_SHORT[name]] if name in _SHORT else []),
-            "--" + name.replace("_", "-"),
+            f"{flag}/--no-{flag[2:]}" if switch else flag,
             help=field.description,
             metavar=_choose_metavar(field.annotation) + "|none" * can_be_absent(name),
             rich_help_panel="Settings of the recipe",
@@ -40,7 +42,7 @@ def with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
                 name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=None,
-                annotation=Annotated[str | None, option],
+                annotation=Annotated[bool | None if switch else str | None, option],
             )
         )
     with_flags.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -64,8 +66,6 @@ def _choose_metavar(annotation: Any) -> str:
     text = str(annotation)
     if get_origin(annotation) is Literal:
         return "|".join(get_args(annotation))
-    if "bool" in text:
-        return "yes|no"
     if "tuple" in text:
         return "A,B,..."
     return "NUMBER" if "int" in text or "float" in text else "NAME"

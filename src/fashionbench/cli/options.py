@@ -10,11 +10,13 @@ from typer.core import TyperArgument, TyperCommand
 from fashionbench.errors import UsageError
 
 __all__ = [
+    "ChannelsOption",
     "Command",
     "DataOption",
     "DatasetOption",
     "DeviceOption",
     "JsonOption",
+    "SizeOption",
     "TrainedModel",
     "WeightsOption",
     "format_examples",
@@ -38,6 +40,22 @@ DataOption = Annotated[
         show_default="$FASHIONBENCH_DATA, else the user's cache",
     ),
 ]
+ChannelsOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="1|3",
+        help="show networks the images in grey (1) or in color (3)",
+        show_default="as the data set's",
+    ),
+]
+SizeOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="NUMBER",
+        help="pixels a side of the images that networks are shown",
+        show_default="the data set's, 64 at most",
+    ),
+]
 DeviceOption = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print one JSON document instead of text")]
 WeightsOption = Annotated[
@@ -49,8 +67,8 @@ WeightsOption = Annotated[
 ]
 
 TRAINED_MODEL = (
-    "a .safetensors file, a run folder (its best run), or photo: the model that ships with "
-    "fashionbench"
+    "a .safetensors file, a run folder (its best run), v2:weights=FILE for weights of your own, or "
+    "photo: the model that ships with fashionbench"
 )
 TrainedModel = Annotated[Path, typer.Argument(metavar="MODEL", help=TRAINED_MODEL)]
 
@@ -102,15 +120,23 @@ def split_names(text: str) -> list[str]:
 
 
 def parse_seeds(text: str) -> int | list[int]:
-    """Return a number of seeds ("5"), or the seeds themselves ("0,1,7" or "7,").
+    """Return a number of seeds ("5"), or the seeds themselves ("0,1,7", "7," or "0-49").
 
     Raises UsageError for anything else.
     """
     try:
-        numbers = [int(part) for part in split_names(text)]
+        seeds = [seed for part in split_names(text) for seed in _parse_range(part)]
     except ValueError:
         raise UsageError(
             f"--seeds {text!r} is not understood; give a number of seeds, such as 5, "
-            "or the seeds themselves, such as 0,1,7."
+            "or the seeds themselves, such as 0,1,7 or 0-49."
         ) from None
-    return numbers if "," in text or not numbers else numbers[0]
+    return seeds[0] if text.strip().isdecimal() else seeds
+
+
+def _parse_range(text: str) -> range:
+    first, dash, last = text.partition("-")
+    found = range(int(first), int(last if dash else first) + 1)
+    if not found:
+        raise ValueError
+    return found

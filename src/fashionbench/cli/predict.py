@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,13 @@ import typer
 
 from fashionbench.cli.options import TRAINED_MODEL, Command, JsonOption, format_examples
 from fashionbench.core.names import printable
-from fashionbench.errors import DataError, StoreError
+from fashionbench.core.progress import progress_bar
+from fashionbench.errors import DataError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from fashionbench.inference.photos import Prepared
     from fashionbench.inference.predictor import Prediction, Predictor
 
 __all__ = ["app"]
@@ -32,6 +35,7 @@ app = typer.Typer()
     epilog=format_examples(
         "fashionbench predict ~/wardrobe --model photo",
         "fashionbench predict 'shoes/*.jpg' --json",
+        "fashionbench predict ~/DCIM --jsonl > answers.jsonl",
     ),
 )
 def predict(
@@ -44,9 +48,7 @@ def predict(
     ],
     model: Annotated[
         Path | None,
-        typer.Option(
-            metavar="MODEL", help=TRAINED_MODEL, show_default="the newest in runs/, else photo"
-        ),
+        typer.Option(metavar="MODEL", help=TRAINED_MODEL, show_default="photo"),
     ] = None,
     save_prepared: Annotated[
         Path | None,
@@ -55,33 +57,42 @@ def predict(
         ),
     ] = None,
     as_json: JsonOption = False,
+    as_lines: Annotated[
+        bool, typer.Option("--jsonl", help="print a line of JSON for each picture, as it is ready")
+    ] = False,
 ) -> None:
     """Say which item of clothing is on each of your pictures, and how sure that is.
 
-    A picture should show one item, on any background. One that cannot be read is named on
-    standard error; the others are still classified, and the exit code is 1.
+    A picture should show one item, on any background; of several that lie apart each is named.
+    One that cannot be read is named on standard error; the others are still classified, and the
+    exit code is 1.
     """
     from fashionbench.inference.predictor import load_predictor
-    from fashionbench.inference.selection import PHOTO_MODEL
+
+    if as_json and as_lines:
+        raise UsageError("Give either --json or --jsonl.")
 
     with redirect_stdout(sys.stderr):  # a person's own model may print
         predictor = load_predictor(model)
-    if model is None:
-        hint = "" if predictor.path == PHOTO_MODEL else "; --model photo is made for photos"
-        typer.echo(
-            f"fashionbench: the model is {predictor.label}, {printable(predictor.path)}{hint}",
-            err=True,
-        )
+    where = "" if model is None else f", {printable(predictor.path)}"
+    name = "photo" if model is None else predictor.label
+    typer.echo(f"fashionbench: the model is {name}{where}", err=True)
+    answers, notes, out = list[_Answer](), list[str](), sys.stdout
     with redirect_stdout(sys.stderr):
-        notes = list[str]()
-        answers = [
-            answer
-            for name in images
-            for answer in _classify_all(predictor, name, save_prepared, notes)
-        ]
+        pictures = [picture for name in images for picture in _find_pictures(name, notes)]
+        with progress_bar(total=len(pictures), desc="predict", unit=" pictures") as bar:
+            for answer in _classify_all(predictor, pictures, save_prepared):
+                bar.update()
+                if answer.error:
+                    bar.write(f"fashionbench: {answer.error}", file=sys.stderr)
+                if as_lines:
+                    bar.write(json.dumps(_describe_answer(answer)), file=out)
+                    out.flush()
+                    answer = _Answer(answer.picture, error=answer.error)  # the rest is told
+                answers.append(answer)
     if as_json:
         typer.echo(json.dumps(_build_document(predictor, answers, notes), indent=2))
-    else:
+    elif not as_lines:
         _print_table(predictor, answers)
     if any(answer.error for answer in answers):
         raise typer.Exit(1)
@@ -99,17 +110,28 @@ class _Answer:
 
 
 def _classify_all(
-    predictor: "Predictor", name: str, folder: Path | None, notes: list[str]
-) -> list[_Answer]:
-    """Classify every picture that `name` means; what is to know of them is added to `notes`."""
-    try:
-        return [_classify(predictor, picture, folder) for picture in _find_pictures(name, notes)]
-    except DataError as error:  # a folder or a pattern without pictures
-        return [_refuse(name, str(error))]
+    predictor: "Predictor", pictures: "list[str | _Answer]", folder: Path | None
+) -> Iterator[_Answer]:
+    """Classify pictures in their order, prepared ahead on all cores; save them if `folder` is."""
+    import torch
+
+    from fashionbench.core.ahead import map_ahead
+
+    def prepare(picture: "str | _Answer") -> "Prepared | _Answer":
+        return picture if isinstance(picture, _Answer) else _prepare(predictor, picture)
+
+    all_prepared = map_ahead(prepare, pictures, begin=lambda: torch.set_num_threads(1))
+    for name, prepared in zip(pictures, all_prepared, strict=True):
+        if isinstance(prepared, _Answer):
+            yield prepared
+            continue
+        prediction, name = predictor.judge(prepared), str(name)
+        saved = None if folder is None else printable(_write_prepared(prediction, name, folder))
+        yield _Answer(printable(name), prediction, saved)
 
 
-def _classify(predictor: "Predictor", name: str, folder: Path | None) -> _Answer:
-    """Classify one picture, and save it as the model saw it if `folder` is given."""
+def _prepare(predictor: "Predictor", name: str) -> "Prepared | _Answer":
+    """Read a picture and prepare it as the model expects it, or say why that cannot be."""
     from fashionbench.data.picture_reading import load_picture
 
     levels = predictor.levels
@@ -121,24 +143,20 @@ def _classify(predictor: "Predictor", name: str, folder: Path | None) -> _Answer
     except DataError as error:
         return _refuse(name, str(error))
     try:
-        prediction = predictor.predict([picture])[0]
+        return predictor.prepare(picture)
     except DataError as error:
         return _refuse(name, f"{name}: {error}")
-    saved = None if folder is None else printable(_write_prepared(prediction, name, folder))
-    return _Answer(printable(name), prediction, saved)
 
 
 def _refuse(name: str, error: str) -> _Answer:
-    """Say on standard error, at once, why a picture has no prediction."""
-    error = printable(error)
-    typer.echo(f"fashionbench: {error}", err=True)
-    return _Answer(printable(name), error=error)
+    return _Answer(printable(name), error=printable(error))
 
 
-def _find_pictures(name: str, notes: list[str]) -> list[str]:
+def _find_pictures(name: str, notes: list[str]) -> "list[str | _Answer]":
     """List the pictures of a folder or a pattern by name; anything else is a picture itself.
 
-    Files that are passed over are counted on standard error and in `notes`.
+    Files that are passed over are counted on standard error and in `notes`. Where there are no
+    pictures, the answer says so.
     """
     from fashionbench.data.notes import note_passed_over
     from fashionbench.data.picture_files import find_pictures
@@ -152,12 +170,14 @@ def _find_pictures(name: str, notes: list[str]) -> list[str]:
         else:
             return [name]
     except OSError as error:
-        raise DataError(f"{name} cannot be read ({error.strerror}).") from None
+        return [_refuse(name, f"{name} cannot be read ({error.strerror}).")]
+    except DataError as error:
+        return [_refuse(name, str(error))]
     for note in note_passed_over(others):
         notes.append(f"{printable(name)}: {note}")
         typer.echo(f"fashionbench: {notes[-1]}", err=True)
     if not pictures:
-        raise DataError(f"There are no pictures in the {kind} {name}.")
+        return [_refuse(name, f"There are no pictures in the {kind} {name}.")]
     return [str(file) for file in pictures]
 
 
@@ -190,7 +210,8 @@ def _write_prepared(prediction: "Prediction", name: str, folder: Path) -> Path:
         while path.exists():  # pictures of different folders may share a name
             number += 1
             path = folder / f"{stem}-{number}.png"
-        Image.fromarray(prediction.prepared).save(path)
+        seen = prediction.prepared
+        Image.fromarray(seen if seen.ndim == 2 else seen.transpose(1, 2, 0)).save(path)
     except OSError as error:
         raise StoreError(
             f"{folder} cannot be written ({error.strerror}); name another with --save-prepared."
@@ -219,11 +240,20 @@ def _describe_answer(answer: _Answer) -> dict[str, Any]:
         return {"picture": answer.picture, "error": answer.error}
     return {
         "picture": answer.picture,
+        **_describe_prediction(found),
+        "warnings": found.warnings,
+        "mask": found.mask,
+        "prepared": answer.saved,
+        "items": [{"box": item.box, **_describe_prediction(item)} for item in found.items],
+    }
+
+
+def _describe_prediction(found: "Prediction") -> dict[str, Any]:
+    return {
         "class": found.label,
         "sure": found.sure,
-        "warnings": found.warnings,
+        "remaining": found.remaining,
         "probabilities": dict(zip(found.classes, found.probabilities, strict=True)),
-        "prepared": answer.saved,
     }
 
 
@@ -241,19 +271,27 @@ def _print_table(predictor: "Predictor", answers: list[_Answer]) -> None:
         table.add_column(heading)
     for answer, name in zip(found, _shorten([answer.picture for answer in found]), strict=True):
         assert answer.prediction is not None
-        (first, probability), *others = answer.prediction.top(3)
-        table.add_row(
-            name,
-            first if answer.prediction.sure else f"not sure: {first}",
-            f"{probability:.0%}",
-            ", ".join(f"{name} {share:.0%}" for name, share in others),
-        )
+        items = answer.prediction.items
+        for number, item in enumerate(items, 1):
+            table.add_row(f"{name}, {number} of {len(items)} from the left", *_describe_row(item))
+        if not items:
+            table.add_row(name, *_describe_row(answer.prediction))
     console.print(table)
     _print_warnings(console, found)
     if predictor.temperature is None:
         console.print(
             "The probabilities are not calibrated: the model was trained without validation images."
         )
+
+
+def _describe_row(found: "Prediction") -> tuple[str, str, str]:
+    (first, probability), *others = found.top(3)
+    *some, last = found.remaining or (first,)
+    return (
+        first if found.sure else f"not sure: {', '.join(some)} or {last}",
+        f"{probability:.0%}",
+        ", ".join(f"{name} {share:.0%}" for name, share in others),
+    )
 
 
 def _print_warnings(console: "Console", answers: list[_Answer]) -> None:

@@ -25,9 +25,15 @@ DRAWS = 10
 """Augmented images beside each original."""
 
 
-def write_samples(dataset: str, data_dir: Path | None, target: Path) -> None:
+def write_samples(
+    dataset: str,
+    data_dir: Path | None,
+    target: Path,
+    channels: int | None = None,
+    size: int | None = None,
+) -> None:
     """Write a PNG of ten training images a class. Raises StoreError if it cannot be written."""
-    (images, labels), _ = load_arrays(dataset, data_dir)
+    (images, labels), _ = load_arrays(dataset, data_dir, channels=channels, size=size)
     entry = dataset_entry(dataset)
     _write_png(plot_samples(images, labels, entry.classes, entry.title), target)
 
@@ -84,9 +90,10 @@ def _augment_often(
     """Return (1 + DRAWS, H, W): the (H, W) image, then random augmentations of it."""
     import torch
 
+    from fashionbench.core.logits import pixels
     from fashionbench.training.augment import augment, draw
 
-    copies = torch.tensor(image).expand(DRAWS, 1, *image.shape).float() / 255
+    copies = pixels(torch.tensor(image)[None]).repeat(DRAWS, 1, 1, 1)
     changed = augment(copies, draw(chain, DRAWS, seed=0, epoch=0), chain)
     return np.stack([image, *_to_bytes(changed)])
 
@@ -95,9 +102,10 @@ def _mix_pairs(images: NDArray[np.uint8], mixing: str) -> NDArray[np.uint8]:
     """Return (1 + DRAWS, H, W): the first of (N, H, W) images, then each mixed with the next."""
     import torch
 
+    from fashionbench.core.logits import pixels
     from fashionbench.training.mixing import mix
 
-    x = torch.tensor(images).unsqueeze(1).float() / 255
+    x = pixels(torch.tensor(images))
     uniform = torch.rand(len(x), 3, generator=torch.Generator().manual_seed(0))
     name, strength = parse_augmentation(mixing, MIXINGS)
     mixed, _ = mix(name, x, x.roll(-1, 0), uniform, strength)
@@ -105,8 +113,8 @@ def _mix_pairs(images: NDArray[np.uint8], mixing: str) -> NDArray[np.uint8]:
 
 
 def _to_bytes(images: Any) -> NDArray[np.uint8]:
-    found: NDArray[np.uint8] = (images[:, 0] * 255).round().byte().numpy()
-    return found
+    found: NDArray[np.uint8] = (images * 255).round().byte().numpy()
+    return found[:, 0] if found.shape[1] == 1 else found
 
 
 def _write_png(figure: "Figure", target: Path) -> None:

@@ -11,11 +11,13 @@ import typer
 
 from fashionbench.cli.flags import with_recipe_flags
 from fashionbench.cli.options import (
+    ChannelsOption,
     Command,
     DataOption,
     DatasetOption,
     DeviceOption,
     JsonOption,
+    SizeOption,
     WeightsOption,
     format_examples,
 )
@@ -40,7 +42,7 @@ def train(
     recipe: Annotated[
         str,
         typer.Option(metavar="NAME", help="the recipe to train by, or the path of a .toml file"),
-    ] = "seed",
+    ] = "default",
     seed: Annotated[
         int,
         typer.Option(min=0, metavar="NUMBER", help="decides everything that is random"),
@@ -57,6 +59,8 @@ def train(
     ] = None,
     dataset: DatasetOption = "fashion-mnist",
     data_dir: DataOption = None,
+    channels: ChannelsOption = None,
+    size: SizeOption = None,
     device: DeviceOption = "auto",
     out: Annotated[
         Path | None,
@@ -90,6 +94,8 @@ def train(
             [seed],
             weights=weights,
             dataset=dataset,
+            channels=channels,
+            size=size,
             device=device,
             **settings,  # type: ignore[arg-type]
         )

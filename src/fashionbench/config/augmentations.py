@@ -54,6 +54,32 @@ AUGMENTATIONS = {
         *(0.2, 0, 1),
     ),
     "noise": Augmentation("Gaussian noise of this sd, where white is 1", 0.05, 0, 1),
+    "arms": Augmentation(
+        "arms of upright items turned outwards at the shoulder by up to so many degrees", 60, 0, 90
+    ),
+    "legs": Augmentation("legs apart, each by up to this share of its length", 0.3, 0, 1),
+    "beside": Augmentation(
+        "a part of a second item at the border, with this probability: a turned copy", 0.2, 0, 1
+    ),
+    "outline": Augmentation(
+        "a part cut off or a piece of the ground kept, as masks of photos have it, with this "
+        "probability",
+        *(0.3, 0, 1),
+    ),
+    "hook": Augmentation("a hanger's hook above, with this probability", 0.1, 0, 1),
+    "fit": Augmentation(
+        "so many pixels of black around it for what comes before, and cut to the item again here, "
+        "as photos are",
+        *(6, 0, 28),
+    ),
+    "folds": Augmentation(
+        "three folds across it, lighter and darker by up to this share", 0.3, 0, 1
+    ),
+    "levels": Augmentation(
+        "three of four images given a photo's grey levels, with up to this much more or less "
+        "contrast",
+        *(0.5, 0, 2),
+    ),
 }
 
 MIXINGS = {

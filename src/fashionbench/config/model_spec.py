@@ -13,8 +13,8 @@ __all__ = ["ModelSpec"]
 
 _HUBS = ("timm", "torchvision")
 """The libraries with published weights, by the first part of `timm/NAME`."""
-_WEIGHTS = "weights"
-"""The argument that every model takes, and no constructor is given."""
+_WEIGHTS, _HEAD = "weights", "head"
+"""The arguments that every model takes, and no constructor is given: `head=new` beside weights."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class ModelSpec:
     """What the constructor is given by name: Python's literals, or text."""
     weights: str | None = None
     """The file with the weights that the model begins with."""
+    new_head: bool = False
+    """Whether the last layer begins anew even where the file has one that fits."""
 
     @classmethod
     def parse(cls, name: str) -> "ModelSpec":
@@ -42,8 +44,11 @@ class ModelSpec:
                 break
             base, given[key.strip()] = rest, _literal(text)
         weights = given.pop(_WEIGHTS, None)
+        new_head = weights is not None and given.get(_HEAD) == "new"
+        if new_head:
+            del given[_HEAD]
         in_order = dict(reversed(given.items()))
-        return cls(base, in_order, None if weights is None else str(weights))
+        return cls(base, in_order, None if weights is None else str(weights), new_head)
 
     def __str__(self) -> str:
         return ":".join([self.base, *self.given])
@@ -54,8 +59,9 @@ class ModelSpec:
 
         The order is part of the name, which job keys hash.
         """
-        weights = {} if self.weights is None else {_WEIGHTS: self.weights}
-        return [f"{key}={value}" for key, value in sorted({**self.arguments, **weights}.items())]
+        begun = {_WEIGHTS: self.weights, _HEAD: "new" if self.new_head else None}
+        others = {key: value for key, value in begun.items() if value is not None}
+        return [f"{key}={value}" for key, value in sorted({**self.arguments, **others}.items())]
 
     @property
     def hub(self) -> str:
@@ -65,9 +71,10 @@ class ModelSpec:
 
     def without_weights(self) -> "ModelSpec":
         """Return the spec of the same model, begun with no weights of others."""
+        bare = replace(self, weights=None, new_head=False)
         if not self.hub:
-            return replace(self, weights=None)
-        return replace(self, weights=None, arguments={**self.arguments, "pretrained": False})
+            return bare
+        return replace(bare, arguments={**self.arguments, "pretrained": False})
 
     def without_folders(self) -> "ModelSpec":
         """Return it with its files called by their names alone: `nets/my.py:Net` by `my.py:Net`."""

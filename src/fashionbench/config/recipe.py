@@ -23,22 +23,27 @@ from fashionbench.config.augmentations import (
 )
 from fashionbench.config.optimizers import OPTIMIZERS
 from fashionbench.config.schedules import SCHEDULES
+from fashionbench.config.search_space import Range
 from fashionbench.config.validated import Validated
 from fashionbench.errors import UsageError
 
 __all__ = [
+    "SEARCHED",
     "SETTINGS",
     "Recipe",
     "Views",
     "as_toml",
     "can_be_absent",
+    "current_name",
     "format_value",
     "load_recipe",
     "recipe_names",
 ]
 
-
 Views = Literal["one", "flip", "shifts"]
+
+_RENAMED = {"seed": "default"}
+"""Shipped recipes by the names that they had."""
 
 
 def _one_of(table: Mapping[str, object]) -> Any:
@@ -80,20 +85,22 @@ class Recipe(Validated):
     overrides: tuple[tuple[str, str], ...] = Field(
         (), description="settings replaced after the recipe was read, each with its value"
     )
-    epochs: int = Field(3, ge=1, description="passes over the training images")
-    batch_size: int = Field(
+    epochs: int = Field(
+        3, ge=0, description="passes over the training images; 0 scores the weights as they are"
+    )
+    batch_size: Annotated[int, Range("log", 8, 256)] = Field(
         32, ge=1, description="images a step; an epoch's last batch may be short"
     )
     optimizer: Annotated[str, _one_of(OPTIMIZERS)] = Field(
         "sgd", description=f"the update rule: {', '.join(OPTIMIZERS)}"
     )
-    learning_rate: float = Field(
+    learning_rate: Annotated[float, Range("log", 1 / 32, 32, relative=True)] = Field(
         0.1,
         gt=0,
         allow_inf_nan=False,
         description="the step size, at the schedule's peak",
     )
-    momentum: Fraction | None = Field(
+    momentum: Annotated[Fraction | None, Range("linear", 0, 0.99)] = Field(
         None, description="share of the last update kept (sgd, rmsprop: 0, muon: 0.95)"
     )
     nesterov: bool | None = Field(
@@ -103,19 +110,19 @@ class Recipe(Validated):
         None,
         description="decays of the running means, such as 0.9,0.999 (the adams, lion, muon)",
     )
-    weight_decay: float = Field(
+    weight_decay: Annotated[float, Range("log", 1e-5, 0.1)] = Field(
         0, ge=0, allow_inf_nan=False, description="pull towards zero, not on biases and norms"
     )
-    gradient_clip: float | None = Field(
+    gradient_clip: Annotated[float | None, Range("log", 0.1, 10)] = Field(
         None, gt=0, allow_inf_nan=False, description="largest norm of a step's whole gradient"
     )
     schedule: Annotated[str, _one_of(SCHEDULES)] = Field(
         "constant", description=f"how the rate goes on: {', '.join(SCHEDULES)}"
     )
-    warm_up: float = Field(
+    warm_up: Annotated[float, Range("linear", 0, 0.9)] = Field(
         0, ge=0, allow_inf_nan=False, description="epochs in which the rate rises from 0, linearly"
     )
-    label_smoothing: Fraction = Field(
+    label_smoothing: Annotated[Fraction, Range("linear", 0, 0.2)] = Field(
         0, description="share of the target spread over all classes (Szegedy et al. 2015)"
     )
     augmentation: Annotated[
@@ -188,7 +195,7 @@ class Recipe(Validated):
             raise ValueError("nesterov needs a momentum above 0, such as 0.9")
         if self.schedule == "one-cycle" and self.warm_up:
             raise ValueError("one-cycle has a warm-up of its own; leave warm_up at 0")
-        if self.warm_up >= self.epochs:
+        if self.warm_up and self.warm_up >= self.epochs:
             raise ValueError(f"warm_up is {self.warm_up:g}, but there are {self.epochs} epochs")
         if self.patience is not None and not self.validation_images:
             raise ValueError(
@@ -210,7 +217,7 @@ class Recipe(Validated):
 
     @property
     def label(self) -> str:
-        """The name and what was overridden, such as `seed epochs=5`: for tables and files."""
+        """The name and what was overridden, such as `default epochs=5`: for tables and files."""
         return " ".join([self.name, *(f"{key}={value}" for key, value in self.overrides)])
 
     def renamed(self, name: str) -> "Recipe":
@@ -231,6 +238,8 @@ class Recipe(Validated):
             for key, field in SETTINGS.items()
             if key not in basic_settings and getattr(self, key) != field.default
         ]
+        if self.epochs == 0:
+            return "; ".join(["no training", *others])
         epochs = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
         basic = f"{epochs}, batch {self.batch_size}, "
         return "; ".join([f"{basic}{self.optimizer} at {self.learning_rate:g}", *others])
@@ -272,6 +281,14 @@ SETTINGS: Mapping[str, FieldInfo] = {
 }
 """The fields that say how to train; the others say what the recipe is called."""
 
+SEARCHED: Mapping[str, Range] = {
+    key: part
+    for key, field in SETTINGS.items()
+    for part in field.metadata
+    if isinstance(part, Range)
+}
+"""The settings that can be tuned, each with the range in which it usually is."""
+
 
 def can_be_absent(setting: str) -> bool:
     """Tell whether a setting may be absent, which "none" makes it."""
@@ -294,10 +311,19 @@ def format_value(value: Any) -> str:
 
 
 def recipe_names() -> list[str]:
-    """List the shipped recipes, `seed` first."""
+    """List the shipped recipes, `default` first."""
     folder = files("fashionbench.config") / "recipes"
     names = [entry.name.removesuffix(".toml") for entry in folder.iterdir()]
-    return sorted(names, key=lambda name: (name != "seed", name))
+    return sorted(names, key=lambda name: (name != "default", name))
+
+
+def current_name(name: str) -> str:
+    """Return a recipe's name of today: what is called `default` was once called `seed`.
+
+    Older run folders and scripts call it so, also with overrides behind the name.
+    """
+    first, space, overrides = name.partition(" ")
+    return f"{_RENAMED.get(first, first)}{space}{overrides}"
 
 
 def load_recipe(name: str) -> Recipe:
@@ -306,12 +332,13 @@ def load_recipe(name: str) -> Recipe:
     Raises UsageError for one that is not there or says something that is not allowed.
 
     Examples:
-        >>> recipe = fb.load_recipe("seed").override(epochs=1)
+        >>> recipe = fb.load_recipe("default").override(epochs=1)
         >>> recipe.epochs
         1
     """
     if name.endswith(".toml"):
         return _parse_recipe(Path(name), Path(name).stem, f"recipe {name}")
+    name = current_name(name)
     if name not in recipe_names():
         raise UsageError(
             f"There is no recipe {name!r}; there are {', '.join(recipe_names())}, and paths of "

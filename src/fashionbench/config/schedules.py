@@ -11,7 +11,10 @@ _PEAK, _FIRST, _LAST = 0.3, 1 / 25, 1 / 25 / 10_000
 
 
 def _one_cycle(step: int, steps: int) -> float:
-    """Go up to the peak and down again along half cosines; as torch's OneCycleLR by default."""
+    """Go up to the peak and down again along half cosines, at the rates of torch's OneCycleLR.
+
+    By default that one moves the momentum too, the other way; here the recipe's stays as it is.
+    """
     peak, end = _PEAK * steps - 1, steps - 1
     if step <= peak:
         return _between(_FIRST, 1, step / peak)

@@ -5,24 +5,35 @@ than reading a file.
 """
 
 import hashlib
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
+from itertools import islice, zip_longest
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from fashionbench.config.exclusion import Exclusion
 from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import Recipe
+from fashionbench.config.tuning import Tuning, trial_seed
 from fashionbench.config.validated import Validated
+from fashionbench.core.seeds import PURPOSES, PartialSeed, Seed, Source, SplitSeed
+from fashionbench.core.shape import GREY28, Shape
 
-__all__ = ["DEVICES", "Device", "Execution", "Job", "Parallel", "Study"]
+__all__ = ["DEVICES", "Device", "Execution", "Job", "Parallel", "Study", "Vary"]
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = get_args(Device)
 Parallel = Literal["auto", "stacked", "processes", "serial"]
 """How the seeds of a model run together."""
+Vary = Literal["all", "weights", "order", "augmentation"]
+"""What differs between seeds."""
 
 PROTOCOL = 3
 """Part of every new job's key: raised whenever the same job would give other numbers."""
+VIEWS_SINCE = {"shifts": " black"}
+"""Added to the protocol of jobs with these test views alone: what a shift moves in is black since,
+and was the opposite border before."""
 FIRST_PROTOCOL = 2
 """That of the jobs and studies that do not say one: their reports can still be rendered."""
 
@@ -37,10 +48,19 @@ class Job(Validated):
     recipe_source: str = ""
     """A digest of the sources of a person's own augmentations."""
     seed: int = Field(ge=0)
+    vary: Vary = "all"
+    """What the seed fixes; everything else random is that of a seed which all jobs share."""
+    split: Annotated[int, Field(ge=0)] = 0
+    """0 is the official split; every other is dealt anew from all images."""
     dataset: str
     dataset_source: str = ""
     """A digest of the content of a person's own data set; empty for those of the table."""
+    channels: Literal[1, 3] = 1
+    size: int = 28
+    """Pixels a side of the images that the network is shown."""
     protocol: int = FIRST_PROTOCOL
+    scored_on: Literal["test", "validation"] = "test"
+    """By which images the trained model is scored: a trial of tuning by those held out."""
 
     @property
     def spec(self) -> ModelSpec:
@@ -48,9 +68,27 @@ class Job(Validated):
         return ModelSpec.parse(self.model)
 
     @property
+    def shape(self) -> Shape:
+        """Channels and side of the images that networks are shown."""
+        return Shape(self.channels, self.size)
+
+    @property
     def test_set(self) -> str:
-        """What the store calls the test images: another content is another test set."""
-        return self.dataset_source or self.dataset
+        """What the store calls the test images: another content or shape is another test set."""
+        name = self.dataset_source or self.dataset
+        return name if self.shape == GREY28 else f"{name} {self.shape}"
+
+    @property
+    def run_seed(self) -> Seed:
+        """What fixes all that is random in the run."""
+        if self.split:
+            return SplitSeed(self.seed, self.split)
+        return self.seed if self.vary == "all" else PartialSeed(self.seed, self.vary)
+
+    @property
+    def is_only_scored(self) -> bool:
+        """Whether the weights of a file are scored as they are, so that no seed changes a thing."""
+        return self.recipe.epochs == 0 and self.spec.weights is not None
 
     @property
     def key(self) -> str:
@@ -65,7 +103,9 @@ class Job(Validated):
         )
         # Without what is at its default, so that a new setting leaves old keys as they are.
         text = facts.model_dump_json(exclude_defaults=True)
-        return hashlib.sha256(f"{self.protocol} {text}".encode()).hexdigest()[:16]
+        views = self.recipe.test_views if self.protocol > FIRST_PROTOCOL else ""
+        protocol = f"{self.protocol}{VIEWS_SINCE.get(views, '')}"
+        return hashlib.sha256(f"{protocol} {text}".encode()).hexdigest()[:16]
 
 
 class Study(Validated):
@@ -75,14 +115,27 @@ class Study(Validated):
     model_sources: tuple[str, ...] = ()
     recipes: tuple[Recipe, ...] = Field(min_length=1)
     recipe_sources: tuple[str, ...] = ()
+    trained_by: tuple[tuple[int, ...], ...] = ()
+    """Of each model the positions of its recipes; empty where every model has every recipe."""
     seeds: tuple[int, ...] = Field(min_length=1)
+    vary: Vary = "all"
+    """What differs between seeds."""
     dataset: str
     dataset_source: str = ""
+    channels: Literal[1, 3] = 1
+    size: int = 28
+    """Pixels a side of the images that networks are shown."""
     device: Device = "auto"
     until: float | None = Field(None, gt=0, lt=1)
     """Seeds are added until each pair is decided, or a difference this large is excluded."""
     max_seeds: int = Field(100, ge=2)
     """Where adding ends in any case."""
+    splits: int | None = Field(None, ge=2)
+    """How many splits are dealt anew beside the official one; None deals none."""
+    exclusion: Exclusion | None = None
+    """Test images without which scores are told too."""
+    tuning: Tuning | None = None
+    """What is tuned before the comparison; None where all recipes are taken as they are."""
     protocol: int = FIRST_PROTOCOL
 
     @field_validator("models", "seeds", "recipes")
@@ -100,29 +153,98 @@ class Study(Validated):
         return seeds
 
     @property
+    def shape(self) -> Shape:
+        """Channels and side of the images that networks are shown."""
+        return Shape(self.channels, self.size)
+
+    @property
     def test_set(self) -> str:
-        """What the store calls the test images: another content is another test set."""
-        return self.dataset_source or self.dataset
+        """What the store calls the test images: another content or shape is another test set."""
+        name = self.dataset_source or self.dataset
+        return name if self.shape == GREY28 else f"{name} {self.shape}"
+
+    def held_for(self, recipe: Recipe) -> tuple[Source, ...]:
+        """List what is the same for all seeds of a recipe though it could be random."""
+        augments = recipe.augmentation or recipe.mixing
+        return tuple(
+            source
+            for source in PURPOSES
+            if self.vary not in ("all", source) and (augments or source != "augmentation")
+        )
 
     def entries(self) -> Iterator[tuple[Job, ...]]:
-        """Yield the rows of the table: for each model and recipe its jobs, one a seed."""
+        """Yield the rows of the table as they are: of each model and recipe the jobs, one a seed.
+
+        Weights that are only scored have one job, from the first seed.
+        """
         sources = self.model_sources or ("",) * len(self.models)
         recipe_sources = self.recipe_sources or ("",) * len(self.recipes)
-        for model, source in zip(self.models, sources, strict=True):
-            for recipe, recipe_source in zip(self.recipes, recipe_sources, strict=True):
-                yield tuple(
+        recipes = [*zip(self.recipes, recipe_sources, strict=True)]
+        trained_by = self.trained_by or (range(len(recipes)),) * len(self.models)
+        for model, source, positions in zip(self.models, sources, trained_by, strict=True):
+            for recipe, recipe_source in (recipes[position] for position in positions):
+                jobs = tuple(
                     Job(
                         model=model,
                         model_source=source,
                         recipe=recipe,
                         recipe_source=recipe_source,
                         seed=seed,
+                        vary=self.vary,
                         dataset=self.dataset,
                         dataset_source=self.dataset_source,
+                        channels=self.channels,
+                        size=self.size,
                         protocol=self.protocol,
                     )
                     for seed in self.seeds
                 )
+                yield jobs[:1] if jobs[0].is_only_scored else jobs
+
+    def dealt(self, jobs: tuple[Job, ...]) -> list[tuple[Job, ...]]:
+        """List the jobs of a row on each split that is dealt anew.
+
+        Weights that are only scored have none: they were trained on images of those test sets.
+        """
+        splits = range(1, 1 + (0 if jobs[0].is_only_scored else self.splits or 0))
+        return [tuple(job.model_copy(update={"split": k}) for job in jobs) for k in splits]
+
+    def groups(self) -> Iterator[tuple[Job, ...]]:
+        """Yield jobs that differ by their seed alone: on the official split, then on the others."""
+        rows = [*self.entries()]
+        yield from rows
+        by_split = zip_longest(*map(self.dealt, rows), fillvalue=())
+        yield from (jobs for on_split in by_split for jobs in on_split if jobs)
+
+    def trial_job(self, entry: int, point: int | None, study: int, index: int) -> Job:
+        """Return the trial of a point (None: of the recipe as it is) by one row of `entries`.
+
+        `index` counts the seeds of the study: 0 is that of the first stage.
+        """
+        assert self.tuning is not None
+        job = self._first_job(entry)
+        changes = {
+            "recipe": self.tuning.trial_recipe(job.recipe, point),
+            "seed": trial_seed(study, index),
+            "scored_on": "validation",
+        }
+        return job.model_copy(update=changes)
+
+    def tuned_job(self, entry: int, settings: Mapping[str, Any], seed: int) -> Job:
+        """Return a run of the comparison by one row of `entries`, with settings that were chosen.
+
+        Without settings it is the job of the recipe as it is.
+        """
+        job = self._first_job(entry)
+        changes = {"recipe": job.recipe.override(**settings), "seed": seed}
+        return job.model_copy(update=changes)
+
+    def _first_job(self, entry: int) -> Job:
+        return next(islice(self.entries(), entry, None))[0]
+
+
+MOST_PROCESSES = 4
+"""For each processor of the machine: more only take turns, and memory."""
 
 
 class Execution(Validated):
@@ -135,6 +257,17 @@ class Execution(Validated):
     parallel: Parallel = "auto"
     jobs: Annotated[int, Field(ge=1)] | None = None
     """The most processes that run at once; None allows one for each thread."""
+
+    @field_validator("jobs")
+    @classmethod
+    def _not_too_many(cls, jobs: int | None) -> int | None:
+        most = MOST_PROCESSES * (os.cpu_count() or 1)
+        if jobs is not None and jobs > most:
+            raise ValueError(
+                f"this machine has {os.cpu_count()} processors, so more than {most} processes "
+                "would only take its memory"
+            )
+        return jobs
 
     @model_validator(mode="before")
     @classmethod

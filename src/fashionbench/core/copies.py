@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fashionbench.core.global_state import silent
+from fashionbench.core.shape import remember_shape, shape_of
 from fashionbench.core.snapshot import is_known
 
 __all__ = ["copy_model", "copy_skeleton"]
@@ -27,8 +28,11 @@ def copy_model(model: nn.Module, anew: Callable[[], nn.Module] | None = None) ->
         with suppress(Exception), silent():  # whatever its own code may raise
             other = anew()
             other.load_state_dict(model.state_dict())
+            remember_shape(other, shape_of(model))
             return other.to(next(model.parameters()).device)
-    return copy.deepcopy(model, _results(model))
+    copied = copy.deepcopy(model, _results(model))
+    remember_shape(copied, shape_of(model))
+    return copied
 
 
 def copy_skeleton(model: nn.Module) -> nn.Module:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -17,8 +18,11 @@ batches gain nothing on a CPU."""
 
 
 def pixels(images: Tensor) -> Tensor:
-    """Turn (B, H, W) uint8 into (B, 1, H, W) float32 in [0, 1], as torchvision's ToTensor does."""
-    return images.unsqueeze(1).float().div_(255)
+    """Turn (B, H, W) or (B, C, H, W) uint8 into (B, C, H, W) float32 in [0, 1].
+
+    As torchvision's ToTensor does.
+    """
+    return (images.unsqueeze(1) if images.ndim == 3 else images).float().div_(255)
 
 
 def _copy(images: Tensor) -> Tensor:
@@ -31,7 +35,7 @@ def _mirror(images: Tensor) -> Tensor:
 
 def _shifted(pixels_down: int, mirrored: bool) -> View:
     def view(images: Tensor) -> Tensor:
-        moved = images.roll((pixels_down, pixels_down), dims=(-2, -1))
+        moved = F.pad(images, (pixels_down, -pixels_down) * 2)  # black moves in
         return _mirror(moved) if mirrored else moved
 
     return view
@@ -42,8 +46,7 @@ VIEWS: Mapping[str, Sequence[View]] = {
     "flip": (_copy, _mirror),
     "shifts": tuple(_shifted(by, mirrored) for by in (0, 1, -1) for mirrored in (False, True)),
 }
-"""What a model is shown of each image, by the names that recipes use. The border that a shift
-moves to the other side is nearly always black."""
+"""What a model is shown of each image, by the names that recipes use."""
 
 
 def infer(

@@ -5,6 +5,7 @@ from torch import nn
 
 from fashionbench.core.copies import copy_model
 from fashionbench.core.global_state import preserved
+from fashionbench.core.shape import shape_of
 
 __all__ = ["last_layer", "list_in_call_order"]
 
@@ -23,7 +24,7 @@ def list_in_call_order(model: nn.Module) -> list[str]:
         device = next(model.parameters()).device
         with preserved(), torch.no_grad():
             asked.eval()
-            asked(torch.zeros(2, 1, 28, 28, device=device))
+            asked(torch.zeros(2, *shape_of(model).sizes, device=device))
     except Exception:  # whatever a person's own code may raise
         return names
     return list(dict.fromkeys(used))

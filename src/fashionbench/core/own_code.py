@@ -33,6 +33,7 @@ __all__ = [
     "find_file_module",
     "importable_neighbours",
     "is_own",
+    "list_arguments",
     "locate",
     "run_anew",
 ]
@@ -67,6 +68,8 @@ class _Loaded:
 _loaded: dict[Path, _Loaded] = {}
 _neighbours: dict[Path, dict[str, ModuleType]] = {}
 """Of each folder: the modules that were imported from it while a file in it was run."""
+REQUIRED = "(required)"
+"""Stands for the default of an argument that has none."""
 _opened: list[Any] | None = None
 """What is opened while a file is run; None while none is."""
 
@@ -307,15 +310,22 @@ def _is_others(file: str) -> bool:
 def describe_arguments(build: Callable[..., Any]) -> str:
     """List the arguments of a class or function, as a person writes them."""
     try:
-        parameters = inspect.signature(build).parameters.values()
+        arguments = list_arguments(build)
     except (TypeError, ValueError):
         return "what its documentation says"
     shown = [
-        p.name if p.default is p.empty else f"{p.name}={p.default!r}"
-        for p in parameters
-        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        name if value is REQUIRED else f"{name}={value!r}" for name, value in arguments.items()
     ]
     return ", ".join(shown) or "none"
+
+
+def list_arguments(build: Callable[..., Any]) -> dict[str, Any]:
+    """Return the arguments of a class or function with their defaults; REQUIRED where none is."""
+    return {
+        p.name: REQUIRED if p.default is p.empty else p.default
+        for p in inspect.signature(build).parameters.values()
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    }
 
 
 def describe_error(error: BaseException) -> str:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fashionbench.core.names import portable_name, printable
+from fashionbench.core.shape import GREY28, Shape
 from fashionbench.data.idx import IDX_NAMES, find_idx, read_bytes, read_idx, read_idx_split
 from fashionbench.data.notes import note_passed_over, note_reductions, note_strays
 from fashionbench.data.picture_files import (
@@ -32,8 +33,10 @@ from fashionbench.data.picture_reading import (
     Squeezed,
     common_levels,
     find_extremes,
+    find_size,
     squeeze_picture,
 )
+from fashionbench.data.resizing import is_oblong
 from fashionbench.data.split import Arrays
 from fashionbench.errors import DataError
 
@@ -42,6 +45,10 @@ __all__ = ["Folder", "Reading", "is_path", "open_folder"]
 MOST_CLASSES = 256  # labels are bytes
 TEST_SHARE = 5
 """One picture in so many is a test image where a folder does not say which are."""
+SMALLEST, LARGEST = 8, 64
+"""Pixels a side that a data set has by itself; pictures of phones are larger than networks need."""
+LOOKED_AT, COLORED_SHARE = 60, 0.05
+"""Pictures that tell whether a data set is in color, and the share of them that makes it so."""
 ROLES = {
     "train": ("train", "training"),
     "test": ("test", "testing"),
@@ -97,6 +104,27 @@ class Folder:
         lowest, highest, whole = zip(*found, strict=True)
         return common_levels(Extremes(min(lowest), max(highest), all(whole)))
 
+    @cached_property
+    def native(self) -> Shape:
+        """The shape of its pictures: in color where some are, and as large as most are."""
+        if not self.labels:
+            sides = [
+                side for pair in self.files.values() for side in read_idx(pair[0], 3).shape[1:]
+            ]
+            return Shape(1, _bounded(max(sides)))
+        files = [file for of_split in self.files.values() for file in of_split]
+        sizes = [size for file in files if (size := find_size(file))]
+        side = int(np.median([max(size) for size in sizes])) if sizes else GREY28.side
+        looked_at = files[:: -(-len(files) // LOOKED_AT)]
+        coloured = sum(map(self._is_coloured, looked_at))
+        return Shape(3 if coloured > COLORED_SHARE * len(looked_at) else 1, _bounded(side))
+
+    def _is_coloured(self, file: Path) -> bool:
+        try:
+            return squeeze_picture(file, lambda _: self.levels).is_coloured
+        except DataError:  # told when all are read
+            return False
+
     def digest(self) -> str:
         """Digest names and contents of all its files: what a changed data set is known by."""
         sums = hashlib.sha256()
@@ -104,15 +132,17 @@ class Folder:
             for file in files:
                 content = read_bytes(file)
                 anew = " read anew" if _READ_ANEW.match(content) else ""
+                size = find_size(file) if self.labels else None
+                anew += " padded" if size and is_oblong(*size) else ""
                 sums.update(_encoded(f"{split}/{portable_name(file, self.path)}\0"))
                 sums.update(f"{hashlib.sha256(content).hexdigest()}{anew}".encode())
         return sums.hexdigest()[:16]
 
-    def read(self, splits: Sequence[str]) -> Reading:
-        """Read the named splits. Raises DataError, naming the file that is not right."""
+    def read(self, splits: Sequence[str], shape: Shape) -> Reading:
+        """Read the named splits in a shape. Raises DataError, naming the file that is not right."""
         if not self.labels:
             return Reading([self._read_idx(split) for split in splits])
-        pictures = [self._read_pictures(split) for split in splits]
+        pictures = [self._read_pictures(split, shape) for split in splits]
         every = [picture for of_split in pictures for picture in of_split]
         return Reading(
             arrays=[
@@ -122,16 +152,20 @@ class Folder:
                 )
                 for split, of in zip(splits, pictures, strict=True)
             ],
-            notes=note_reductions(every),
+            notes=note_reductions(every, shape),
             levels=self.levels if any(picture.is_deep for picture in every) else None,
         )
 
-    def _read_pictures(self, split: str) -> list[Squeezed]:
-        return [squeeze_picture(file, lambda _: self.levels) for file in self.files[split]]
+    def _read_pictures(self, split: str, shape: Shape) -> list[Squeezed]:
+        return [squeeze_picture(file, lambda _: self.levels, shape) for file in self.files[split]]
 
     def _read_idx(self, split: str) -> Arrays:
         images, labels = read_idx_split(*self.files[split])
         return images, np.searchsorted([int(name) for name in self.classes], labels).astype("uint8")
+
+
+def _bounded(side: int) -> int:
+    return max(SMALLEST, min(LARGEST, side))
 
 
 def is_path(name: str) -> bool:

@@ -15,7 +15,6 @@ from fashionbench.errors import DataError
 
 __all__ = ["IDX_NAMES", "find_idx", "read_bytes", "read_idx", "read_idx_split"]
 
-SIDE = 28
 IDX_NAMES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
@@ -88,13 +87,8 @@ def _unpacked(file: Path) -> bytes:
 
 
 def read_idx_split(images_file: Path, labels_file: Path) -> Arrays:
-    """Read images and their labels. Raises DataError unless they belong together and are 28x28."""
+    """Read images and their labels. Raises DataError unless they belong together."""
     images, labels = read_idx(images_file, 3), read_idx(labels_file, 1)
-    if images.shape[1:] != (SIDE, SIDE):
-        raise DataError(
-            f"{images_file} holds images of {images.shape[1]}x{images.shape[2]}; they must be "
-            f"{SIDE}x{SIDE}. Folders of pictures are resized when they are read."
-        )
     if len(images) != len(labels):
         raise DataError(
             f"{images_file} holds {len(images):,} images, {labels_file.name} {len(labels):,} "

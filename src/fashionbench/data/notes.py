@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionbench.core.names import printable
-from fashionbench.data.picture_reading import SIDE, Squeezed
+from fashionbench.core.shape import GREY28, Shape
+from fashionbench.data.picture_reading import Squeezed
+from fashionbench.data.resizing import is_oblong
 
 __all__ = ["note_copies", "note_faintness", "note_passed_over", "note_reductions", "note_strays"]
 
@@ -51,25 +53,25 @@ def count_by_suffix(files: Iterable[Path]) -> str:
     )
 
 
-def note_reductions(pictures: Sequence[Squeezed]) -> tuple[str, ...]:
-    """Tell whether pictures lost their colours, size or shape."""
-    sizes = [picture.size for picture in pictures]
-    coloured = sum(picture.is_coloured for picture in pictures)
-    resized = sum(size != (SIDE, SIDE) for size in sizes)
-    oblong = sum(width != height for width, height in sizes)
+def note_reductions(pictures: Sequence[Squeezed], shape: Shape = GREY28) -> tuple[str, ...]:
+    """Tell whether pictures lost their colours or size, or were padded."""
+    sizes, side = [picture.size for picture in pictures], shape.side
+    coloured = sum(picture.is_coloured for picture in pictures) if shape.channels == 1 else 0
+    resized = sum(size != (side, side) for size in sizes)
+    oblong = sum(is_oblong(*size) for size in sizes)
     if not coloured + resized:
         return ()
-    used = f"they are used as grey {SIDE}x{SIDE}" + (
-        ", squeezed where they are not square." if oblong else "."
+    used = f"they are used as {shape}" + (
+        ", padded with the color of their edge where they are not square." if oblong else "."
     )
     if len(set(sizes)) == 1 and coloured in (0, len(pictures)):
-        (width, height), colour = sizes[0], "in colour and " if coloured else ""
+        (width, height), colour = sizes[0], "in color and " if coloured else ""
         return (f"{len(pictures):,} pictures were {colour}{width}x{height}: {used}",)
     in_order = sorted(sizes, key=lambda size: size[0] * size[1])
     smallest, largest = ("x".join(map(str, size)) for size in (in_order[0], in_order[-1]))
     facts = [
-        f"{coloured:,} in colour",
-        f"{resized:,} not {SIDE}x{SIDE} ({smallest} to {largest})",
+        f"{coloured:,} in color",
+        f"{resized:,} not {side}x{side} ({smallest} to {largest})",
         f"{oblong:,} not square",
     ]
     finding = ", ".join(fact for fact in facts if not fact.startswith("0 "))

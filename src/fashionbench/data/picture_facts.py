@@ -27,7 +27,7 @@ class PictureFacts:
 
 
 def picture_facts(images: NDArray[np.uint8], levels: Levels | None = None) -> PictureFacts:
-    """Sum up (N, 28, 28) training images, whose pictures had these levels."""
+    """Sum up (N, H, W) or (N, C, H, W) training images, whose pictures had these levels."""
     grounds = measure_grounds(images[:: 1 + len(images) // ENOUGH])
     if not len(grounds):
         return PictureFacts(levels=levels)
@@ -36,10 +36,11 @@ def picture_facts(images: NDArray[np.uint8], levels: Levels | None = None) -> Pi
 
 
 def measure_grounds(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Measure the median grey level along the border of each of (N, H, W) images: (N,)."""
-    border = np.ones(images.shape[1:], bool)
+    """Measure the median grey level along the border of each of (N, [C,] H, W) images: (N,)."""
+    border = np.ones(images.shape[-2:], bool)
     border[1:-1, 1:-1] = False
-    return np.asarray(np.median(images[:, border], axis=1))
+    of_channels = np.median(images[..., border], axis=-1)
+    return np.asarray(of_channels if images.ndim == 3 else of_channels.mean(axis=1))
 
 
 def warn_of_ground(image: NDArray[np.uint8], facts: PictureFacts) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Files of pictures: which they are, and where they lie in a folder.
 
-A file is a picture if its name or its content says so, in any format that Pillow reads by itself.
+A file is a picture if its name or its content says so, in any format that Pillow reads by itself,
+or HEIC, which phones write and pillow-heif reads.
 What is named like a picture and is none is a broken picture, which reading refuses.
 """
 
@@ -33,8 +34,10 @@ HOUSEKEEPING = {"__macosx", "@eadir", "desktop.ini", "icon\r", "thumbs.db"}
 def formats() -> tuple[str, ...]:
     """List the formats that are read, by Pillow's names."""
     from PIL import Image
+    from pillow_heif import register_heif_opener
 
     Image.init()
+    register_heif_opener()
     return tuple(name for name in Image.OPEN if name not in ELSEWHERE)
 
 

@@ -1,4 +1,4 @@
-"""One way of reading pictures for all that takes them: upright, in RGB, of 8 bits, not too large.
+"""One way of reading pictures for all that takes them: upright, in sRGB, of 8 bits, not too large.
 
 Pictures with more than 8 bits have no white of their own: 4,095 is white in one of 12 bits and dark
 in one of 16. What becomes black and white is decided for a whole data set at once.
@@ -15,7 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionbench.core.names import printable
+from fashionbench.core.shape import GREY28, Shape
+from fashionbench.data.colours import to_srgb
 from fashionbench.data.picture_files import formats
+from fashionbench.data.resizing import to_square
 from fashionbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,9 +33,9 @@ __all__ = [
     "TooLarge",
     "common_levels",
     "find_extremes",
+    "find_size",
     "load_picture",
     "squeeze_picture",
-    "to_square",
 ]
 
 SIDE = 28
@@ -72,7 +75,7 @@ class Squeezed:
     """A picture as those of a person's own data set are used, and what it was before."""
 
     image: Grey
-    """(28, 28)."""
+    """(side, side) grey, or (3, side, side)."""
     size: tuple[int, int]
     """Width and height in the file."""
     is_coloured: bool
@@ -86,19 +89,19 @@ def load_picture(
     levels: Levels | None = None,
     most_pixels: int | None = None,
 ) -> "Image":
-    """Read a picture of any format that Pillow reads: upright, RGB, at most LARGEST pixels.
+    """Read a picture of any format that Pillow reads, or HEIC: upright, in sRGB, not too large.
 
-    Of an animation it is the first frame; what is transparent becomes white behind dark
-    things and black behind light ones. `name` is what errors call it. `levels` are those
-    of the data set that a picture with more than 8 bits belongs to; without them its own
-    count. Raises NoPicture, TooLarge (Pillow's bound, unless `most_pixels` is lower) or
-    another DataError for what cannot be read.
+    LARGEST is the most pixels of its longer side. Of an animation it is the first frame, of a
+    burst the chosen one; what is transparent becomes white behind dark things and black behind
+    light ones. `name` is what errors call it. `levels` are those of the data set that a picture
+    with more than 8 bits belongs to; without them its own count. Raises NoPicture, TooLarge
+    (Pillow's bound, unless `most_pixels` is lower) or another DataError for what cannot be read.
     """
     scale: Scale = common_levels if levels is None else lambda _: levels
     return _read(file, name, scale, most_pixels)[0]
 
 
-def squeeze_picture(file: Path, scale: "Scale") -> Squeezed:
+def squeeze_picture(file: Path, scale: "Scale", shape: Shape = GREY28) -> Squeezed:
     """Read a picture of a person's own data set; `scale` gives the levels of its data set."""
     from PIL.Image import Resampling
 
@@ -111,18 +114,20 @@ def squeeze_picture(file: Path, scale: "Scale") -> Squeezed:
     picture, size = _read(file, "", scale_and_tell, None)
     small = np.asarray(picture.resize((SIDE, SIDE), Resampling.BOX))
     return Squeezed(
-        image=to_square(picture),
+        image=to_square(picture, shape),
         size=size,
         is_coloured=bool(np.ptp(small, axis=2).max() > COLOURED),
         is_deep=bool(asked),
     )
 
 
-def to_square(picture: "Image") -> Grey:
-    """Squeeze the whole picture into (28, 28) grey."""
-    from PIL.Image import Resampling
-
-    return np.array(picture.convert("L").resize((SIDE, SIDE), Resampling.BILINEAR))
+def find_size(file: Path) -> tuple[int, int] | None:
+    """Find width and height of a picture without decoding it; None where it cannot be read."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return _identify(file.read_bytes()).size
+    except Exception:  # refused when the picture is read
+        return None
 
 
 Scale = Callable[[Extremes], Levels]
@@ -175,7 +180,8 @@ def _read(
         raise _too_large(name, Image.MAX_IMAGE_PIXELS or 0) from None
     except UnidentifiedImageError:
         raise NoPicture(
-            f"{name} is not a picture of a known format; give a JPEG, PNG, WebP, GIF, TIFF or BMP."
+            f"{name} is not a picture of a known format; give a JPEG, HEIC, PNG, WebP, AVIF, GIF, "
+            "TIFF or BMP."
         ) from None
     except FileNotFoundError:
         raise DataError(f"There is no file {name}; give the path of a picture.") from None
@@ -183,7 +189,8 @@ def _read(
         reason = error.strerror or str(error)
         raise DataError(f"{name} cannot be read ({reason}); give a whole picture.") from None
     except Exception as error:  # a decoder may raise anything over a damaged file
-        raise DataError(f"{name} is damaged ({error}); give a whole picture.") from None
+        reason = " ".join(str(error).split())
+        raise DataError(f"{name} is damaged ({reason}); give a whole picture.") from None
 
 
 def _too_large(name: str, most: int) -> TooLarge:
@@ -225,7 +232,9 @@ def _upright_rgb(picture: "Image", scale: Scale, name: str) -> "Image":
     from PIL import Image, ImageOps
 
     picture.load()
-    orientation = picture.getexif().get(ORIENTATION)  # TIFF's is followed already
+    info = picture.info
+    # Followed already: TIFF's, and HEIC's own, which counts instead of EXIF's.
+    orientation = picture.getexif().get(ORIENTATION)
     if _is_deep(picture):
         values = np.array(picture, np.float32)  # changed in place: it may be a large picture
         if not np.isfinite(values).all():
@@ -239,6 +248,7 @@ def _upright_rgb(picture: "Image", scale: Scale, name: str) -> "Image":
         picture = _on_ground(picture.convert("RGBA"))
     picture = picture.convert("RGB")
     picture.thumbnail((LARGEST, LARGEST))
+    picture = to_srgb(picture, info)
     picture.getexif()[ORIENTATION] = orientation or 1
     return ImageOps.exif_transpose(picture)
 

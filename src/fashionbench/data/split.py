@@ -5,11 +5,13 @@ All images lie in memory as one uint8 tensor, so that a batch is an indexing.
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionbench.core.shape import Shape
 from fashionbench.data.picture_reading import Levels
 from fashionbench.errors import UsageError
 
@@ -17,10 +19,10 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["Arrays", "Dataset", "Split", "hold_out", "hold_out_order"]
+__all__ = ["Arrays", "Dataset", "Split", "deal_anew", "hold_out", "hold_out_order"]
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-"""(N, 28, 28) images and (N,) labels, as they are read, without torch."""
+"""(N, H, W) grey or (N, 3, H, W) images and (N,) labels, as they are read, without torch."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -28,7 +30,7 @@ class Split:
     """Images and their labels, on one device: what `fit` trains on and `evaluate` scores."""
 
     images: "Tensor"
-    """(N, 28, 28) uint8, light on black."""
+    """(N, H, W) uint8 grey, light on black, or (N, 3, H, W) in color."""
     labels: "Tensor"
     """(N,) int64, from 0 up to the number of classes."""
 
@@ -41,7 +43,12 @@ class Split:
     @property
     def side(self) -> tuple[int, int]:
         """Height and width of an image, in pixels."""
-        return self.images.shape[1], self.images.shape[2]
+        return self.images.shape[-2], self.images.shape[-1]
+
+    @property
+    def shape(self) -> Shape:
+        """Channels and side of an image."""
+        return Shape.of(self.images)
 
     def to(self, device: "torch.device | str") -> "Split":
         """Return the split on a device such as "cuda"; itself stays where it is."""
@@ -72,6 +79,43 @@ class Dataset:
     def to(self, device: "torch.device | str") -> "Dataset":
         """Return the data set on a device such as "cuda"; itself stays where it is."""
         return replace(self, train=self.train.to(device), test=self.test.to(device))
+
+
+@lru_cache(maxsize=1)  # all models of a comparison are trained on one split after another
+def deal_anew(dataset: Dataset, split: int) -> Dataset:
+    """Deal training and test images anew, as many of each class as before; 0 leaves all as it is.
+
+    Which image goes where follows from a hash of the split's number and the image's position,
+    training images first: it is the same for every model, seed and machine.
+    """
+    if split == 0:
+        return dataset
+    import torch
+
+    parts = dataset.train, dataset.test
+    images = torch.cat([part.images for part in parts])
+    labels = torch.cat([part.labels for part in parts])
+    train_labels, test_labels = (part.labels.cpu().numpy() for part in parts)
+    drawn = _draw_test_images(train_labels, test_labels, split)
+    is_test = torch.from_numpy(drawn).to(labels.device)
+    train, test = (Split(images[rows], labels[rows]) for rows in (~is_test, is_test))
+    return replace(dataset, train=train, test=test)
+
+
+def _draw_test_images(train: NDArray[Any], test: NDArray[Any], split: int) -> NDArray[np.bool_]:
+    """Mark which of all images, with these labels, are the test images of a split dealt anew."""
+    labels = np.concatenate([train, test])
+    order = _order_by_hash(labels, b"%d %%d" % split)
+    counts = np.bincount(labels)
+    ranks = np.empty(len(labels), np.intp)  # of each image among those of its class
+    ranks[order] = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.asarray(ranks < np.bincount(test, minlength=len(counts))[labels])
+
+
+def _order_by_hash(labels: NDArray[Any], text: bytes) -> NDArray[np.intp]:
+    """Order positions by label, and within a class by the BLAKE2b (8 bytes) of their text."""
+    digests = (hashlib.blake2b(text % i, digest_size=8).digest() for i in range(len(labels)))
+    return np.lexsort((np.frombuffer(b"".join(digests), ">u8"), labels))
 
 
 def hold_out(
@@ -117,8 +161,7 @@ def hold_out_order(labels: NDArray[Any]) -> NDArray[np.intp]:
     the share of its class that is then held out, so that the last images of all classes
     come last; ties by label.
     """
-    digests = (hashlib.blake2b(b"%d" % i, digest_size=8).digest() for i in range(len(labels)))
-    order = np.lexsort((np.frombuffer(b"".join(digests), ">u8"), labels))
+    order = _order_by_hash(labels, b"%d")
     counts = np.bincount(labels)
     ranks = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
     return order[np.argsort((ranks + 1) / np.repeat(counts, counts), kind="stable")]

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.study import Execution, Study
+from fashionbench.data.datasets import load_arrays
 from fashionbench.errors import Interrupted
 from fashionbench.experiments.call import write_call
 from fashionbench.experiments.cluster.inbox import take_in
 from fashionbench.experiments.planning import default_folder, plan
 from fashionbench.experiments.result import Result
+from fashionbench.store.records import digest_images
 from fashionbench.store.run_store import RunStore
 
 if TYPE_CHECKING:
@@ -32,14 +34,19 @@ def compare(
     models: "Model | Sequence[Model]" = ("v0", "v1", "v2"),
     *,
     seeds: int | Iterable[int] = 5,
-    recipes: str | Recipe | Sequence[str | Recipe] = "seed",
+    recipes: str | Recipe | Sequence[str | Recipe] = "default",
     weights: Path | str | None = None,
     dataset: str = "fashion-mnist",
     data_dir: Path | str | None = None,
+    channels: int | None = None,
+    size: int | None = None,
     device: str = "auto",
     out: Path | str | None = None,
     until: float | None = None,
     max_seeds: int = 100,
+    vary: str = "all",
+    splits: int | None = None,
+    exclude: Path | str | None = None,
     parallel: str = "auto",
     jobs: int | None = None,
     **settings: Any,
@@ -55,11 +62,18 @@ def compare(
         weights: A file that all models begin with; "NAME:weights=FILE" is for one model alone.
         dataset: A key of the table, or the path of a folder of your own.
         data_dir: The folder of the data set's files.
+        channels: 1 to show networks grey images, 3 for color; None as the data set has them.
+        size: Pixels a side of these images; None as the data set has them, 64 at most.
         device: "auto", "cpu", "cuda" or "mps".
         out: The run folder; runs/DATASET by default.
         until: A difference of accuracies, such as 0.002. Seeds are added until every pair is
             decided or a difference that large is excluded.
         max_seeds: The most seeds that `until` may lead to.
+        vary: What differs between seeds: "all", or "weights", "order" or "augmentation" alone.
+        splits: On so many splits, dealt anew from all images, every run is made too; verdicts then
+            tell whether they hold for other splits. None keeps to the official one.
+        exclude: The audit.json of an audit: accuracies are also told without the test images that
+            it doubts.
         parallel: How seeds run together: "stacked", in "processes", "serial" (one after another),
             or "auto", whatever suits the model.
         jobs: The most processes at once; None allows one for each thread.
@@ -81,9 +95,14 @@ def compare(
         seeds,
         weights=weights,
         dataset=dataset,
+        channels=channels,
+        size=size,
         device=device,
         until=until,
         max_seeds=max_seeds,
+        vary=vary,
+        splits=splits,
+        exclude=exclude,
         **settings,
     )
     if not isinstance(seeds, int):
@@ -104,6 +123,7 @@ def run_study(
     `command` is what a person types to get the same again. Raises what `compare` raises.
     """
     store = RunStore(folder, create=True)
+    _check_exclusion(study, data_dir)
     while True:
         _run_missing(study, store, data_dir, command, execution or Execution())
         result = Result.collect(store, study, command)
@@ -118,6 +138,13 @@ def run_study(
     return result
 
 
+def _check_exclusion(study: Study, data_dir: Path | str | None) -> None:
+    """Refuse to leave out images of other data before anything is trained."""
+    if study.exclusion is not None:
+        [(images, labels)] = load_arrays(study.dataset, data_dir, ["test"])
+        study.exclusion.check(digest_images(images, labels), labels.tolist())
+
+
 def _run_missing(
     study: Study,
     store: RunStore,
@@ -125,7 +152,7 @@ def _run_missing(
     command: str,
     execution: Execution,
 ) -> None:
-    jobs = [job for entry in study.entries() for job in entry]
+    jobs = [job for group in study.groups() for job in group]
 
     def finished() -> int:
         return sum(store.has_run(job, study.device) for job in jobs)

@@ -6,6 +6,7 @@ image by that image alone? What cannot be right is refused in terms of the perso
 may be intended becomes a remark, which is shown wherever the model's scores are.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +22,8 @@ from fashionbench.core.global_state import silent
 from fashionbench.core.logits import are_alike, pixels
 from fashionbench.core.own_code import describe_error, digest_file
 from fashionbench.core.own_source import Source
+from fashionbench.core.seeds import Seed
+from fashionbench.core.shape import Shape
 from fashionbench.core.snapshot import hidden_layers, shared_state
 from fashionbench.data.split import Dataset
 from fashionbench.errors import FashionbenchError, UsageError
@@ -41,11 +44,16 @@ __all__ = [
     "refuse_changed",
 ]
 
+logger = logging.getLogger(__name__)
+
 IMAGES = 8
 ALONE = 3
 """Of those, how many are shown alone too."""
 ROUNDING = 1e-3
 """Of the largest logit: by how much an answer may change where sums are reordered."""
+
+A_LITTLE, ALIKE = 0.1, 1e-6
+"""The rate of a step on trial, and the part of the largest logit below which answers are alike."""
 
 SAME = 1e-5
 """Of a step as a whole: by how much it may change where the same is computed again."""
@@ -53,8 +61,12 @@ SAME = 1e-5
 ENDS = {"SoftmaxBackward0": "softmax", "SigmoidBackward0": "sigmoid", "TanhBackward0": "tanh"}
 
 REMARKS = {
+    "only scored": "its weights were trained elsewhere and are only scored here, once, so nothing "
+    "is known of other seeds of it; how they were chosen, and on which images, is yours to know.",
     "several answers": "it answers with several tensors; the one called logits, or else the first, "
     "is taken for the loss and the scores, and the others train nothing.",
+    "other pictures": "it was written for other pictures, so those of the data set are {} for it; "
+    "an argument `channels` or `side` is given what they have.",
     "untrained": "{} holds weights where torch overlooks them, so they are not trained; use "
     "nn.ModuleList, nn.ModuleDict, nn.ParameterList or nn.Parameter.",
     "late": "it makes {} while it answers, when it is too late to be trained or loaded again; make "
@@ -65,6 +77,14 @@ REMARKS = {
     "that no seed of this program fixes; draw them by torch, numpy.random or random.",
     "squeezed": "it ends in a {0}, and the loss applies a softmax of its own to what comes out, so "
     "that it learns little; return what goes into the {0}.",
+    "log-softmax": "it ends in a log-softmax, which the loss applies too; a second one changes "
+    "nothing, so its scores are right, but other losses and programs expect what goes into it.",
+    "in eval mode": "{} stays in eval mode in training, so dropout drops nothing and batch norms "
+    "learn no statistics; look for eval() in the net, or a `train` that does not call the usual.",
+    "frozen": "{} of its {} parameters are frozen (requires_grad is False), in {}; they keep their "
+    "first values. If that is not meant, leave requires_grad as torch makes it.",
+    "blind": "it answers all images alike, also after a step of training, so nothing comes through "
+    "from them; look for a dead ReLU, weights that are all zero, or an input that is not used.",
     "shared": "its forward method changes {}, which all networks of its kind in a process share, "
     "so that a run depends on those before it; keep it in self, as a buffer.",
     "random": "the same image gets another answer at each call, since something in it draws at "
@@ -94,10 +114,21 @@ class Examination:
         return [self.weights, *said] if self.weights else said
 
 
-def builder(job: Job, dataset: Dataset) -> Callable[[int], nn.Module]:
+def builder(job: Job, dataset: Dataset) -> Callable[[Seed], nn.Module]:
     """Return the function that builds a job's model from a seed, to fit the data set's classes."""
     classes, images = len(dataset.classes), dataset.train.images
-    return lambda seed: build_model(job.model, seed, classes, images=images)
+    return partial(_build, job, classes, images)
+
+
+def _build(
+    job: Job,
+    classes: int,
+    images: Tensor,
+    seed: int,
+    tell: Callable[[str], object] = logger.debug,
+) -> nn.Module:
+    whole = job.is_only_scored
+    return build_model(job.model, seed, classes, tell, images=images, whole=whole)
 
 
 def refuse_changed(job: Job, classes: int) -> None:
@@ -108,7 +139,7 @@ def refuse_changed(job: Job, classes: int) -> None:
     UsageError.
     """
     _refuse_edited(job)
-    if str(identify(job.spec, classes)[1]) != job.model_source:
+    if str(identify(job.spec, classes, job.shape)[1]) != job.model_source:
         _refuse_source(job.model)
     if identify_augmentations(job.recipe.augmentation) != job.recipe_source:
         _refuse_source("the augmentation")
@@ -141,19 +172,20 @@ def examine(job: Job, dataset: Dataset) -> Examination:
     """
     _refuse_edited(job)
     classes, weights = len(dataset.classes), list[str]()
-    build = partial(build_model, job.model, job.seed, classes, images=dataset.train.images)
+    build = partial(_build, job, classes, dataset.train.images, job.seed)
+    known = dict([_make_remark("only scored")]) if job.is_only_scored else {}
     with silent():
         model = build(weights.append)
         fitted = "".join(weights)
         if not model_entry(job.spec).is_own:
-            return Examination(flops_per_image(model), weights=fitted)
+            return Examination(flops_per_image(model), known, fitted)
         _check_parameters(model, job.model)
         images = pixels(dataset.train.images[: 2 * IMAGES]).cpu()
         labels = dataset.train.labels[:IMAGES].cpu()
         _check_state(model, job.model)
         with reproducible(torch.device("cpu")):
             remarks = dict(_find_remarks(model, build(), job.model, images, labels))
-        return Examination(flops_per_image(model), remarks, fitted)
+        return Examination(flops_per_image(model), known | remarks, fitted)
 
 
 def _check_parameters(model: nn.Module, name: str) -> None:
@@ -186,15 +218,46 @@ def _find_remarks(
     model: nn.Module, other: nn.Module, name: str, images: Tensor, labels: Tensor
 ) -> Iterator[tuple[str, str]]:
     """Check two models built from one seed; both are changed by it."""
-    if Interface.of(model).answers_several:
+    interface = Interface.of(model)
+    if interface.answers_several:
         yield _make_remark("several answers")
+    if lost := _find_loss(interface, Shape.of(images)):
+        yield _make_remark("other pictures", lost)
     if hidden := hidden_layers(model):
         yield _make_remark("untrained", ", ".join(hidden))
+    yield from _check_switches(model)
     yield from _check_seed(model, other, name, images[:IMAGES], labels)
     other.eval()
     yield from _check_end(other(images[:IMAGES].clone()))
+    if _is_blind(model, images[:IMAGES]):
+        yield _make_remark("blind")
     with torch.no_grad():
         yield from _check_independence(other, images)
+
+
+def _find_loss(interface: Interface, shape: Shape) -> str:
+    """Say what of the data set's images a network is not shown; empty where it is shown all."""
+    grey = interface.channels == 1 < shape.channels
+    smaller = interface.side < shape.side
+    size = f"reduced to {interface.side}x{interface.side}" if smaller else ""
+    return " and ".join(filter(None, ["turned grey" if grey else "", size]))
+
+
+def _check_switches(model: nn.Module) -> Iterator[tuple[str, str]]:
+    """Find parts that training leaves out: frozen parameters, modules that stay in eval mode."""
+    model.train()
+    still = [name or "it" for name, part in model.named_modules() if not part.training]
+    if still:
+        yield _make_remark("in eval mode", _list_some(still))
+    frozen = {name: p for name, p in model.named_parameters() if not p.requires_grad}
+    if frozen:
+        counts = [sum(p.numel() for p in each) for each in (frozen.values(), model.parameters())]
+        yield _make_remark("frozen", *(f"{count:,}" for count in counts), _list_some([*frozen]))
+
+
+def _list_some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"
 
 
 def _check_seed(
@@ -243,6 +306,20 @@ def _take_step(model: nn.Module, name: str, images: Tensor, labels: Tensor) -> l
     return [loss.detach(), *(p.grad for p in model.parameters() if p.grad is not None)]
 
 
+@torch.no_grad()
+def _is_blind(model: nn.Module, images: Tensor) -> bool:
+    """Tell whether a model answers all images alike once it has followed its gradients a little.
+
+    Before that, one whose last layer begins with zeros does so too.
+    """
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            parameter.sub_(parameter.grad, alpha=A_LITTLE)
+    model.eval()
+    logits = model(images.clone())
+    return bool((logits - logits[:1]).abs().max() <= ALIKE * logits.abs().max())
+
+
 def _check_end(logits: Tensor) -> Iterator[tuple[str, str]]:
     """Find a function at the end that squeezes logits into probabilities or the like."""
     end = ENDS.get(type(logits.grad_fn).__name__)
@@ -251,10 +328,12 @@ def _check_end(logits: Tensor) -> Iterator[tuple[str, str]]:
         end = "softmax"
     if end is not None:
         yield _make_remark("squeezed", end)
+    elif _are_alike(logits.detach().exp().sum(dim=1), torch.ones_like(sums)):
+        yield _make_remark("log-softmax")
 
 
 def examine_trained(model: nn.Module, images: Tensor) -> Remarks:
-    """Find out what a reader must know of a trained model, from (N, 28, 28) uint8 `images`."""
+    """Find out what a reader must know of a trained model, from uint8 `images`."""
     device = next(model.parameters()).device
     model.eval()
     with reproducible(device), torch.no_grad():
@@ -262,7 +341,7 @@ def examine_trained(model: nn.Module, images: Tensor) -> Remarks:
 
 
 def _check_independence(model: nn.Module, images: Tensor) -> Iterator[tuple[str, str]]:
-    """Show (B, 1, H, W) images in a batch, one by one, and some of them beside others.
+    """Show (B, C, H, W) images in a batch, one by one, and some of them beside others.
 
     The model is in eval mode, and gets copies, since it may change what it is given.
     """
@@ -281,7 +360,7 @@ def _check_independence(model: nn.Module, images: Tensor) -> Iterator[tuple[str,
 
 
 def _answer_one_by_one(model: nn.Module, images: Tensor) -> Tensor | None:
-    """Return (B, K) logits of (B, 1, H, W) images shown one by one; None where that fails."""
+    """Return (B, K) logits of (B, C, H, W) images shown one by one; None where that fails."""
     try:
         answers = torch.cat([model(image.unsqueeze(0).clone()) for image in images])
     except Exception:  # whatever a person's own code may raise
@@ -308,5 +387,5 @@ def _are_same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
     return torch.equal(first, second) or bool(change <= SAME * first.norm())
 
 
-def _make_remark(kind: str, detail: str = "") -> tuple[str, str]:
-    return kind, REMARKS[kind].format(detail)
+def _make_remark(kind: str, *details: str) -> tuple[str, str]:
+    return kind, REMARKS[kind].format(*details)

@@ -16,12 +16,12 @@ import torch
 from fashionbench.config.study import Execution, Job, Study
 from fashionbench.core.progress import progress_bar
 from fashionbench.data.datasets import dataset_entry, load_data
-from fashionbench.data.split import Dataset
+from fashionbench.data.split import Dataset, deal_anew
 from fashionbench.experiments.block import run_block
 from fashionbench.experiments.cluster.conditions import make_plan
 from fashionbench.experiments.cluster.driver import Driver
 from fashionbench.experiments.cluster.local import LocalWorkers
-from fashionbench.experiments.cluster.plan import Block, split_evenly
+from fashionbench.experiments.cluster.plan import Block, data_name, split_evenly
 from fashionbench.experiments.gate import Examination, builder, examine
 from fashionbench.experiments.run import run_job
 from fashionbench.experiments.strategy import choose
@@ -66,20 +66,34 @@ def run_missing(
     classes = len(dataset_entry(study.dataset).classes)
     for model in study.models:
         if model not in MODELS:  # one that cannot be built is told before data is downloaded
-            build_model(model, classes=classes)
+            build_model(model, classes=classes, shape=study.shape, tell=logger.debug)
     device = resolve_device(study.device)
-    dataset = load_data(study.dataset, data_dir, source=study.dataset_source)
+    dataset = load_data(
+        study.dataset,
+        data_dir,
+        channels=study.channels,
+        size=study.size,
+        source=study.dataset_source,
+    )
     for note in dataset.notes:
         logger.warning(note)
     _save_test_set(study, dataset, store)
     bench = Bench(dataset, data_dir, device, store, execution)
     missing = _find_missing(study, store)
-    examined = [examine(jobs[0], dataset) for jobs, _ in missing]
+    examined = _examine_once([jobs[0] for jobs, _ in missing], dataset)
     _tell_findings([jobs[0] for jobs, _ in missing], examined)
     runs = sum(len(jobs) for jobs, _ in missing)
     with progress_bar(total=runs, unit="run", desc="compare") as bar:
         for (jobs, timed), findings in zip(missing, examined, strict=True):
-            run_entry(jobs, bench, findings, timed=timed, done=bar.update)
+            on_split = replace(bench, dataset=deal_anew(dataset, jobs[0].split))
+            run_entry(jobs, on_split, findings, timed=timed, done=bar.update)
+
+
+def _examine_once(jobs: Sequence[Job], dataset: Dataset) -> list[Examination]:
+    """Examine the model of each job, but not again for every split."""
+    on_official = [job.model_copy(update={"split": 0}) for job in jobs]
+    examined = {key: examine(job, dataset) for key, job in {j.key: j for j in on_official}.items()}
+    return [examined[job.key] for job in on_official]
 
 
 def _save_test_set(study: Study, dataset: Dataset, store: RunStore) -> None:
@@ -95,12 +109,16 @@ def _save_test_set(study: Study, dataset: Dataset, store: RunStore) -> None:
 
 
 def _find_missing(study: Study, store: RunStore) -> list[tuple[list[Job], int]]:
-    """List of each entry the jobs without a record, and how many of its runs have been timed."""
+    """List of each group the jobs without a record, and how many of its runs have been timed.
+
+    On splits dealt anew nothing is timed: runs on the official one tell the time.
+    """
     entries = []
-    for entry in study.entries():
+    for entry in study.groups():
         found = [store.load_run(job, study.device) for job in entry]
         missing = [job for job, run in zip(entry, found, strict=True) if run is None]
         timed = sum(run is not None and run.train_seconds is not None for run in found)
+        timed = MOST_TIMED if entry[0].split else timed
         if missing:
             entries.append((missing, timed))
     return entries
@@ -171,7 +189,11 @@ def _run_in_processes(
     threads = torch.get_num_threads()
     workers = min(len(jobs), bench.execution.jobs or threads)
     plan = make_plan(
-        bench.dataset, bench.data_dir, threads=threads // workers, device="cpu", parallel="serial"
+        {data_name(jobs[0]): bench.dataset},
+        bench.data_dir,
+        threads=threads // workers,
+        device="cpu",
+        parallel="serial",
     )
     size = min(MOST_AT_ONCE, max(1, len(jobs) // (workers * SHARES)))
     driver = Driver(bench.store, plan)

@@ -68,8 +68,9 @@ class Result(Comparison):
     def figure(self, name: str) -> "Figure":
         """Draw one of the report's plots, as a matplotlib figure.
 
-        They are accuracies, curves, time, pareto, confusion, reliability, classes and hard. Raises
-        UsageError for another name.
+        They are accuracies, curves, time, pareto, confusion, reliability, classes and hard. Where
+        entries were tuned, there are search and tuning-curves too. Raises UsageError for another
+        name.
         """
         from fashionbench.report.figures import draw_figure
 

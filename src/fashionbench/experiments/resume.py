@@ -56,11 +56,15 @@ def train_in_folder(
     Raises UsageError if `folder` holds another run or one that was not to be resumed, StoreError if
     it cannot be read or written, and Interrupted after Ctrl-C.
     """
+    if job.recipe.epochs == 0:
+        raise UsageError("epochs is 0, so there is nothing to train; compare scores such a model.")
     if (folder / "store.sqlite").exists():
         raise UsageError(f"{folder} holds the runs of a comparison; choose another --out.")
     on = resolve_device(device)
     state = load_state(job, folder, resume=resume)
-    dataset = load_data(job.dataset, data_dir, source=job.dataset_source)
+    dataset = load_data(
+        job.dataset, data_dir, channels=job.channels, size=job.size, source=job.dataset_source
+    )
     examined = examine(job, dataset)
     build = partial(builder(job, dataset), job.seed)
     model = build()

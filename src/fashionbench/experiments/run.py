@@ -1,6 +1,10 @@
-"""One job or several of a kind -> run records: build, train, look at the test set once, keep."""
+"""One job or several of a kind -> run records: build, train, look at the test set once, keep.
+
+A trial of tuning is scored on the validation images instead, and keeps no weights.
+"""
 
 import hashlib
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -21,7 +25,7 @@ from fashionbench.core.machine import describe_environment, now
 from fashionbench.core.own_code import describe_error
 from fashionbench.core.snapshot import summary
 from fashionbench.data.picture_facts import PictureFacts, picture_facts
-from fashionbench.data.split import Dataset
+from fashionbench.data.split import Dataset, Split, hold_out
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.experiments.gate import (
     Examination,
@@ -40,8 +44,9 @@ from fashionbench.models.checkpoint import (
 from fashionbench.models.cost import count_parameters
 from fashionbench.models.facts import ModelFacts
 from fashionbench.models.table import model_entry
-from fashionbench.stats.metrics import image_losses, score
+from fashionbench.stats.metrics import classify, find_ties, image_losses, score
 from fashionbench.store.records import Outcome, RunRecord
+from fashionbench.training.bf16 import warn_of_bf16
 from fashionbench.training.devices import describe_device
 from fashionbench.training.evaluation import accuracy_one_by_one, calibrate, compute_logits
 from fashionbench.training.history import History
@@ -60,6 +65,9 @@ class Destination(Protocol):
 
     def save_run(self, record: RunRecord) -> None:
         """Save one finished run."""
+
+
+logger = logging.getLogger(__name__)
 
 
 def run_job(
@@ -81,13 +89,17 @@ def run_job(
     """
     refuse_changed(job, len(dataset.classes))
     examined = examined or examine(job, dataset)
-    model = builder(job, dataset)(job.seed)
+    model = builder(job, dataset)(job.run_seed)
     start = _digest_first_weights(job, model)
+    if alone:
+        _warn_of_bf16(job, model, dataset, device)
     history = fit_job(job, model, dataset, device)
-    if not alone:
+    history.shared_seconds = history.train_seconds or 0
+    if not alone or job.recipe.epochs == 0:
         history.train_seconds = None
     way = "alone" if alone else "in one of several processes"
-    run = _Run(job, model, history, start, _test(job, model, dataset), way)
+    test = _test(job, model, _scored_images(job, dataset), dataset)
+    run = _Run(job, model, history, start, test, way)
     record = _record(run, dataset, examined, store.folder)
     record = _add_remarks(run, record, dataset, store.folder)
     store.save_run(record)
@@ -103,23 +115,27 @@ def run_together(
     *,
     strategy: Strategy = "stacked",
 ) -> list[RunRecord]:
-    """Run jobs that differ by their seed alone, by one strategy; no record has a training time."""
+    """Run jobs of one model by one strategy; no record has a training time.
+
+    Their recipes differ in OWN_SETTINGS at most, and all are scored on the same images.
+    """
     refuse_changed(jobs[0], len(dataset.classes))
     examined = examined or examine(jobs[0], dataset)
     build = builder(jobs[0], dataset)
-    models = [build(job.seed) for job in jobs]
+    models = [build(job.run_seed) for job in jobs]
     starts = [_digest_first_weights(job, model) for job, model in zip(jobs, models, strict=True)]
     with _explain_failures(jobs[0]):
         histories = fit_members(
             models,
             dataset.train,
-            jobs[0].recipe,
-            [job.seed for job in jobs],
+            [job.recipe for job in jobs],
+            [job.run_seed for job in jobs],
             device=device,
             strategy=strategy,
-            description=f"{model_entry(jobs[0].spec).label}, {len(jobs)} seeds",
+            description=f"{model_entry(jobs[0].spec).label}, {len(jobs)} runs",
         )
-    tested = [_test(job, model, dataset) for job, model in zip(jobs, models, strict=True)]
+    images = _scored_images(jobs[0], dataset)
+    tested = [_test(job, model, images, dataset) for job, model in zip(jobs, models, strict=True)]
     way = f"{strategy} with {len(jobs)}"
     runs = list(map(_Run, jobs, models, histories, starts, tested, [way] * len(jobs)))
     record = partial(_record, dataset=dataset, examined=examined, folder=store.folder)
@@ -152,13 +168,29 @@ def fit_job(
             model,
             dataset.train,
             job.recipe,
-            job.seed,
+            job.run_seed,
             device=device,
             description=f"{model_entry(job.spec).label} seed {job.seed}",
             resume=resume,
             keep=keep,
-            anew=partial(builder(job, dataset), job.seed),
+            anew=partial(builder(job, dataset), job.run_seed),
         )
+
+
+_warned: set[str] = set()
+"""The models that the price of bf16 was told of, with their recipes."""
+
+
+def _warn_of_bf16(job: Job, model: nn.Module, dataset: Dataset, device: torch.device) -> None:
+    """Log what bf16 costs on this processor, once for all seeds."""
+    which = f"{job.model} {job.recipe.unnamed}"
+    if device.type != "cpu" or which in _warned:
+        return
+    _warned.add(which)
+    with _explain_failures(job):
+        warning = warn_of_bf16(model, dataset.train, job.recipe)
+    if warning is not None:
+        logger.warning("%s: %s", model_entry(job.spec).label, warning)
 
 
 @contextmanager
@@ -202,17 +234,28 @@ class _Test:
     """What a trained model answers: all of a record that the device has to compute."""
 
     logits: NDArray[np.float32]
-    """(N, K) for the test images."""
+    """(N, K) for the images that the run is scored on."""
+    labels: NDArray[Any]
+    """(N,) of the same."""
     seconds: float
     temperature: float | None
 
 
-def _test(job: Job, model: nn.Module, dataset: Dataset) -> _Test:
-    """Show a trained model the test images, once and for all."""
+def _scored_images(job: Job, dataset: Dataset) -> Split:
+    """Return the images that a job is scored on: of a trial of tuning never those of the test."""
+    if job.scored_on == "test":
+        return dataset.test
+    return hold_out(dataset.train, job.recipe.validation_images, job.recipe.train_images)[1]
+
+
+def _test(job: Job, model: nn.Module, scored: Split, dataset: Dataset) -> _Test:
+    """Show a trained model the images it is scored on, once and for all."""
     start = time.perf_counter()
-    logits = compute_logits(model, dataset.test.images, job.recipe.test_views)
+    logits = compute_logits(model, scored.images, job.recipe.test_views)
     seconds = time.perf_counter() - start
-    return _Test(logits, seconds, calibrate(model, dataset.train, job.recipe))
+    is_final = job.scored_on == "test"
+    temperature = calibrate(model, dataset.train, job.recipe) if is_final else None
+    return _Test(logits, scored.labels.cpu().numpy(), seconds, temperature)
 
 
 @dataclass(frozen=True)
@@ -229,8 +272,13 @@ class _Run:
 
 
 def _record(run: _Run, dataset: Dataset, examined: Examination, folder: Path) -> RunRecord:
-    """Score a run and write its weights: whoever finds a record finds its weights too."""
+    """Score a run and write its weights: whoever finds a record finds its weights too.
+
+    Those of a trial are of no further use.
+    """
     record = _score(run, dataset, examined)
+    if run.job.scored_on == "validation":
+        return record
     facts = ModelFacts(
         job=run.job,
         label=record.label,
@@ -248,10 +296,10 @@ def _record(run: _Run, dataset: Dataset, examined: Examination, folder: Path) ->
 
 
 def _score(run: _Run, dataset: Dataset, examined: Examination) -> RunRecord:
-    """Turn a run into its record: what it cost, how it went, how good it is on the test images."""
-    job, history, logits = run.job, run.history, run.test.logits
-    device, labels = next(run.model.parameters()).device, dataset.test.labels.cpu().numpy()
-    predicted = logits.argmax(axis=1).astype("uint8")
+    """Turn a run into its record: what it cost, how it went, how good it is."""
+    job, history, logits, labels = run.job, run.history, run.test.logits, run.test.labels
+    device = next(run.model.parameters()).device
+    predicted = classify(logits).astype("uint8")
     called = set(predicted.tolist())
     return RunRecord(
         job=job,
@@ -283,8 +331,11 @@ def _score(run: _Run, dataset: Dataset, examined: Examination) -> RunRecord:
         losses=image_losses(logits, labels).astype("float32"),
         engine=history.engine,
         first_weights=run.first_weights,
+        ties=find_ties(logits, labels),
+        train_images=job.recipe.train_images or len(dataset.train) - job.recipe.validation_images,
         remarks=examined.remarks,
         dataset_notes=list(dataset.notes),
+        spent_seconds=history.shared_seconds,
     )
 
 
@@ -302,7 +353,8 @@ def _outcome(history: History, logits: NDArray[np.float32], called: set[int]) ->
 
 def _add_remarks(run: _Run, record: RunRecord, dataset: Dataset, folder: Path) -> RunRecord:
     """Examine a model that somebody else wrote once more, now that it is trained."""
-    if not model_entry(run.job.spec).is_own or record.outcome == "diverged":
+    is_trial = run.job.scored_on == "validation"
+    if is_trial or not model_entry(run.job.spec).is_own or record.outcome == "diverged":
         return record
     path = checkpoint_path(folder, run.job, record.device)
     remarks = record.remarks | examine_trained(run.model, dataset.test.images)

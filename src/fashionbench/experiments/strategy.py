@@ -16,6 +16,7 @@ from fashionbench.training.many_seeds.group import Strategy
 from fashionbench.training.many_seeds.trial import (
     Build,
     can_use_streams,
+    draws_in_training,
     measure_speedup,
     members_in_memory,
     why_not_stackable,
@@ -64,6 +65,8 @@ def _choose_group(build: Build, job: Job, data: Split, parallel: Parallel, seeds
     """
     if parallel == "processes":
         return Choice("serial", "processes were asked for")
+    if job.vary != "all" and draws_in_training(build, data, job.recipe):
+        return Choice("serial", "together, each would have a dropout of its own, which is held")
     model, device = build(0), data.images.device
     has_engine = build_engine(model, data, job.recipe, threads=1) is not None
     on_cpu = device.type == "cpu"

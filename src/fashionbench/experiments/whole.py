@@ -29,7 +29,7 @@ def why_unloadable(model: nn.Module, path: Path, images: Tensor) -> str | None:
     """Return the reason why a trained model cannot be rebuilt from its checkpoint, and the remedy.
 
     None if the rebuilt model gives the logits of the trained one, both those that the checkpoint
-    holds and those of some (N, 28, 28) uint8 `images`.
+    holds and those of some uint8 `images`.
     """
     try:
         facts = load_facts(path)
@@ -85,7 +85,7 @@ def find_lost_state(
     """Name the attributes that training has changed, a step depends on, and no checkpoint holds.
 
     `before` is the plain state that the model began with. Attributes that it computes anew from
-    each (B, 1, H, W) batch of `images` are not among them, nor are `counters`, which change
+    each (B, C, H, W) batch of `images` are not among them, nor are `counters`, which change
     whenever another model is built.
     """
     now = plain_state(model)

@@ -21,13 +21,13 @@ from torch import Tensor, nn
 from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
 from fashionbench.core.logits import are_alike, batch_size, infer, pixels
+from fashionbench.core.shape import Shape
 from fashionbench.data.datasets import DATASETS, load_arrays
 from fashionbench.errors import FashionbenchError, MissingPackage, StoreError, UsageError
 from fashionbench.inference.predictor import Predictor, load_predictor
-from fashionbench.models.checkpoint import load_facts
 from fashionbench.models.facts import ModelFacts
 from fashionbench.report.comparison import Comparison
-from fashionbench.stats.intervals import Summary, summarize
+from fashionbench.stats.intervals import Summary, summarize_fractions
 from fashionbench.stats.metrics import image_losses
 from fashionbench.store.records import RunRecord
 from fashionbench.store.run_store import RunStore
@@ -41,6 +41,9 @@ IMAGES = 1000
 """Test images on which the exported model must answer like the original."""
 TOLERANCE = 1e-4
 """Largest difference of a logit, as a part of the largest logit: some hundred roundings."""
+
+BATCH = "batch"
+"""What an exported file calls its first dimension."""
 
 Answer = Callable[[NDArray[Any]], NDArray[Any]]
 """(B, ...) what the exported model takes -> (B, K) logits."""
@@ -75,7 +78,7 @@ class Export:
 
 
 class _FromBytes(nn.Module):
-    """A model that scales pixels itself: (B, 28, 28) uint8 images -> (B, K) logits."""
+    """A model that scales pixels itself: (B, [C,] H, W) uint8 images -> (B, K) logits."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -97,17 +100,17 @@ def export_model(
     """Write the model of a checkpoint, or the best one of a run folder, and its card.
 
     The written model takes (B, 1, 28, 28) float pixels in [0, 1], or (B, 28, 28) uint8
-    `with_preprocessing`, and gives (B, K) logits. `data_dir` holds the data set's files, for a
-    checkpoint that no longer lies in its run folder. Raises UsageError for an unknown format or
-    a missing extra, and StoreError for a checkpoint that cannot be read, or if the written model
-    would not answer like the original.
+    `with_preprocessing`, or the like of the data set's own shape, and gives (B, K) logits.
+    `data_dir` holds the data set's files, for a checkpoint that no longer lies in its run folder.
+    Raises UsageError for an unknown format or a missing extra, and StoreError for a checkpoint that
+    cannot be read, or if the written model would not answer like the original.
     """
     if to not in FORMATS:
         raise UsageError(f"There is no format {to!r}; there are {', '.join(FORMATS)}.")
     if out is not None and out.is_dir():
         raise UsageError(f"{out} is a folder; give --out the name of a file.")
     predictor = load_predictor(where)
-    facts = load_facts(predictor.path)
+    facts = predictor.facts
     job = facts.job
     model = _FromBytes(predictor.model).eval() if with_preprocessing else predictor.model
     images = _load_test_images(predictor.path, job, data_dir)
@@ -133,13 +136,15 @@ def _name_file(path: Path) -> str:
 
 
 def _load_test_images(path: Path, job: Job, data_dir: Path | None) -> Tensor:
-    """Return (N, 28, 28) uint8: the first test images, of the run folder or of the data set."""
+    """Return uint8: the first test images, of the run folder or of the data set."""
     store = _open_store(path)
     kept = store and store.load_test_set(job.test_set)
     if kept:
         images = kept.images
     else:
-        ((images, _),) = load_arrays(job.dataset, data_dir, ("test",))
+        ((images, _),) = load_arrays(
+            job.dataset, data_dir, ("test",), channels=job.channels, size=job.size
+        )
     return torch.tensor(images[:IMAGES])
 
 
@@ -153,11 +158,11 @@ def _describe(
     predictor: Predictor, job: Job, facts: ModelFacts, with_preprocessing: bool
 ) -> dict[str, str]:
     """Return the metadata inside the file; every value is text."""
+    kind = "uint8" if with_preprocessing else "float32 in [0, 1]"
+    ground = ", light on black" if job.channels == 1 else ", in color"
     return {
         "model": predictor.label,
-        "input": "(B, 28, 28) uint8, light on black"
-        if with_preprocessing
-        else "(B, 1, 28, 28) float32 in [0, 1], light on black",
+        "input": f"(B, {_list_sizes(job.shape, with_preprocessing)}) {kind}{ground}",
         "output": "(B, K) logits",
         "classes": json.dumps(predictor.classes),
         "temperature": str(predictor.temperature or 1.0),
@@ -168,6 +173,12 @@ def _describe(
         "test_accuracy": json.dumps(facts.test_accuracy),
         "versions": json.dumps(facts.environment["versions"]),
     }
+
+
+def _list_sizes(shape: Shape, with_preprocessing: bool) -> str:
+    """Write the sizes of an image: its channels count where it is in color, or of floats."""
+    without_channels = with_preprocessing and shape.channels == 1
+    return ", ".join(map(str, shape.sizes[1:] if without_channels else shape.sizes))
 
 
 def _convert(
@@ -196,7 +207,7 @@ def _refusing(label: str, reason: str) -> Iterator[None]:
 
 def _trace(model: nn.Module, example: Tensor) -> "ExportedProgram":
     # Of two images: a batch of one would be taken for a constant.
-    shapes = ({0: torch.export.Dim("batch")},)
+    shapes = ({0: torch.export.Dim(BATCH)},)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return torch.export.export(model, (example,), dynamic_shapes=shapes)
@@ -214,10 +225,22 @@ def _write_onnx(program: "ExportedProgram", about: dict[str, str]) -> bytes:
             verbose=False,
         )
     assert made is not None
+    _name_first_dimension(made.model)
     made.model.producer_name = "fashionbench"
     made.model.metadata_props.update(about)
     content: bytes = made.model_proto.SerializeToString()
     return content
+
+
+def _name_first_dimension(model: Any) -> None:
+    """Call the number of images `batch`: torch.export's own name for it, such as s34, is drawn."""
+    graph = model.graph
+    drawn = graph.inputs[0].shape[0]
+    values = [*graph.inputs, *(output for node in graph for output in node.outputs)]
+    for value in values:
+        for place, size in enumerate(value.shape or ()):
+            if size == drawn:
+                value.shape[place] = BATCH
 
 
 def _read_onnx(content: bytes) -> Answer:
@@ -312,6 +335,7 @@ def _render_card(
         to=to,
         about=about,
         classes=predictor.classes,
+        sizes=_list_sizes(job.shape, "uint8" in about["input"]),
         temperature=predictor.temperature,
         job=job,
         title=entry.title if entry else job.dataset,
@@ -329,5 +353,5 @@ def _load_record(path: Path, job: Job) -> tuple[RunRecord | None, Summary | None
         return None, None
     for entry in Comparison.load(store.folder).entries:
         if job.key in (run.job.key for run in entry.runs):
-            return store.load_run(job), summarize(entry.accuracies)
+            return store.load_run(job), summarize_fractions(entry.accuracies)
     return store.load_run(job), None

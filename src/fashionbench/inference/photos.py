@@ -3,39 +3,39 @@
 Fashion-MNIST was made from shop photos on white (Xiao, Rasul and Vollgraf 2017,
 arXiv 1708.07747): trimmed, the longer side resized to 28, centered by its box, inverted,
 converted to grey. A picture on plain black or white is processed in the same way. In any other
-the item is located first, by GrabCut (Rother, Kolmogorov and Blake 2004).
+the item is located first, in several ways (`masks`).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionbench.data.picture_reading import SIDE, to_square
+from fashionbench.core.shape import GREY28, Shape
+from fashionbench.data.picture_reading import SIDE
+from fashionbench.data.resizing import to_square
 from fashionbench.errors import DataError
+from fashionbench.inference.masks import Mask, locate
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Prepared", "find_item", "prepare", "squeeze"]
+__all__ = ["Part", "Prepared", "prepare", "squeeze"]
 
 Grey = NDArray[np.uint8]
 """(H, W)."""
-Mask = NDArray[np.uint8]
-"""(H, W), 1 on the item, 0 on the background."""
 
 WORKING = 160
 """Pixels of the longer side at which the item is located."""
+LARGER = 224
+"""Those that the network is given, which was trained on larger pictures."""
 PLAIN = 16
 """Grey levels: how far a plain background may be from pure black or white, and from itself."""
 LEVEL = 170
 """The median grey level of an item; that of the data set's items is 160 to 185 by class."""
 DARKEST = 20
 """No item is darker than this, so that it stays apart from the background."""
-USUAL_SHARE = 0.35
-"""The part of a photo that its item fills, typically."""
 NARROW = 0.75
 """Width over height of an item hung or worn, in units of those of one laid flat, arms apart."""
 
@@ -45,19 +45,44 @@ class Prepared:
     """A picture as models see it."""
 
     views: NDArray[np.uint8]
-    """(V, 28, 28): the item; of a photo also narrower, as if it hung, and both mirrored."""
+    """(V, 28, 28): the item; of a photo, for each mask, also narrower, as if it hung, and both
+    mirrored. Pictures of one's own data set are (1, H, W), or (1, 3, H, W) in color."""
     is_photo: bool
     """Whether the item had to be located on a background that is not plain."""
+    masks: tuple[str, ...] = ()
+    """Of a photo: the ways in which the item was found, for an equal number of views each."""
+    taken: int = 0
+    """Which of them has the most plausible outline: the one that is shown."""
+    parts: tuple["Part", ...] = ()
+    """Of a photo with several things apart: each of them."""
 
     @property
     def image(self) -> Grey:
-        """(28, 28): the first view, which is shown."""
-        return np.asarray(self.views[0])
+        """(28, 28): the first view of the mask that is taken."""
+        return np.asarray(self.views[self.taken * (len(self.views) // max(len(self.masks), 1))])
+
+    def by_mask(self) -> list[Self]:
+        """Take the views apart by their masks; a picture on plain ground has but one."""
+        if len(self.masks) < 2:
+            return [self]
+        parts = np.split(self.views, len(self.masks))
+        return [
+            replace(self, views=views, masks=(mask,), taken=0, parts=())
+            for mask, views in zip(self.masks, parts, strict=True)
+        ]
 
 
-def squeeze(picture: "Image") -> Prepared:
-    """Return the whole picture, grey, in a square, as pictures of your own data set are read."""
-    return Prepared(to_square(picture)[None], is_photo=False)
+class Part(NamedTuple):
+    """One of several things on a photo."""
+
+    box: tuple[float, float, float, float]
+    """Its left, top, right and bottom, in shares of the photo's width and height."""
+    prepared: Prepared
+
+
+def squeeze(picture: "Image", shape: Shape = GREY28) -> Prepared:
+    """Return the whole picture in a square, as pictures of your own data set are read."""
+    return Prepared(to_square(picture, shape)[None], is_photo=False)
 
 
 def prepare(picture: "Image") -> Prepared:
@@ -72,11 +97,15 @@ def prepare(picture: "Image") -> Prepared:
     background = _find_background(grey)
     if background is not None and _is_plain(background):
         return Prepared(_trim(grey if background < 128 else 255 - grey)[None], is_photo=False)
-    rgb = _resize(rgb, WORKING)
-    mask = find_item(rgb)
-    grey = _normalize_levels(rgb, mask)
-    flat_and_hung = np.stack([_center(grey, mask), _center(grey, mask, NARROW)])
-    return Prepared(np.concatenate([flat_and_hung, flat_and_hung[..., ::-1]]), is_photo=True)
+    small = _resize(rgb, WORKING)
+    found, parts = locate(small, _resize(rgb, LARGER))
+    return Prepared(
+        np.concatenate([_view(small, mask) for _, mask, _ in found]),
+        is_photo=True,
+        masks=tuple(way for way, _, _ in found),
+        taken=int(np.argmax([rating for _, _, rating in found])),
+        parts=tuple(_take_part(small, mask) for mask in parts),
+    )
 
 
 # Pictures on plain black or white.
@@ -125,106 +154,17 @@ def _trim(grey: Grey) -> Grey:
 # Photos.
 
 
-def find_item(rgb: NDArray[np.uint8]) -> Mask:
-    """Locate the item of an (H, W, 3) photo: the better of two guesses, refined by GrabCut.
-
-    One guess is what differs in colour from the photo's border, the other the middle of
-    the photo: the first fails where the border shows the item, the second between legs.
-    """
-    import cv2
-
-    # Colour tells an item from its ground better than lightness, which shadows change.
-    lab = cv2.cvtColor(cv2.bilateralFilter(rgb, 7, 30, 5), cv2.COLOR_RGB2LAB).astype(np.float32)
-    lab = (lab - (0, 128, 128)) * (0.7, 1.5, 1.5) + (0, 128, 128)
-    colours = lab.clip(0, 255).astype(np.uint8)
-    if np.ptp(colours, axis=(0, 1)).max() < PLAIN:  # nothing stands out
-        return np.ones(colours.shape[:2], np.uint8)
-    masks = [_refine(colours, guess) for guess in _guess_items(colours)]
-    mask = max(masks, key=lambda mask: _rate(mask, rgb))
-    return mask if mask.any() else np.ones_like(mask)
+def _view(rgb: NDArray[np.uint8], mask: Mask) -> NDArray[np.uint8]:
+    """Show what a mask covers in four ways: (4, 28, 28)."""
+    grey = _normalize_levels(rgb, mask)
+    flat_and_hung = np.stack([_center(grey, mask), _center(grey, mask, NARROW)])
+    return np.concatenate([flat_and_hung, flat_and_hung[..., ::-1]])
 
 
-def _guess_items(colours: NDArray[np.uint8]) -> Iterator[NDArray[np.bool_]]:
-    """Yield (H, W) guesses: what differs in colour from the border, then the middle."""
-    import cv2
-
-    y, x = (np.linspace(-0.5, 0.5, size) for size in colours.shape[:2])
-    border = colours[_mark_border(colours.shape[:2], 0.06)].astype(np.float32)
-    cv2.setRNGSeed(0)
-    stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 10, 1.0)
-    none: Any = None
-    _, labels, centres = cv2.kmeans(border, 6, none, stop, 1, cv2.KMEANS_PP_CENTERS)
-    labels = labels.ravel()
-    common = centres[np.bincount(labels, minlength=6) >= 0.04 * len(border)]
-    distance = np.linalg.norm(colours[:, :, None] - common, axis=3).min(axis=2)
-    distance *= np.exp(-(y[:, None] ** 2 + x**2) / (2 * 0.35**2))
-    scaled = (distance * (255 / max(distance.max(), 1e-9))).astype(np.uint8)
-    threshold, _ = cv2.threshold(scaled, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    yield scaled > threshold
-    yield (y[:, None] / 0.4) ** 2 + (x / 0.375) ** 2 < 1
-
-
-def _mark_border(shape: tuple[int, ...], share: float) -> NDArray[np.bool_]:
-    """Mark the pixels near an edge, in a band as wide as this share of the shorter side."""
-    width = max(1, round(share * min(shape)))
-    border = np.ones(shape, dtype=bool)
-    border[width:-width, width:-width] = False
-    return border
-
-
-def _refine(colours: NDArray[np.uint8], guess: NDArray[np.bool_]) -> Mask:
-    """Refine a guess by GrabCut; an outer band of the photo is background in any case."""
-    import cv2
-
-    mask = np.where(guess, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    mask[_mark_border(guess.shape, 0.015)] = cv2.GC_BGD
-    if not (mask == cv2.GC_PR_FGD).any():
-        return np.zeros_like(mask)
-    cv2.setRNGSeed(0)
-    background, item = np.zeros((1, 65)), np.zeros((1, 65))
-    nowhere = (0, 0, 0, 0)
-    cv2.grabCut(colours, mask, nowhere, background, item, 4, cv2.GC_INIT_WITH_MASK)
-    return _keep_main_part(((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).astype(np.uint8))
-
-
-def _keep_main_part(mask: Mask) -> Mask:
-    """Keep the largest piece, weighted towards the middle, and others of its size: shoes."""
-    import cv2
-
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, disc).astype(np.uint8)
-    y, x = (np.linspace(-0.5, 0.5, size) for size in mask.shape)
-    middle = np.exp(-(y[:, None] ** 2 + x**2) / (2 * 0.35**2))
-    _, labels = cv2.connectedComponents(mask)
-    weights = np.bincount(labels.ravel(), middle.ravel())[1:]
-    if not len(weights):
-        return mask
-    kept = np.flatnonzero(weights >= 0.25 * weights.max()) + 1
-    mask = np.isin(labels, kept).astype(np.uint8)
-    _, labels = cv2.connectedComponents(1 - mask, connectivity=4)
-    sizes = np.bincount(labels.ravel())
-    outer = np.unique(labels[_mark_border(mask.shape, 0)])
-    holes = [i for i in np.flatnonzero(sizes < 0.05 * mask.sum()) if i not in outer]
-    return np.asarray(mask | np.isin(labels, holes), np.uint8)
-
-
-def _rate(mask: Mask, rgb: NDArray[np.uint8]) -> float:
-    """Rate a mask: high for an outline on strong edges, of a usual size, away from the border."""
-    import cv2
-
-    share = float(mask.mean())
-    if not 0.01 < share < 0.95:
-        return 0.0
-    blurred = cv2.GaussianBlur(rgb, (0, 0), 1).astype(np.float32) / 255
-    lab = cv2.cvtColor(blurred, cv2.COLOR_RGB2LAB)
-    gradient = np.hypot(cv2.Sobel(lab, -1, 1, 0), cv2.Sobel(lab, -1, 0, 1))
-    square = np.ones((3, 3), np.uint8)
-    outline = cv2.dilate(mask, square) != cv2.erode(mask, square)
-    strength = float(np.linalg.norm(gradient[outline], axis=1).mean()) / 2
-    size = np.exp(-(np.log(share / USUAL_SHARE) ** 2) / (2 * 0.8**2))
-    inside = mask[3:-3, 3:-3]
-    edge = np.concatenate([inside[0], inside[-1], inside[:, 0], inside[:, -1]]).mean()
-    return float(strength / (strength + 15) * size * (1 - edge))
+def _take_part(rgb: NDArray[np.uint8], mask: Mask) -> Part:
+    (height, width), (rows, columns) = mask.shape, _find_box(mask > 0)
+    box = (columns.start / width, rows.start / height, columns.stop / width, rows.stop / height)
+    return Part(box, Prepared(_view(rgb, mask), is_photo=True, masks=("salient",)))
 
 
 def _normalize_levels(rgb: NDArray[np.uint8], mask: Mask) -> Grey:

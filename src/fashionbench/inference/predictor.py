@@ -1,10 +1,10 @@
 """A trained model and your pictures -> class probabilities, and whether to rely on them."""
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,18 +16,27 @@ from fashionbench.core.logits import infer
 from fashionbench.data.picture_facts import PictureFacts, warn_of_ground
 from fashionbench.data.picture_reading import Levels, load_picture
 from fashionbench.errors import StoreError, UsageError
+from fashionbench.inference.calibration import PhotoCalibration
+from fashionbench.inference.own_weights import load_own_weights, parse_own_weights
 from fashionbench.inference.photos import Prepared, prepare, squeeze
 from fashionbench.inference.selection import PHOTO_MODEL, find_checkpoint
 from fashionbench.models.checkpoint import load_facts, load_model
-from fashionbench.stats.metrics import log_softmax
+from fashionbench.models.facts import ModelFacts
+from fashionbench.stats.metrics import log_softmax, rank_classes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["SURE", "PhotoCalibration", "Prediction", "Predictor", "load_predictor"]
+__all__ = ["SURE", "Prediction", "Predictor", "load_predictor"]
 
 SURE = 0.5
 """The least probability of the first class at which a prediction counts as sure."""
+
+REMAIN = 0.85
+"""What the classes that remain hold together, where that takes two or three."""
+
+PAIRED = {"Sandal", "Sneaker", "Ankle boot"}
+"""Two of these are one item."""
 
 TINY = 1e-9
 """Stands for a probability of 0, which has no logarithm."""
@@ -35,24 +44,30 @@ TINY = 1e-9
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model makes of one picture. K classes."""
+    """What a model makes of one picture, or of one of several things on it. K classes."""
 
     classes: tuple[str, ...]
     probabilities: tuple[float, ...]
     """(K,) in the order of `classes`; they sum to 1."""
     prepared: NDArray[np.uint8]
-    """(28, 28): the picture as the model saw it, light on black."""
+    """(28, 28): the picture as the model saw it, light on black; (3, H, W) in color."""
     sure: bool
-    """Whether the first class has a probability of at least one half."""
+    """Whether the first class has a probability of at least one half, and nothing lies beside."""
     warnings: tuple[str, ...] = ()
     """Why you should not rely on it all the same, in sentences."""
+    mask: str | None = None
+    """In which way the item of a photo was found that `prepared` shows."""
+    box: tuple[float, float, float, float] | None = None
+    """Where one of several things lies: left, top, right, bottom, in shares of the picture."""
+    items: tuple["Prediction", ...] = ()
+    """Where the picture shows several things: each of them."""
 
     def top(self, k: int = 3) -> list[tuple[str, float]]:
         """Return the `k` most probable classes with their probabilities, the first one first.
 
         Of equally probable classes the one that comes first in `classes` is first, as in scores.
         """
-        order = np.argsort(-np.array(self.probabilities), kind="stable")[:k]
+        order = rank_classes(np.array(self.probabilities))[:k]
         return [(self.classes[i], self.probabilities[i]) for i in order]
 
     @property
@@ -60,28 +75,13 @@ class Prediction:
         """The most probable class."""
         return self.top(1)[0][0]
 
-
-@dataclass(frozen=True)
-class PhotoCalibration:
-    """What photos ask of a model beyond what the data set's own images do.
-
-    Fitted on photos to one model, by benchmarks/photos.py: probabilities become softer, and
-    classes that the model names too often on photos (a shirt, for anything with folds) rarer.
-    """
-
-    temperature: float
-    offsets: tuple[float, ...]
-    """(K,) nats, in the order of the classes."""
-
-    @classmethod
-    def load(cls, path: Path, classes: Sequence[str]) -> Self:
-        """Read the calibration that lies beside the weights of a model, with those classes."""
-        found = json.loads(path.with_name("calibration.json").read_bytes())
-        return cls(found["temperature"], tuple(found["offsets"][name] for name in classes))
-
-    def apply(self, logs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return a photo's (K,) logits from what the model gave it, its (K,) log-probabilities."""
-        return logs / self.temperature + self.offsets
+    @property
+    def remaining(self) -> tuple[str, ...]:
+        """The two or three classes that it may be, where it is not sure which."""
+        if self.sure:
+            return ()
+        (first, p), (second, q), *third = self.top(3)
+        return (first, second, *(name for name, _ in third if p + q < REMAIN))
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,14 +96,16 @@ class Predictor:
     """Divides the logits; None, which counts as 1, if no validation images calibrated it."""
     path: Path
     """The checkpoint."""
+    facts: ModelFacts = field(repr=False)
+    """What is known of the model beside its weights."""
     prepare: "Callable[[Image], Prepared]" = field(default=prepare, repr=False)
     """Makes a picture look like those that the model was trained on."""
     test_views: Views = "one"
     """The views of each image whose logits are averaged, as when the model was scored."""
     pictures: PictureFacts = field(default_factory=PictureFacts)
     """What is known of the images of a person's own data set."""
-    photo_calibration: PhotoCalibration | None = None
-    """Fitted to this model; None for every model but the shipped one."""
+    photo_model: nn.Module | None = field(default=None, repr=False)
+    """The model as fitted to photos, calibrated; None for every model but the shipped one."""
 
     @property
     def levels(self) -> Levels | None:
@@ -133,14 +135,23 @@ class Predictor:
     def _predict_one(self, picture: "str | Path | Image") -> Prediction:
         if isinstance(picture, str | Path):
             picture = load_picture(Path(picture), levels=self.levels)
-        prepared = self.prepare(picture)
+        return self.judge(self.prepare(picture))
+
+    def judge(self, prepared: Prepared) -> Prediction:
+        """Classify a prepared picture, and each of the things on it where it shows several."""
         probabilities = self.average_views(prepared)
+        items = tuple(replace(self.judge(part), box=box) for box, part in prepared.parts)
+        if len(items) == 2 and PAIRED.issuperset(item.label for item in items):
+            items = ()
+        several = (f"The picture shows {len(items)} things; each has its answer.",) if items else ()
         return Prediction(
             classes=self.classes,
             probabilities=tuple(probabilities.tolist()),
             prepared=prepared.image,
-            sure=self.is_sure(probabilities),
-            warnings=self.warn(prepared),
+            sure=self.is_sure(probabilities) and not items,
+            warnings=(*self.warn(prepared), *several),
+            mask=prepared.masks[prepared.taken] if prepared.masks else None,
+            items=items,
         )
 
     def average_views(self, prepared: Prepared) -> NDArray[np.float64]:
@@ -148,9 +159,8 @@ class Predictor:
 
         Those of a photo are calibrated for photos, if the model is.
         """
-        logs = np.log(np.maximum(self.predict_prepared(prepared.views), TINY)).mean(axis=0)
-        if prepared.is_photo and self.photo_calibration is not None:
-            logs = self.photo_calibration.apply(logs)
+        found = self.predict_prepared(prepared.views, prepared.is_photo)
+        logs = np.log(np.maximum(found, TINY)).mean(axis=0)
         probabilities: NDArray[np.float64] = np.exp(log_softmax(logs[None]))[0]
         return probabilities
 
@@ -162,31 +172,46 @@ class Predictor:
         """Tell whether the first of (K,) probabilities is high enough to rely on."""
         return bool(probabilities.max() >= SURE)
 
-    def predict_prepared(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return (N, K) probabilities of (N, 28, 28) images, light on black."""
+    def predict_prepared(
+        self, images: NDArray[np.uint8], are_photos: bool = False
+    ) -> NDArray[np.float64]:
+        """Return (N, K) probabilities of (N, 28, 28) images, light on black.
+
+        Those of photos are the calibrated model's, if there is one.
+        A data set of one's own may have images of another size, or (N, 3, H, W) in color.
+        """
         on_cpu = torch.from_numpy(np.ascontiguousarray(images))
-        logits = infer(self.model, on_cpu, self.test_views)
+        model, temperature = self.model, self.temperature or 1.0
+        if are_photos and self.photo_model is not None:
+            model, temperature = self.photo_model, 1.0
+        logits = infer(model, on_cpu, self.test_views)
         # In float64, for a quotient in float32 could make different logits equal.
-        return np.exp(log_softmax(logits.astype(np.float64) / (self.temperature or 1.0)))
+        return np.exp(log_softmax(logits.astype(np.float64) / temperature))
 
 
 def load_predictor(where: Path | str | None = None) -> Predictor:
     """Load a trained model to classify your own pictures with.
 
     `where` is a .safetensors file, or a run folder, whose best run is taken: the one with the
-    highest validation accuracy or, without validation images, the lowest training loss. "photo"
-    is the shipped model, made for photos. None is the newest run folder in runs/, or the shipped
-    model if there is none.
+    highest validation accuracy or, without validation images, the lowest training loss.
+    "NAME:weights=FILE" is a file of weights that you trained elsewhere, in the model of that name.
+    "photo", or None, is the shipped model, made for photos.
 
-    Raises StoreError if there is no such model, or its training diverged.
+    Raises StoreError if there is no such model, or its training diverged, and UsageError if a file
+    of weights is not all of its model.
 
     Examples:
         >>> predictor = fb.load_predictor("photo")
         >>> predictor.classes[0]
         'T-shirt/top'
     """
-    path = find_checkpoint(None if where is None else Path(where))
-    model, facts = load_model(path), load_facts(path)
+    own = parse_own_weights(where)
+    if own is not None:
+        path = Path(own.weights or "")
+        model, facts = load_own_weights(own)
+    else:
+        path = find_checkpoint(None if where is None else Path(where))
+        model, facts = load_model(path), load_facts(path)
     if not facts.label or not facts.classes:
         raise StoreError(f"{path} does not say which classes it tells apart; train again.")
     if not all(parameter.isfinite().all() for parameter in model.parameters()):
@@ -195,14 +220,18 @@ def load_predictor(where: Path | str | None = None) -> Predictor:
             "lower --lr, or take another model."
         )
     job, classes = facts.job, facts.classes
+    photo_model = None
+    if path == PHOTO_MODEL:
+        photo_model = PhotoCalibration.load(path, classes).adapt(model, facts.temperature or 1.0)
     return Predictor(
         model=model,
         label=facts.label,
         classes=classes,
         temperature=facts.temperature,
         path=path,
-        prepare=squeeze if job.dataset_source else prepare,
+        facts=facts,
+        prepare=partial(squeeze, shape=job.shape) if job.dataset_source else prepare,
         test_views=job.recipe.test_views,
         pictures=facts.pictures if job.dataset_source else PictureFacts(),
-        photo_calibration=PhotoCalibration.load(path, classes) if path == PHOTO_MODEL else None,
+        photo_model=photo_model,
     )

@@ -18,13 +18,11 @@ PHOTO_MODEL = Path(__file__).parent / "photo" / "model.safetensors"
 def find_checkpoint(where: Path | None = None) -> Path:
     """Return the checkpoint that `where` means: a file, or the best run of a run folder.
 
-    None means the newest run folder in runs/, or the photo model if there is none. `photo`
-    means the photo model, unless a file or folder has that name. Raises StoreError for a folder
-    without a trained model.
+    None means the photo model, since it is photos that people bring: it is right about many more
+    of them than a model that was trained for the test images. `photo` means it too, unless a file
+    or folder has that name. Raises StoreError for a folder without a trained model.
     """
-    if where is None:
-        where = find_newest_run_folder() or PHOTO_MODEL
-    elif where == Path("photo") and not where.exists():
+    if where is None or (where == Path("photo") and not where.exists()):
         where = PHOTO_MODEL
     try:
         is_folder = where.is_dir()
@@ -63,6 +61,9 @@ def find_best_checkpoint(folder: Path) -> Path:
 
 
 def _average_training_loss(entry: Entry) -> float:
-    """Return the mean over the runs of the loss at the end; infinite if one run diverged."""
-    losses = [run.curve[-1][1] for run in entry.runs]
+    """Return the mean over the runs of the loss at the end; infinite if one diverged or has none.
+
+    What was only scored has none.
+    """
+    losses = [run.curve[-1][1] if run.curve else inf for run in entry.runs]
     return fmean(losses) if all(map(isfinite, losses)) else inf

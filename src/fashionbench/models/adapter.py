@@ -1,4 +1,4 @@
-"""Nets written for other pictures: find out what a net takes, and show it 28x28 grey so."""
+"""Nets written for other pictures: find out what a net takes, and show it the data set's so."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,11 +9,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fashionbench.core.global_state import preserved
+from fashionbench.core.shape import GREY28, Shape, shape_of
 
 __all__ = ["SHAPES", "Adapter", "Interface", "Wrapper", "find_interface", "first_answer"]
 
 SHAPES = ((1, 28), (1, 32), (3, 28), (3, 32), (3, 64), (1, 224), (3, 224))
-"""Channels and sides that are tried, in this order: those of MNIST, CIFAR-10 and ImageNet."""
+"""Channels and sides that are tried after those of the data set, in this order: those of MNIST,
+CIFAR-10 and ImageNet."""
+LUMA = (0.299, 0.587, 0.114)
+"""How bright red, green and blue are (ITU-R 601-2)."""
 
 
 class Wrapper(nn.Module):
@@ -26,7 +30,7 @@ class Wrapper(nn.Module):
 
 
 class Adapter(Wrapper):
-    """Repeats the grey channel, enlarges the picture, asks the net, and takes its first answer."""
+    """Fits channels and size of the pictures, asks the net, and takes its first answer."""
 
     def __init__(
         self, net: nn.Module, channels: int, side: int, answers_several: bool = False
@@ -36,7 +40,7 @@ class Adapter(Wrapper):
         self.answers_several = answers_several
 
     def forward(self, images: Tensor) -> Tensor:
-        """Compute (B, K) logits of (B, 1, 28, 28) pixels."""
+        """Compute (B, K) logits of (B, C, H, W) pixels."""
         logits: Tensor = first_answer(self.net(_shown(images, self.channels, self.side)))
         return logits
 
@@ -58,11 +62,11 @@ class Interface:
         """Tell what a model was found to take, by the adapter it is behind."""
         if isinstance(model, Adapter):
             return cls(model.channels, model.side, model.answers_several)
-        return cls()
+        return cls(*shape_of(model))
 
-    def adapt(self, net: nn.Module) -> nn.Module:
-        """Return the net as it is, or behind an Adapter."""
-        if self == Interface():
+    def adapt(self, net: nn.Module, shape: Shape = GREY28) -> nn.Module:
+        """Return the net as it is, or behind an Adapter that takes images of a shape."""
+        if self == Interface(*shape):
             return net
         return Adapter(net, self.channels, self.side, self.answers_several)
 
@@ -78,13 +82,16 @@ def first_answer(answer: Any) -> Any:
 
 
 def find_interface(anew: Callable[[], nn.Module], images: Tensor) -> tuple[Interface, Any]:
-    """Find the first of SHAPES that a net takes (B, 1, 28, 28) `images` in, and its answer then.
+    """Find the first shape that a net takes (B, C, H, W) `images` in, and its answer then.
 
-    Nets that `anew` builds are asked, and thrown away: they may settle sizes or statistics at their
-    first picture. Raises what was raised at the images as they are, if they take none of SHAPES.
+    First as they are, then in those of SHAPES with as many channels, then in the others. Nets that
+    `anew` builds are asked, and thrown away: they may settle sizes or statistics at their first
+    picture. Raises what was raised at the images as they are, if they take none.
     """
     first: Exception | None = None
-    for channels, side in SHAPES:
+    as_they_are = Shape.of(images)
+    others = sorted(SHAPES, key=lambda shape: shape[0] != as_they_are.channels)
+    for channels, side in dict.fromkeys([as_they_are, *others]):
         other, shown = anew(), _shown(images, channels, side)
         try:
             with preserved(), torch.no_grad():
@@ -110,8 +117,13 @@ def _in_training(net: nn.Module, images: Tensor) -> Any:
 
 
 def _shown(images: Tensor, channels: int, side: int) -> Tensor:
-    """Enlarge (B, 1, H, W) grey images to a side, and repeat their channel."""
+    """Bring (B, C, H, W) images to a side, and to channels: grey repeated, colors made grey."""
     if images.shape[-1] != side:
         images = F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
+    if images.shape[1] == channels:
+        return images
+    if channels == 1:
+        luma = torch.tensor(LUMA, dtype=images.dtype, device=images.device)
+        return (images * luma.view(1, -1, 1, 1)).sum(dim=1, keepdim=True)
     # Memory of their own, for a net may change what it is given.
-    return images if channels == 1 else images.repeat(1, channels, 1, 1)
+    return images.repeat(1, channels, 1, 1)

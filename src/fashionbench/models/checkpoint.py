@@ -62,7 +62,7 @@ def save_model(
 ) -> None:
     """Write the weights and, beside them, `facts` about the model and how to rebuild it.
 
-    What it answers to a few of the (N, 28, 28) uint8 `images` is written too, so that whoever
+    What it answers to a few of the uint8 `images` is written too, so that whoever
     rebuilds it can tell whether that is the whole model.
     """
     weights = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
@@ -125,12 +125,18 @@ def load_model(path: Path | str) -> nn.Module:
         >>> model = fb.load_model(path)
     """
     path = Path(path)
+    if path.is_dir():
+        raise StoreError(
+            f"{path} is a folder, which may hold many models; take one by "
+            f"fb.load_result({str(path)!r}).load_model(NAME, seed=0), or the best one for your "
+            f"pictures by fb.load_predictor({str(path)!r})."
+        )
     facts = load_facts(path)
     if facts.unloadable:
         raise StoreError(f"{path} cannot be loaded again, since {facts.unloadable}")
     job = facts.job
     source = replace(Source.parse(job.model_source), weights="")
-    if not is_unchanged(job.spec.without_weights(), source, _count_classes(facts)):
+    if not is_unchanged(job.spec.without_weights(), source, _count_classes(facts), job.shape):
         raise StoreError(
             f"The source of {job.model}, or what it reads, has changed since {path} was written; "
             "train again."
@@ -156,7 +162,9 @@ def rebuild_model(path: Path, facts: ModelFacts) -> nn.Module:
     weights = _read_pair(path, lambda: parse_tensors(path.read_bytes()))
     job, classes = facts.job, _count_classes(facts)
     spec = job.spec.without_weights()  # a file that it began with is no longer needed
-    model = build_model(str(spec), job.seed, classes, interface=facts.interface)
+    model = build_model(
+        str(spec), job.run_seed, classes, shape=job.shape, interface=facts.interface
+    )
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
@@ -189,7 +197,13 @@ def _read_pair(path: Path, read: Callable[[], T]) -> T:
     except OSError as error:
         if not path.exists():
             raise StoreError(
-                f"There is no {path}; give a run folder, or a model's .safetensors file."
+                f"There is no {path}; give a run folder, a model's .safetensors file, or "
+                "NAME:weights=FILE for weights that you trained elsewhere."
+            ) from None
+        if path.is_file() and not _side_file(path).exists():
+            raise StoreError(
+                f"{path} has no {_side_file(path).name} beside it to say which model it is; if it "
+                f"is a file of weights, say it yourself, such as v2:weights={path}."
             ) from None
         raise StoreError(
             f"{error.filename} cannot be read ({error.strerror}); a model is two files, "

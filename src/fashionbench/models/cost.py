@@ -10,6 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from fashionbench.core.global_state import preserved
+from fashionbench.core.shape import shape_of
 
 __all__ = ["count_parameters", "flops_per_image"]
 
@@ -22,7 +23,7 @@ def count_parameters(model: nn.Module) -> int:
 
 
 def flops_per_image(model: nn.Module) -> int | None:
-    """Count the floating-point operations of a forward pass over a 28x28 image; an addition is one.
+    """Count the floating-point operations of a forward pass over an image; an addition is one.
 
     Those of convolutions, products of matrices, LSTMs and bilinear layers; the others are few. None
     where they cannot be counted. The model may be changed by it as by a picture that it is shown:
@@ -48,7 +49,7 @@ def _count(model: nn.Module, images: int) -> int:
         FlopCounterMode(display=False, custom_mapping=_MORE) as counter,
     ):
         model.eval()
-        model(torch.zeros(images, 1, 28, 28))
+        model(torch.zeros(images, *shape_of(model).sizes))
     return int(counter.get_total_flops())
 
 

@@ -24,7 +24,9 @@ class Answers(Validated):
     """What the trained model answered to a few images; whoever rebuilds it asks again."""
 
     images: str
-    """(N, 28, 28) uint8, compressed by zlib, in base 64."""
+    """(N, H, W) or (N, C, H, W) uint8, compressed by zlib, in base 64."""
+    sizes: tuple[int, ...] = (28, 28)
+    """Of an image."""
     logits: tuple[tuple[float, ...], ...]
     """(N, K)."""
     tolerance: float
@@ -32,14 +34,19 @@ class Answers(Validated):
 
     @classmethod
     def pack(cls, images: Tensor, logits: Any, tolerance: float) -> "Answers":
-        """Write (N, 28, 28) uint8 images and their (N, K) logits as JSON has them."""
+        """Write uint8 images and their (N, K) logits as JSON has them."""
         packed = base64.b64encode(zlib.compress(images.cpu().numpy().tobytes())).decode()
-        return cls(images=packed, logits=logits.tolist(), tolerance=tolerance)
+        return cls(
+            images=packed,
+            sizes=tuple(images.shape[1:]),
+            logits=logits.tolist(),
+            tolerance=tolerance,
+        )
 
     def unpack_images(self) -> Tensor:
-        """Return the (N, 28, 28) uint8 images."""
+        """Return the uint8 images."""
         content = zlib.decompress(base64.b64decode(self.images))
-        return torch.tensor(np.frombuffer(content, np.uint8).reshape(-1, 28, 28))
+        return torch.tensor(np.frombuffer(content, np.uint8).reshape(-1, *self.sizes))
 
 
 class ModelFacts(Validated):

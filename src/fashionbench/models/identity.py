@@ -23,6 +23,7 @@ from fashionbench.core.own_code import (
     locate,
 )
 from fashionbench.core.own_source import Source, digest_source, digest_values, global_values
+from fashionbench.core.shape import GREY28, Shape
 from fashionbench.errors import UsageError
 from fashionbench.models.build import construct
 from fashionbench.models.table import ModelEntry, model_entry
@@ -32,9 +33,12 @@ if TYPE_CHECKING:
 
 __all__ = ["identify", "is_as_first_asked", "is_unchanged"]
 
+KEPT_HEAD = " with its head"
+"""Added to the digest of weights: runs recorded before always began with a new last layer."""
+
 
 def identify(
-    model: str | ModelSpec | Callable[[], "nn.Module"], classes: int = 10
+    model: str | ModelSpec | Callable[[], "nn.Module"], classes: int = 10, shape: Shape = GREY28
 ) -> tuple[ModelSpec, Source]:
     """Return which model that is, and digests of its source: empty for a model of the table.
 
@@ -47,11 +51,12 @@ def identify(
     if isinstance(model, ModelSpec):
         entry = model_entry(model)
         spec = replace(model, arguments=_not_by_default(model, entry))
-        source = _identify_own(spec, classes) if entry.is_own else Source()
+        source = _identify_own(spec, classes, shape) if entry.is_own else Source()
         if spec.weights is not None:
             from fashionbench.models.weights import digest_weights
 
-            source = replace(source, weights=digest_weights(spec.weights))
+            kept = "" if spec.new_head else KEPT_HEAD
+            source = replace(source, weights=f"{digest_weights(spec.weights)}{kept}")
         return spec, source
     if not callable(model) or "<" in getattr(model, "__qualname__", "<"):
         raise UsageError(
@@ -60,10 +65,10 @@ def identify(
         )
     spec = ModelSpec(f"{model.__module__}:{model.__qualname__}")
     source = digest_source(model, "")
-    return spec, replace(source, values=_identify_own(spec, classes).values)
+    return spec, replace(source, values=_identify_own(spec, classes, shape).values)
 
 
-def _identify_own(spec: ModelSpec, classes: int) -> Source:
+def _identify_own(spec: ModelSpec, classes: int, shape: Shape) -> Source:
     """Build it twice: what differs from seed to seed, or counts what is built, is no part of it."""
     from fashionbench.core.snapshot import constants, shared_state, structure
 
@@ -73,7 +78,7 @@ def _identify_own(spec: ModelSpec, classes: int) -> Source:
         silent(),
     ):  # the modules beside a file are known only there
         source, values = digest_source(build, reference), global_values(build)
-        first, second = (construct(spec, seed, classes) for seed in (0, 1))
+        first, second = (construct(spec, seed, classes, shape) for seed in (0, 1))
         shared = shared_state(second)
         asked = _as_first_asked(build, reference, (values, global_values(build), shared))
         values, changed, _ = asked
@@ -129,7 +134,7 @@ def _not_by_default(spec: ModelSpec, entry: ModelEntry) -> dict[str, Any]:
     return {key: value for key, value in spec.arguments.items() if value != defaults.get(key)}
 
 
-def is_unchanged(spec: ModelSpec, source: Source, classes: int) -> bool:
+def is_unchanged(spec: ModelSpec, source: Source, classes: int, shape: Shape = GREY28) -> bool:
     """Tell whether `identify` still gives `source` for a model that was read from a file.
 
     A file comes from wherever, and what it names is called to be rebuilt. So nothing is run of a
@@ -153,7 +158,7 @@ def is_unchanged(spec: ModelSpec, source: Source, classes: int) -> bool:
                 f"{entry.reference} is not run: it is neither a torch.nn.Module, nor a function "
                 "that is your own or annotated to return one."
             )
-    return identify(spec, classes)[1] == source
+    return identify(spec, classes, shape)[1] == source
 
 
 def _annotated(build: Callable[..., Any]) -> Any:

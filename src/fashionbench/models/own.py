@@ -1,5 +1,6 @@
 """A network that the table does not know: what it takes found out, its faults explained."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from fashionbench.core.global_state import silent
+from fashionbench.core.logits import pixels
 from fashionbench.core.own_code import describe_error
+from fashionbench.core.shape import Shape
 from fashionbench.core.snapshot import structure
 from fashionbench.errors import UsageError
 from fashionbench.models.adapter import Interface, find_interface
@@ -27,27 +30,28 @@ def adapt(
     reference: str,
     classes: int,
     images: Tensor | None,
+    shape: Shape,
     interface: Interface | None,
 ) -> nn.Module:
     """Give the model as it is, or behind an adapter where it was made for other pictures.
 
-    `anew` builds another such, (N, 28, 28) `images` are used to try it, made-up ones if there are
-    none. Raises UsageError for a model that takes no picture, or answers something else than
+    `anew` builds another such, uint8 `images` are used to try it, made-up ones of `shape` if there
+    are none. Raises UsageError for a model that takes no picture, or answers something else than
     finite (B, K) logits for K `classes`.
     """
-    key = f"{reference} {classes} {structure(model)}"
+    key = f"{reference} {classes} {shape} {structure(model)}"
     interface = interface or _interfaces.get(key)
     if interface is None:
         with silent():  # what is built to be looked at
             _check_switches(anew(), reference)
-            interface = _find(anew, reference, classes, _pixels(images))
+            interface = _find(anew, reference, classes, _pixels(images, shape))
         _interfaces[key] = interface
-    model = interface.adapt(model)
+    model = interface.adapt(model, shape)
     _spread(model)
     if any(nn.parameter.is_lazy(parameter) for parameter in model.parameters()):
         model.eval()
         with torch.no_grad():
-            model(_pixels(images))  # sizes are settled before an optimizer asks for them
+            model(_pixels(images, shape))  # sizes are settled before an optimizer asks for them
         model.train()
     return model
 
@@ -61,11 +65,12 @@ def _spread(model: nn.Module) -> None:
                 module._buffers[name] = buffer.clone(memory_format=torch.contiguous_format)
 
 
-def _pixels(images: Tensor | None) -> Tensor:
-    """(FEW, 1, 28, 28) in [0, 1]."""
+def _pixels(images: Tensor | None, shape: Shape) -> Tensor:
+    """(FEW, C, H, W) in [0, 1]."""
     if images is None:
-        return torch.linspace(0, 1, FEW * 28 * 28).view(FEW, 1, 28, 28)
-    return images[:FEW].cpu().unsqueeze(1).float() / 255
+        sizes = (FEW, *shape.sizes)
+        return torch.linspace(0, 1, math.prod(sizes)).view(sizes)
+    return pixels(images[:FEW].cpu())
 
 
 def _check_switches(model: nn.Module, reference: str) -> None:
@@ -99,7 +104,7 @@ def _find(anew: Callable[[], nn.Module], reference: str, classes: int, images: T
         interface, answer = find_interface(anew, images)
     except (Exception, SystemExit) as error:
         raise UsageError(
-            f"{reference} takes no 28x28 grey images, nor enlarged or in three channels: "
+            f"{reference} takes no images of {Shape.of(images)}, nor of other sizes or channels: "
             f"{describe_error(error)}"
         ) from None
     if interface.answers_several and isinstance(answer, Tensor) and answer.shape[1:] != (classes,):
@@ -107,11 +112,11 @@ def _find(anew: Callable[[], nn.Module], reference: str, classes: int, images: T
             f"{reference} answers with several tensors, and the first, {tuple(answer.shape)}, "
             f"holds no logits for {classes} classes; return the logits first, or alone."
         )
-    _check_answer(answer, reference, classes)
+    _check_answer(answer, reference, classes, images)
     return interface
 
 
-def _check_answer(answer: Any, reference: str, classes: int) -> None:
+def _check_answer(answer: Any, reference: str, classes: int, images: Tensor) -> None:
     if not isinstance(answer, Tensor):
         raise UsageError(
             f"{reference} answers images with a {type(answer).__name__}; its forward method must "
@@ -119,8 +124,8 @@ def _check_answer(answer: Any, reference: str, classes: int) -> None:
         )
     if answer.shape != (FEW, classes):
         raise UsageError(
-            f"{reference} answers ({FEW}, 1, 28, 28) images with {tuple(answer.shape)}; it must be "
-            f"({FEW}, {classes}): a logit for each of the {classes} classes. Change its last "
+            f"{reference} answers {tuple(images.shape)} images with {tuple(answer.shape)}; it must "
+            f"be ({FEW}, {classes}): a logit for each of the {classes} classes. Change its last "
             "layer, or take an argument `classes`, which is given their number."
         )
     if not answer.isfinite().all():

@@ -19,7 +19,7 @@ __all__ = ["Backbone", "build_timm", "build_torchvision"]
 
 
 class Backbone(Wrapper):
-    """A net that is given grey pictures enlarged and normalized, and repeated for its colours."""
+    """A net that is given pictures enlarged and normalized, grey ones repeated for its colours."""
 
     mean: Tensor
     sd: Tensor
@@ -33,7 +33,7 @@ class Backbone(Wrapper):
         self.register_buffer("sd", torch.tensor(sd).view(1, -1, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Compute (B, K) logits of (B, 1, 28, 28) pixels."""
+        """Compute (B, K) logits of (B, C, H, W) pixels."""
         if images.shape[-1] != self.side:
             size = (self.side, self.side)
             images = F.interpolate(images, size=size, mode="bilinear", antialias=True)
@@ -44,8 +44,10 @@ class Backbone(Wrapper):
         return f"side={self.side}"
 
 
-def build_timm(name: str, pretrained: bool = True, num_classes: int = 10) -> nn.Module:
-    """Build a timm model for grey pictures; its mean and deviation are averaged over colours.
+def build_timm(
+    name: str, pretrained: bool = True, num_classes: int = 10, in_chans: int = 1
+) -> nn.Module:
+    """Build a timm model; for grey pictures mean and deviation are averaged over colours.
 
     Raises UsageError for a name timm does not know or where timm is absent, DataError where
     weights are neither on the disk nor to be had.
@@ -58,7 +60,9 @@ def build_timm(name: str, pretrained: bool = True, num_classes: int = 10) -> nn.
         near = timm.list_models(f"*{name.split('.')[0][:6]}*")[:5]
         raise UsageError(f"timm has no model {name!r}; it has such as {', '.join(near)}.")
     try:
-        net = timm.create_model(name, pretrained=pretrained, in_chans=1, num_classes=num_classes)
+        net = timm.create_model(
+            name, pretrained=pretrained, in_chans=in_chans, num_classes=num_classes
+        )
     except (OSError, RuntimeError) as error:  # how huggingface_hub and timm say so
         home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
         source = timm.get_pretrained_cfg(name)
@@ -71,8 +75,10 @@ def build_timm(name: str, pretrained: bool = True, num_classes: int = 10) -> nn.
             f"folder, or give timm/{name}:pretrained=False."
         ) from None
     published: dict[str, Any] = net.pretrained_cfg  # type: ignore[assignment]
-    mean, sd = (sum(published[key]) / len(published[key]) for key in ("mean", "std"))
-    return Backbone(net, int(published["input_size"][-1]), (mean,), (sd,))
+    mean, sd = (tuple(published[key]) for key in ("mean", "std"))
+    if in_chans == 1:
+        mean, sd = ((sum(each) / len(each),) for each in (mean, sd))
+    return Backbone(net, int(published["input_size"][-1]), mean, sd)
 
 
 def build_torchvision(name: str, pretrained: bool = True, num_classes: int = 10) -> nn.Module:

@@ -4,9 +4,9 @@ import argparse
 import hashlib
 import pathlib
 import pickle
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,10 @@ class Matched:
     taken: list[str] = field(default_factory=list)
     summed: list[str] = field(default_factory=list)
     """Taken, as the sum over their three input channels."""
+    kept_head: list[str] = field(default_factory=list)
+    """Taken, as those of the layer that tells the classes apart."""
     head: list[str] = field(default_factory=list)
-    """Left as they were, since the file's tell other classes apart."""
+    """Of that layer, left as they were: other classes are told apart, or a new head was asked."""
     reshaped: list[str] = field(default_factory=list)
     """Left as they were, since the file's have another shape."""
     missing: list[str] = field(default_factory=list)
@@ -63,11 +65,17 @@ class Matched:
     unused: list[str] = field(default_factory=list)
     """In the file alone."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the model came from the file."""
+        return not (self.head or self.reshaped or self.missing)
+
     def __str__(self) -> str:
         parts = [f"{len(self.taken)} tensors matched"]
-        if not self.head:
+        if not self.head and not self.kept_head:
             parts.append("no layer of it is its head alone, so none is new")
         for words, names in (
+            ("kept as the head (head=new begins it anew)", self.kept_head),
             ("summed over their channels", self.summed),
             ("new as the head", self.head),
             ("new for their other shape", self.reshaped),
@@ -126,17 +134,28 @@ def _load(path: str) -> Any:
         news = [each for each in _NOTES_BESIDE if each not in allowed]
         with torch.serialization.safe_globals(news):
             return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:  # says at length how to run what the file holds
-        raise UsageError(
-            f"{path} is neither a safetensors file nor one of tensors alone that torch.save wrote; "
-            "save the model's state_dict alone."
-        ) from None
+    except pickle.UnpicklingError as error:  # says at length how to run what the file holds
+        raise UsageError(_explain_refusal(path, str(error))) from None
     except Exception as error:  # an unpickler may raise anything over what is no pickle
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(
             f"{path} holds no weights that can be read safely ({reason}); save the model's "
             "state_dict alone, with safetensors or torch.save."
         ) from None
+
+
+def _explain_refusal(path: str, message: str) -> str:
+    thing = re.search(r"GLOBAL ([\w.]+) was not an allowed", message)
+    if thing is None:
+        return (
+            f"{path} is neither a safetensors file nor one of tensors alone that torch.save wrote; "
+            "save the model's state_dict alone."
+        )
+    return (
+        f"{path} holds an object of {thing[1]}, and reading it would run code, so nothing of it is "
+        "read. If it is a whole model that you trust, write its weights alone: torch.save("
+        f"torch.load({path!r}, weights_only=False).state_dict(), 'weights.pth')."
+    )
 
 
 def _find_tensors(found: Any) -> dict[str, Any]:
@@ -206,7 +225,7 @@ def copy_matching(model: nn.Module, weights: Mapping[str, Tensor]) -> Matched:
             matched.summed.append(name)
         else:
             matched.reshaped.append(name)
-    matched.unused = [name for name in weights if name not in own]
+    matched.unused = sorted(name for name in weights if name not in own)
     return matched
 
 
@@ -239,17 +258,29 @@ def _is_grey_version(tensor: Tensor, given: Tensor) -> bool:
     )
 
 
-def load_weights(model: nn.Module, path: str, name: str, classes: int) -> Matched:
-    """Copy the matching weights of a file into `model`, called `name`, all but the head's.
+def load_weights(
+    model: nn.Module,
+    path: str,
+    name: str,
+    classes: int,
+    *,
+    new_head: bool = False,
+    whole: bool = False,
+) -> Matched:
+    """Copy the matching weights of a file into `model`, called `name`.
 
-    The head, its last linear layer or convolution, stays as it is even where it has as many
-    classes: they are others. Raises UsageError for a file of which nothing matches.
+    The head, its last linear layer or convolution, is taken where all of it fits and tells as many
+    classes apart, unless it is to be new. Raises UsageError for a file of which nothing matches, or
+    that does not hold the `whole` model.
     """
     net, read = _inside(model), read_weights(path)
     known = net.state_dict()
     weights = _renamed(read, known)
-    head = _find_head(model, classes)
-    matched = copy_matching(model, {key: weights[key] for key in weights if key not in head})
+    head = _find_head(model, classes) & known.keys()
+    fits = all(key in weights and weights[key].shape == known[key].shape for key in head)
+    left = set() if fits and not new_head else head
+    matched = copy_matching(model, {key: weights[key] for key in weights if key not in left})
+    matched.kept_head = [key for key in matched.taken if key in head]
     matched.head = [key for key in matched.missing if key in head]
     matched.missing = [key for key in matched.missing if key not in head]
     if broken := [key for key in matched.taken if not weights[key].isfinite().all()]:
@@ -262,20 +293,38 @@ def load_weights(model: nn.Module, path: str, name: str, classes: int) -> Matche
             f"No weight of {path} matches {name}. The file has such as "
             f"{_shapes(weights)}; the model {_shapes(model.state_dict())}."
         )
+    if whole and not matched.is_whole:
+        raise UsageError(
+            f"The weights {path} are not all of {name} ({matched}), so it cannot be used without "
+            "training; give the file and the arguments that the model was trained with."
+        )
     return matched
 
 
 def _renamed(read: Mapping[str, Tensor], known: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Take off what all names begin with, as many parts of it as let the most tensors match."""
-    heads = [name.split(".")[:-1] for name in read]
-    shared = [*takewhile(lambda parts: len(set(parts)) == 1, zip(*heads, strict=False))]
-    found = [
-        {".".join(name.split(".")[parts:]): read[name] for name in read}
-        for parts in range(len(shared) + 1)
+    """Take off the prefix that lets the most tensors match, such as `model.` of Lightning.
+
+    At least half of the names must begin with it: the others are of a loss, a metric or the like.
+    """
+    prefixes = {
+        ".".join([*parts[:at], ""])
+        for parts in (name.split(".") for name in read)
+        for at in range(1, len(parts))
+        if ".".join(parts[at:]) in known
+    }
+    common = [
+        prefix for prefix in prefixes if 2 * sum(n.startswith(prefix) for n in read) >= len(read)
     ]
-    # A checkpoint of this program's holds the wrapped net, maybe beside other tensors.
-    found.append({key if key in known else key.removeprefix("net."): read[key] for key in read})
+    found = [
+        {name.removeprefix(prefix): read[name] for name in _those_with_last(read, prefix)}
+        for prefix in ["", *sorted(common, key=lambda prefix: (len(prefix), prefix))]
+    ]
     return max(found, key=lambda weights: _count_matching(weights, known))
+
+
+def _those_with_last(names: Iterable[str], prefix: str) -> list[str]:
+    """List the names with a prefix after those without: where two come to the same, they count."""
+    return sorted(names, key=lambda name: name.startswith(prefix))
 
 
 def _count_matching(weights: Mapping[str, Tensor], known: Mapping[str, Tensor]) -> int:

@@ -4,24 +4,41 @@ Tables, figures and pages are drawn from it. It reads records only; the same rec
 same document.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import combinations
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Self
 
 from fashionbench.config.model_spec import ModelSpec
-from fashionbench.config.study import Study
+from fashionbench.config.recipe import current_name
+from fashionbench.config.study import Job, Study
+from fashionbench.core.seeds import PURPOSES
 from fashionbench.errors import StoreError, UsageError
-from fashionbench.report.document import Document
+from fashionbench.report.dealt import compare_over_splits, summarize_over_splits
+from fashionbench.report.document import Document, EntrySummary, ExcludedImages, SplitsSummary
 from fashionbench.report.entries import Entry, Pair
-from fashionbench.stats.difference import Difference, difference, holm, mcnemar
-from fashionbench.stats.intervals import summarize
-from fashionbench.stats.verdict import SMALLEST_DIFFERENCE, decide
-from fashionbench.store.records import TestSet
+from fashionbench.report.gains import TunedRow, group_pairs, match_rows, summarize_tuning
+from fashionbench.report.tuned import AS_IT_IS, TUNED, Tuned
+from fashionbench.report.tuning_document import TuningSummary
+from fashionbench.stats.difference import Difference, adjust, holm, holm_steps, mcnemar
+from fashionbench.stats.splits import OverSplits
+from fashionbench.stats.studies import compare_tuned
+from fashionbench.stats.verdict import (
+    SMALLEST_DIFFERENCE,
+    Unit,
+    decide,
+    extend_to_splits,
+    interval_of_verdict,
+)
+from fashionbench.store.records import RunRecord, TestSet
 from fashionbench.store.run_store import RunStore
+from fashionbench.store.trials import follow
 
 __all__ = ["Comparison"]
+
+Steps = tuple[float | None, float | None]
+"""By what Holm multiplies the p-values of a pair: over seeds, and over test images too."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,12 +68,19 @@ class Comparison:
     @classmethod
     def collect(cls, store: RunStore, study: Study, command: str) -> Self:
         """Gather the finished runs of `study`. Raises StoreError where there are none."""
-        entries = []
-        for jobs in study.entries():
-            runs = [store.load_run(job, study.device) for job in jobs]
-            finished = tuple(run for run in runs if run is not None)
-            if finished:
-                entries.append(Entry(finished, jobs[0].recipe.label))
+        entries: list[Entry] = []
+        for number, jobs in enumerate(study.entries()):
+            recipe = jobs[0].recipe
+            held = study.held_for(recipe)
+            if finished := _load_finished(store, study, jobs):
+                dealt = tuple(_load_finished(store, study, each) for each in study.dealt(jobs))
+                entries.append(Entry(finished, recipe.label, held, dealt))
+            if study.tuning is None or jobs[0].is_only_scored:
+                continue
+            progress = follow(study, number, partial(store.load_run, device=study.device))
+            if finished := _load_finished(store, study, progress.jobs):
+                how = Tuned(study.tuning, recipe, progress)
+                entries.append(Entry(finished, f"{recipe.label} {TUNED}", held, tuned=how))
         test_set = store.load_test_set(study.test_set)
         if not entries or test_set is None:
             raise StoreError(
@@ -70,15 +94,56 @@ class Comparison:
         first = self.entries[0].runs[0]
         return Document(
             dataset=self.study.dataset,
+            channels=self.study.channels,
+            size=self.study.size,
             command=self.command,
             device=first.device,
             threads=first.environment.threads,
             versions=first.environment.versions,
             processor=first.environment.processor,
             seeds=list(self.study.seeds),
+            vary=self.study.vary,
+            splits=self.study.splits,
+            excluded=self._count_excluded(),
             until=self.study.until,
-            entries=[entry.summarize(self.test_set) for entry in self.entries],
+            entries=[self._summarize(entry) for entry in self.entries],
             pairs=[pair.summarize() for pair in self.pairs],
+            tuning=self._summarize_tuning(),
+        )
+
+    @cached_property
+    def tuned_rows(self) -> list[TunedRow]:
+        """The tuned entries, each beside itself as it is; empty where nothing was tuned."""
+        return match_rows(self.entries, self.pairs, self.name)
+
+    def _summarize_tuning(self) -> TuningSummary | None:
+        tuning, rows = self.study.tuning, self.tuned_rows
+        return None if tuning is None or not rows else summarize_tuning(tuning, rows, self.pairs)
+
+    @property
+    def recipes_vary(self) -> bool:
+        """Whether a row is told apart by its recipe, or by its being tuned."""
+        return len(self.study.recipes) > 1 or any(entry.tuned for entry in self.entries)
+
+    def _summarize(self, entry: Entry) -> EntrySummary:
+        found = summarize_over_splits(entry)
+        over_splits = found and SplitsSummary.model_validate(found)
+        summary = entry.summarize(self.test_set, self._excluded)
+        return summary.model_copy(update={"over_splits": over_splits})
+
+    @property
+    def _excluded(self) -> list[int]:
+        """Positions of the test images that a second accuracy leaves out."""
+        exclusion = self.study.exclusion
+        return [] if exclusion is None else exclusion.positions
+
+    def _count_excluded(self) -> ExcludedImages | None:
+        exclusion = self.study.exclusion
+        if exclusion is None:
+            return None
+        by_reason = {reason: len(found) for reason, found in exclusion.by_reason.items()}
+        return ExcludedImages(
+            file=exclusion.file, images=len(exclusion.positions), by_reason=by_reason
         )
 
     def to_json(self) -> str:
@@ -98,38 +163,78 @@ class Comparison:
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        """Every two entries that have finished seeds in common, compared over these."""
-        pairs = [pair for pair in combinations(self.entries, 2) if _shared_seeds(*pair)]
-        found = [self._difference(a, b, len(pairs)) for a, b in pairs]
-        p_values = holm([values.p_value for values in found])
-        other_images = holm([values.p_value_other_test_images for values in found])
+        """Every two entries that have finished seeds in common, compared over these.
+
+        Where entries were tuned: those as they are with each other, those tuned with each other,
+        and each tuned one with itself as it is. Each of these three is judged together.
+        """
         return [
-            self._judge(a, b, replace(values, p_value=p, p_value_other_test_images=q), len(pairs))
-            for (a, b), values, p, q in zip(pairs, found, p_values, other_images, strict=True)
+            pair
+            for together in group_pairs(self.entries)
+            for pair in self._judge_together([each for each in together if _shared_seeds(*each)])
+        ]
+
+    def _judge_together(self, pairs: Sequence[tuple[Entry, Entry]]) -> list[Pair]:
+        """Compare pairs of entries, with p-values adjusted for their number."""
+        found = [self._difference(a, b, len(pairs)) for a, b in pairs]
+        p_values = [(each.p_value, each.p_value_other_test_images) for each in found]
+        by_holm = zip(*map(holm_steps, zip(*p_values, strict=True)), strict=True)
+        smallest = self.study.until or SMALLEST_DIFFERENCE
+        judged = [
+            self._judge(a, b, values, steps, len(pairs))
+            for (a, b), values, steps in zip(pairs, found, by_holm, strict=True)
+        ]
+        return [
+            replace(
+                pair, over_splits=splits, verdict=extend_to_splits(pair.verdict, splits, smallest)
+            )
+            for pair, splits in zip(judged, self._over_splits(pairs), strict=True)
+        ]
+
+    def _over_splits(self, pairs: Sequence[tuple[Entry, Entry]]) -> list[OverSplits | None]:
+        """Compare pairs on splits dealt anew, with p-values adjusted for all of them."""
+        found = [compare_over_splits(a, b, pairs=len(pairs)) for a, b in pairs]
+        p_values = holm([None if values is None else values.p_value for values in found])
+        return [
+            values and replace(values, p_value=p) for values, p in zip(found, p_values, strict=True)
         ]
 
     def _difference(self, a: Entry, b: Entry, pairs: int) -> Difference:
         labels, shared = self.test_set.labels, _shared_seeds(a, b)
-        rows = [
-            entry.mark_correct(labels)[[run.job.seed in shared for run in entry.runs]]
+        first, second = (
+            # What was only scored is the same whichever seed the other began with.
+            entry.mark_correct(labels).repeat(len(shared), axis=0)
+            if entry.is_only_scored
+            else entry.mark_correct(labels)[[run.job.seed in shared for run in entry.runs]]
             for entry in (a, b)
-        ]
-        return difference(*rows, pairs=pairs, sequential=self._sequential)
+        )
+        studies = _shared_studies(a, b, shared)
+        return compare_tuned(first, second, studies, pairs=pairs, sequential=self._sequential)
 
-    def _judge(self, a: Entry, b: Entry, found: Difference, pairs: int) -> Pair:
-        """Return a pair with its verdict, given p-values adjusted for all `pairs`."""
+    def _judge(self, a: Entry, b: Entry, alone: Difference, steps: Steps, pairs: int) -> Pair:
+        """Return a pair with its verdict: the p-values of it `alone` are multiplied by `steps`."""
+        found = replace(
+            alone,
+            p_value=adjust(alone.p_value, steps[0]),
+            p_value_other_test_images=adjust(alone.p_value_other_test_images, steps[1]),
+        )
         verdict = decide(
             found,
             self.study.until or SMALLEST_DIFFERENCE,
             pairs=pairs,
             sequential=self._sequential,
-            same_first_weights=any(e.same_first_weights or e.runs_alike for e in (a, b)),
+            held=tuple(source for source in PURPOSES if source in {*a.held, *b.held}),
         )
+        if a.tuned or b.tuned:
+            several = len({*a.studies, *b.studies}) > 1
+            unit: Unit = "studies" if several else "seeds"
+            verdict = replace(verdict, unit=unit, given_settings=not several)
+        interval = interval_of_verdict(verdict, found, steps, pairs)
         p_value = None
         if len(a.runs) == len(b.runs) == 1:
             labels = self.test_set.labels
             p_value = mcnemar(a.mark_correct(labels)[0], b.mark_correct(labels)[0])
-        return Pair(self.name(a), self.name(b), a, b, found, verdict, p_value)
+        return Pair(self.name(a), self.name(b), a, b, found, verdict, interval, p_value)
 
     @property
     def _sequential(self) -> bool:
@@ -151,7 +256,14 @@ class Comparison:
 
     def short_recipe(self, entry: Entry) -> str:
         """Return the recipe's name without what all recipes were given."""
-        recipe = next(each for each in self.study.recipes if each.label == entry.recipe)
+        if self.recipes_vary and len(self.study.recipes) == 1:
+            return TUNED if entry.tuned else AS_IT_IS
+        if entry.tuned is not None:
+            return f"{self._short_label(entry.tuned.recipe.label)} {TUNED}"
+        return self._short_label(entry.recipe)
+
+    def _short_label(self, label: str) -> str:
+        recipe = next(each for each in self.study.recipes if each.label == label)
         varying = tuple(each for each in recipe.overrides if each not in self._shared_overrides)
         return recipe.model_copy(update={"overrides": varying}).label
 
@@ -163,9 +275,9 @@ class Comparison:
 
     def name(self, entry: Entry) -> str:
         """Return the shortest name that tells it apart, with the recipe where that varies."""
-        if len(self.study.recipes) == 1:
-            return self.short_model(entry)
-        return f"{self.short_model(entry)} {self.short_recipe(entry)}"
+        if len(self.study.recipes) > 1:
+            return f"{self.short_model(entry)} {self.short_recipe(entry)}"
+        return f"{self.short_model(entry)} {TUNED}" if entry.tuned else self.short_model(entry)
 
     def find_entry(self, model: str, recipe: str | None = None) -> Entry:
         """Return the row of a model, or of a model and one of its recipes.
@@ -178,6 +290,8 @@ class Comparison:
             models = ", ".join(dict.fromkeys(map(self.short_model, self.entries)))
             raise UsageError(f"There is no model {model!r} in this comparison; there are {models}.")
         found = [row for row in rows if recipe in (None, row.recipe, self.short_recipe(row))]
+        if recipe is not None and not found:  # older run folders have an older name
+            found = [row for row in rows if current_name(recipe) == current_name(row.recipe)]
         if len(found) != 1:
             problem = (
                 f"There is no recipe {recipe!r} of {model} in this comparison"
@@ -192,7 +306,7 @@ class Comparison:
             f"{self.name(entry)}: {100 * row.mean:.2f} % of the test images, "
             f"{row.n} seed{'' if row.n == 1 else 's'}"
             for entry in self.entries
-            if (row := summarize(entry.accuracies)).mean is not None
+            if (row := entry.summarize_accuracy()).mean is not None
         ]
         return "\n".join([f"Comparison in {self.folder}", *rows])
 
@@ -201,5 +315,21 @@ def _without_folders(model: str) -> str:
     return str(ModelSpec.parse(model).without_folders())
 
 
+def _load_finished(store: RunStore, study: Study, jobs: Sequence[Job]) -> tuple[RunRecord, ...]:
+    runs = (store.load_run(job, study.device) for job in jobs)
+    return tuple(run for run in runs if run is not None)
+
+
+def _shared_studies(a: Entry, b: Entry, shared: set[int]) -> list[int]:
+    """By which study's choice the runs of each shared seed were trained."""
+    entry = a if a.tuned else b
+    shares = zip(entry.runs, entry.studies, strict=True)
+    found = [study for run, study in shares if run.job.seed in shared]
+    return found if entry.tuned else [0] * len(shared)
+
+
 def _shared_seeds(a: Entry, b: Entry) -> set[int]:
-    return {run.job.seed for run in a.runs} & {run.job.seed for run in b.runs}
+    found = [{run.job.seed for run in each.runs} for each in (a, b)]
+    if a.is_only_scored or b.is_only_scored:
+        return found[a.is_only_scored]  # two of them have one run each, from one seed
+    return found[0] & found[1]

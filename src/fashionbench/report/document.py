@@ -4,43 +4,25 @@ The text below a field is its description, which docs/results-json.md repeats. A
 be told is null: no JSON says infinite, or not a number.
 """
 
-import math
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
-
-from fashionbench.stats.verdict import Word
+from fashionbench.report.part import Known, Part
+from fashionbench.report.tuning_document import TuningSummary
+from fashionbench.stats.verdict import Unit, Word
 from fashionbench.store.records import Engine, Outcome
 
 __all__ = [
     "Document",
     "EntrySummary",
+    "ExcludedImages",
     "NumberSummary",
     "PairSummary",
     "RatioSummary",
     "RunSummary",
     "SecondsSummary",
+    "SplitsDifference",
+    "SplitsSummary",
 ]
-
-
-def _drop_unknown(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-Known = Annotated[float | None, BeforeValidator(_drop_unknown)]
-"""A finite number, or None where it cannot be told."""
-
-
-class Part(BaseModel):
-    """A part of the document: typed, never changed, built of the numbers it tells."""
-
-    model_config = ConfigDict(
-        allow_inf_nan=False,
-        extra="forbid",
-        from_attributes=True,
-        frozen=True,
-        use_attribute_docstrings=True,
-    )
 
 
 class NumberSummary(Part):
@@ -51,7 +33,8 @@ class NumberSummary(Part):
     sd: float | None
     """Sample standard deviation over the runs (n - 1); null for fewer than two."""
     low: float | None
-    """Lower end of the 95 % t interval of the mean; null for fewer than two runs."""
+    """Lower end of the 95 % interval of the mean: a t interval, for fractions on the scale of
+    logits, so that it stays between 0 and 1; null for fewer than two runs."""
     high: float | None
     """Upper end of that interval."""
     n: int
@@ -76,6 +59,41 @@ class RatioSummary(Part):
     """Upper end of that interval."""
 
 
+class SplitsSummary(Part):
+    """A number over splits dealt anew from all images, each with the mean over its runs."""
+
+    mean: float
+    """Mean over the splits."""
+    sd: float
+    """Sample standard deviation of the splits' own means."""
+    low: float
+    """Lower end of the 95 % interval for other seeds, other images and other splits (corrected for
+    what splits of one pool have in common, Nadeau and Bengio 2003)."""
+    high: float
+    """Upper end of that interval."""
+    n: int
+    """The number of splits."""
+
+
+class SplitsDifference(SplitsSummary):
+    """The difference of a pair over splits dealt anew, a minus b."""
+
+    p_value: float | None
+    """Two-sided p-value of no difference for other seeds, images and splits, adjusted for the
+    number of pairs (Holm); null where all splits gave the same."""
+
+
+class ExcludedImages(Part):
+    """The test images that an audit doubts, without which accuracies are told too."""
+
+    file: str
+    """The audit's file, as it was named."""
+    images: int
+    """How many test images are left out."""
+    by_reason: dict[str, int]
+    """How many stand under each reason; an image may stand under several."""
+
+
 class OutcomeCounts(Part):
     """How the runs of an entry ended."""
 
@@ -91,7 +109,8 @@ class RunSummary(Part):
     """One run: a model trained by a recipe from one seed."""
 
     seed: int
-    """The seed of first weights, order of the images, augmentation and dropout."""
+    """The seed of first weights, order of the images, augmentation and dropout, or of the one
+    that `vary` names."""
     accuracy: float
     """Fraction of the test images that are classified correctly."""
     loss: Known
@@ -116,6 +135,13 @@ class RunSummary(Part):
     infinite or not a number)."""
     dead_classes: list[str]
     """Classes that the run predicts for no test image."""
+    tied_images: int | None = None
+    """Test images on which several classes share the largest logit, of which scores and lists take
+    the first; null in older records."""
+    accuracy_by_chance: float | None = None
+    """The accuracy expected if one of those classes were drawn instead; null in older records."""
+    accuracy_by_last: float | None = None
+    """The accuracy if the last of those classes were taken; null in older records."""
     accuracy_one_by_one: float | None
     """Accuracy on test images shown one at a time; null unless the model's answer to an image
     depends on the images beside it."""
@@ -158,6 +184,12 @@ class EntrySummary(Part):
     """How many runs ended how."""
     dead_classes: list[str]
     """Classes that one or more of the runs predict for no test image."""
+    accuracy_without_excluded: NumberSummary | None = None
+    """Test accuracy without the images that an audit doubts; null where none was given. All other
+    numbers are of all test images."""
+    over_splits: SplitsSummary | None = None
+    """Test accuracy on splits dealt anew, as a fraction; null where none were asked for. All other
+    numbers are of the official split."""
     accuracy_one_by_one: NumberSummary
     """Accuracy on test images shown one at a time, of the runs in which that differs."""
     same_first_weights: bool
@@ -181,6 +213,12 @@ class PairSummary(Part):
     """Lower end of the 95 % interval of the difference, for other seeds and other test images."""
     high: Known
     """Upper end of that interval."""
+    verdict_low: Known = None
+    """Lower end of the interval that the verdict is read from and the report shows: adjusted for
+    the number of pairs, for other seeds, and for other test images too where the verdict holds for
+    these; null where the seeds are too few to tell."""
+    verdict_high: Known = None
+    """Upper end of that interval."""
     seeds_low: Known
     """Lower end of the 95 % interval of the difference, for other seeds on these test images."""
     seeds_high: Known
@@ -201,17 +239,29 @@ class PairSummary(Part):
     """The chance that a run of a is more accurate than a run of b, each from a seed of its own;
     null for one seed."""
     n: int
-    """The number of seeds that both have finished."""
+    """The number of seeds that both have finished, or of studies."""
+    unit: Unit = "seeds"
+    """What `n`, `sd` and `seeds_needed` are of: "studies" where several tuned on their own."""
+    given_settings: bool = False
+    """Whether the verdict is about tuned settings without the luck of having chosen them."""
     verdict: Word
     """What follows for a: "better", "worse", "no difference" or "cannot tell"."""
     in_words: str
     """The verdict as the report words it, with its limits."""
     seeds_needed: int | None
-    """Of "cannot tell": about how many seeds would decide; null where that is unknown."""
+    """Of "cannot tell": about how many seeds, or studies, would decide; null where that is
+    unknown."""
     holds_for_other_test_images: bool
     """Whether other test images can be expected to give the same verdict."""
     holds_for_other_first_weights: bool
     """Whether seeds began with different weights, so that the verdict is about others too."""
+    holds_for_other_orders: bool = True
+    """Whether seeds saw the images in different orders, so that the verdict is about others too."""
+    over_splits: SplitsDifference | None = None
+    """The difference on splits dealt anew; null where none were asked for."""
+    holds_for_other_splits: bool | None = None
+    """Whether other splits of the images can be expected to give the same verdict; null where none
+    were asked for."""
     mcnemar_p_value: float | None
     """Where each has one run: two-sided p-value of the two networks being right equally often."""
     time_ratio: RatioSummary | None
@@ -230,6 +280,10 @@ class Document(Part):
     """The data set: a key of the table of data sets, or a folder."""
     command: str
     """What gives the same comparison again."""
+    channels: int = 1
+    """Channels of the images that networks are shown: 1 for grey, 3 for color."""
+    size: int = 28
+    """Pixels a side of these images."""
     device: str
     """The kind of device of the first run: cpu, cuda or mps."""
     threads: int
@@ -240,10 +294,20 @@ class Document(Part):
     """The model of the processor."""
     seeds: list[int]
     """The seeds that were asked for."""
+    vary: str = "all"
+    """What differs between seeds: "all" that is random, or "weights" (the first ones), "order" (of
+    the images) or "augmentation" alone, while everything else random is that of seed 0."""
+    splits: int | None = None
+    """How many splits were dealt anew beside the official one; null where none."""
+    excluded: ExcludedImages | None = None
+    """What `--exclude` leaves out of a second accuracy; null where it was not given."""
     until: float | None
     """The difference of accuracies down to which seeds were added until each pair was decided;
     null where their number was fixed."""
     entries: list[EntrySummary]
     """The rows of the table."""
     pairs: list[PairSummary]
-    """Every two entries that have finished seeds in common."""
+    """Every two entries that have finished seeds in common; where entries were tuned, those as they
+    are with each other, those tuned with each other, and each tuned one with itself as it is."""
+    tuning: TuningSummary | None = None
+    """How entries were tuned; null where all recipes are taken as they are."""

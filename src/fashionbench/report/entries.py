@@ -1,13 +1,15 @@
 """The rows of a comparison: entries, which are models by a recipe, and pairs of them."""
 
+import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionbench.core.seeds import PURPOSES, Source
 from fashionbench.errors import UsageError
 from fashionbench.report.document import (
     EntrySummary,
@@ -17,14 +19,26 @@ from fashionbench.report.document import (
     RatioSummary,
     RunSummary,
     SecondsSummary,
+    SplitsDifference,
 )
+from fashionbench.report.tuned import Tuned
 from fashionbench.stats.difference import Difference
-from fashionbench.stats.intervals import error_of_test_set, expected_sd, summarize, time_ratio
+from fashionbench.stats.intervals import (
+    Summary,
+    error_of_test_set,
+    expected_sd,
+    summarize,
+    summarize_fractions,
+    time_ratio,
+)
+from fashionbench.stats.splits import OverSplits
+from fashionbench.stats.studies import summarize_tuned
 from fashionbench.stats.verdict import Verdict
 from fashionbench.store.records import Outcome, RunRecord, TestSet
 
 __all__ = ["Entry", "NamedRuns", "Pair"]
 
+_ENDS = ("low", "high", "seeds_low", "seeds_high", "limit", "limit_other_test_images")
 NamedRuns = Sequence[tuple[str, Sequence[RunRecord]]]
 """The entries of a comparison as a plot takes them: a name and the runs of each."""
 
@@ -36,6 +50,12 @@ class Entry:
     runs: tuple[RunRecord, ...]
     recipe: str
     """What it is called in this comparison; runs may have been made under another name."""
+    asked_to_hold: tuple[Source, ...] = ()
+    """What was not to vary with the seeds."""
+    dealt: tuple[tuple[RunRecord, ...], ...] = ()
+    """The runs on each split that was dealt anew."""
+    tuned: Tuned | None = None
+    """How it came by its settings; None where its recipe is taken as it is."""
 
     def __repr__(self) -> str:
         seeds = ", ".join(str(run.job.seed) for run in self.runs)
@@ -52,10 +72,33 @@ class Entry:
         return self.runs[0].label
 
     @property
-    def same_first_weights(self) -> bool:
-        """Whether all seeds are known to begin with the same weights."""
+    def is_only_scored(self) -> bool:
+        """Whether it is a network that was trained elsewhere, whose one run is its score."""
+        return self.runs[0].job.is_only_scored
+
+    @property
+    def held(self) -> tuple[Source, ...]:
+        """What is the same for all seeds though it could be random."""
+        same_start = self.seeds_itself or self.runs_alike
+        return tuple(
+            source
+            for source in PURPOSES
+            if source in self.asked_to_hold or (same_start and source == "weights")
+        )
+
+    @property
+    def studies(self) -> list[int]:
+        """By which study's choice each run was trained."""
+        if self.tuned is None:
+            return [0] * len(self.runs)
+        return [self.tuned.study_of[run.job.seed] for run in self.runs]
+
+    @property
+    def seeds_itself(self) -> bool:
+        """Whether the model's own code makes all seeds begin with the same weights."""
         starts = {run.first_weights for run in self.runs}
-        return len(self.runs) > 1 and len(starts) == 1 and starts != {""}
+        alike = len(self.runs) > 1 and len(starts) == 1 and starts != {""}
+        return alike and "weights" not in self.asked_to_hold
 
     @property
     def runs_alike(self) -> bool:
@@ -68,7 +111,7 @@ class Entry:
     @property
     def notes(self) -> list[str]:
         """The kinds of what a reader must know of this row, in a word or two each."""
-        alike = "equal runs" if self.runs_alike else "one start" if self.same_first_weights else ""
+        alike = "equal runs" if self.runs_alike else "one start" if self.seeds_itself else ""
         remarks = [kind for run in self.runs for kind in run.remarks]
         return [note for note in dict.fromkeys([alike, *remarks]) if note]
 
@@ -106,8 +149,19 @@ class Entry:
         predicted = np.stack([run.predicted for run in self.runs])
         return np.equal(predicted, labels)
 
-    def summarize(self, test_set: TestSet) -> EntrySummary:
-        """Return the entry as results.json has it."""
+    def summarize_accuracy(self) -> Summary:
+        """Return the test accuracy in brief: over the runs, or over the studies that tuned."""
+        return summarize_tuned(self.accuracies, self.studies, summarize_fractions)
+
+    def _summarize_runs(
+        self,
+        values: Sequence[float],
+        in_brief: Callable[[Sequence[float]], Summary] = summarize_fractions,
+    ) -> NumberSummary:
+        return NumberSummary.model_validate(summarize_tuned(values, self.studies, in_brief))
+
+    def summarize(self, test_set: TestSet, excluded: Sequence[int] = ()) -> EntrySummary:
+        """Return the entry as results.json has it; the `excluded` images count in all but one."""
         first, scores = self.runs[0], [run.scores for run in self.runs]
         correct = self.mark_correct(test_set.labels)
         outcomes = [run.outcome for run in self.runs]
@@ -118,11 +172,11 @@ class Entry:
             label=self.label,
             parameters=first.parameters,
             flops_per_image=first.flops_per_image,
-            accuracy=_summarize(self.accuracies),
-            loss=_summarize([each.loss for each in scores]),
-            validation_accuracy=_summarize(self.validation_accuracies),
-            macro_f1=_summarize([each.macro_f1 for each in scores]),
-            calibration_error=_summarize([each.calibration_error for each in scores]),
+            accuracy=NumberSummary.model_validate(self.summarize_accuracy()),
+            loss=self._summarize_runs([each.loss for each in scores], summarize),
+            validation_accuracy=_summarize_fractions(self.validation_accuracies),
+            macro_f1=self._summarize_runs([each.macro_f1 for each in scores]),
+            calibration_error=self._summarize_runs([each.calibration_error for each in scores]),
             train_seconds=SecondsSummary(
                 **vars(_summarize(self.seconds)),
                 median=statistics.median(self.seconds) if self.seconds else None,
@@ -131,8 +185,13 @@ class Entry:
             expected_sd=expected_sd(correct),
             outcomes=OutcomeCounts(**{each: outcomes.count(each) for each in get_args(Outcome)}),
             dead_classes=[test_set.classes[index] for index in sorted(dead)],
-            accuracy_one_by_one=_summarize(self.accuracies_one_by_one),
-            same_first_weights=self.same_first_weights,
+            accuracy_one_by_one=_summarize_fractions(self.accuracies_one_by_one),
+            accuracy_without_excluded=self._summarize_runs(
+                np.delete(correct, list(excluded), axis=1).mean(axis=1).tolist()
+            )
+            if excluded
+            else None,
+            same_first_weights=self.seeds_itself or "weights" in self.asked_to_hold,
             notes=self.notes,
             runs=[_summarize_run(run, test_set.classes) for run in self.runs],
         )
@@ -140,6 +199,10 @@ class Entry:
 
 def _summarize(values: Sequence[float]) -> NumberSummary:
     return NumberSummary.model_validate(summarize(values))
+
+
+def _summarize_fractions(values: Sequence[float]) -> NumberSummary:
+    return NumberSummary.model_validate(summarize_fractions(values))
 
 
 def _summarize_run(run: RunRecord, classes: Sequence[str]) -> RunSummary:
@@ -156,6 +219,9 @@ def _summarize_run(run: RunRecord, classes: Sequence[str]) -> RunSummary:
         best_epoch=run.best_epoch,
         outcome=run.outcome,
         dead_classes=[classes[index] for index in run.dead_classes],
+        tied_images=run.ties.images if run.ties else None,
+        accuracy_by_chance=run.ties.accuracy_by_chance if run.ties else None,
+        accuracy_by_last=run.ties.accuracy_by_last if run.ties else None,
         accuracy_one_by_one=run.accuracy_one_by_one,
         remarks=list(run.remarks),
     )
@@ -172,8 +238,12 @@ class Pair:
     found: Difference
     """Its p-values are adjusted for the number of pairs (Holm)."""
     verdict: Verdict
+    interval: tuple[float, float]
+    """The interval of the difference that the verdict is read from; infinite where unknown."""
     mcnemar_p_value: float | None
     """Where each has one run: p-value of the two networks being right equally often."""
+    over_splits: OverSplits | None = None
+    """The difference on splits dealt anew; its p-value is adjusted like the others."""
 
     def __repr__(self) -> str:
         points = f"{100 * self.found.difference:+.2f} points"
@@ -181,15 +251,29 @@ class Pair:
 
     def summarize(self) -> PairSummary:
         """Return the pair as results.json has it."""
+        numbers = asdict(self.found)
+        del numbers["spread"]
+        for end in _ENDS:
+            if math.isfinite(numbers[end]):  # no difference is larger than all images
+                numbers[end] = min(max(numbers[end], -1.0), 1.0)
         return PairSummary(
             a=self.a,
             b=self.b,
-            **asdict(self.found),
+            **numbers,
+            verdict_low=self.interval[0],
+            verdict_high=self.interval[1],
             verdict=self.verdict.word,
             in_words=str(self.verdict),
             seeds_needed=self.verdict.seeds_needed,
+            unit=self.verdict.unit,
+            given_settings=self.verdict.given_settings,
             holds_for_other_test_images=self.verdict.holds_for_other_test_images,
-            holds_for_other_first_weights=self.verdict.holds_for_other_first_weights,
+            holds_for_other_first_weights="weights" not in self.verdict.held,
+            holds_for_other_orders="order" not in self.verdict.held,
+            over_splits=None
+            if self.over_splits is None
+            else SplitsDifference.model_validate(self.over_splits),
+            holds_for_other_splits=self.verdict.holds_for_other_splits,
             mcnemar_p_value=self.mcnemar_p_value,
             time_ratio=self.time_ratio,
         )

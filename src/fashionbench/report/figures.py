@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fashionbench.errors import UsageError
-from fashionbench.report import pareto, plots, sheets
+from fashionbench.report import pareto, plots, sheets, tuning_plots
 from fashionbench.report.comparison import Comparison
 from fashionbench.report.entries import NamedRuns
 from fashionbench.report.style import INK
@@ -17,7 +17,7 @@ from fashionbench.store.records import RunRecord, TestSet
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FIGURES", "draw_confusions", "draw_figure", "render_svg"]
+__all__ = ["FIGURES", "TUNING_FIGURES", "draw_confusions", "draw_figure", "render_svg"]
 
 
 class ReportFigure(NamedTuple):
@@ -86,18 +86,45 @@ FIGURES = {
     ),
 }
 
+TUNING_FIGURES = {
+    "search": ReportFigure(
+        "What was tried",
+        "Each small point is a trial from the first seed, each large hollow one the mean of a "
+        "point's further seeds; a diamond is the recipe as it is, a cross a run that failed, a "
+        "dashed line what a study chose. Shaded is the stable range: around the best, losses at "
+        "most a tenth above the lowest.",
+        tuning_plots.plot_search,
+    ),
+    "tuning-curves": ReportFigure(
+        "What so many trials find",
+        "The line is the median of the lowest validation loss of so many trials, the band holds "
+        "it at every number of trials at once with 95 % confidence, whatever the losses are "
+        "distributed like; where an end cannot be told it reaches to the edge of the plot.",
+        tuning_plots.plot_tuning_curves,
+    ),
+}
+"""Those of a comparison whose entries were tuned: drawn of its tuned rows."""
+
 LINE = 24
 """Characters of a name beside a plot."""
 
 
 def draw_figure(comparison: Comparison, name: str) -> "Figure":
-    """Draw one of FIGURES; "confusion" is that of the best model.
+    """Draw one of FIGURES or TUNING_FIGURES; "confusion" is that of the best model.
 
     Raises UsageError, with all names, for an unknown one.
     """
+    rows = comparison.tuned_rows
+    if rows and name in TUNING_FIGURES:
+        return TUNING_FIGURES[name].draw(rows, comparison.test_set.title)
     if name not in FIGURES:
-        raise UsageError(f"There is no figure {name!r}; there are {', '.join(FIGURES)}.")
-    return FIGURES[name].draw(_name_runs(comparison), comparison.test_set)
+        names = ", ".join([*FIGURES, *(TUNING_FIGURES if rows else ())])
+        raise UsageError(f"There is no figure {name!r}; there are {names}.")
+    named = _name_runs(comparison)
+    if name == "accuracies":
+        summaries = [entry.summarize_accuracy() for entry in comparison.entries]
+        return plots.plot_accuracies(named, comparison.test_set, summaries)
+    return FIGURES[name].draw(named, comparison.test_set)
 
 
 def draw_confusions(comparison: Comparison) -> "list[tuple[str, Figure]]":

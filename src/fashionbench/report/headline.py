@@ -1,17 +1,21 @@
 """A comparison in a sentence or two, no surer than the numbers are."""
 
+from fashionbench.config.study import Vary
 from fashionbench.report.comparison import Comparison
 from fashionbench.report.document import EntrySummary
 from fashionbench.report.entries import Entry, Pair
-from fashionbench.report.numbers import format_percent
+from fashionbench.report.numbers import VARIED, format_percent
+from fashionbench.report.tuned import TUNED
 
 __all__ = ["compose_headline"]
 
 
 def compose_headline(comparison: Comparison) -> str:
     """Say which entry has the highest mean, and whether it differs from the next."""
-    rows = zip(comparison.entries, comparison.document.entries, strict=True)
-    (best, summary), *others = sorted(rows, key=lambda row: -(row[1].accuracy.mean or 0))
+    rows = [*zip(comparison.entries, comparison.document.entries, strict=True)]
+    # Where entries were tuned, what each can do is what is asked.
+    asked = [row for row in rows if row[0].tuned] or rows
+    (best, summary), *others = sorted(asked, key=lambda row: -(row[1].accuracy.mean or 0))
     said = _say_accuracy(comparison, best, summary)
     second = others[0][0] if others else best
     pair = _find_pair(comparison, best, second)
@@ -19,16 +23,20 @@ def compose_headline(comparison: Comparison) -> str:
         return f"{said}."
     points = f"{100 * abs(pair.found.difference):.2f} points"
     said += f", {points} more than {_name_second(comparison, best, second)}"
-    return said + _say_verdict(pair, best)
+    return said + _say_verdict(pair, best, comparison.study.vary)
 
 
 def _say_accuracy(comparison: Comparison, best: Entry, summary: EntrySummary) -> str:
-    several = len(comparison.study.recipes) > 1
-    name = _name_with_recipe(comparison, best) if several else best.label
+    varies = comparison.recipes_vary
+    name = _name_with_recipe(comparison, best) if varies else best.label
     seeds = summary.accuracy.n
     runs = "one seed" if seeds == 1 else f"mean of {seeds} seeds"
-    accuracy = format_percent(summary.accuracy.mean)
-    said = f"{name} gets {accuracy} % of the test images right ({runs})"
+    if comparison.study.vary != "all" and seeds > 1:
+        runs += f" that vary {VARIED[comparison.study.vary]} alone"
+    accuracy, on = format_percent(summary.accuracy.mean), ""
+    if splits := summary.over_splits:
+        on = f" on the official split, and {format_percent(splits.mean)} % on {splits.n} dealt anew"
+    said = f"{name} gets {accuracy} % of the test images right ({runs}{on})"
     if summary.accuracy_one_by_one.n:
         alone = format_percent(summary.accuracy_one_by_one.mean)
         said += f", but {alone} % when they are shown one at a time"
@@ -42,27 +50,31 @@ def _find_pair(comparison: Comparison, best: Entry, second: Entry) -> Pair | Non
 
 def _name_second(comparison: Comparison, best: Entry, second: Entry) -> str:
     """Name the second entry by what is unlike the first: its model, its recipe or both."""
-    if len(comparison.study.recipes) == 1:
+    if not comparison.recipes_vary:
         return second.label
     named = _name_with_recipe(comparison, second)
     return named.removeprefix(f"{best.label} ") if second.label == best.label else named
 
 
 def _name_with_recipe(comparison: Comparison, entry: Entry) -> str:
+    if len(comparison.study.recipes) == 1:
+        return f"{entry.label} {TUNED}" if entry.tuned else entry.label
     return f"{entry.label} with the recipe “{comparison.short_recipe(entry)}”"
 
 
-def _say_verdict(pair: Pair, best: Entry) -> str:
+def _say_verdict(pair: Pair, best: Entry, vary: Vary) -> str:
     found = pair.found
     if found.p_value is None:
         return "; these runs cannot tell whether that is more than luck."
     sign = 100 if pair.first is best else -100
-    low, high = sorted((sign * found.low, sign * found.high))
+    low, high = sorted(sign * end for end in pair.interval)
     interval = f"95 % interval of the difference {low:z.2f} to {high:z.2f}"
     if pair.verdict.word not in ("better", "worse"):
         return f". {_say_undecided(pair)} ({interval})."
     place = str(pair.verdict).removeprefix(pair.verdict.word)
-    return f", which is more than luck of the seed{place} ({interval}; p = {found.p_value:.2g})."
+    luck = "the seed" if vary == "all" else VARIED[vary]
+    luck += " and of the choice of settings" if pair.verdict.unit == "studies" else ""
+    return f", which is more than luck of {luck}{place} ({interval}; p = {found.p_value:.2g})."
 
 
 def _say_undecided(pair: Pair) -> str:
@@ -70,4 +82,4 @@ def _say_undecided(pair: Pair) -> str:
         return f"There is {pair.verdict}"
     needed = pair.verdict.seeds_needed
     could = f"; about {needed} could" if needed else ""
-    return f"{pair.found.n} seeds cannot decide whether that is luck{could}"
+    return f"{pair.found.n} {pair.verdict.unit} cannot decide whether that is luck{could}"

@@ -1,21 +1,40 @@
 """How numbers are written for people: in tables, in the page and in sentences."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
-from fashionbench.report.document import EntrySummary, RatioSummary
+from fashionbench.config.study import Vary
+from fashionbench.report.document import (
+    EntrySummary,
+    NumberSummary,
+    PairSummary,
+    RatioSummary,
+    SplitsSummary,
+)
 
 __all__ = [
+    "VARIED",
     "format_count",
-    "format_half_interval",
     "format_interval",
+    "format_mean",
     "format_number",
     "format_percent",
     "format_points",
     "format_seconds",
     "format_seconds_range",
     "format_time_ratio",
+    "format_verdict_interval",
     "pluralize",
 ]
+
+
+VARIED: Mapping[Vary, str] = {
+    "all": "all that is random",
+    "weights": "the first weights",
+    "order": "the order of the images",
+    "augmentation": "the augmentation",
+}
+"""What seeds vary, in words."""
 
 
 class Interval(Protocol):
@@ -42,17 +61,23 @@ def format_number(value: float | None, digits: int = 3) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def format_interval(interval: Interval) -> str:
+def format_mean(found: NumberSummary | SplitsSummary | None) -> str:
+    """Write a mean in percent; an en dash where there is none."""
+    return format_percent(None if found is None else found.mean)
+
+
+def format_interval(interval: Interval | None) -> str:
     """Write an interval in percent or points; an en dash where one seed cannot give it."""
-    if interval.low is None:
+    if interval is None or interval.low is None:
         return "–"
     return f"{format_percent(interval.low)} to {format_percent(interval.high)}"
 
 
-def format_half_interval(entry: EntrySummary) -> str:
-    """Write half of the accuracy's interval in points; an en dash where one seed cannot give it."""
-    mean, high = entry.accuracy.mean, entry.accuracy.high
-    return "–" if mean is None or high is None else f"{100 * (high - mean):.2f}"
+def format_verdict_interval(pair: PairSummary) -> str:
+    """Write the interval that a verdict is read from; an en dash where one seed cannot give it."""
+    if pair.verdict_low is None:
+        return "–"
+    return f"{format_percent(pair.verdict_low)} to {format_percent(pair.verdict_high)}"
 
 
 def format_seconds(entry: EntrySummary) -> str:

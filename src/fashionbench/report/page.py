@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from fashionbench.core.files import write_atomically
+from fashionbench.core.seeds import HELD_SEED
 from fashionbench.report.comparison import Comparison
-from fashionbench.report.figures import FIGURES, draw_confusions, draw_figure, render_svg
-from fashionbench.report.headline import compose_headline
-from fashionbench.report.numbers import (
-    format_count,
-    format_interval,
-    format_number,
-    format_percent,
-    format_points,
-    format_seconds_range,
-    format_time_ratio,
-    pluralize,
+from fashionbench.report.figures import (
+    FIGURES,
+    TUNING_FIGURES,
+    draw_confusions,
+    draw_figure,
+    render_svg,
 )
+from fashionbench.report.headline import compose_headline
+from fashionbench.report.numbers import VARIED
+from fashionbench.report.templating import load_template
+from fashionbench.report.tuning_table import describe_protocol, list_budgets, list_gains
 from fashionbench.report.warnings import find_warnings
 
 __all__ = ["render_notebook", "write_report"]
@@ -42,33 +42,17 @@ def render_notebook(comparison: Comparison) -> str:
 
 
 def _render(template: str, comparison: Comparison, **values: Any) -> str:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("fashionbench.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {
-        "count": format_count,
-        "interval": format_interval,
-        "number": format_number,
-        "percent": format_percent,
-        "pluralize": pluralize,
-        "points": format_points,
-        "seconds_range": format_seconds_range,
-        "time_ratio": format_time_ratio,
-    }
-    return environment.get_template(template).render(
+    return load_template(template).render(
         comparison=comparison,
         document=comparison.document,
         title=comparison.test_set.title,
         headline=compose_headline(comparison),
         warnings=find_warnings(comparison),
         dead_logits=DEAD_LOGITS if _has_dead_v1(comparison) else "",
-        several_recipes=len(comparison.study.recipes) > 1,
+        varied=VARIED[comparison.study.vary],
+        held_seed=HELD_SEED,
+        several_recipes=comparison.recipes_vary,
+        tuning=_describe_tuning(comparison),
         test_images=len(comparison.test_set.labels),
         test_set_error=max(entry.test_set_error for entry in comparison.document.entries),
         environment=comparison.entries[0].runs[0].environment,
@@ -89,9 +73,22 @@ def write_report(comparison: Comparison) -> list[Path]:
         (figure.title, figure.sentence, _draw_svgs(comparison, name))
         for name, figure in FIGURES.items()
     ]
+    tuning_figures = [
+        (
+            figure.title,
+            figure.sentence,
+            render_svg(draw_figure(comparison, name), name, figure.title),
+        )
+        for name, figure in TUNING_FIGURES.items()
+        if comparison.tuned_rows
+    ]
     contents = {
         "report.html": _render(
-            "report.html.j2", comparison, figures=figures, chances=_find_chances(comparison)
+            "report.html.j2",
+            comparison,
+            figures=figures,
+            tuning_figures=tuning_figures,
+            chances=_find_chances(comparison),
         ),
         "report.md": _render("report.md.j2", comparison),
         "results.csv": _format_csv(comparison),
@@ -103,6 +100,18 @@ def write_report(comparison: Comparison) -> list[Path]:
         write_atomically(path, text.encode())
         written.append(path)
     return written
+
+
+def _describe_tuning(comparison: Comparison) -> dict[str, Any]:
+    """Return what the page says of tuning; nothing where all recipes are taken as they are."""
+    rows, tuning = comparison.tuned_rows, comparison.study.tuning
+    if not rows or tuning is None:
+        return {}
+    return {
+        "gains": list_gains(rows),
+        "budgets": list(zip([row.name for row in rows], list_budgets(rows), strict=True)),
+        "protocol": describe_protocol(tuning),
+    }
 
 
 def _draw_svgs(comparison: Comparison, name: str) -> list[str]:

@@ -17,7 +17,7 @@ from fashionbench.report.style import (
     assign_looks,
     start_figure,
 )
-from fashionbench.stats.intervals import summarize
+from fashionbench.stats.intervals import Summary, summarize_fractions
 from fashionbench.store.records import RunRecord, TestSet
 
 __all__ = [
@@ -30,23 +30,34 @@ __all__ = [
     "plot_time",
 ]
 
+SEEDS_FOR_A_BAR = 4
+"""An interval of fewer seeds says next to nothing, and would squeeze the points together."""
 
-def plot_accuracies(entries: NamedRuns, test_set: TestSet) -> Figure:
-    """Draw the test accuracy of every run as a point, with mean and 95 % interval beside them."""
+
+def plot_accuracies(
+    entries: NamedRuns, test_set: TestSet, summaries: Sequence[Summary] | None = None
+) -> Figure:
+    """Draw the test accuracy of every run as a point, with mean and 95 % interval beside them.
+
+    `summaries` are means and intervals of the entries where runs are not independent. Of fewer
+    seeds than SEEDS_FOR_A_BAR there is no interval: it would be wider than the plot.
+    """
     figure, axes = start_figure(
         f"Test accuracy of every run · {test_set.title}", WIDTH, 1.2 + 0.55 * len(entries)
     )
     for row, (_, runs, look) in enumerate(assign_looks(entries)):
-        values = [100 * run.scores.accuracy for run in runs]
-        summary = summarize(values)
-        rows = [row] * len(values)
+        accuracies = [run.scores.accuracy for run in runs]
+        summary = summaries[row] if summaries else summarize_fractions(accuracies)
+        rows = [row] * len(accuracies)
+        values = [100 * value for value in accuracies]
         axes.plot(values, rows, look.marker, color=look.color, alpha=0.6, ms=6, mew=0)
         axes.plot(np.mean(values), row + 0.28, "D", color=INK, ms=4)
-        if summary.low is not None and summary.high is not None:
-            axes.plot([summary.low, summary.high], [row + 0.28] * 2, "-", color=INK, lw=1.2)
+        if summary.low is not None and summary.high is not None and summary.n >= SEEDS_FOR_A_BAR:
+            ends = [100 * summary.low, 100 * summary.high]
+            axes.plot(ends, [row + 0.28] * 2, "-", color=INK, lw=1.2)
     axes.set_yticks(range(len(entries)), [name for name, _ in entries])
     axes.set_ylim(len(entries) - 0.4, -0.6)
-    axes.set_xlabel("test accuracy, % (diamond and line: mean and its 95 % interval)")
+    axes.set_xlabel("test accuracy, % (diamond: mean; line: its 95 % interval, from four seeds on)")
     axes.grid(axis="x", alpha=0.25)
     return figure
 
@@ -58,7 +69,7 @@ def plot_curves(entries: NamedRuns, test_set: TestSet) -> Figure:
     """
     figure, axes = start_figure(f"Loss while training · {test_set.title}", WIDTH, 4.2)
     for name, runs, look in assign_looks(entries):
-        whole = [run for run in runs if run.outcome != "diverged"]
+        whole = [run for run in runs if run.outcome != "diverged" and run.curve]
         if not whole:
             continue
         # Runs of one recipe have the same points, unless one ended early.

@@ -56,16 +56,22 @@ def _draw_sheet(
 ) -> Figure:
     """Draw images in rows, each under its caption, as one picture: quicker than many axes."""
     rows = -(-len(images) // columns)
-    height, width = images.shape[1:]
+    height, width = images.shape[-2:]
     lines = max((caption.count("\n") + 1 for caption in captions), default=1)
     cell_height, cell_width = round(height * (1.1 + 0.16 * lines)), round(width * 1.15)
-    sheet = np.ma.MaskedArray(np.zeros((rows * cell_height, columns * cell_width)), mask=True)
+    in_color = images.ndim == 4
+    # Red, green, blue, and whether there is an image at all.
+    size = (rows * cell_height, columns * cell_width, *([4] if in_color else []))
+    sheet = np.ma.MaskedArray(np.zeros(size, np.uint8), mask=not in_color)
     figure, axes = start_figure(title, columns * 1.15, 0.6 + rows * 1.15 * cell_height / cell_width)
     axes.set_axis_off()
     for position, (image, caption) in enumerate(zip(images, captions, strict=True)):
         row, column = divmod(position, columns)
         bottom, left = (row + 1) * cell_height, column * cell_width
-        sheet[bottom - height : bottom, left : left + width] = image
+        shown = image
+        if in_color:
+            shown = np.concatenate([np.moveaxis(image, 0, -1), np.full((height, width, 1), 255)], 2)
+        sheet[bottom - height : bottom, left : left + width] = shown
         axes.text(left, bottom - height - 1, caption, size=8, va="bottom", color=INK)
     if rows:
         axes.imshow(sheet, cmap="gray", vmin=0, vmax=255, interpolation="none")

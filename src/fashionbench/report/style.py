@@ -75,7 +75,7 @@ def start_panels(
     with rc_context(STYLE):
         figure = _Figure(figsize=(width, height), layout="constrained")
         figure.suptitle(title, x=0.01, ha="left")
-        panels = figure.subplots(rows, columns, sharey=True)
+        panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
     return figure, [*panels.flat]
 
 

@@ -1,18 +1,21 @@
 """A comparison as text: the terminal's tables of entries and of pairs."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
 from fashionbench.report.comparison import Comparison
-from fashionbench.report.document import EntrySummary
+from fashionbench.report.document import EntrySummary, ExcludedImages
 from fashionbench.report.numbers import (
-    format_half_interval,
+    VARIED,
     format_interval,
+    format_mean,
     format_number,
     format_percent,
     format_points,
     format_seconds,
+    format_verdict_interval,
     pluralize,
 )
 
@@ -27,11 +30,15 @@ MANY_PAIRS = 10
 
 def build_entry_table(comparison: Comparison) -> "Table":
     """Build the table of entries for a terminal of 80 columns."""
-    document, several = comparison.document, len(comparison.study.recipes) > 1
+    document, several = comparison.document, comparison.recipes_vary
+    vary = comparison.study.vary
     conditions = [
         comparison.test_set.title,
         "test set",
         f"{document.device}, {pluralize(document.threads, 'thread')}",
+        *([f"seeds vary {VARIED[vary]} alone"] if vary != "all" else []),
+        *_describe_excluded(document.excluded),
+        *([f"dealt: on {document.splits} splits dealt anew"] if document.splits else []),
         *comparison.shared_settings,
     ]
     table = _start_table(" · ".join(conditions), ["model", "recipe"] if several else ["model"])
@@ -44,12 +51,22 @@ def build_entry_table(comparison: Comparison) -> "Table":
             values, side = " ".join(values).split(), "left"
         least = max(map(len, [*values, *heading.split()]))
         table.add_column(heading, justify=side, overflow="fold", min_width=least)
-    short = several or "valid. %" in columns  # 80 columns hold no more than short names then
+    short = several or columns.keys() & {
+        "valid. %",
+        "dealt %",
+    }  # 80 columns hold no more than short names then
     for row, entry in zip(comparison.entries, document.entries, strict=True):
         names = [comparison.short_model(row) if short else row.label]
         names += [comparison.short_recipe(row)] if several else []
         table.add_row(*names, *(write(entry) for write in columns.values()))
     return table
+
+
+def _describe_excluded(excluded: ExcludedImages | None) -> list[str]:
+    if excluded is None:
+        return []
+    images = pluralize(excluded.images, "doubtful image")
+    return [f"excl.: without {images} of {Path(excluded.file).name}"]
 
 
 def _start_table(title: str, names: Sequence[str]) -> "Table":
@@ -66,16 +83,23 @@ def _choose_columns(entries: Sequence[EntrySummary]) -> dict[str, Callable[[Entr
     """Choose the headings that have something below them, and who writes it."""
     validated = any(entry.validation_accuracy.n for entry in entries)
     alone = any(entry.accuracy_one_by_one.n for entry in entries)
+    dealt = any(entry.over_splits for entry in entries)
+    accuracy = "official %" if dealt else "accuracy %"
+    excluded = any(entry.accuracy_without_excluded for entry in entries)
     noted = any(entry.notes for entry in entries)
+    crowded = noted or dealt or excluded  # no room for more
     columns: dict[str, tuple[bool, Callable[[EntrySummary], str]]] = {
         "valid. %": (validated, lambda entry: format_percent(entry.validation_accuracy.mean)),
-        "accuracy %": (True, lambda entry: format_percent(entry.accuracy.mean)),
+        accuracy: (True, lambda entry: format_percent(entry.accuracy.mean)),
+        "excl. %": (excluded, lambda entry: format_mean(entry.accuracy_without_excluded)),
         "alone %": (alone, lambda entry: format_percent(entry.accuracy_one_by_one.mean)),
-        "± 95 %": (True, format_half_interval),
-        "sd": (not noted, lambda entry: format_percent(entry.accuracy.sd)),  # for want of room
-        "loss": (True, lambda entry: format_number(entry.loss.mean)),
+        "95 % interval": (True, lambda entry: format_interval(entry.accuracy)),
+        "dealt %": (dealt, lambda entry: format_mean(entry.over_splits)),
+        "95 % dealt": (dealt, lambda entry: format_interval(entry.over_splits)),
+        "sd": (not crowded, lambda entry: format_percent(entry.accuracy.sd)),
+        "loss": (not dealt, lambda entry: format_number(entry.loss.mean)),
         "train s": (True, format_seconds),
-        "parameters": (True, lambda entry: f"{entry.parameters:,}"),
+        "parameters": (not dealt, lambda entry: f"{entry.parameters:,}"),
         "n": (True, lambda entry: str(entry.accuracy.n)),
         "notes": (noted, lambda entry: ", ".join(entry.notes)),
     }
@@ -99,7 +123,7 @@ def build_pair_table(comparison: Comparison) -> "Table":
     table.add_column("verdict on the first")
     for pair in pairs:
         needed = pair.seeds_needed
-        verdict = f"{pair.verdict} until ~{needed} seeds" if needed else pair.in_words
+        verdict = f"{pair.verdict} until ~{needed} {pair.unit}" if needed else pair.in_words
         points = format_points(pair.difference)
-        table.add_row(pair.a, pair.b, points, format_interval(pair), verdict)
+        table.add_row(pair.a, pair.b, points, format_verdict_interval(pair), verdict)
     return table

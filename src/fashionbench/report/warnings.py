@@ -1,37 +1,69 @@
 """What a reader must know before believing a comparison's table; a sentence each."""
 
 from collections.abc import Iterator, Sequence
+from statistics import fmean
 
+from fashionbench.core.seeds import HELD_SEED
 from fashionbench.report.comparison import Comparison
 from fashionbench.report.entries import Entry
+from fashionbench.report.numbers import VARIED, format_percent
+from fashionbench.report.tuned import TUNED
 from fashionbench.store.records import RunRecord
 
 __all__ = ["find_warnings"]
 
+WORTH_TELLING = 0.001
+"""An accuracy that another rule for ties would move by so much is not the model's alone."""
+
 
 def find_warnings(comparison: Comparison) -> list[str]:
     """Return what there is to warn of, a sentence each; empty where there is nothing."""
-    found = [*_unfinished(comparison)]
+    found = [*_unfinished(comparison), *_held(comparison), *_edges(comparison)]
     for entry in comparison.entries:
         name = _name(comparison, entry)
-        for warn in (_probed_at_random, _outcomes, _same_start, _remarks):
+        for warn in (_probed_at_random, _outcomes, _ties, _same_start, _remarks):
             found += [f"{name}: {text}" for text in warn(entry)]
         found += [f"{name}: {text}" for text in _dead_classes(entry, comparison.test_set.classes)]
     runs = [run for entry in comparison.entries for run in entry.runs]
-    return [*found, *_conditions(runs), *_engines(runs), *_single_seed(comparison)]
+    seeds = [*_single_seed(comparison), *_few_seeds(comparison)]
+    return [*found, *_conditions(runs), *_engines(runs), *seeds]
 
 
 def _name(comparison: Comparison, entry: Entry) -> str:
-    if len(comparison.study.recipes) == 1:
+    if not comparison.recipes_vary:
         return entry.label
+    if len(comparison.study.recipes) == 1:
+        return f"{entry.label} {TUNED}" if entry.tuned else entry.label
     return f"{entry.label} {comparison.short_recipe(entry)}"
 
 
 def _unfinished(comparison: Comparison) -> Iterator[str]:
-    asked = sum(len(jobs) for jobs in comparison.study.entries())
-    finished = sum(len(entry.runs) for entry in comparison.entries)
+    study = comparison.study
+    asked = sum(len(jobs) for jobs in study.groups())
+    if study.tuning is not None:
+        asked += sum(len(jobs) for jobs in study.entries() if not jobs[0].is_only_scored)
+    finished = sum(len(runs) for e in comparison.entries for runs in (e.runs, *e.dealt))
     if finished < asked:
         yield f"Only {finished} of the {asked} runs are finished. To go on: {comparison.command}"
+
+
+def _edges(comparison: Comparison) -> Iterator[str]:
+    """Tell of choices beyond which nothing was searched."""
+    for row in comparison.tuned_rows:
+        if row.how.edges:
+            yield (
+                f"{_name(comparison, row.tuned)}: a choice lies at the edge of what was searched "
+                f"({', '.join(row.how.edges)}), so a better one may lie beyond it."
+            )
+
+
+def _held(comparison: Comparison) -> Iterator[str]:
+    """Tell what of the luck of a seed is in no number."""
+    if comparison.study.vary != "all":
+        yield (
+            f"Seeds vary {VARIED[comparison.study.vary]} alone. Everything else random is that of "
+            f"seed {HELD_SEED} in all runs, so its luck is in no interval, p-value or verdict."
+        )
 
 
 def _probed_at_random(entry: Entry) -> Iterator[str]:
@@ -66,15 +98,32 @@ def _dead_classes(entry: Entry, classes: Sequence[str]) -> Iterator[str]:
         )
 
 
+def _ties(entry: Entry) -> Iterator[str]:
+    """Tell of equal largest logits where another rule would move a run's accuracy."""
+    tied = [(run, run.ties) for run in entry.runs if run.ties is not None]
+    by_rule = [
+        (run.scores.accuracy, ties.accuracy_by_chance, ties.accuracy_by_last) for run, ties in tied
+    ]
+    if any(max(accuracies) - min(accuracies) >= WORTH_TELLING for accuracies in by_rule):
+        share = fmean(ties.images / len(run.predicted) for run, ties in tied)
+        first, chance, last = (format_percent(fmean(each)) for each in zip(*by_rule, strict=True))
+        yield (
+            f"on {format_percent(share)} % of the test images several classes share the largest "
+            f"logit. The first of them counts, which gives {first} %; drawn by chance it would be "
+            f"{chance} %, and the last of them {last} %."
+        )
+
+
 def _same_start(entry: Entry) -> Iterator[str]:
     if entry.runs_alike:
         yield (
             "all runs are equal, so seeds make no difference and the interval says nothing of luck."
         )
-    elif entry.same_first_weights:
+    elif entry.seeds_itself:
         yield (
             "all seeds begin with the same weights, since something in it seeds torch, so the luck "
-            "of first weights is in no interval, p-value or verdict; remove manual_seed from it."
+            "of first weights is in no interval, p-value or verdict, that of the order of the "
+            "images alone; remove manual_seed from it."
         )
 
 
@@ -138,3 +187,12 @@ def _single_seed(comparison: Comparison) -> Iterator[str]:
                 f"These two networks, {pair.a} and {pair.b}, are {differ} right "
                 f"(McNemar's test, p = {p_value:.2g}); other seeds may say otherwise."
             )
+
+
+def _few_seeds(comparison: Comparison) -> Iterator[str]:
+    seeds = len(comparison.study.seeds)
+    if seeds in (2, 3):
+        yield (
+            f"{'Two' if seeds == 2 else 'Three'} seeds say almost nothing about how far runs "
+            "scatter: their intervals are very wide, and the figures leave them out."
+        )

@@ -25,6 +25,7 @@ from fashionbench.serve.schemas import (
     WhyQuestion,
 )
 from fashionbench.serve.served_models import ServedModels
+from fashionbench.stats.metrics import rank_classes
 
 __all__ = [
     "Refusal",
@@ -135,7 +136,9 @@ def answer_picture(served: ServedModels, content: bytes) -> Answers:
         raise Refusal(413, f"The picture has more than {most}; make it smaller.") from None
     except NoPicture:
         raise Refusal(
-            415, "This is not a picture that can be read; give a JPEG, PNG, WebP, GIF, TIFF or BMP."
+            415,
+            "This is not a picture that can be read; give a JPEG, HEIC, PNG, WebP, AVIF, GIF, TIFF "
+            "or BMP.",
         ) from None
     except FashionbenchError as error:
         raise Refusal(422, str(error)) from None
@@ -150,7 +153,7 @@ def _ask_models(served: ServedModels, prepared: Prepared) -> Answers:
         classes = model.predictor.classes
         chances = [
             Chance(name=classes[k], class_index=k, probability=row[k])
-            for k in np.argsort(-row, kind="stable").tolist()
+            for k in rank_classes(row).tolist()
         ]
         answers.append(
             Answer(

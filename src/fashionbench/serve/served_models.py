@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionbench.config.study import Job
-from fashionbench.errors import FashionbenchError
+from fashionbench.core.shape import GREY28
+from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.inference.predictor import Predictor, load_predictor
-from fashionbench.inference.selection import PHOTO_MODEL
-from fashionbench.models.checkpoint import checkpoint_path, load_facts
+from fashionbench.inference.selection import PHOTO_MODEL, find_newest_run_folder
+from fashionbench.models.checkpoint import checkpoint_path
 from fashionbench.report.comparison import Comparison
 from fashionbench.store.records import RunRecord, TestSet
 from fashionbench.store.run_store import RunStore
@@ -63,10 +64,17 @@ def load_served_models(where: Path | None = None, photo_model: Path = PHOTO_MODE
     """Load the models of a run folder: the best, and the first seed of every other entry.
 
     The photo model comes last, if the run's models tell the same classes apart. A checkpoint is
-    served alone; None and `photo` mean what they mean to `load_predictor`. Raises StoreError if
-    there is no model; one of several that cannot be loaded is left out, with a warning.
+    served alone; None is the newest run folder in runs/, and the photo model where there is none.
+    Raises StoreError if there is no model; one of several that cannot be loaded is left out, with
+    a warning.
     """
+    where = where or find_newest_run_folder()
     predictor = load_predictor(where)
+    if predictor.facts.job.shape != GREY28:
+        raise UsageError(
+            f"{predictor.label} sees images of {predictor.facts.job.shape}, and the page shows "
+            "grey 28x28 ones alone; classify pictures with it by fashionbench predict."
+        )
     best, folder = _describe(predictor), predictor.path.resolve().parent.parent
     if (where is not None and not where.is_dir()) or not (folder / "store.sqlite").is_file():
         return ServedModels((best,))
@@ -108,7 +116,7 @@ def _load_compared(
 
 
 def _describe(predictor: Predictor) -> ServedModel:
-    facts = load_facts(predictor.path)
+    facts = predictor.facts
     return ServedModel(
         name=predictor.label,
         predictor=predictor,

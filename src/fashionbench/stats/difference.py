@@ -6,15 +6,15 @@ Which test stands where, and how well it keeps its promises, is told in docs/sta
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fashionbench.stats.intervals import CONFIDENCE, normal_quantile, t_quantile
-from fashionbench.stats.sequential import anytime_p_value, confidence_sequence
+from fashionbench.stats.intervals import CONFIDENCE
+from fashionbench.stats.sequential import anytime_p_value
+from fashionbench.stats.spread import Spread, can_flip_signs, list_signs
 
-__all__ = ["Difference", "difference", "holm", "mcnemar", "seed_test"]
+__all__ = ["Difference", "adjust", "difference", "holm", "holm_steps", "mcnemar", "seed_test"]
 
 Floats = NDArray[np.float64]
 
@@ -43,17 +43,22 @@ class Difference:
     probability_a_beats_b: float | None
     """P(A > B): that a run of a beats a run of b, each from a seed of its own."""
     n: int
+    spread: Spread
+    """Gives intervals at other levels."""
 
 
 def difference(
-    a: NDArray[np.bool_], b: NDArray[np.bool_], *, pairs: int = 1, sequential: bool = False
+    a: NDArray[np.bool_] | Floats,
+    b: NDArray[np.bool_] | Floats,
+    *,
+    pairs: int = 1,
+    sequential: bool = False,
 ) -> Difference:
     """Compare two (S, N) correctness matrices whose rows share seeds and so the order of images.
 
-    The interval joins the paired t interval over seeds and the normal one over images as
-    the square root of the sum of their squares (MOVER, Zou and Donner 2008). `pairs` is how
-    many are judged together. `sequential` is for seeds that were added after looking: test
-    and interval over seeds are then those that hold however often one looks.
+    The interval joins the paired t interval over seeds and the normal one over images.
+    `pairs` is how many are judged together. `sequential` is for seeds that were added after
+    looking: test and interval over seeds are then those that hold however often one looks.
     """
     seeds = len(a)
     by_image = a.astype(float) - b
@@ -61,38 +66,34 @@ def difference(
     mean = float(differences.mean())
     if seeds < 2:
         inf = math.inf
-        return Difference(mean, -inf, inf, -inf, inf, inf, inf, None, None, None, None, seeds)
-    sd = float(differences.std(ddof=1))
+        spread = Spread((mean,), inf, sequential)
+        return Difference(
+            mean, -inf, inf, -inf, inf, inf, inf, None, None, None, None, seeds, spread
+        )
     p_value = seed_test(differences, pairs)
     if sequential and p_value is not None:
         p_value = anytime_p_value(differences)
-    error = _error_over_images(by_image)
+    spread = Spread(tuple(differences.tolist()), _error_over_images(by_image), sequential)
+    alpha, is_known = 1 - CONFIDENCE, p_value is not None
 
-    def over_seeds(alpha: float) -> float:
-        """Half-width of the interval at confidence 1 - alpha."""
-        if p_value is None:
-            return math.inf
-        if sequential:
-            return confidence_sequence(seeds, sd, alpha)
-        return t_quantile(seeds - 1, 1 - alpha) * sd / math.sqrt(seeds)
+    def half(half_width: Callable[[float], float], alpha: float) -> float:
+        return half_width(alpha) if is_known else math.inf
 
-    def over_both(alpha: float) -> float:
-        return math.hypot(over_seeds(alpha), normal_quantile(1 - alpha) * error)
-
-    alpha = 1 - CONFIDENCE
+    both, over_seeds = half(spread.over_both, alpha), half(spread.over_seeds, alpha)
     return Difference(
         difference=mean,
-        low=mean - over_both(alpha),
-        high=mean + over_both(alpha),
-        seeds_low=mean - over_seeds(alpha),
-        seeds_high=mean + over_seeds(alpha),
-        limit=abs(mean) + over_seeds(alpha / pairs),
-        limit_other_test_images=abs(mean) + over_both(alpha / pairs),
-        sd=sd,
+        low=mean - both,
+        high=mean + both,
+        seeds_low=mean - over_seeds,
+        seeds_high=mean + over_seeds,
+        limit=abs(mean) + half(spread.over_seeds, alpha / pairs),
+        limit_other_test_images=abs(mean) + half(spread.over_both, alpha / pairs),
+        sd=float(differences.std(ddof=1)),
         p_value=p_value,
-        p_value_other_test_images=None if p_value is None else _level_of(over_both, abs(mean)),
+        p_value_other_test_images=_level_of(spread.over_both, abs(mean)) if is_known else None,
         probability_a_beats_b=_probability_a_beats_b(a.mean(axis=1), b.mean(axis=1)),
         n=seeds,
+        spread=spread,
     )
 
 
@@ -119,9 +120,6 @@ def _probability_a_beats_b(a: Floats, b: Floats) -> float:
     return float((against > 0).mean() + (against == 0).mean() / 2)
 
 
-RANDOM_FLIPS = 20_000
-
-
 def seed_test(differences: ArrayLike, pairs: int = 1) -> float | None:
     """Return the two-sided p-value of no mean difference, from those of two seeds or more.
 
@@ -133,8 +131,8 @@ def seed_test(differences: ArrayLike, pairs: int = 1) -> float | None:
     """
     values = np.asarray(differences, dtype=float)
     n = len(values)
-    if pairs / min(2 ** (n - 1), RANDOM_FLIPS) <= (1 - CONFIDENCE) / 10:
-        sums = np.abs(_signs(n) @ values)
+    if can_flip_signs(n, pairs):
+        sums = np.abs(list_signs(n) @ values)
         # Equal sums differ by rounding.
         return float(np.mean(sums >= abs(values.sum()) * (1 - 1e-9)))
     mean, sd = float(values.mean()), float(values.std(ddof=1))
@@ -143,15 +141,6 @@ def seed_test(differences: ArrayLike, pairs: int = 1) -> float | None:
     from scipy.special import stdtr
 
     return 2 * float(stdtr(n - 1, -abs(mean) / sd * math.sqrt(n)))
-
-
-def _signs(n: int) -> Floats:
-    if n <= 14:
-        # All but the first sign: the other half says the same of a sum without sign.
-        return np.array(list(product((1.0,), *[(1.0, -1.0)] * (n - 1))))
-    signs = np.random.default_rng(0).choice((1.0, -1.0), size=(RANDOM_FLIPS, n))
-    signs[0] = 1
-    return signs
 
 
 def mcnemar(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
@@ -171,10 +160,23 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
     Those that are None stay so and do not count.
     """
+    return [adjust(p, step) for p, step in zip(p_values, holm_steps(p_values), strict=True)]
+
+
+def adjust(p_value: float | None, step: float | None) -> float | None:
+    """Multiply a p-value by its step of Holm's; None stays None."""
+    return None if p_value is None or step is None else min(1.0, p_value * step)
+
+
+def holm_steps(p_values: Sequence[float | None]) -> list[float | None]:
+    """Return by what Holm multiplies each p-value: the number of pairs, and fewer for larger ones.
+
+    None stays None. A p-value below another's is never adjusted above it.
+    """
     known = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
-    adjusted: list[float | None] = [None] * len(p_values)
+    steps: list[float | None] = [None] * len(p_values)
     largest = 0.0
     for rank, (p, index) in enumerate(known):
         largest = max(largest, p * (len(known) - rank))
-        adjusted[index] = min(largest, 1.0)
-    return adjusted
+        steps[index] = largest / p if p > 0 else float(len(known) - rank)
+    return steps

@@ -7,7 +7,7 @@ matrix is (S, N): S seeds, N test images, true where a run is right.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,9 @@ __all__ = [
     "error_of_test_set",
     "expected_sd",
     "normal_quantile",
+    "share_interval",
     "summarize",
+    "summarize_fractions",
     "t_quantile",
     "time_ratio",
 ]
@@ -36,7 +38,7 @@ class Summary:
     """Sample standard deviation (n - 1)."""
     low: float | None
     high: float | None
-    """Ends of the 95 % t interval of the mean."""
+    """Ends of the 95 % interval of the mean."""
     n: int
 
 
@@ -51,6 +53,33 @@ def summarize(values: Sequence[float]) -> Summary:
     sd = float(finite.std(ddof=1))
     half = t_quantile(len(finite) - 1) * sd / math.sqrt(len(finite))
     return Summary(mean, sd, mean - half, mean + half, len(finite))
+
+
+def summarize_fractions(values: Sequence[float]) -> Summary:
+    """Return the same for values from 0 to 1, which the ends of the interval never leave.
+
+    It is the t interval on the scale of logits, log(p / (1 - p)), to which the standard error is
+    carried over by the slope at the mean (delta method). Far from 0 and 1 it is the t interval;
+    near them, where that reaches beyond, it covers the mean more often too.
+    """
+    plain = summarize(values)
+    if plain.mean is None or plain.high is None or plain.high == plain.mean:
+        return plain
+    from scipy.special import expit, logit
+
+    half = (plain.high - plain.mean) / (plain.mean * (1 - plain.mean))
+    middle = float(logit(plain.mean))
+    return replace(plain, low=float(expit(middle - half)), high=float(expit(middle + half)))
+
+
+def share_interval(count: int, n: int) -> tuple[float, float]:
+    """Return the ends of Wilson's 95 % interval of a share, of which `count` of `n` were drawn."""
+    if n == 0:
+        return 0.0, 1.0
+    z, share = normal_quantile(), count / n
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def error_of_test_set(correct: NDArray[np.bool_]) -> float:

@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CALIBRATION_BINS", "Scores", "find_temperature", "image_losses", "score"]
+__all__ = [
+    "CALIBRATION_BINS",
+    "Scores",
+    "Ties",
+    "classify",
+    "find_temperature",
+    "find_ties",
+    "image_losses",
+    "rank_classes",
+    "score",
+]
 
 CALIBRATION_BINS = 15
 """Equal-width confidence bins, as in Guo et al. 2017, arXiv 1706.04599."""
@@ -67,12 +77,55 @@ def find_temperature(logits: NDArray[Any], labels: NDArray[Any]) -> float | None
     return float(np.exp(found.x))
 
 
+def classify(logits: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the (N,) classes that (N, K) logits predict: the largest, of equal ones the first.
+
+    NaN is taken for the largest of all.
+    """
+    return np.asarray(logits.argmax(axis=-1))
+
+
+def rank_classes(values: NDArray[Any]) -> NDArray[np.intp]:
+    """Order the classes of each row of (..., K) logits or probabilities, the predicted one first.
+
+    Of equal ones the first class comes first, so that every list begins with what `classify` says.
+    """
+    return np.asarray(np.lexsort((-values, ~np.isnan(values))))
+
+
+@dataclass(frozen=True)
+class Ties:
+    """Images whose largest logit is not alone, and what another rule would make of them."""
+
+    images: int
+    """How many images have a largest logit that is not alone."""
+    accuracy_by_chance: float
+    """The accuracy expected where one of the largest is drawn; scores take the first."""
+    accuracy_by_last: float
+    """The accuracy where the last of the largest is taken, as by scikit-learn's top-k."""
+
+
+def find_ties(logits: NDArray[Any], labels: NDArray[Any]) -> Ties:
+    """Count the rows of (N, K) logits whose largest is not alone, and score them by other rules."""
+    classes = logits.shape[1]
+    largest = logits == logits.max(axis=1, keepdims=True)  # none of a row with NaN
+    shared = largest.sum(axis=1)
+    first = classify(logits)
+    last = np.where(shared > 1, classes - 1 - largest[:, ::-1].argmax(axis=1), first)
+    chance = largest[np.arange(len(labels)), labels] / np.maximum(shared, 1)
+    return Ties(
+        images=int((shared > 1).sum()),
+        accuracy_by_chance=float(np.where(shared > 1, chance, first == labels).mean()),
+        accuracy_by_last=float((last == labels).mean()),
+    )
+
+
 def score(logits: NDArray[Any], labels: NDArray[Any]) -> Scores:
-    """Score (N, K) logits against (N,) labels. NaN is taken for the largest of all logits."""
+    """Score (N, K) logits against (N,) labels by the classes that `classify` predicts."""
     classes = logits.shape[1]
     with np.errstate(invalid="ignore"):
         log_probabilities = log_softmax(logits)
-    predicted = logits.argmax(axis=1)
+    predicted = classify(logits)
     hits = predicted == labels
     confusion = np.bincount(labels * classes + predicted, minlength=classes**2)
     confusion = confusion.reshape(classes, classes)

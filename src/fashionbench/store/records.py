@@ -1,5 +1,6 @@
 """What is kept: of a run all that a comparison needs to know, of a data set its test images."""
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -9,9 +10,9 @@ from pydantic import ConfigDict
 
 from fashionbench.config.study import Job
 from fashionbench.core.machine import Environment
-from fashionbench.stats.metrics import Scores
+from fashionbench.stats.metrics import Scores, Ties
 
-__all__ = ["Engine", "Outcome", "RunRecord", "TestSet"]
+__all__ = ["Engine", "Outcome", "RunRecord", "TestSet", "digest_images"]
 
 Engine = Literal["torch", "kernels"]
 Outcome = Literal["ok", "collapsed", "diverged"]
@@ -20,7 +21,11 @@ Outcome = Literal["ok", "collapsed", "diverged"]
 
 @dataclass(frozen=True, repr=False)
 class RunRecord:
-    """One finished run, with all that a comparison needs to know of it. N test images."""
+    """One finished run, with all that a comparison needs to know of it. N test images.
+
+    A trial of tuning was never shown those: what is said of them here holds for the N validation
+    images, as its job says.
+    """
 
     # How the store checks what it reads.
     __pydantic_config__: ClassVar = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -57,12 +62,19 @@ class RunRecord:
     """What computed the steps of training: torch, or the C kernels for rows of small layers."""
     first_weights: str = ""
     """Runs that have this in common begin with the same weights; "" where that is not known."""
+    ties: Ties | None = None
+    """Test images on which several classes share the largest logit; None in older records."""
+    train_images: int | None = None
+    """How many images it was trained on; None in older records."""
     remarks: dict[str, str] = field(default_factory=dict)
     """What a reader must know of the model, by kind; a sentence each, without its subject."""
     accuracy_one_by_one: float | None = None
     """Of test images shown one at a time, where an answer depends on those beside an image."""
     dataset_notes: list[str] = field(default_factory=list)
     """What a reader must know of the data set's pictures, a sentence each."""
+    spent_seconds: float | None = None
+    """Wall clock of training that the run accounts for, of M trained together an M-th; None in
+    older records."""
 
     def __repr__(self) -> str:
         job = self.job
@@ -79,7 +91,7 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class TestSet:
-    """The test images as a report needs them: (N, H, W) uint8 and (N,) uint8 labels."""
+    """The test images as a report needs them: (N, H, W) or (N, 3, H, W) uint8, (N,) labels."""
 
     __test__ = False  # not a class of tests, whatever pytest makes of its name
 
@@ -88,3 +100,16 @@ class TestSet:
     classes: tuple[str, ...]
     images: NDArray[np.uint8] = field(repr=False)
     labels: NDArray[np.uint8] = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """What tells these images and labels from all others, wherever they were read."""
+        return digest_images(self.images, self.labels)
+
+
+def digest_images(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> str:
+    """Digest (N, H, W) images and their (N,) labels: SHA-256 over the shape and both, in hex."""
+    digest = hashlib.sha256(b"%d %d %d " % images.shape)
+    digest.update(images.tobytes())
+    digest.update(labels.astype(np.uint8).tobytes())
+    return digest.hexdigest()

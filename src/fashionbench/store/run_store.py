@@ -41,7 +41,7 @@ class _AboutImages(BaseModel):
     """What a table's row says of its test images in JSON."""
 
     classes: tuple[str, ...]
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
 
     @model_validator(mode="before")
     @classmethod

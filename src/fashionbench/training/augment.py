@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fashionbench.core.seeds import derive_seed
+from fashionbench.core.seeds import Seed, derive_seed
+from fashionbench.training.clothes import CLOTHES
 from fashionbench.training.own_augmentations import OWN_DRAWS, find_own
 from fashionbench.training.transforms import AFFINE, PIXELWISE
 
@@ -20,8 +21,10 @@ __all__ = ["augment", "draw"]
 Chain = Sequence[tuple[str, float]]
 """Names and strengths, in order."""
 
+_BUILT_IN = {**PIXELWISE, **CLOTHES}
 
-def draw(chain: Chain, images: int, seed: int, epoch: int) -> Tensor:
+
+def draw(chain: Chain, images: int, seed: Seed, epoch: int) -> Tensor:
     """Draw (N, D) uniform numbers in [0, 1) for a chain in an epoch, on the CPU."""
     generator = torch.Generator().manual_seed(derive_seed(seed, "augmentation", epoch))
     u = torch.rand(images, sum(_draws(name) for name, _ in chain), generator=generator)
@@ -39,7 +42,8 @@ def draw(chain: Chain, images: int, seed: int, epoch: int) -> Tensor:
 
 
 def augment(images: Tensor, u: Tensor, chain: Chain) -> Tensor:
-    """Augment (B, 1, H, W) float32 images in [0, 1] by a chain and their (B, D) draws."""
+    """Augment (B, C, H, W) float32 images in [0, 1] by a chain and their (B, D) draws."""
+    images = F.pad(images, (sum(int(room) for name, room in chain if name == "fit"),) * 4)
     column = 0
     pending: Tensor | None = None  # (B, 3, 3): matrices that are yet to be sampled by
     for name, strength in chain:
@@ -50,7 +54,7 @@ def augment(images: Tensor, u: Tensor, chain: Chain) -> Tensor:
             pending = matrices if pending is None else pending @ matrices
             continue
         images, pending = _sampled(images, pending), None
-        transform = PIXELWISE[name][1] if name in PIXELWISE else find_own(name)
+        transform = _BUILT_IN[name][1] if name in _BUILT_IN else find_own(name)
         images = transform(images, draws, strength)
     return _sampled(images, pending)
 
@@ -72,4 +76,4 @@ def _draws(name: str) -> int:
     """Return how many uniform numbers an image needs."""
     if name in AFFINE:
         return AFFINE[name][0]
-    return PIXELWISE[name][0] if name in PIXELWISE else OWN_DRAWS
+    return _BUILT_IN[name][0] if name in _BUILT_IN else OWN_DRAWS

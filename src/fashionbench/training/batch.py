@@ -13,7 +13,7 @@ class Batch:
     """B images of one run, or of M runs one after another (then B is M times the batch size)."""
 
     images: Tensor
-    """(B, 1, H, W) float32, before whatever the model does to them."""
+    """(B, C, H, W) float32, before whatever the model does to them."""
     labels: Tensor
     """(B,) int64."""
     partners: Tensor | None = None

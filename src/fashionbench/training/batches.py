@@ -15,7 +15,7 @@ from torch import Tensor
 from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_augmentation
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.logits import pixels
-from fashionbench.core.seeds import derive_seed
+from fashionbench.core.seeds import Seed, derive_seed
 from fashionbench.data.split import Split
 from fashionbench.training.augment import augment, draw
 from fashionbench.training.batch import Batch
@@ -34,13 +34,15 @@ def count_steps(images: int, recipe: Recipe) -> int:
     return -(-images // recipe.batch_size)
 
 
-def epoch_order(images: int, seed: int, epoch: int) -> Tensor:
+def epoch_order(images: int, seed: Seed, epoch: int) -> Tensor:
     """Return the (N,) order in which an epoch visits the images: the same on every device."""
     generator = torch.Generator().manual_seed(derive_seed(seed, "order", epoch))
     return torch.randperm(images, generator=generator)
 
 
-def epoch_batches(data: Split, recipe: Recipe, seeds: Sequence[int], epoch: int) -> Iterator[Batch]:
+def epoch_batches(
+    data: Split, recipe: Recipe, seeds: Sequence[Seed], epoch: int
+) -> Iterator[Batch]:
     """Yield the batches of an epoch, each with those of M seeds' runs one after another.
 
     Three things are drawn for all N images of each run before the first batch is made: their
@@ -50,7 +52,7 @@ def epoch_batches(data: Split, recipe: Recipe, seeds: Sequence[int], epoch: int)
     chain = [parse_augmentation(text, AUGMENTATIONS) for text in recipe.augmentation]
     mixing = None if recipe.mixing is None else parse_augmentation(recipe.mixing, MIXINGS)
 
-    def for_all_runs(draw_for: Callable[[int], Tensor]) -> Tensor:
+    def for_all_runs(draw_for: Callable[[Seed], Tensor]) -> Tensor:
         return torch.cat([draw_for(seed) for seed in seeds]).to(device)
 
     orders = for_all_runs(lambda seed: epoch_order(count, seed, epoch))  # (M x N,)

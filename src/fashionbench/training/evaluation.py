@@ -9,7 +9,7 @@ from fashionbench.config.recipe import Recipe, Views
 from fashionbench.core.logits import infer, pixels
 from fashionbench.data.split import Split, hold_out
 from fashionbench.errors import UsageError
-from fashionbench.stats.metrics import Scores, find_temperature, score
+from fashionbench.stats.metrics import Scores, classify, find_temperature, score
 from fashionbench.training.kernels.verified import build_scorer
 
 __all__ = ["accuracy_one_by_one", "calibrate", "check_arguments", "compute_logits", "evaluate"]
@@ -63,7 +63,7 @@ def accuracy_one_by_one(model: nn.Module, data: Split) -> float | None:
                 logits = model(pixels(image.unsqueeze(0))).flatten()
             except Exception:  # whatever a person's own code may raise
                 return None
-            right += int(logits.argmax()) == label
+            right += int(classify(logits.float().cpu().numpy())) == label
     return right / len(data)
 
 

@@ -24,6 +24,8 @@ class History:
     train_seconds: float | None = 0.0
     """Seconds for order, augmentation, forward and backward pass, and update: neither warm-up nor
     validation. None where the run shared the machine with others, so that no time is its own."""
+    shared_seconds: float = 0.0
+    """Its part of the same where runs are trained together: of M in a step an M-th."""
     warm_up_seconds: float = 0.0
     """Seconds that a copy of the model trained for before the clock ran."""
     validation_seconds: float = 0.0

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from fashionbench.config.recipe import Recipe, load_recipe
 from fashionbench.core.logits import pixels
 from fashionbench.core.progress import progress_bar
-from fashionbench.core.seeds import derive_seed
+from fashionbench.core.seeds import Seed, derive_seed
 from fashionbench.data.split import Split, hold_out
 from fashionbench.training.batches import count_steps, epoch_batches
 from fashionbench.training.devices import (
@@ -54,7 +54,7 @@ def fit(
     model: nn.Module,
     data: Split,
     recipe: Recipe | str,
-    seed: int = 0,
+    seed: Seed = 0,
     *,
     device: torch.device | str = "auto",
     description: str = "",
@@ -76,7 +76,7 @@ def fit(
     its split.
 
     Examples:
-        >>> history = fb.fit(model, data.train, "seed", seed=0)
+        >>> history = fb.fit(model, data.train, "default", seed=0)
         >>> history.epochs
         3
         >>> history.curve[-1][1] < history.curve[0][1]

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fashionbench.core.seeds import derive_seed
+from fashionbench.core.seeds import Seed, derive_seed
 from fashionbench.training.transforms import find_inside, per_image
 
 __all__ = ["MIX", "draw_mixing", "mix"]
@@ -37,7 +37,7 @@ MIX: Mapping[str, tuple[int, Callable[[Tensor, Tensor, Tensor, float], tuple[Ten
 }
 
 
-def draw_mixing(name: str, images: int, seed: int, epoch: int) -> Tensor:
+def draw_mixing(name: str, images: int, seed: Seed, epoch: int) -> Tensor:
     """Draw (N, D) uniform numbers in [0, 1) for mixing in an epoch, on the CPU."""
     generator = torch.Generator().manual_seed(derive_seed(seed, "mixing", epoch))
     return torch.rand(images, MIX[name][0], generator=generator)
@@ -46,7 +46,7 @@ def draw_mixing(name: str, images: int, seed: int, epoch: int) -> Tensor:
 def mix(
     name: str, images: Tensor, partners: Tensor, u: Tensor, alpha: float
 ) -> tuple[Tensor, Tensor]:
-    """Mix (B, 1, H, W) images with as many partners by (B, D) draws; also return own (B,) shares.
+    """Mix (B, C, H, W) images with as many partners by (B, D) draws; also return own (B,) shares.
 
     The loss is share x loss against the own label + (1 - share) x that against the partner's.
     Departure from both papers: a share for each image, not one for the batch.

@@ -22,7 +22,10 @@ from torch.optim import Optimizer
 
 from fashionbench.config.recipe import Recipe
 
-__all__ = ["SGD", "Lion", "Muon", "Rule", "build_optimizer"]
+__all__ = ["DECOUPLED", "SGD", "Lion", "Muon", "Rule", "build_optimizer", "pulls_at"]
+
+DECOUPLED = frozenset({"adamw", "lion", "muon"})
+"""The rules whose weight decay is no part of the gradient (Loshchilov and Hutter 2017)."""
 
 
 class Rule(Optimizer):
@@ -198,6 +201,11 @@ _RULES: Mapping[str, tuple[Callable[..., Optimizer], dict[str, Any]]] = {
 }
 
 
+def pulls_at(parameter: Tensor, *, stacked: bool) -> bool:
+    """Tell whether weight decay pulls at a parameter: a matrix or kernel, of each member."""
+    return parameter.ndim - stacked >= 2
+
+
 def build_optimizer(
     parameters: Iterable[Tensor],
     recipe: Recipe,
@@ -217,7 +225,7 @@ def build_optimizer(
     apart = muon or recipe.weight_decay != 0  # else one group, one kernel
     parameters = list(parameters)
     pairs = zip(parameters, factors or [1.0] * len(parameters), strict=True)
-    found = [(p.ndim - stacked >= 2, factor, p) for p, factor in pairs]
+    found = [(pulls_at(p, stacked=stacked), factor, p) for p, factor in pairs]
     groups: dict[tuple[bool, float], list[Tensor]] = {}
     for matrix, factor, parameter in sorted(found, key=lambda row: not row[0]):
         groups.setdefault((matrix or not apart, factor), []).append(parameter)

@@ -106,6 +106,8 @@ def warm_up(
 
     `anew` is copy_model's.
     """
+    if recipe.epochs == 0:
+        return 0.0
     start = time.perf_counter()
     device = training.images.device
     with reproducible(device), threads_at_most(useful_threads(model, recipe)):

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.logits import infer
 from fashionbench.core.order_of_use import last_layer, list_in_call_order
-from fashionbench.core.seeds import derive_seed
+from fashionbench.core.seeds import Seed, derive_seed
 from fashionbench.data.split import Split
 from fashionbench.errors import UsageError
 from fashionbench.training.batch import Batch
@@ -99,7 +99,7 @@ def freeze_layers(model: nn.Module, recipe: Recipe, epoch: int) -> Iterator[None
             parameter.requires_grad_(True)
 
 
-def probe(model: nn.Module, training: Split, recipe: Recipe, seed: int) -> float:
+def probe(model: nn.Module, training: Split, recipe: Recipe, seed: Seed) -> float:
     """Train the last linear layer for `probe_epochs` on features computed once; return seconds.
 
     Images are as they are, without augmentation. Raises UsageError for a model whose logits do

@@ -62,7 +62,7 @@ def _window(sides: Tensor, centres: Tensor) -> Tensor:
     return matrices
 
 
-# Pixels: (B, 1, H, W) images, (B, draws) uniform numbers and a strength -> images.
+# Pixels: (B, C, H, W) images, (B, draws) uniform numbers and a strength -> images.
 
 
 def _flip(images: Tensor, u: Tensor, probability: float) -> Tensor:
@@ -71,16 +71,17 @@ def _flip(images: Tensor, u: Tensor, probability: float) -> Tensor:
 
 def _shift(images: Tensor, u: Tensor, most: float) -> Tensor:
     reach, (height, width) = int(most), images.shape[-2:]
-    padded = F.pad(images, (reach, reach, reach, reach)).flatten(1)
+    padded = F.pad(images, (reach, reach, reach, reach)).flatten(2)  # (B, C, places)
     corners = (u[:, :2] * (2 * reach + 1)).long()  # 0 to 2 x reach
     rows = torch.arange(height, device=images.device) * (width + 2 * reach)
     within = (rows[:, None] + torch.arange(width, device=images.device)).flatten()
     first = corners[:, :1] * (width + 2 * reach) + corners[:, 1:]
-    return padded.gather(1, first + within).view_as(images)
+    places = (first + within)[:, None].expand(-1, images.shape[1], -1)
+    return padded.gather(2, places).view_as(images)
 
 
 def find_inside(images: Tensor, top: Tensor, left: Tensor, height: Tensor, width: Tensor) -> Tensor:
-    """Tell for (B,) edges and sides of rectangles which (B, 1, H, W) pixels lie inside."""
+    """Tell for (B,) edges and sides of rectangles which (B, C, H, W) pixels lie inside."""
     rows = torch.arange(images.shape[-2], device=images.device).view(1, 1, -1, 1)
     columns = torch.arange(images.shape[-1], device=images.device).view(1, 1, 1, -1)
     top, left, height, width = (per_image(edge) for edge in (top, left, height, width))
@@ -147,7 +148,7 @@ def _noise(images: Tensor, u: Tensor, sd: float) -> Tensor:
 
 
 def _uniform_pixels(images: Tensor, u: Tensor) -> Tensor:
-    """Turn (B,) uniform numbers into (B, 1, H, W): each starts its image's own random pixels.
+    """Turn (B,) uniform numbers into (B, C, H, W): each starts its image's own random pixels.
 
     A hash of start and place (the mixing steps are those of lowbias32, Wellons 2018), in
     integers, so that every device gives the same.

@@ -1,7 +1,7 @@
 """An Updater: takes the steps of a training run by gradients, at the rate of the recipe's schedule.
 
 It works for members at once too: then every parameter has a first dimension M, and the loss is the
-sum of theirs.
+sum of theirs. Members may have a learning rate each: see own_settings.py.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fashionbench.config.recipe import Recipe
 from fashionbench.training.optimizers import Rule, build_optimizer
+from fashionbench.training.own_settings import OwnSettings
 
 __all__ = ["Updater"]
 
@@ -21,7 +22,7 @@ class Updater:
     """Rate, gradients, clipping, update and running mean of the `parameters` that are trained.
 
     With `recipe.ema` there is a running mean of them and of `buffers`, which is in their place
-    within `averaged`.
+    within `averaged`. `own` are the recipes of the members, where they differ in OWN_SETTINGS.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Updater:
         steps_an_epoch: int,
         *,
         stacked: bool = False,
+        own: Sequence[Recipe] = (),
         factors: Sequence[float] | None = None,
     ) -> None:
         self.recipe = recipe
@@ -39,7 +41,12 @@ class Updater:
         self.stacked = stacked
         self.steps = 0
         self.parameters = list(parameters.values())
-        self.optimizer = build_optimizer(self.parameters, recipe, stacked=stacked, factors=factors)
+        self._own = OwnSettings(self.parameters, own) if own else None
+        self.optimizer = (
+            build_optimizer(self.parameters, recipe, stacked=stacked, factors=factors)
+            if self._own is None
+            else self._own.rule
+        )
         rule = self.optimizer
         self._update_all = rule.update_all if isinstance(rule, Rule) else rule.step
         floats = [b for b in buffers.values() if b.is_floating_point()]
@@ -59,20 +66,24 @@ class Updater:
 
     def update(self) -> None:
         """Update all parameters once, by the gradients that they have."""
-        rate = self.recipe.learning_rate_at(self.steps, self.steps_an_epoch)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["factor"]
-        if self.recipe.gradient_clip is not None:
-            self._clip(self.recipe.gradient_clip)
-        self._update_all()
+        largest = self.recipe.gradient_clip if self._own is None else self._own.largest_norms
+        if largest is not None:
+            self._clip(largest)
+        if self._own is None:
+            rate = self.recipe.learning_rate_at(self.steps, self.steps_an_epoch)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate * group["factor"]
+            self._update_all()
+        else:
+            self._own.update(self.steps, self.steps_an_epoch)
         self.steps += 1
         if self._followed:
             # A short mean at first, so that the untrained weights are soon forgotten.
             decay = min(self.recipe.ema, self.steps / (self.steps + 9))
             torch._foreach_lerp_(self._means, [t.detach() for t in self._followed], 1 - decay)
 
-    def _clip(self, largest: float) -> None:
-        """Scale each member's whole gradient so that its norm is at most `largest`."""
+    def _clip(self, largest: float | Tensor) -> None:
+        """Scale each member's whole gradient so that its norm is at most `largest`, or its own."""
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         first = gradients[0].shape[0] if self.stacked else 1
         norms = torch.stack([g.reshape(first, -1).norm(dim=1) for g in gradients]).norm(dim=0)

@@ -6,7 +6,7 @@ a sentence; kinds of machines are not refused but noted.
 
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -20,7 +20,7 @@ __all__ = ["digest_code", "digest_data", "make_plan", "refuse_other_data", "refu
 
 
 def make_plan(
-    dataset: Dataset,
+    datasets: Mapping[str, Dataset],
     data_dir: Path | str | None,
     *,
     threads: int,
@@ -29,12 +29,12 @@ def make_plan(
     study: Study | None = None,
     on: str = "",
 ) -> Plan:
-    """Make the plan for runs of this program with what is here."""
+    """Make the plan for runs of this program with what is here; `datasets` by `data_name`."""
     return Plan(
         study=study,
         code=digest_code(),
         torch=torch.__version__,
-        data={dataset.name: digest_data(dataset)},
+        data={name: digest_data(dataset) for name, dataset in datasets.items()},
         threads=max(1, threads),
         device=device,
         parallel=parallel,
@@ -85,9 +85,9 @@ def refuse_other_program(plan: Plan) -> None:
             )
 
 
-def refuse_other_data(plan: Plan, dataset: Dataset) -> None:
-    """Raise DataError where the data are not those of the plan."""
-    if digest_data(dataset) != plan.data.get(dataset.name):
+def refuse_other_data(plan: Plan, name: str, dataset: Dataset) -> None:
+    """Raise DataError where the data that the plan calls `name` are others here."""
+    if digest_data(dataset) != plan.data.get(name):
         raise DataError(
             f"{dataset.title} is not the same here as where the plan was made, so nothing is "
             "trained on it; copy the files from there."

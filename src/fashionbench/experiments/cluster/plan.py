@@ -19,7 +19,7 @@ from fashionbench.config.validated import Validated, describe_refusal
 from fashionbench.core.files import remove_if_empty, slug, write_atomically
 from fashionbench.errors import StoreError
 
-__all__ = ["Block", "Plan", "PlanFolder", "split_evenly"]
+__all__ = ["Block", "Plan", "PlanFolder", "data_name", "split_evenly"]
 
 T = TypeVar("T", bound=Validated)
 
@@ -42,7 +42,7 @@ class Plan(Validated):
     torch: str
     """The version."""
     data: dict[str, str]
-    """Digests of the data sets as they were read, by name."""
+    """Digests of the images and labels that are trained on, by `data_name`."""
     threads: int = Field(ge=1)
     """Of torch on the CPU, for every run."""
     device: Device = "auto"
@@ -60,6 +60,11 @@ class Plan(Validated):
     def conditions(self) -> Self:
         """The plan without what may change while workers are at work."""
         return self.model_copy(update={"study": None, "on": ""})
+
+
+def data_name(job: Job) -> str:
+    """Return what a plan calls the images of a job: those of another split are others."""
+    return f"{job.test_set} split {job.split}" if job.split else job.test_set
 
 
 class Block(Validated):

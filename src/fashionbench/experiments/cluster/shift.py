@@ -9,14 +9,14 @@ from pathlib import Path
 
 from fashionbench.config.study import Execution, Job
 from fashionbench.data.datasets import load_data
-from fashionbench.data.split import Dataset
+from fashionbench.data.split import Dataset, deal_anew
 from fashionbench.errors import DataError, FashionbenchError, StoreError, UsageError
 from fashionbench.experiments.block import run_block
 from fashionbench.experiments.cluster.claims import Claim, Claims
 from fashionbench.experiments.cluster.conditions import refuse_other_data
 from fashionbench.experiments.cluster.heartbeat import Heartbeat
 from fashionbench.experiments.cluster.inbox import MOST_TRIALS, Failure, Inbox
-from fashionbench.experiments.cluster.plan import Block, Plan, PlanFolder
+from fashionbench.experiments.cluster.plan import Block, Plan, PlanFolder, data_name
 from fashionbench.experiments.gate import Examination, builder, refuse_changed
 from fashionbench.experiments.strategy import Choice, choose
 from fashionbench.store.packed import run_file_names
@@ -57,6 +57,7 @@ class Shift:
     _seconds: float = 0.0
     """The longest time from one finished run to the next."""
     _data: dict[str, Dataset] = field(default_factory=dict)
+    _dealt: dict[str, Dataset] = field(default_factory=dict)
     _choices: dict[str, Choice] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -186,15 +187,27 @@ class Shift:
             raise _Over
 
     def _load(self, job: Job) -> Dataset:
-        """Read a data set once, and see that it is the plan's."""
-        if job.dataset not in self._data:
+        """Read a data set once, deal it once for each split, and see that it is the plan's."""
+        name = data_name(job)
+        if name not in self._dealt:
+            dataset = deal_anew(self._read(job), job.split)
+            refuse_other_data(self.plan, name, dataset)
+            self._dealt = {name: dataset.to(self._device)}  # the one before is let go
+        return self._dealt[name]
+
+    def _read(self, job: Job) -> Dataset:
+        if job.test_set not in self._data:
             place = self.plan.data_dir
             if place is not None and not Path(place).is_dir() and not self.is_local:
                 place = None  # another machine may have it elsewhere: it is verified in any case
-            dataset = load_data(job.dataset, place, source=job.dataset_source)
-            refuse_other_data(self.plan, dataset)
-            self._data[job.dataset] = dataset.to(self._device)
-        return self._data[job.dataset]
+            self._data[job.test_set] = load_data(
+                job.dataset,
+                place,
+                channels=job.channels,
+                size=job.size,
+                source=job.dataset_source,
+            )
+        return self._data[job.test_set]
 
     def _choose(self, jobs: Sequence[Job], dataset: Dataset) -> Choice:
         """Choose how the jobs are trained: as a comparison here would, but for dropout.

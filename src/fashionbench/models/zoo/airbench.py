@@ -20,17 +20,19 @@ class SpeedNet(nn.Module):
 
     filters: Tensor
 
-    def __init__(self, width: int = 32, classes: int = 10) -> None:
+    def __init__(self, width: int = 32, classes: int = 10, channels: int = 1) -> None:
         super().__init__()
-        self.register_buffer("filters", _whitening_filters(3))
-        self.block1 = _Block(2 * 9, width)
+        self.register_buffer("filters", _whitening_filters(3).repeat(channels, 1, 1, 1))
+        self.channels = channels
+        self.block1 = _Block(channels * 2 * 9, width)
         self.block2 = _Block(width, 3 * width)
         self.block3 = _Block(3 * width, 3 * width)
         self.linear = nn.Linear(3 * width, classes, bias=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Compute (B, K) logits of (B, 1, H, W) pixels."""
-        x = F.gelu(F.conv2d(images, self.filters, padding=1))
+        """Compute (B, K) logits of (B, C, H, W) pixels."""
+        # Each channel by itself: the waves are those of places, not of colors.
+        x = F.gelu(F.conv2d(images, self.filters, padding=1, groups=self.channels))
         x = self.block3(self.block2(self.block1(x)))
         logits: Tensor = self.linear(x.amax(dim=(2, 3))) / 9
         return logits

@@ -9,15 +9,21 @@ class ConvMixer(nn.Module):
     """Patches, then `depth` times: mix places within a channel, mix channels within a place."""
 
     def __init__(
-        self, width: int = 64, depth: int = 6, kernel: int = 5, patch: int = 2, classes: int = 10
+        self,
+        width: int = 64,
+        depth: int = 6,
+        kernel: int = 5,
+        patch: int = 2,
+        classes: int = 10,
+        channels: int = 1,
     ) -> None:
         super().__init__()
-        self.patches = _active(nn.Conv2d(1, width, patch, stride=patch), width)
+        self.patches = _active(nn.Conv2d(channels, width, patch, stride=patch), width)
         self.mixers = nn.Sequential(*(_Mixer(width, kernel) for _ in range(depth)))
         self.linear = nn.Linear(width, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Compute (B, K) logits of (B, 1, H, W) pixels."""
+        """Compute (B, K) logits of (B, C, H, W) pixels."""
         x = self.mixers(self.patches(images))
         logits: Tensor = self.linear(x.mean(dim=(2, 3)))
         return logits

@@ -1,4 +1,4 @@
-"""Models that see an image as 784 numbers in a row."""
+"""Models that see an image as numbers in a row, 784 of 28x28."""
 
 from torch import Tensor, nn
 
@@ -67,12 +67,12 @@ class MLP(nn.Module):
 class Linear(nn.Module):
     """One linear layer: logistic regression over K classes."""
 
-    def __init__(self, classes: int = 10) -> None:
+    def __init__(self, classes: int = 10, channels: int = 1, side: int = 28) -> None:
         super().__init__()
-        self.linear = nn.Linear(784, classes)
+        self.linear = nn.Linear(channels * side**2, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Compute (B, K) logits of (B, 1, 28, 28) pixels."""
+        """Compute (B, K) logits of (B, C, H, W) pixels."""
         logits: Tensor = self.linear(images.flatten(1))
         return logits
 
@@ -81,11 +81,17 @@ class WideMLP(nn.Module):
     """Hidden layers with batch normalization (Ioffe and Szegedy 2015) and dropout."""
 
     def __init__(
-        self, width: int = 1024, depth: int = 3, dropout: float = 0.25, classes: int = 10
+        self,
+        width: int = 1024,
+        depth: int = 3,
+        dropout: float = 0.25,
+        classes: int = 10,
+        channels: int = 1,
+        side: int = 28,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Flatten()]
-        inputs = 784
+        inputs = channels * side**2
         for _ in range(depth):
             layers += [
                 nn.Linear(inputs, width, bias=False),
@@ -97,6 +103,6 @@ class WideMLP(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Linear(inputs, classes))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Compute (B, K) logits of (B, 1, 28, 28) pixels."""
+        """Compute (B, K) logits of (B, C, H, W) pixels."""
         logits: Tensor = self.layers(images)
         return logits

@@ -11,10 +11,10 @@ class SeparableNet(nn.Module):
     Departure: seven layers that suit 28x28 images in place of thirteen for 224x224.
     """
 
-    def __init__(self, width: int = 40, classes: int = 10) -> None:
+    def __init__(self, width: int = 40, classes: int = 10, channels: int = 1) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(1, width, 3, padding=1, bias=False),
+            nn.Conv2d(channels, width, 3, padding=1, bias=False),
             nn.BatchNorm2d(width),
             nn.ReLU(),
             *_separable(width, width, 1),
@@ -26,7 +26,7 @@ class SeparableNet(nn.Module):
         self.linear = nn.Linear(4 * width, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Compute (B, K) logits of (B, 1, H, W) pixels."""
+        """Compute (B, K) logits of (B, C, H, W) pixels."""
         logits: Tensor = self.linear(self.features(images).mean(dim=(2, 3)))
         return logits
 

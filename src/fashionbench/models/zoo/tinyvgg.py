@@ -8,20 +8,22 @@ __all__ = ["FashionMNISTModelV2"]
 class FashionMNISTModelV2(nn.Module):
     """Two blocks of two 3x3 convolutions and a pooling, then one linear layer.
 
-    `input_shape` is the number of channels; images are 28x28, so that 7x7 remain.
+    `input_shape` is the number of channels. Of images of 28x28, the side, 7x7 remain.
     """
 
-    def __init__(self, input_shape: int, hidden_units: int, output_shape: int) -> None:
+    def __init__(
+        self, input_shape: int, hidden_units: int, output_shape: int, side: int = 28
+    ) -> None:
         super().__init__()
         self.block_1 = _block(input_shape, hidden_units)
         self.block_2 = _block(hidden_units, hidden_units)
         self.classifier = nn.Sequential(
             nn.Flatten(),
-            nn.Linear(hidden_units * 7 * 7, output_shape),
+            nn.Linear(hidden_units * (side // 4) ** 2, output_shape),
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Compute (B, K) logits of (B, C, 28, 28) pixels."""
+        """Compute (B, K) logits of (B, C, H, W) pixels."""
         logits: Tensor = self.classifier(self.block_2(self.block_1(images)))
         return logits
 

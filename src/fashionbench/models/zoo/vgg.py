@@ -12,10 +12,12 @@ class VGG(nn.Module):
     blocks and the mean over all places at the end, with one linear layer in place of three.
     """
 
-    def __init__(self, width: int = 32, dropout: float = 0.0, classes: int = 10) -> None:
+    def __init__(
+        self, width: int = 32, dropout: float = 0.0, classes: int = 10, channels: int = 1
+    ) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            *_block(1, width),
+            *_block(channels, width),
             nn.MaxPool2d(2),
             *_block(width, 2 * width),
             nn.MaxPool2d(2),
@@ -29,7 +31,7 @@ class VGG(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Compute (B, K) logits of (B, 1, H, W) pixels."""
+        """Compute (B, K) logits of (B, C, H, W) pixels."""
         logits: Tensor = self.classifier(self.features(images))
         return logits
 

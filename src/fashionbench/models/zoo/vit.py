@@ -14,17 +14,24 @@ class ViT(nn.Module):
     """
 
     def __init__(
-        self, width: int = 64, depth: int = 6, heads: int = 4, patch: int = 4, classes: int = 10
+        self,
+        width: int = 64,
+        depth: int = 6,
+        heads: int = 4,
+        patch: int = 4,
+        classes: int = 10,
+        channels: int = 1,
+        side: int = 28,
     ) -> None:
         super().__init__()
-        self.patches = nn.Conv2d(1, width, patch, stride=patch)
-        self.places = nn.Parameter(0.02 * torch.randn(1, (28 // patch) ** 2, width))
+        self.patches = nn.Conv2d(channels, width, patch, stride=patch)
+        self.places = nn.Parameter(0.02 * torch.randn(1, (side // patch) ** 2, width))
         self.blocks = nn.Sequential(*(_Block(width, heads) for _ in range(depth)))
         self.norm = nn.LayerNorm(width)
         self.linear = nn.Linear(width, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Compute (B, K) logits of (B, 1, 28, 28) pixels."""
+        """Compute (B, K) logits of (B, C, H, W) pixels."""
         x = self.patches(images).flatten(2).transpose(1, 2) + self.places  # (B, patches, width)
         logits: Tensor = self.linear(self.norm(self.blocks(x)).mean(dim=1))
         return logits

@@ -36,8 +36,12 @@ class Group(Protocol):
         """Go on with the members in these rows; the others hold what they are used with."""
 
 
-GROUPS: Mapping[Strategy, Callable[[Sequence[nn.Module], Recipe, int, tuple[int, int]], Group]] = {
+GROUPS: Mapping[
+    Strategy, Callable[[Sequence[nn.Module], Sequence[Recipe], int, tuple[int, int]], Group]
+] = {
     "stacked": Stack,
-    "streams": lambda models, recipe, steps_an_epoch, side: Streams(models, recipe, steps_an_epoch),
+    "streams": lambda models, recipes, steps_an_epoch, side: Streams(
+        models, recipes, steps_an_epoch
+    ),
 }
-"""How models become a group, by their recipe, the steps of an epoch, and the images' side."""
+"""How models become a group, by their recipes, the steps of an epoch, and the images' side."""

@@ -7,6 +7,7 @@ ends as one more seed would, not where `fit` would take it.
 """
 
 import copy
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.progress import progress_bar
-from fashionbench.core.seeds import derive_seed
+from fashionbench.core.seeds import Seed, derive_seed
 from fashionbench.data.split import Split, hold_out
 from fashionbench.training.batches import count_steps, epoch_batches
 from fashionbench.training.devices import (
@@ -23,6 +24,7 @@ from fashionbench.training.devices import (
     resolve_device,
     retain_freed_memory,
     seed_generators,
+    synchronize,
     threads_at_most,
 )
 from fashionbench.training.history import History
@@ -35,8 +37,8 @@ __all__ = ["fit_members"]
 def fit_members(
     models: Sequence[nn.Module],
     data: Split,
-    recipe: Recipe,
-    seeds: Sequence[int],
+    recipe: Recipe | Sequence[Recipe],
+    seeds: Sequence[Seed],
     *,
     device: torch.device | str = "auto",
     strategy: Strategy = "stacked",
@@ -44,18 +46,20 @@ def fit_members(
 ) -> list[History]:
     """Train models in place together, the k-th as `fit(models[k], data, recipe, seeds[k])` would.
 
-    The models are of one class and differ in their weights alone. `why_not_stackable` tells
+    Recipes, where there is one for each model, differ in OWN_SETTINGS alone, such as the rate. The
+    models are of one class and differ in their weights alone. `why_not_stackable` tells
     beforehand whether they can be "stacked", `can_use_streams` whether they can have "streams".
     Each stops on its own. `train_seconds` is None: a share of the group's wall clock is not a
     training time.
     """
-    device = resolve_device(device)
+    recipes = [recipe] * len(models) if isinstance(recipe, Recipe) else list(recipe)
+    recipe, device = recipes[0], resolve_device(device)
     retain_freed_memory()
     for model in models:
         model.to(device)
     training, validation = hold_out(data.to(device), recipe.validation_images, recipe.train_images)
     steps = count_steps(len(training), recipe)
-    group = GROUPS[strategy](models, recipe, steps, training.side)
+    group = GROUPS[strategy](models, recipes, steps, training.side)
     members = [_Member(model, seed) for model, seed in zip(models, seeds, strict=True)]
     going = members
     with (
@@ -66,13 +70,16 @@ def fit_members(
     ):
         for epoch in range(recipe.epochs):
             seed_generators(device, derive_seed(seeds[0], "dropout", epoch))
-            losses = []
+            start, losses = time.perf_counter(), []
             for batch in epoch_batches(training, recipe, [m.seed for m in going], epoch):
                 losses.append(detach_loss(group.step(batch)))
                 bar.update()
+            synchronize(device)
+            seconds = (time.perf_counter() - start) / len(going)
             with group.averaged():
                 for member, of_member in zip(going, collect_losses(losses).T, strict=True):
                     member.history.engine = group.engine
+                    member.history.shared_seconds += seconds
                     member.finish_epoch(of_member, validation, recipe)
             rows = [k for k, member in enumerate(going) if not member.history.is_over(recipe)]
             group.select(rows)
@@ -89,7 +96,7 @@ class _Member:
     """One model of the group and what is known of its run."""
 
     model: nn.Module
-    seed: int
+    seed: Seed
     history: History = field(default_factory=lambda: History(train_seconds=None))
     best: dict[str, Tensor] | None = None
 

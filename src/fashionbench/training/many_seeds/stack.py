@@ -21,6 +21,7 @@ from fashionbench.training.history import Engines
 from fashionbench.training.kernels.verified import build_stacked_engine
 from fashionbench.training.losses import batch_losses
 from fashionbench.training.many_seeds.traced import Tensors, Traced, can_be_traced
+from fashionbench.training.own_settings import differ
 from fashionbench.training.step import forward_precision
 from fashionbench.training.updater import Updater
 
@@ -78,17 +79,22 @@ layer holds outside of its `__dict__`, for then Python refuses the assignment.
 
 
 class Stack:
-    """M models as one: every parameter and buffer has a first dimension M."""
+    """M models as one: every parameter and buffer has a first dimension M.
+
+    Their recipes differ in OWN_SETTINGS at most.
+    """
 
     def __init__(
         self,
         models: Sequence[nn.Module],
-        recipe: Recipe,
+        recipes: Sequence[Recipe],
         steps_an_epoch: int,
         side: tuple[int, int],
     ) -> None:
         self.models = list(models)
-        self.recipe = recipe
+        self.recipe = recipes[0]
+        # Once and for all: what a rule keeps is laid out in another way then.
+        self._own = list(recipes) if differ(recipes) else []
         self.steps_an_epoch = steps_an_epoch
         self.side = side
         self.threads = torch.get_num_threads()
@@ -101,7 +107,9 @@ class Stack:
 
     def _hold(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> None:
         self.parameters, self.buffers = parameters, buffers
-        self.updater = Updater(parameters, buffers, self.recipe, self.steps_an_epoch, stacked=True)
+        self.updater = Updater(
+            parameters, buffers, self.recipe, self.steps_an_epoch, stacked=True, own=self._own
+        )
         engine = build_stacked_engine(
             self.models,
             {**parameters, **buffers},
@@ -171,6 +179,7 @@ class Stack:
         state["optimizer"]["state"] = cut(state["optimizer"]["state"])
         state["means"] = cut(state["means"])
         self.models = [self.models[row] for row in rows]
+        self._own = [self._own[row] for row in rows] if self._own else []
         parameters = {
             name: tensor.detach().requires_grad_(self.parameters[name].requires_grad)
             for name, tensor in cut(self.parameters).items()

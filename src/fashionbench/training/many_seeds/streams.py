@@ -21,16 +21,23 @@ __all__ = ["Streams"]
 
 
 class Streams:
-    """A Group of models that are trained in place, each by a step of its own."""
+    """A Group of models that are trained in place, each by a step and a recipe of its own."""
 
     engine: Engines = "torch"
 
-    def __init__(self, models: Sequence[nn.Module], recipe: Recipe, steps_an_epoch: int) -> None:
+    def __init__(
+        self, models: Sequence[nn.Module], recipes: Sequence[Recipe], steps_an_epoch: int
+    ) -> None:
         for model in models:
             model.to(memory_format=torch.channels_last)
             model.train()
         # One graph holds all of them, and not one each.
-        self._go_on_with([Step(model, recipe, steps_an_epoch, capture=False) for model in models])
+        self._go_on_with(
+            [
+                Step(model, recipe, steps_an_epoch, capture=False)
+                for model, recipe in zip(models, recipes, strict=True)
+            ]
+        )
 
     def _go_on_with(self, steps: Sequence[Step]) -> None:
         self._steps = list(steps)

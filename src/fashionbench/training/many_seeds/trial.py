@@ -72,11 +72,14 @@ def why_not_stackable(build: Build, data: Split, recipe: Recipe) -> str | None:
         warnings.filterwarnings("error", message="There is a performance drop")
         seed_generators(device, 0)
         try:
-            Stack([first, second], recipe, 1, data.side).step(batch.clone())  # which it may change
+            Stack([first, second], [recipe] * 2, 1, data.side).step(
+                batch.clone()
+            )  # which it may change
             # Compared in float32: with fewer bits the same sum in another order is another number.
             plain = recipe.override(precision="fp32")
             with _all_bits():
-                stack = Stack([build(seed).to(device) for seed in (0, 1)], plain, 1, data.side)
+                pair = [build(seed).to(device) for seed in (0, 1)]
+                stack = Stack(pair, [plain] * 2, 1, data.side)
                 return _why_not_as_alone(stack, lambda: build(1).to(device), batch)
         except Exception as error:  # whatever a person's own code raises over stacked tensors
             return (str(error) or type(error).__name__).splitlines()[0].partition(". ")[0]
@@ -134,19 +137,6 @@ def _step(model: nn.Module, recipe: Recipe, batch: Batch, *, training: bool) -> 
     return step.differentiate(batch.clone())
 
 
-def draws_in_training(build: Build, data: Split, recipe: Recipe) -> bool:
-    """Tell whether a step of training asks torch for random numbers, as dropout does.
-
-    In a group they are drawn for all members together, so that where a member ends depends on
-    those beside it.
-    """
-    few = Split(data.images[: recipe.batch_size], data.labels[: recipe.batch_size])
-    device = data.images.device
-    with reproducible(device):
-        batch = next(iter(epoch_batches(few, recipe, [0], 0)))
-        return _draws(build(0).to(device), recipe, batch, training=True)
-
-
 def _draws(model: nn.Module, recipe: Recipe, batch: Batch, *, training: bool) -> bool:
     """Tell whether a step asks torch for random numbers."""
     before = _states_of_torch(batch)
@@ -178,6 +168,16 @@ def _is_near(found: Tensor, expected: Tensor, whole: float = LEAST) -> bool:
     """Tell whether two tensors differ by rounding alone; small ones as a part of the `whole`."""
     found, expected = found.detach().double(), expected.detach().double()
     return bool((found - expected).norm() <= ROUNDING * (expected.norm() + 1e-2 * whole))
+
+
+def draws_in_training(build: Build, data: Split, recipe: Recipe) -> bool:
+    """Tell whether a model that `build` makes draws random numbers as it trains: dropout does."""
+    device = data.images.device
+    few = Split(data.images[: recipe.batch_size], data.labels[: recipe.batch_size])
+    batch = next(iter(epoch_batches(few, recipe, [0], 0)))
+    with reproducible(device):
+        seed_generators(device, 0)
+        return _draws(build(0).to(device), recipe, batch, training=True)
 
 
 def can_use_streams(model: nn.Module, recipe: Recipe, device: torch.device) -> bool:
@@ -215,7 +215,7 @@ def measure_speedup(
 
     models = [build(seed).to(data.images.device) for seed in range(members)]
     with reproducible(data.images.device):
-        group = GROUPS[strategy](models, recipe, 1, few.side)
+        group = GROUPS[strategy](models, [recipe] * members, 1, few.side)
         together = seconds(group.step, range(members))
         lay_out(models[0], pixels(few.images[:FEW]))
         models[0].train()

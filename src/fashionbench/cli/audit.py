@@ -1,0 +1,91 @@
+"""The command that asks whether a data set can be trusted."""
+
+import shlex
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fashionbench.cli.options import (
+    Command,
+    DataOption,
+    DatasetOption,
+    DeviceOption,
+    JsonOption,
+    format_examples,
+    parse_seeds,
+    split_names,
+)
+from fashionbench.core.names import printable
+from fashionbench.experiments.audit import JUDGES
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+
+@app.command(
+    cls=Command,
+    epilog=format_examples(
+        "fashionbench audit",
+        "fashionbench audit --dataset my_pictures/ --folds 5",
+        "fashionbench audit --model vgg:width=16 --folds 12",
+    ),
+)
+def audit(
+    dataset: DatasetOption = "fashion-mnist",
+    data_dir: DataOption = None,
+    model: Annotated[
+        str, typer.Option(metavar="A,B,...", help="the models that judge labels, as in compare")
+    ] = ",".join(JUDGES),
+    recipe: Annotated[
+        str, typer.Option(metavar="NAME", help="how they are trained, or a .toml file's path")
+    ] = "judge",
+    folds: Annotated[
+        int,
+        typer.Option(
+            metavar="NUMBER",
+            help="deal the training images into so many parts, each judged by models that are "
+            "trained on the others; 0 finds doubles alone",
+        ),
+    ] = 10,
+    seeds: Annotated[
+        str,
+        typer.Option(metavar="NUMBER|A,B,...", help="how many seeds a model is trained from"),
+    ] = "2",
+    device: DeviceOption = "auto",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="the folder to write to", show_default="runs/DATASET/audit"
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find what is doubtful about a data set: images that are there twice, and labels.
+
+    Every image is compared with every other, also mirrored and moved by up to two pixels. Labels
+    are judged by models that never saw the image. The folder gets audit.html, a page with
+    pictures, and audit.json; folds that are finished are kept there, so that the same command goes
+    on where it was stopped.
+    """
+    from fashionbench.experiments.audit.auditing import default_audit_folder, run_audit
+    from fashionbench.experiments.planning import plan
+    from fashionbench.report.audit_page import summarize_audit
+
+    words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]
+    command = shlex.join(["fashionbench", *words])
+    with redirect_stdout(sys.stderr):  # a person's own model may print
+        study = plan(
+            split_names(model), [recipe], parse_seeds(seeds), dataset=dataset, device=device
+        )
+        folder = out or default_audit_folder(dataset)
+        found = run_audit(study, folds, folder, data_dir, command)
+    if as_json:
+        typer.echo(found.to_json(), nl=False)
+        return
+    for sentence in summarize_audit(found.document):
+        typer.echo(sentence)
+    typer.echo(f"\nPage: {printable(found.folder / 'audit.html')}")

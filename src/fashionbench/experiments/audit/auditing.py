@@ -1,0 +1,148 @@
+"""audit(dataset): what is doubtful about a data set, with a page to send to colleagues."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fashionbench.config.recipe import Recipe, load_recipe
+from fashionbench.config.study import Study
+from fashionbench.core.names import printable
+from fashionbench.errors import Interrupted
+from fashionbench.experiments.audit import JUDGES
+from fashionbench.experiments.call import write_call
+from fashionbench.experiments.planning import default_folder, plan
+from fashionbench.report.audit_document import AuditDocument, DoublePair, Suspect
+
+if TYPE_CHECKING:
+    from fashionbench.experiments.planning import Model
+
+__all__ = ["Audit", "audit", "default_audit_folder", "run_audit"]
+
+logger = logging.getLogger(__name__)
+
+SEEN, MOST_EPOCHS = 40_000, 40
+"""Of few images the recipe `judge` takes more epochs: until it has seen so many, or that often."""
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """A finished audit. In a notebook it shows what was found in brief."""
+
+    document: AuditDocument
+    """All findings, with the fields of audit.json as attributes."""
+    folder: Path
+    """Where audit.html and audit.json are."""
+
+    @property
+    def doubles(self) -> list[DoublePair]:
+        """The pairs that are called double, the nearest first."""
+        return self.document.doubles.pairs
+
+    @property
+    def suspects(self) -> list[Suspect]:
+        """The images whose label may be wrong: test images first, the least probable first."""
+        return self.document.labels.suspects if self.document.labels else []
+
+    def to_json(self) -> str:
+        """Return the document as audit.json holds it."""
+        return self.document.to_json()
+
+    def _repr_html_(self) -> str:
+        from fashionbench.report.audit_page import render_summary
+
+        return render_summary(self.document)
+
+
+def default_audit_folder(dataset: str) -> Path:
+    """Return the folder for the audit of a data set, where the person names none."""
+    return default_folder(dataset) / "audit"
+
+
+def audit(
+    dataset: str = "fashion-mnist",
+    *,
+    model: "Model | Sequence[Model]" = JUDGES,
+    recipe: str | Recipe = "judge",
+    folds: int = 10,
+    seeds: int | Sequence[int] = 2,
+    data_dir: Path | str | None = None,
+    device: str = "auto",
+    out: Path | str | None = None,
+) -> Audit:
+    """Audit a data set: find doubles and doubtful labels, and write audit.html and audit.json.
+
+    Folds that are finished are kept in the folder and not trained again.
+
+    Args:
+        dataset: A key of the table, or the path of a folder of your own.
+        model: The models that judge labels, named as in `compare`.
+        recipe: How they are trained.
+        folds: In how many parts the training images are dealt; each is judged by models trained on
+            the others. 0 finds doubles alone.
+        seeds: How many seeds each model is trained from for every fold, or the seeds themselves.
+        data_dir: The folder of the data set's files.
+        device: "auto", "cpu", "cuda" or "mps".
+        out: The folder to write to; runs/DATASET/audit by default.
+
+    Raises UsageError, DataError or StoreError for what cannot be done, and Interrupted after
+    Ctrl-C.
+
+    Examples:
+        >>> found = fb.audit("silhouettes", model="linear", folds=2)
+        >>> len(found.suspects) < 500
+        True
+    """
+    command = write_call(audit, locals())
+    folder = Path(out or default_audit_folder(dataset))
+    study = plan(model, recipe, seeds, dataset=dataset, channels=1, device=device)
+    return run_audit(study, folds, folder, data_dir, command)
+
+
+def _train_long_enough(study: Study, images: int) -> Study:
+    """Give the recipe `judge`, where nobody changed it, more epochs for few training images."""
+    epochs = min(MOST_EPOCHS, SEEN // images)
+    recipes = tuple(
+        recipe.override(epochs=epochs)
+        if recipe == load_recipe("judge") and epochs > recipe.epochs
+        else recipe
+        for recipe in study.recipes
+    )
+    return study.model_copy(update={"recipes": recipes})
+
+
+def run_audit(
+    study: Study, folds: int, folder: Path, data_dir: Path | str | None, command: str
+) -> Audit:
+    """Audit the data set of a study by its models; `command` is what gives the same again."""
+    from fashionbench.data.datasets import load_data
+    from fashionbench.experiments.audit.survey import survey
+    from fashionbench.report.audit_page import write_audit
+    from fashionbench.training.devices import resolve_device
+
+    if folds:
+        from fashionbench.experiments.audit.labels import check_cleanlab
+
+        check_cleanlab()
+    device = resolve_device(study.device)
+    data = load_data(
+        study.dataset,
+        data_dir,
+        channels=study.channels,
+        size=study.size,
+        source=study.dataset_source,
+    )
+    for note in data.notes:
+        logger.warning(note)
+    study = _train_long_enough(study, len(data.train))
+    try:
+        document = survey(study, data, folds, folder / "folds", device, command)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"Interrupted: folds that are finished are kept in {printable(folder)}. "
+            f"To go on: {command}"
+        ) from None
+    pictures = {"train": data.train.images.numpy(), "test": data.test.images.numpy()}
+    write_audit(document, pictures, folder)
+    return Audit(document, folder)

@@ -1,0 +1,317 @@
+"""Images that are there twice: exactly, mirrored, or nearly, after shifts of up to two pixels.
+
+The distance of two images is the root of the mean squared difference of grey levels, over the
+pixels that both have once one of them is shifted, and mirrored or not; the best of all ways counts.
+The search is exact, though few pairs are compared in full. The middle of an image is there after
+every shift, and projected onto principal components two middles can only come nearer: what is far
+apart there is far apart. Images that are alike are sorted into blocks. Of a block only those images
+are looked at that lie near the box around it; one product of matrices gives all their distances in
+the projection, and what is within the limit there is compared pixel by pixel.
+"""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fashionbench.core.progress import progress_bar
+
+__all__ = ["LIMIT", "Doubles", "find_doubles", "list_copies"]
+
+LIMIT = 16.0
+"""Grey levels; pairs up to here are listed, more than are called doubles."""
+SHIFT = 2
+"""Pixels, in each direction."""
+COMPONENTS, BOXED = 64, 16
+"""Of the projection; those that a box is drawn in, the first of them."""
+BLOCK = 128
+"""Images; small enough for a tight box, large enough to keep a processor busy."""
+MOST = 1_000_000
+"""Pairs that are kept, the nearest of all: images that are all alike have billions."""
+ROUNDING = 1e-5
+"""Of a sum of squares in float32, far more than products and sums of COMPONENTS lose."""
+CHUNK = 4096
+"""Pairs compared in full at once."""
+
+
+@dataclass(frozen=True)
+class Doubles:
+    """(P,) pairs of images within `limit`, by position, the nearest first."""
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    distance: NDArray[np.float64]
+    """Grey levels, over the pixels that both images have."""
+    shift: NDArray[np.int64]
+    """(P, 2) pixels down and to the right by which the first is moved to match the second."""
+    mirrored: NDArray[np.bool_]
+    limit: float
+    """Every pair within it is listed; lower than what was asked where there were too many."""
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A way in which one image may match another."""
+
+    down: int
+    right: int
+    mirrored: bool
+
+    def moved(self, images: Tensor) -> Tensor:
+        """Return the part of (N, H, W) first images that has a counterpart."""
+        images = images.flip(-1) if self.mirrored else images
+        return images[:, *(_part(-by, side) for by, side in self._by(images))]
+
+    def met(self, images: Tensor) -> Tensor:
+        """Return the part of (N, H, W) second images that has a counterpart."""
+        return images[:, *(_part(by, side) for by, side in self._by(images))]
+
+    def middle(self, images: Tensor) -> Tensor:
+        """Return what of the first images lies on the middle of the second."""
+        images = images.flip(-1) if self.mirrored else images
+        rows, columns = (slice(SHIFT - by, side - SHIFT - by) for by, side in self._by(images))
+        return images[:, rows, columns]
+
+    def _by(self, images: Tensor) -> tuple[tuple[int, int], tuple[int, int]]:
+        return (self.down, images.shape[1]), (self.right, images.shape[2])
+
+
+def _part(by: int, side: int) -> slice:
+    return slice(max(0, by), side + min(0, by))
+
+
+WAYS = sorted(
+    (
+        _Way(down, right, mirrored)
+        for down, right in product(range(-SHIFT, SHIFT + 1), repeat=2)
+        for mirrored in (False, True)
+    ),
+    key=lambda way: (way.mirrored, abs(way.down) + abs(way.right)),
+)
+"""The plainest first: of two that are equally near it is the one told."""
+PLAIN = WAYS[0]
+
+
+def list_copies(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return, for each of (N, H, W) images, the position of the first that is the same."""
+    first: dict[bytes, int] = {}
+    digests = (hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images)
+    return np.array([first.setdefault(digest, k) for k, digest in enumerate(digests)], np.int64)
+
+
+def find_doubles(
+    images: Tensor, limit: float = LIMIT, *, most: int = MOST, description: str = "doubles"
+) -> Doubles:
+    """Find all pairs of (N, H, W) uint8 images within `limit` grey levels, on their device.
+
+    Of images that are copies of each other the first stands for all in what is near it, and each
+    of the others makes one pair with it. Where there are more than `most` pairs the nearest are
+    kept, and the limit lowered.
+    """
+    firsts = list_copies(images.cpu().numpy())
+    copies = np.flatnonzero(firsts != np.arange(len(firsts)))
+    distinct = np.flatnonzero(firsts == np.arange(len(firsts)))
+    found = _Found(limit, most)
+    found.add(np.stack([firsts[copies], copies], axis=1), np.zeros(len(copies)), 0)
+    if len(distinct) > 1:
+        _Search(images, distinct, found).run(description)
+    return found.best()
+
+
+class _Search:
+    """The search among images that are all different."""
+
+    def __init__(self, images: Tensor, distinct: NDArray[np.int64], found: "_Found") -> None:
+        rows = torch.from_numpy(distinct).to(images.device)
+        self._found, self._components = found, _principal_components(images)
+        order = _sort_alike(_project(images, self._components, PLAIN).index_select(0, rows))
+        rows = rows.index_select(0, order)
+        self._images, self._positions = images.index_select(0, rows), rows.cpu().numpy()
+        points = _project(self._images, self._components, PLAIN)
+        self._blocks = [_Block.of(part) for part in points.split(BLOCK)]
+
+    def run(self, description: str) -> None:
+        """Search in every way, on the CPU in as many at once as torch has threads."""
+        on_cpu = self._images.device.type == "cpu"
+        pool = ThreadPoolExecutor(
+            torch.get_num_threads() if on_cpu else 1,
+            # Many small products: each thread computes its own.
+            initializer=partial(torch.set_num_threads, 1),
+        )
+        total = len(WAYS) * len(self._blocks)
+        try:
+            with progress_bar(total=total, desc=description, unit="block") as bar:
+                [*pool.map(partial(self._search, done=bar.update), range(len(WAYS)))]
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _search(self, number: int, done: Callable[[], object]) -> None:
+        """Search in one of WAYS: each image moved, with those after it and itself."""
+        way = WAYS[number]
+        points = _project(self._images, self._components, way)
+        squares = points.square().sum(dim=1)
+        pixels = way.met(self._images[:1])[0].numel()
+        for k, block in enumerate(self._blocks):
+            end = min((k + 1) * BLOCK, len(points))
+            farthest = self._found.limit**2 * pixels
+            pairs = block.find_near(points[:end], squares[:end], farthest)
+            pairs[:, 1] += k * BLOCK
+            pairs = pairs[pairs[:, 0] < pairs[:, 1]]
+            for part in pairs.split(CHUNK):
+                distances = _compare(self._images, part, way).cpu().numpy()
+                near = distances <= self._found.limit
+                rows = part.cpu().numpy()[near]
+                self._found.add(self._positions[rows], distances[near], number)
+            done()
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Images that are alike, not moved: their coordinates, and the box around them."""
+
+    points: Tensor
+    squares: Tensor
+    low: Tensor
+    high: Tensor
+
+    @classmethod
+    def of(cls, points: Tensor) -> "_Block":
+        boxed = points[:, :BOXED]
+        return cls(points, points.square().sum(dim=1), boxed.amin(dim=0), boxed.amax(dim=0))
+
+    def find_near(self, points: Tensor, squares: Tensor, farthest: float) -> Tensor:
+        """Return (P, 2) rows of `points` and of the block that may be as near as that.
+
+        `farthest` is a squared distance. One of rounded products may be too large by a part of what
+        was added, so a little more is let through.
+        """
+        boxed = points[:, :BOXED]
+        gaps = (boxed - boxed.clamp(self.low, self.high)).square_().sum(dim=1)
+        rows = (gaps <= farthest * (1 + ROUNDING)).nonzero().flatten()
+        near, squares = points.index_select(0, rows), squares.index_select(0, rows)
+        slack = ROUNDING * (self.squares.max() + squares.max()) if len(rows) else 0
+        beyond = torch.addmm(self.squares - (farthest + slack), near, self.points.T, alpha=-2)
+        pairs = (beyond <= -squares[:, None]).nonzero()
+        pairs[:, 0] = rows[pairs[:, 0]]
+        return pairs
+
+
+def _principal_components(images: Tensor) -> Tensor:
+    """Return (D, C) orthonormal directions along which the images' middles vary most."""
+    size = PLAIN.middle(images[:1]).numel()
+    sums, products = (
+        images.new_zeros(shape, dtype=torch.float64) for shape in (size, (size, size))
+    )
+    for part in images.split(CHUNK):
+        middles = PLAIN.middle(part).flatten(1).float()
+        sums += middles.sum(dim=0)
+        products += middles.T @ middles
+    mean = sums / len(images)
+    _, directions = torch.linalg.eigh(products / len(images) - mean.outer(mean))
+    components: Tensor = directions[:, -COMPONENTS:].flip(1).float()
+    return components
+
+
+def _project(images: Tensor, components: Tensor, way: _Way) -> Tensor:
+    """Return the (N, C) coordinates of the images' middles."""
+    return torch.cat(
+        [way.middle(part).flatten(1).float() @ components for part in images.split(CHUNK)]
+    )
+
+
+def _sort_alike(points: Tensor) -> Tensor:
+    """Order points so that neighbours in the order lie near each other: halves of halves.
+
+    Each part is halved along the direction in which it varies most.
+    """
+
+    def halve(rows: Tensor) -> Iterator[Tensor]:
+        if len(rows) <= BLOCK:
+            yield rows
+            return
+        part = points.index_select(0, rows)
+        widest = int(part.var(dim=0).argmax())
+        rows = rows.index_select(0, part[:, widest].argsort())
+        # A whole number of blocks on the left, so that blocks and parts have the same ends.
+        middle = -(-len(rows) // BLOCK) // 2 * BLOCK
+        yield from halve(rows[:middle])
+        yield from halve(rows[middle:])
+
+    return torch.cat([*halve(torch.arange(len(points), device=points.device))])
+
+
+def _compare(images: Tensor, pairs: Tensor, way: _Way) -> Tensor:
+    """Return the (P,) distances of pairs of images, over all pixels that both have.
+
+    Up to 2**24 sums of whole numbers are exact in float32, and what is near has smaller ones.
+    """
+    first, second = (images.index_select(0, rows) for rows in pairs.unbind(dim=1))
+    differences = way.moved(first).float() - way.met(second).float()
+    squares = differences.square_().flatten(1)
+    return (squares.sum(dim=1).double() / squares.shape[1]).sqrt()
+
+
+class _Found:
+    """Pairs as they are found, each in several ways; only the best of each and the nearest stay."""
+
+    def __init__(self, limit: float, most: int) -> None:
+        self.limit, self._most, self._lock = limit, most, threading.Lock()
+        self._pairs = np.empty((0, 2), np.int64)
+        self._distances, self._ways = np.empty(0), np.empty(0, np.int64)
+        self._waiting: list[tuple[NDArray[np.int64], NDArray[np.float64], int]] = []
+
+    def add(self, pairs: NDArray[np.int64], distances: NDArray[np.float64], way: int) -> None:
+        """Add (P, 2) positions that are so far apart in one of WAYS; called by many threads."""
+        with self._lock:
+            self._waiting.append((pairs, distances, way))
+            if sum(len(pairs) for pairs, _, _ in self._waiting) > self._most:
+                self._tidy()
+
+    def _tidy(self) -> None:
+        """Keep the best way of each pair, and the nearest pairs."""
+        waiting = [(self._pairs, self._distances, self._ways)] + [
+            (pairs, distances, np.full(len(pairs), way)) for pairs, distances, way in self._waiting
+        ]
+        pairs, distances, ways = (np.concatenate(column) for column in zip(*waiting, strict=True))
+        self._waiting.clear()
+        low, high = pairs.min(axis=1), pairs.max(axis=1)
+        order = np.lexsort((ways, distances, high, low))
+        first = np.ones(len(order), bool)
+        first[1:] = (np.diff(low[order]) != 0) | (np.diff(high[order]) != 0)
+        kept = order[first]
+        if len(kept) > self._most:
+            nearest = np.partition(distances[kept], self._most)[self._most]
+            self.limit = min(self.limit, float(np.nextafter(nearest, 0)))
+            kept = kept[distances[kept] <= self.limit]
+        self._pairs, self._distances, self._ways = pairs[kept], distances[kept], ways[kept]
+
+    def best(self) -> Doubles:
+        """Return all that was found, with the lower position first."""
+        self._tidy()
+        order = np.lexsort((self._pairs.max(axis=1), self._pairs.min(axis=1), self._distances))
+        pairs, ways = self._pairs[order], [WAYS[way] for way in self._ways[order]]
+        turned = pairs[:, 0] > pairs[:, 1]
+        shifts = np.array([(way.down, way.right) for way in ways], np.int64).reshape(-1, 2)
+        mirrored = np.array([way.mirrored for way in ways], bool)
+        # What moves the second onto the first: back, but sideways not where it is mirrored too.
+        shifts[turned, 0] *= -1
+        shifts[turned & ~mirrored, 1] *= -1
+        return Doubles(
+            first=pairs.min(axis=1),
+            second=pairs.max(axis=1),
+            distance=self._distances[order],
+            shift=shifts,
+            mirrored=mirrored,
+            limit=self.limit,
+        )

@@ -1,0 +1,146 @@
+"""Predictions out of fold: each training image is judged by models that never saw it.
+
+The training images are dealt into folds, each class evenly. For each fold models are trained from
+several seeds on all other folds; they judge the fold, and the test images. A fold that is done is
+kept in a file, under a key of all that can change it: stopped and started again, it goes on.
+"""
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fashionbench.config.study import Execution, Job
+from fashionbench.core.files import write_atomically
+from fashionbench.core.progress import progress_bar
+from fashionbench.data.split import Dataset, Split, hold_out_order
+from fashionbench.errors import UsageError
+from fashionbench.experiments.gate import builder
+from fashionbench.experiments.strategy import choose
+from fashionbench.training.evaluation import compute_logits
+from fashionbench.training.loop import fit
+from fashionbench.training.many_seeds.members import fit_members
+
+__all__ = ["Judgement", "check_folds", "deal_folds", "fit_judges", "judge"]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the models of one judge say of all images: S seeds, F folds, K classes."""
+
+    train: NDArray[np.float32]
+    """(S, N, K) logits of each training image, by models that did not see it."""
+    test: NDArray[np.float32]
+    """(F, S, M, K) logits of each test image, by all models."""
+
+
+def check_folds(labels: NDArray[np.int64], classes: Sequence[str], folds: int) -> None:
+    """Refuse more folds than the smallest class has images, or fewer than two."""
+    counts = np.bincount(labels, minlength=len(classes))
+    least, smallest = int(counts.min()), classes[int(counts.argmin())]
+    if least < 2:
+        raise UsageError(
+            f"The class {smallest} has one training image, which cannot be judged by models that "
+            "learned from others; add images, or give --folds 0 to find doubles alone."
+        )
+    if not 2 <= folds <= least:
+        raise UsageError(
+            f"{folds} folds cannot be dealt: the smallest class, {smallest}, has {least} training "
+            f"images; give --folds 2 to {least}, or 0 to find doubles alone."
+        )
+
+
+def deal_folds(labels: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
+    """Return (N,) the fold of each image: each class is dealt evenly, by a hash of positions."""
+    found = np.empty(len(labels), np.int64)
+    order = hold_out_order(labels)
+    dealt = 0
+    for label in np.unique(labels):
+        rows = order[labels[order] == label]
+        # Where the class before stopped, so that folds are equally large too.
+        found[rows] = (dealt + np.arange(len(rows))) % folds
+        dealt += len(rows)
+    return found
+
+
+def judge(
+    jobs: Sequence[Job], data: Dataset, folds: int, folder: Path, device: torch.device
+) -> Judgement:
+    """Train the models of `jobs`, which differ by their seed alone, on all folds but one in turn.
+
+    Folds that `folder` holds are not trained again.
+    """
+    labels = data.train.labels.numpy()
+    of_fold = deal_folds(labels, folds)
+    kept = folder / _key(jobs, folds)
+    train = np.empty((len(jobs), len(labels), len(data.classes)), np.float32)
+    test = []
+    with progress_bar(total=folds, desc=f"folds of {jobs[0].model}", unit="fold") as bar:
+        for fold in range(folds):
+            rows = np.flatnonzero(of_fold == fold)
+            path = kept / f"fold-{fold}.npz"
+            found = _load(path) or _judge_fold(jobs, data, rows, device)
+            if not path.exists():
+                _save(path, *found)
+            train[:, rows] = found[0]
+            test.append(found[1])
+            bar.update()
+    return Judgement(train, np.stack(test))
+
+
+def _key(jobs: Sequence[Job], folds: int) -> str:
+    text = " ".join([*(job.key for job in jobs), str(folds)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _judge_fold(
+    jobs: Sequence[Job], data: Dataset, rows: NDArray[np.int64], device: torch.device
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return (S, n, K) logits of the fold's images and (S, M, K) of the test images."""
+    left = torch.from_numpy(np.setdiff1d(np.arange(len(data.train)), rows))
+    others = Split(data.train.images[left], data.train.labels[left]).to(device)
+    models = fit_judges(jobs, data, others, device)
+    views = jobs[0].recipe.test_views
+    fold = data.train.images[torch.from_numpy(rows)]
+    return (
+        np.stack([compute_logits(model, fold, views) for model in models]),
+        np.stack([compute_logits(model, data.test.images, views) for model in models]),
+    )
+
+
+def fit_judges(
+    jobs: Sequence[Job], data: Dataset, training: Split, device: torch.device
+) -> list[torch.nn.Module]:
+    """Train a model for each job on `training`, together where that is faster."""
+    build = builder(jobs[0], data)
+    models = [build(job.seed) for job in jobs]
+    recipe, seeds = jobs[0].recipe, [job.seed for job in jobs]
+    choice = choose(build, jobs[0], training, Execution(jobs=1), len(jobs))
+    if choice.strategy == "processes" or choice.strategy == "serial":
+        for model, seed in zip(models, seeds, strict=True):
+            fit(model, training, recipe, seed, device=device, description=f"seed {seed}")
+        return models
+    for first in range(0, len(jobs), choice.group_size):
+        part = slice(first, first + choice.group_size)
+        fit_members(
+            models[part], training, recipe, seeds[part], device=device, strategy=choice.strategy
+        )
+    return models
+
+
+def _load(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+    if not path.exists():
+        return None
+    with np.load(path) as kept:
+        return kept["fold"], kept["test"]
+
+
+def _save(path: Path, fold: NDArray[np.float32], test: NDArray[np.float32]) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, fold=fold, test=test)
+    write_atomically(path, buffer.getvalue())

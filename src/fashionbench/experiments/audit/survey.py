@@ -1,0 +1,101 @@
+"""All parts of an audit, one after another -> the document."""
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from fashionbench.config.study import Study
+from fashionbench.core.machine import describe_environment
+from fashionbench.data.datasets import name_pictures
+from fashionbench.data.split import Dataset
+from fashionbench.experiments.audit.doubles import find_doubles
+from fashionbench.experiments.audit.findings import Pooled, describe_doubles, known_test_images
+from fashionbench.experiments.audit.folds import check_folds, judge
+from fashionbench.experiments.audit.labels import Judge, describe_labels
+from fashionbench.experiments.gate import examine
+from fashionbench.models.table import model_entry
+from fashionbench.report.audit_document import AuditDocument, LabelsFound
+from fashionbench.store.records import digest_images
+
+__all__ = ["survey"]
+
+logger = logging.getLogger(__name__)
+
+
+def survey(
+    study: Study, data: Dataset, folds: int, kept: Path, device: torch.device, command: str
+) -> AuditDocument:
+    """Audit a data set; folds that are finished are kept in a folder."""
+    pooled = Pooled(
+        torch.cat([data.train.labels, data.test.labels]).numpy(),
+        len(data.train),
+        data.classes,
+        name_pictures(data.name),
+    )
+    if folds:
+        check_folds(data.train.labels.numpy(), data.classes, folds)
+    seconds: dict[str, float] = {}
+    with _clocked(seconds, "doubles"):
+        images = torch.cat([data.train.images, data.test.images])
+        doubles = find_doubles(images.to(device))
+    doubtful = {"double": known_test_images(doubles, pooled).tolist()}
+    labels = None
+    if folds:
+        judges = []
+        with _clocked(seconds, "folds"):
+            for jobs in study.entries():
+                label = model_entry(jobs[0].spec).label
+                for sentence in examine(jobs[0], data).sentences(label):
+                    logger.warning(sentence)
+                judges.append(Judge(jobs, judge(jobs, data, folds, kept, device)))
+        with _clocked(seconds, "labels"):
+            labels = describe_labels(judges, pooled)
+        doubtful = {"label": _doubtful_tests(labels)} | doubtful
+    environment = describe_environment(
+        {name: sys.modules[name].__version__ for name in ("torch", "numpy", "fashionbench")},
+        threads=torch.get_num_threads(),
+        device=device.type,
+    )
+    return AuditDocument(
+        dataset=data.name,
+        title=data.title,
+        digests={
+            name: digest_images(split.images.numpy(), split.labels.numpy().astype("uint8"))
+            for name, split in (("train", data.train), ("test", data.test))
+        },
+        command=command,
+        classes=list(data.classes),
+        train_images=len(data.train),
+        test_images=len(data.test),
+        notes=list(data.notes),
+        device=device.type,
+        threads=environment.threads,
+        versions=environment.versions,
+        processor=environment.processor,
+        seconds=seconds,
+        doubles=describe_doubles(doubles, pooled),
+        labels=labels,
+        doubtful_test_images=doubtful,
+    )
+
+
+def _doubtful_tests(labels: LabelsFound) -> list[int]:
+    """Return the positions of the test images whose label is in doubt by consensus."""
+    return sorted(
+        suspect.image.position
+        for suspect in labels.suspects
+        if suspect.is_consensus and suspect.image.split == "test"
+    )
+
+
+@contextmanager
+def _clocked(seconds: dict[str, float], part: str) -> Iterator[None]:
+    """Note how long a part takes."""
+    start = time.perf_counter()
+    yield
+    seconds[part] = time.perf_counter() - start

@@ -1,0 +1,52 @@
+"""Which models are trained by which recipes: all by all, unless one names its own, `v0@fast`."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fashionbench.config.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    Model = str | Callable[[], nn.Module]
+
+__all__ = ["Pairing", "pair"]
+
+_BOUND = re.compile(r"(.+)@([\w-]+|[^@]+\.toml)")
+"""A model and its recipe; what stands behind any other @ is part of a path."""
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The models and recipes of a comparison, and which is trained by which."""
+
+    models: list["Model"]
+    recipes: list[str | Recipe]
+    trained_by: tuple[tuple[int, ...], ...] = ()
+    """Of each model the positions of its recipes; empty where every model has every recipe."""
+
+
+def pair(models: "Sequence[Model]", recipes: Sequence[str | Recipe]) -> Pairing:
+    """Take each `NAME@RECIPE` apart; a model that names no recipe is trained by all of `recipes`.
+
+    A model may be named with several recipes. Where all models name one, `recipes` do not count.
+    """
+    asked = [_split(model) for model in models]
+    own = [recipe for _, recipe in asked if recipe is not None]
+    if not own:
+        return Pairing([*models], [*recipes])
+    shared = [*recipes] if len(own) < len(asked) else []
+    chosen = [*dict.fromkeys([*shared, *own])]
+    trained_by: dict[Model, list[int]] = {}
+    for model, recipe in asked:
+        wanted = shared if recipe is None else [recipe]
+        trained_by.setdefault(model, []).extend(map(chosen.index, wanted))
+    positions = (tuple(dict.fromkeys(each)) for each in trained_by.values())
+    return Pairing([*trained_by], chosen, tuple(positions))
+
+
+def _split(model: "Model") -> tuple["Model", str | None]:
+    found = _BOUND.fullmatch(model) if isinstance(model, str) else None
+    return (model, None) if found is None else (found[1], found[2])

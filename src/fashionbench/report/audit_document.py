@@ -1,0 +1,234 @@
+"""The public format of audit.json: what is doubtful about a data set, every field explained.
+
+Positions count from 0 in the order of the data set's files, in training and test images each.
+"""
+
+from typing import Literal
+
+from fashionbench.report.part import Part
+
+__all__ = [
+    "AuditDocument",
+    "DistanceCount",
+    "DoubleCount",
+    "DoublePair",
+    "DoublesFound",
+    "ErrorFloor",
+    "ImagePlace",
+    "JudgeSummary",
+    "LabelCount",
+    "LabelsFound",
+    "Suspect",
+]
+
+Split = Literal["train", "test"]
+Where = Literal["within train", "within test", "across"]
+Kind = Literal["exact", "mirrored", "near"]
+
+
+class ImagePlace(Part):
+    """An image of the data set."""
+
+    split: Split
+    """The part of the data set that it belongs to."""
+    position: int
+    """Its position there, counted from 0."""
+    label: str
+    """The class that the data set gives it."""
+    file: str | None
+    """The picture's file within the folder; null where files hold many images."""
+
+
+class DoublePair(Part):
+    """Two images that are one, or nearly so."""
+
+    a: ImagePlace
+    """The first image."""
+    b: ImagePlace
+    """The second image."""
+    kind: Kind
+    """"exact" for the same pixels, "mirrored" for those of a mirror image, else "near"."""
+    distance: float
+    """Root of the mean squared difference of grey levels, 0 to 255, over the pixels that both
+    have."""
+    down: int
+    """Pixels by which the first is moved down to match the second; negative is up."""
+    right: int
+    """Pixels by which the first is moved to the right, after it is mirrored if it is."""
+    is_mirrored: bool
+    """Whether the first has to be mirrored to match the second."""
+
+
+class DoubleCount(Part):
+    """How many pairs there are of a kind, in a part of the data set."""
+
+    kind: Kind
+    """What the pairs are."""
+    where: Where
+    """Whether both images are for training, both for testing, or one for each."""
+    same_label: int
+    """Pairs whose images have the same label."""
+    other_label: int
+    """Pairs whose images have different labels."""
+
+
+class DistanceCount(Part):
+    """How many pairs are so far apart, in a step of one grey level."""
+
+    above: float
+    """Lower end of the step."""
+    up_to: float
+    """Upper end of the step."""
+    same_label: int
+    """Pairs whose images have the same label."""
+    other_label: int
+    """Pairs whose images have different labels."""
+
+
+class DoublesFound(Part):
+    """The doubles of a data set."""
+
+    threshold: float
+    """Grey levels up to which a pair counts as double."""
+    limit: float
+    """Grey levels up to which all pairs were searched for."""
+    counts: list[DoubleCount]
+    """Pairs by kind and place."""
+    distances: list[DistanceCount]
+    """All pairs up to the limit by their distance."""
+    images: int
+    """Images that have a double."""
+    groups: int
+    """Groups of images that are linked by pairs."""
+    largest_group: int
+    """Images in the largest of them; 0 where there is none."""
+    test_images_known: int
+    """Test images that have a double among the training images."""
+    pairs: list[DoublePair]
+    """The pairs, nearest first; at most 10,000 of them."""
+
+
+class JudgeSummary(Part):
+    """A model that judged the images, and how well it does."""
+
+    model: str
+    """The model as it was asked for."""
+    recipe: str
+    """The recipe that it was trained by."""
+    folds: int
+    """Folds that the training images were dealt into."""
+    seeds: list[int]
+    """Seeds from which it was trained for every fold."""
+    train_accuracy: float
+    """Mean over seeds of the accuracy on all training images, each by the model that did not see
+    it."""
+    test_accuracy: float
+    """Mean accuracy on the test images over all its models, which are the same ones."""
+    test_accuracy_without: float
+    """The same without the test images whose label is in doubt by consensus."""
+
+
+class Suspect(Part):
+    """An image whose label may be wrong."""
+
+    image: ImagePlace
+    """The image, with the label that it has."""
+    seems: str
+    """The class that most runs call it, of the others."""
+    probability: float
+    """What the runs together give its label, from 0 to 1."""
+    against: float
+    """Share of the runs that call it otherwise."""
+    is_consensus: bool
+    """Whether at least 99 % of the runs call it otherwise."""
+    is_confident: bool
+    """Whether confident learning doubts its label."""
+
+
+class LabelCount(Part):
+    """How many labels are in doubt in a part of the data set."""
+
+    split: Split
+    """The part of the data set."""
+    images: int
+    """Its images."""
+    runs: int
+    """Runs that called each of its images."""
+    confident: int
+    """Images whose label confident learning doubts."""
+    consensus: int
+    """Images that at least 99 % of the runs call otherwise."""
+    both: int
+    """Images that both doubt."""
+
+
+class ErrorFloor(Part):
+    """The accuracy that is out of reach if the test labels in doubt by consensus are wrong."""
+
+    share: float
+    """Share of the test images."""
+    low: float
+    """Lower end of its 95 % interval (Wilson), for other test images of the same kind."""
+    high: float
+    """Upper end of that interval."""
+
+
+class LabelsFound(Part):
+    """The doubtful labels of a data set."""
+
+    judges: list[JudgeSummary]
+    """The models that judged."""
+    counts: list[LabelCount]
+    """Labels in doubt, of training and test images."""
+    noise: list[list[float]]
+    """Estimated by confident learning from the training images: of those that are truly the row's
+    class, the share that has the column's label."""
+    floor: ErrorFloor
+    """The accuracy that is out of reach."""
+    suspects: list[Suspect]
+    """Images whose label is in doubt, test images first, the least probable labels first."""
+
+
+class AuditDocument(Part):
+    """An audit, as audit.json holds it and `--json` prints it."""
+
+    format: Literal[1] = 1
+    """The version of this format. It is raised when a field changes its name or meaning."""
+    dataset: str
+    """What was audited: a key of the table of data sets, or a folder."""
+    title: str
+    """What tables and plots call it."""
+    digests: dict[str, str]
+    """SHA-256 of the images and labels of "train" and "test": other digests are other data."""
+    command: str
+    """What gives the same audit again."""
+    classes: list[str]
+    """The classes, in the order of their labels."""
+    train_images: int
+    """The number of training images."""
+    test_images: int
+    """The number of test images."""
+    notes: list[str]
+    """What a reader must know of the data set's pictures."""
+    device: str
+    """The kind of device: cpu, cuda or mps."""
+    threads: int
+    """The number of threads that torch used on the CPU."""
+    versions: dict[str, str]
+    """Versions by name: torch, numpy, python, fashionbench."""
+    processor: str
+    """The model of the processor."""
+    seconds: dict[str, float]
+    """Wall-clock seconds of each part of the audit."""
+    doubles: DoublesFound
+    """Images that are there twice."""
+    labels: LabelsFound | None
+    """Labels that are in doubt; null where no models were trained (--folds 0)."""
+    doubtful_test_images: dict[str, list[int]]
+    """Positions of test images in doubt, by reason: "label" where consensus doubts the label,
+    "double" where there is a double among the training images. `compare --exclude` scores without
+    them."""
+
+    def to_json(self) -> str:
+        """Return the text of audit.json."""
+        return self.model_dump_json(indent=1) + "\n"

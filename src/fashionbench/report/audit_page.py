@@ -1,0 +1,135 @@
+"""An audit -> audit.html and audit.json. The same findings give the same bytes.
+
+The page is one file without scripts or anything from elsewhere, as the report is.
+"""
+
+import html
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from fashionbench.core.files import write_atomically
+from fashionbench.report.audit_document import AuditDocument, DoublePair
+from fashionbench.report.audit_plots import Card, Pictures, plot_distances, show_pair, show_suspect
+from fashionbench.report.figures import render_svg
+from fashionbench.report.numbers import format_percent, pluralize
+from fashionbench.report.templating import load_template
+
+__all__ = ["render_audit", "render_summary", "summarize_audit", "write_audit"]
+
+SHOWN = 60
+"""Pairs that a sheet shows at most."""
+
+
+class Sheet(NamedTuple):
+    """Pictures under a heading."""
+
+    heading: str
+    sentence: str
+    cards: list[Card]
+
+
+def write_audit(document: AuditDocument, pictures: Pictures, folder: Path) -> list[Path]:
+    """Write the page and the document into the folder, and return where. Raises StoreError."""
+    contents = {
+        "audit.html": render_audit(document, pictures),
+        "audit.json": document.to_json(),
+    }
+    written = []
+    for name, text in contents.items():
+        write_atomically(folder / name, text.encode())
+        written.append(folder / name)
+    return written
+
+
+def render_audit(document: AuditDocument, pictures: Pictures) -> str:
+    """Return the page."""
+    doubles = document.doubles
+    distances = ""
+    if doubles.distances:
+        figure = plot_distances(doubles, document.title)
+        distances = render_svg(figure, "distances", "Pairs by their distance")
+    return load_template("audit.html.j2").render(
+        document=document,
+        doubles=doubles,
+        summary=summarize_audit(document),
+        distances=distances,
+        sheets=[*_show_pairs(document, pictures)],
+        suspects=[*_show_suspects(document, pictures)],
+    )
+
+
+def render_summary(document: AuditDocument) -> str:
+    """Return what was found in brief as HTML, for a notebook's output."""
+    return "".join(f"<p>{html.escape(sentence)}</p>" for sentence in summarize_audit(document))
+
+
+def summarize_audit(document: AuditDocument) -> list[str]:
+    """Say what was found, a sentence each."""
+    doubles = document.doubles
+    counts = {
+        kind: sum(c.same_label + c.other_label for c in doubles.counts if c.kind == kind)
+        for kind in ("exact", "mirrored", "near")
+    }
+    known = doubles.test_images_known
+    share = f"{100 * known / document.test_images:.2f} %"
+    have = "has a double" if known == 1 else "have a double"
+    pairs = pluralize(counts["exact"], "pair")
+    found = f"{pairs} of exactly the same pixels, {counts['mirrored']:,} mirrored, "
+    found += f"{counts['near']:,} nearly the same."
+    told = f"{known:,} of {document.test_images:,} test images ({share}) {have} among the "
+    said = [found, f"{told}training images."]
+    if document.labels is None:
+        return said
+    floor = document.labels.floor
+    consensus = sum(count.consensus for count in document.labels.counts if count.split == "test")
+    are = "label ({} %) is" if consensus == 1 else "labels ({} %) are"
+    said.append(
+        f"{consensus:,} test {are.format(format_percent(floor.share))} called otherwise by nearly "
+        "every model: if they are wrong, no accuracy above "
+        f"{format_percent(1 - floor.share)} % is to be had by being right."
+    )
+    return said
+
+
+def _show_pairs(document: AuditDocument, pictures: Pictures) -> Iterator[Sheet]:
+    """Show the nearest pairs of each sort; each pair is on one sheet."""
+    sorts: dict[str, list[DoublePair]] = {
+        "A test image and a training image": [],
+        "Two labels for one item": [],
+        "Doubles within training or test images": [],
+    }
+    across, labels, within = sorts.values()
+    for pair in document.doubles.pairs:
+        if pair.a.label != pair.b.label:
+            labels.append(pair)
+        elif pair.a.split != pair.b.split:
+            across.append(pair)
+        else:
+            within.append(pair)
+    for heading, pairs in sorts.items():
+        if pairs:
+            cards = [show_pair(pair, pictures) for pair in pairs[:SHOWN]]
+            yield Sheet(heading, _say_shown(len(pairs), "pair"), cards)
+
+
+def _show_suspects(document: AuditDocument, pictures: Pictures) -> Iterator[Sheet]:
+    """Show the most doubtful images of each split: those that consensus doubts, then others."""
+    suspects = document.labels.suspects if document.labels else []
+    for split, images in (("test", "Test images"), ("train", "Training images")):
+        of_split = [suspect for suspect in suspects if suspect.image.split == split]
+        consensus = [suspect for suspect in of_split if suspect.is_consensus]
+        others = [suspect for suspect in of_split if not suspect.is_consensus]
+        for heading, found in (
+            (f"{images} that nearly all models call otherwise", consensus),
+            (f"{images} that confident learning alone doubts", others),
+        ):
+            if found:
+                cards = [show_suspect(suspect, pictures) for suspect in found[:SHOWN]]
+                yield Sheet(heading, _say_shown(len(found), "image"), cards)
+
+
+def _say_shown(count: int, noun: str) -> str:
+    if count <= SHOWN:
+        return f"All {pluralize(count, noun)}." if count > 1 else ""
+    return f"The first {SHOWN} of {count:,} {noun}s; audit.json lists the others."

@@ -1,0 +1,36 @@
+"""What many runs call images, against their labels: who disagrees, and how many."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["CONSENSUS", "count_votes", "find_consensus", "most_called", "share_against"]
+
+CONSENSUS = 0.99
+"""The share of runs that call an image otherwise, from which on its label is in doubt."""
+
+
+def count_votes(predicted: NDArray[Any], classes: int) -> NDArray[np.int64]:
+    """Return (N, K) counts of the R runs that call each image each class; (R, N) is given."""
+    images = predicted.shape[1]
+    cells = predicted.astype(np.int64) + np.arange(images) * classes
+    counts = np.bincount(cells.ravel(), minlength=images * classes)
+    return np.asarray(counts.reshape(images, classes), np.int64)
+
+
+def share_against(votes: NDArray[np.int64], labels: NDArray[Any]) -> NDArray[np.float64]:
+    """Return (N,) the share of runs that call an image otherwise than its label."""
+    return np.asarray(1 - votes[np.arange(len(labels)), labels] / votes.sum(axis=1))
+
+
+def most_called(votes: NDArray[np.int64], labels: NDArray[Any]) -> NDArray[np.int64]:
+    """Return (N,) the class, other than the label, that most runs call; the first of equals."""
+    others = votes.copy()
+    others[np.arange(len(labels)), labels] = -1
+    return np.asarray(others.argmax(axis=1), np.int64)
+
+
+def find_consensus(votes: NDArray[np.int64], labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return (N,) whether nearly all runs, a share of CONSENSUS, call an image otherwise."""
+    return np.asarray(share_against(votes, labels) >= CONSENSUS)

@@ -1,0 +1,166 @@
+"""The page of an audit says what was found, for whoever reads it."""
+
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from fashionbench.report.audit_document import AuditDocument, DoublesFound
+from fashionbench.report.audit_page import render_audit, render_summary, summarize_audit
+
+PICTURES = {"train": np.zeros((6, 28, 28), np.uint8), "test": np.zeros((4, 28, 28), np.uint8)}
+
+
+def place(split: str, position: int, label: str) -> dict[str, object]:
+    return {"split": split, "position": position, "label": label, "file": None}
+
+
+LABELS = {
+    "judges": [
+        {
+            "model": "linear",
+            "recipe": "judge",
+            "folds": 5,
+            "seeds": [0, 1],
+            "train_accuracy": 0.8125,
+            "test_accuracy": 0.7919,
+            "test_accuracy_without": 0.8431,
+        }
+    ],
+    "counts": [
+        {"split": "train", "images": 6, "runs": 2, "confident": 1, "consensus": 0, "both": 0},
+        {"split": "test", "images": 4, "runs": 10, "confident": 0, "consensus": 1, "both": 0},
+    ],
+    "noise": [[0.875, 0.125], [0.0, 1.0]],
+    "floor": {"share": 0.25, "low": 0.0456, "high": 0.6994},
+    "suspects": [
+        {
+            "image": place(split, 1, "<bag> & co"),
+            "seems": "boot",
+            "probability": 0.0123,
+            "against": 1.0,
+            "is_consensus": split == "test",
+            "is_confident": split == "train",
+        }
+        for split in ("test", "train")
+    ],
+}
+
+
+def make_document(pairs: int = 2, *, labels: bool = True) -> AuditDocument:
+    double = {
+        "a": place("train", 1, "<bag> & co"),
+        "b": place("test", 2, "<bag> & co"),
+        "kind": "near",
+        "distance": 7.5,
+        "down": 1,
+        "right": -2,
+        "is_mirrored": True,
+    }
+    other = double | {"b": place("test", 3, "boot")}
+    count = {"kind": "near", "where": "across", "same_label": pairs, "other_label": 0}
+    found = {
+        "threshold": 12,
+        "limit": 16,
+        "counts": [count],
+        "distances": [{"above": 7, "up_to": 8, "same_label": pairs, "other_label": 0}],
+        "images": 2,
+        "groups": 1,
+        "largest_group": 2,
+        "test_images_known": 1,
+        "pairs": ([double, other] * pairs)[:pairs],
+    }
+    return AuditDocument.model_validate(
+        {
+            "dataset": "mine/",
+            "title": "Mine <& yours>",
+            "digests": {"train": "a", "test": "b"},
+            "command": "fashionbench audit --dataset mine/",
+            "classes": ["<bag> & co", "boot"],
+            "train_images": 6,
+            "test_images": 4,
+            "notes": ["Half of it is <faint>."],
+            "device": "cpu",
+            "threads": 1,
+            "versions": {"torch": "2.11.0"},
+            "processor": "A processor",
+            "seconds": {"doubles": 1.5},
+            "doubles": DoublesFound.model_validate(found),
+            "labels": LABELS if labels else None,
+            "doubtful_test_images": {"double": [2]},
+        }
+    )
+
+
+class _Balanced(HTMLParser):
+    """Notes tags that are closed by others than themselves."""
+
+    VOID = ("meta", "img", "br", "path", "use", "image", "rect")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def test_names_are_text_and_the_page_is_whole() -> None:
+    page = render_audit(make_document(), PICTURES)
+    assert "Audit of Mine &lt;&amp; yours&gt;" in page
+    assert "Half of it is &lt;faint&gt;." in page
+    assert "<bag>" not in page
+    parser = _Balanced()
+    parser.feed(page)
+    assert parser.open == []
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_the_same_findings_give_the_same_bytes() -> None:
+    assert render_audit(make_document(), PICTURES) == render_audit(make_document(), PICTURES)
+
+
+def test_every_pair_is_on_one_sheet() -> None:
+    page = render_audit(make_document(), PICTURES)
+    assert page.count("train 1: &lt;bag&gt; &amp; co") == 3  # and a suspect
+    assert "Two labels for one item" in page
+    many = render_audit(make_document(130), PICTURES)
+    assert "The first 60 of 65 pairs" in many
+
+
+def test_a_data_set_without_doubles_has_a_page_too() -> None:
+    document = make_document()
+    empty = document.doubles.model_copy(
+        update={"pairs": [], "distances": [], "counts": [], "groups": 0, "test_images_known": 0}
+    )
+    page = render_audit(document.model_copy(update={"doubles": empty}), PICTURES)
+    assert "0 of 4 test images (0.00 %) have a double" in page
+
+
+@pytest.mark.parametrize("known", [1, 2])
+def test_the_summary_counts(known: int) -> None:
+    document = make_document()
+    found = document.doubles.model_copy(update={"test_images_known": known})
+    pairs, test_images, floor = summarize_audit(document.model_copy(update={"doubles": found}))
+    assert pairs == "0 pairs of exactly the same pixels, 0 mirrored, 2 nearly the same."
+    assert f"{known} of 4 test images" in test_images
+    assert floor.startswith("1 test label (25.00 %) is called otherwise by nearly every model")
+    assert "no accuracy above 75.00 %" in floor
+    assert render_summary(document).count("<p>") == 3
+    assert len(summarize_audit(make_document(labels=False))) == 2
+
+
+def test_suspects_and_judges_are_on_the_page() -> None:
+    page = render_audit(make_document(), PICTURES)
+    assert "Test images that nearly all models call otherwise" in page
+    assert "Training images that confident learning alone doubts" in page
+    assert page.count("seems boot") == 2
+    assert "100 % of runs against, label 1.2 %" in page
+    for cell in ("81.25", "79.19", "84.31", "87.5", "12.5", "4.56 to 69.94"):
+        assert cell in page
+    assert "Doubtful labels" not in render_audit(make_document(labels=False), PICTURES)
