@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 import fashionbench as fb
 from fashionbench.core.logits import infer
 from fashionbench.models.checkpoint import checkpoint_path
+from fashionbench.report.entries import Entry
 from fashionbench.stats.difference import difference
 from fashionbench.stats.intervals import summarize
 
@@ -48,6 +49,7 @@ def study(width: int, seeds: int, data: Path | None, out: Path) -> dict[str, Any
         "dead_logits": dead.tolist(),
         "logits_0_for_every_image": [int(run.all(axis=0).sum()) for run in zero],
         "classes_never_predicted": [len(run.dead_classes) for run in v1.runs],
+        "ties": count_ties(v1, document),
         "v1": v1.accuracies,
         "mlp": mlp.accuracies,
         "differences": {
@@ -57,8 +59,24 @@ def study(width: int, seeds: int, data: Path | None, out: Path) -> dict[str, Any
         "middling": float(
             np.mean((np.array(of_own_class) > 0.1) & (np.array(of_own_class) < DEAD))
         ),
-        "document": {key: document[key] for key in ("processor", "threads", "versions", "device")},
+        "document": _machine(document),
     }
+
+
+def count_ties(v1: Entry, document: dict[str, Any]) -> dict[str, Any]:
+    """Give of each run the images with a tie, and the accuracy by three rules."""
+    ties = [run.ties for run in v1.runs if run.ties is not None]
+    return {
+        "accuracy": v1.accuracies,
+        "images": [each.images for each in ties],
+        "by_chance": [each.accuracy_by_chance for each in ties],
+        "by_last": [each.accuracy_by_last for each in ties],
+        "document": _machine(document),
+    }
+
+
+def _machine(document: dict[str, Any]) -> dict[str, Any]:
+    return {key: document[key] for key in ("processor", "threads", "versions", "device")}
 
 
 def draw(found: list[dict[str, Any]]) -> Figure:
@@ -98,6 +116,22 @@ def _points(summary: dict[str, float]) -> str:
     return f"{mean} ({low} to {high})"
 
 
+def ties_row(width: int, ties: dict[str, Any]) -> dict[str, object]:
+    """Summarize what V1's score owes to the rule for equal logits."""
+    first, *others = (100 * np.array(ties[key]) for key in ("accuracy", "by_chance", "by_last"))
+    moved = np.max([np.abs(other - first) for other in others], axis=0)
+    return {
+        "hidden units": width,
+        "test images with a tie": f"{np.mean(ties['images']) / 100:.1f} %",
+        "the first counts: V1, %": f"{first.mean():.1f}",
+        "one by chance, %": f"{others[0].mean():.1f}",
+        "the last, %": f"{others[1].mean():.1f}",
+        "most that one run is moved, points": f"{moved.max():.1f}",
+        "runs moved by 0.1 points or more": f"{100 * np.mean(moved >= 0.1):.0f} %",
+        "runs": len(first),
+    }
+
+
 def page(found: list[dict[str, Any]]) -> str:
     """Write the page: question, answer, plot, tables."""
     widths = [
@@ -135,6 +169,7 @@ def page(found: list[dict[str, Any]]) -> str:
     within = 100 * max(
         abs(f["differences"]["alive"][end]) for f in found for end in ("low", "high")
     )
+    tied = [f for f in found if "ties" in f]
     silent = sum(np.count_nonzero(f["logits_0_for_every_image"]) for f in found)
     runs = sum(len(f["v1"]) for f in found)
     return f"""# What one ReLU is worth
@@ -162,6 +197,18 @@ images of a class, these images can no longer raise their own logit, while image
 for which it is still above 0 push it down. So it is all or nothing: the share of images of its own
 class for which a logit is 0 is nearly always below a tenth or above nine tenths. A logit that is 0
 for *every* image of the test set is rare: {silent} of {runs} runs have one.
+
+## Ties
+
+If all ten logits of an image are negative before the ReLU, all are 0 after it, and no class is
+ahead of the others. fashionbench lets the first of the equal classes count; other programs take
+another one ([why](statistics.md#choices)). So far does V1's score depend on that rule:
+
+{table([ties_row(f["width"], f["ties"]) for f in tied])}
+
+The rule moves the mean of all runs by less than the ReLU costs, and a single run by up to ten
+points: two programs that score the same weights can differ by that much. This table is of runs of
+its own, from the same seeds, trained by the C kernels. {how(tied[0]["ties"]["document"])}
 
 ## How
 

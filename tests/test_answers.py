@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from factories import BLANK, SHIRT, drawn, png
+from factories import BLANK, SHIRT, drawn, photo, png
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pillow_heif import register_heif_opener
 
 from fashionbench.inference.photos import prepare
 from fashionbench.serve import answers
@@ -39,6 +40,48 @@ def test_every_model_answers_and_chances_add_up(served: ServedModels) -> None:
 def test_a_picture_in_json_is_the_same_picture(served: ServedModels) -> None:
     body = json.dumps({"picture": base64.b64encode(SHIRT).decode()}).encode()
     assert answers.answer_json(served, body) == answers.answer_picture(served, SHIRT)
+
+
+def test_a_photo_is_answered_by_all_masks_together_and_by_each(served: ServedModels) -> None:
+    picture = photo()[0]
+    found, prepared = answers.answer_picture(served, png(picture)), prepare(picture)
+    assert (found.is_photo, found.mask) == (True, prepared.masks[prepared.taken])
+    assert [part.mask for part in found.masks] == list(prepared.masks)
+    for part, one in zip(found.masks, prepared.by_mask(), strict=True):
+        assert np.array_equal(part.prepared, one.image)
+        for answer, shown in zip(part.answers, served.models, strict=True):
+            expected = shown.predictor.average_views(one)
+            assert answer.chances[0].probability == pytest.approx(expected.max())
+    assert found.items == []
+    plain = answers.answer_picture(served, SHIRT)
+    assert (plain.is_photo, plain.mask, plain.masks) == (False, None, [])
+
+
+def test_each_of_several_things_has_a_box_and_an_answer(served: ServedModels) -> None:
+    wide, (_, inside) = Image.new("RGB", (460, 260), (150, 130, 95)), photo()
+    shape = Image.fromarray(inside.astype(np.uint8) * 255)
+    for left, colour in ((40, (170, 30, 40)), (260, (30, 40, 120))):
+        wide.paste(Image.new("RGB", shape.size, colour), (left, 30), shape)
+    found = answers.answer_picture(served, png(wide))
+    first, second = found.items
+    assert 0 < first.box[0] < first.box[2] < second.box[0] < second.box[2] < 1
+    assert not found.answers[found.rely_on].sure
+    assert any("shows 2 things" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize(("kind", "size"), [("HEIF", (1200, 600)), ("TIFF", (300, 200))])
+def test_a_picture_comes_back_small_as_a_jpeg(
+    kind: str, size: tuple[int, int], served: ServedModels
+) -> None:
+    register_heif_opener()
+    file = io.BytesIO()
+    photo()[0].resize(size).save(file, kind)
+    preview = answers.answer_picture(served, file.getvalue()).preview or ""
+    start, _, content = preview.partition(",")
+    assert start == "data:image/jpeg;base64"
+    small = Image.open(io.BytesIO(base64.b64decode(content)))
+    assert small.format == "JPEG"
+    assert small.size == tuple(side * min(1, 480 / max(size)) for side in size)
 
 
 def test_why_has_a_number_for_each_pixel(served: ServedModels) -> None:

@@ -140,6 +140,14 @@ def test_the_v1_study_says_what_its_figures_say() -> None:
     first = figures["widths"][0]
     cost = 100 * first["differences"]["all"]["mean"]
     assert f"costs V1 {cost:.1f} points of accuracy, over {len(first['v1'])} seeds" in readme
+    ties = first["ties"]
+    moved = max(
+        abs(other - accuracy)
+        for rule in ("by_chance", "by_last")
+        for other, accuracy in zip(ties[rule], ties["accuracy"], strict=True)
+    )
+    said = f"ties on {fmean(ties['images']) / 100:.1f} % of the test images, and one of its runs"
+    assert f"{said} gets up to {100 * moved:.1f} points" in words("docs/statistics.md")
     for width in figures["widths"]:
         gap = fmean(width["mlp"]) - fmean(width["v1"])
         assert f"{100 * gap:.1f} (" in text

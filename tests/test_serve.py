@@ -1,5 +1,6 @@
 """The page and its interface, over HTTP and in a real browser."""
 
+import io
 import json
 import re
 import shutil
@@ -13,10 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from factories import BLANK, SHIRT
+from factories import BLANK, SHIRT, photo
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pillow_heif import register_heif_opener
 
 from fashionbench.errors import UsageError
 from fashionbench.serve import answers, schemas
@@ -307,6 +310,36 @@ def test_what_is_no_picture_is_told_and_the_page_lives_on(page: Any) -> None:
     assert "not a picture" in page.inner_text("#problem")
     page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": SHIRT})
     page.wait_for_selector("#problem", state="hidden")
+
+
+def test_several_photos_are_answered_and_another_mask_is_tapped(
+    page: Any, served: ServedModels
+) -> None:
+    """One is HEIC, which Chromium cannot show: its picture comes back from the server."""
+    register_heif_opener()
+    files = []
+    for seed, kind in enumerate(("PNG", "HEIF", "PNG")):
+        file = io.BytesIO()
+        photo(seed)[0].save(file, kind)
+        files.append({"name": f"{seed}.heic", "mimeType": "", "buffer": file.getvalue()})
+    page.set_input_files("#file", files)
+    ready = "() => [...document.querySelectorAll('#pictures img')].length === 3"
+    page.wait_for_function(ready)
+    page.locator("#pictures button").nth(1).click()
+    page.wait_for_function("() => document.querySelector('#photo').naturalWidth === 160")
+    expected = answers.answer_picture(served, files[1]["buffer"])
+    assert page.locator("#ways .way").count() == 1 + len(expected.masks)
+    page.locator("#ways .way").nth(2).click()
+    answer = expected.masks[1].answers[expected.rely_on]
+    share = f"{100 * answer.chances[0].probability:.1f} %"
+    page.wait_for_function(
+        "share => document.querySelector('#verdict').textContent.includes(share)", arg=share
+    )
+    shown = page.evaluate(
+        "() => [...document.querySelector('#prepared').getContext('2d')"
+        ".getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 === 0)"
+    )
+    assert shown == np.array(expected.masks[1].prepared).flatten().tolist()
 
 
 def test_nothing_is_wider_than_a_phone(page: Any) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fashionbench.config.augmentations import AUGMENTATIONS, MIXINGS, parse_augmentation
 from fashionbench.config.recipe import Recipe
+from fashionbench.config.schedules import SCHEDULES
 from fashionbench.core.files import write_atomically
 from fashionbench.data.datasets import dataset_entry, load_arrays
 from fashionbench.errors import UsageError
@@ -41,7 +42,12 @@ def write_samples(
 def write_schedule(recipe: Recipe, target: Path, steps_an_epoch: int = 100) -> None:
     """Write a PNG of the recipe's learning rate over its epochs."""
     steps = range(recipe.epochs * steps_an_epoch)
-    rates = [recipe.learning_rate_at(step, steps_an_epoch) for step in steps]
+    shape = None
+    if recipe.schedule not in SCHEDULES:
+        from fashionbench.training.own_parts import find_schedule  # brings torch
+
+        shape = find_schedule(recipe)
+    rates = [recipe.learning_rate_at(step, steps_an_epoch, shape) for step in steps]
     epochs = [step / steps_an_epoch for step in steps]
     _write_png(plot_schedule(epochs, rates, recipe.name), target)
 

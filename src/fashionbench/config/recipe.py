@@ -6,7 +6,7 @@ Recipe files are TOML with the fields of `Recipe`; command-line flags replace si
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -19,6 +19,7 @@ from fashionbench.config.augmentations import (
     AUGMENTATIONS,
     MIXINGS,
     Augmentation,
+    own_augmentations,
     parse_augmentation,
 )
 from fashionbench.config.optimizers import OPTIMIZERS
@@ -28,6 +29,7 @@ from fashionbench.config.validated import Validated
 from fashionbench.errors import UsageError
 
 __all__ = [
+    "CROSS_ENTROPY",
     "SEARCHED",
     "SETTINGS",
     "Recipe",
@@ -37,6 +39,7 @@ __all__ = [
     "current_name",
     "format_value",
     "load_recipe",
+    "own_parts",
     "recipe_names",
 ]
 
@@ -46,12 +49,17 @@ _RENAMED = {"seed": "default"}
 """Shipped recipes by the names that they had."""
 
 
-def _one_of(table: Mapping[str, object]) -> Any:
-    """Accept the keys of a table; the refusal names them."""
+CROSS_ENTROPY = "cross-entropy"
+_OWN_PART = re.compile(r".+\.py:[\w.]+|[\w.]+:[\w.]+")
+"""The reference of a person's own: `file.py:Name` or `package.module:Name`."""
+
+
+def _one_of(table: Iterable[str]) -> Any:
+    """Accept the keys of a table, and a person's own; the refusal names them."""
 
     def check(name: str) -> str:
-        if name not in table:
-            raise ValueError(f"there are {', '.join(table)}")
+        if name not in table and not _OWN_PART.fullmatch(name):
+            raise ValueError(f"there are {', '.join(table)}, and file.py:Name for one of your own")
         return name
 
     return AfterValidator(check)
@@ -92,7 +100,12 @@ class Recipe(Validated):
         32, ge=1, description="images a step; an epoch's last batch may be short"
     )
     optimizer: Annotated[str, _one_of(OPTIMIZERS)] = Field(
-        "sgd", description=f"the update rule: {', '.join(OPTIMIZERS)}"
+        "sgd", description=f"the update rule: {', '.join(OPTIMIZERS)}, or file.py:Name"
+    )
+    loss: Annotated[str, _one_of([CROSS_ENTROPY])] = Field(
+        CROSS_ENTROPY,
+        description="what training minimizes: cross-entropy, or file.py:name, a function of logits "
+        "and labels",
     )
     learning_rate: Annotated[float, Range("log", 1 / 32, 32, relative=True)] = Field(
         0.1,
@@ -117,7 +130,9 @@ class Recipe(Validated):
         None, gt=0, allow_inf_nan=False, description="largest norm of a step's whole gradient"
     )
     schedule: Annotated[str, _one_of(SCHEDULES)] = Field(
-        "constant", description=f"how the rate goes on: {', '.join(SCHEDULES)}"
+        "constant",
+        description=f"how the rate goes on: {', '.join(SCHEDULES)}, or file.py:name, a function of "
+        "the step and the number of steps",
     )
     warm_up: Annotated[float, Range("linear", 0, 0.9)] = Field(
         0, ge=0, allow_inf_nan=False, description="epochs in which the rate rises from 0, linearly"
@@ -189,10 +204,13 @@ class Recipe(Validated):
     def _settings_go_together(self) -> Self:
         for setting in ("momentum", "nesterov", "betas"):
             takers = [name for name, entry in OPTIMIZERS.items() if setting in entry.settings]
-            if getattr(self, setting) is not None and self.optimizer not in takers:
+            is_own = self.optimizer not in OPTIMIZERS  # what it takes is found out by trying
+            if getattr(self, setting) is not None and self.optimizer not in takers and not is_own:
                 raise ValueError(f"{self.optimizer} takes no {setting}; {', '.join(takers)} do")
         if self.nesterov and self.optimizer == "sgd" and not self.momentum:
             raise ValueError("nesterov needs a momentum above 0, such as 0.9")
+        if self.loss != CROSS_ENTROPY and self.label_smoothing:
+            raise ValueError("label_smoothing is cross-entropy's; leave it at 0 with another loss")
         if self.schedule == "one-cycle" and self.warm_up:
             raise ValueError("one-cycle has a warm-up of its own; leave warm_up at 0")
         if self.warm_up and self.warm_up >= self.epochs:
@@ -208,12 +226,18 @@ class Recipe(Validated):
         """Tell whether some layers are trained before others, or at rates of their own."""
         return bool(self.probe_epochs or self.unfreeze_every) or self.layer_decay != 1
 
-    def learning_rate_at(self, step: int, steps_an_epoch: int) -> float:
-        """Return the rate at a step, counted from 0 through all epochs."""
+    def learning_rate_at(
+        self, step: int, steps_an_epoch: int, shape: Callable[[int, int], float] | None = None
+    ) -> float:
+        """Return the rate at a step, counted from 0 through all epochs.
+
+        `shape` is the schedule's, where that is a person's own: see training/own_parts.py.
+        """
         steps, warm_up = self.epochs * steps_an_epoch, round(self.warm_up * steps_an_epoch)
         if step < warm_up:
             return self.learning_rate * ((step + 1) / (warm_up + 1))
-        return self.learning_rate * SCHEDULES[self.schedule].shape(step - warm_up, steps - warm_up)
+        shape = shape or SCHEDULES[self.schedule].shape
+        return self.learning_rate * shape(step - warm_up, steps - warm_up)
 
     @property
     def label(self) -> str:
@@ -249,7 +273,8 @@ class Recipe(Validated):
 
         "none" switches off what can be absent, such as mixing or patience. Another optimizer brings
         the rate to start from, and takes none of the settings of the one before, unless they are
-        given too. Raises UsageError for an unknown setting or a bad value.
+        given too; one of a person's own keeps the rate. Raises UsageError for an unknown setting or
+        a bad value.
         """
         given = {
             key: Recipe.model_fields[key].default
@@ -260,10 +285,10 @@ class Recipe(Validated):
         }
         asked = given
         optimizer = asked.get("optimizer", self.optimizer)
-        if optimizer != self.optimizer and optimizer in OPTIMIZERS:
-            entry = OPTIMIZERS[optimizer]
-            own = ("momentum", "nesterov", "betas")
-            asked = {"learning_rate": entry.learning_rate, **dict.fromkeys(own), **asked}
+        if optimizer != self.optimizer:
+            entry = OPTIMIZERS.get(optimizer)
+            rate = {} if entry is None else {"learning_rate": entry.learning_rate}
+            asked = {**rate, **dict.fromkeys(("momentum", "nesterov", "betas")), **asked}
         changed = Recipe.checked(self.model_dump() | asked, f"recipe {self.label}")
         differences = tuple(
             (key, format_value(value))
@@ -288,6 +313,14 @@ SEARCHED: Mapping[str, Range] = {
     if isinstance(part, Range)
 }
 """The settings that can be tuned, each with the range in which it usually is."""
+
+
+def own_parts(recipe: Recipe) -> list[str]:
+    """List the references of all that is a person's own in a recipe, augmentations first."""
+    tables = {"optimizer": OPTIMIZERS, "loss": (CROSS_ENTROPY,), "schedule": SCHEDULES}
+    named = [getattr(recipe, key) for key, table in tables.items()]
+    others = [name for name, table in zip(named, tables.values(), strict=True) if name not in table]
+    return [*own_augmentations(recipe.augmentation), *others]
 
 
 def can_be_absent(setting: str) -> bool:

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fashionbench.config.augmentations import own_augmentations
+from fashionbench.config.recipe import own_parts
 from fashionbench.config.study import Job
 from fashionbench.core.global_state import silent
 from fashionbench.core.logits import are_alike, pixels
@@ -33,7 +33,7 @@ from fashionbench.models.cost import flops_per_image
 from fashionbench.models.identity import identify
 from fashionbench.models.table import model_entry
 from fashionbench.training.devices import reproducible, seed_generators
-from fashionbench.training.own_augmentations import identify_augmentations
+from fashionbench.training.own_parts import identify_parts
 
 __all__ = [
     "Examination",
@@ -141,18 +141,18 @@ def refuse_changed(job: Job, classes: int) -> None:
     _refuse_edited(job)
     if str(identify(job.spec, classes, job.shape)[1]) != job.model_source:
         _refuse_source(job.model)
-    if identify_augmentations(job.recipe.augmentation) != job.recipe_source:
-        _refuse_source("the augmentation")
+    if identify_parts(job.recipe) != job.recipe_source:
+        _refuse_source("the recipe's own parts")
 
 
 def _refuse_edited(job: Job) -> None:
     """Refuse a job with an edited file before any of the code in it is run."""
-    augmentations = own_augmentations(job.recipe.augmentation)
-    sources = zip(augmentations, job.recipe_source.split("+"), strict=False)
+    parts = own_parts(job.recipe)
+    sources = zip(parts, job.recipe_source.split("+"), strict=False)
     for reference, source in ((model_entry(job.spec).reference, job.model_source), *sources):
         file = reference.rpartition(":")[0]
         if file.endswith(".py") and digest_file(file) != Source.parse(source).text:
-            _refuse_source("the augmentation" if reference in augmentations else job.model)
+            _refuse_source(reference if reference in parts else job.model)
 
 
 def _refuse_source(name: str) -> NoReturn:

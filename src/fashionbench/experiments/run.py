@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from fashionbench.config.optimizers import OPTIMIZERS
 from fashionbench.config.study import Job
 from fashionbench.core.machine import describe_environment, now
 from fashionbench.core.own_code import describe_error
@@ -53,6 +54,7 @@ from fashionbench.training.history import History
 from fashionbench.training.loop import TrainingState, fit
 from fashionbench.training.many_seeds.group import Strategy
 from fashionbench.training.many_seeds.members import fit_members
+from fashionbench.training.own_settings import differ
 
 __all__ = ["Destination", "fit_job", "run_job", "run_together"]
 
@@ -121,6 +123,10 @@ def run_together(
     """
     refuse_changed(jobs[0], len(dataset.classes))
     examined = examined or examine(jobs[0], dataset)
+    recipes = [job.recipe for job in jobs]
+    if differ(recipes) and recipes[0].optimizer not in OPTIMIZERS:
+        # What a person's own makes of members with settings of their own, nobody knows.
+        return [run_job(job, dataset, device, store, examined, alone=False) for job in jobs]
     build = builder(jobs[0], dataset)
     models = [build(job.run_seed) for job in jobs]
     starts = [_digest_first_weights(job, model) for job, model in zip(jobs, models, strict=True)]
@@ -128,7 +134,7 @@ def run_together(
         histories = fit_members(
             models,
             dataset.train,
-            [job.recipe for job in jobs],
+            recipes,
             [job.run_seed for job in jobs],
             device=device,
             strategy=strategy,

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from fashionbench.config.recipe import Recipe
+from fashionbench.config.recipe import Recipe, own_parts
 from fashionbench.config.study import Execution, Job, Parallel
 from fashionbench.data.split import Split
 from fashionbench.training.devices import free_memory
@@ -41,13 +41,26 @@ class Choice:
     """The most members that take their steps together, stacked or on streams."""
 
 
-def choose(build: Build, job: Job, data: Split, execution: Execution, seeds: int) -> Choice:
+def choose(
+    build: Build,
+    job: Job,
+    data: Split,
+    execution: Execution,
+    seeds: int,
+    *,
+    differing: Sequence[str] = (),
+) -> Choice:
     """Choose the fastest strategy for so many seeds of a model, or the next best to the one asked.
 
+    `differing` are settings in which the jobs differ and which members of a group would share.
     Many members in one process come first, then several processes, then one run after another.
     `data` is on the device that is to be used.
     """
-    choice = _choose_group(build, job, data, execution.parallel, seeds)
+    choice = (
+        Choice("serial", f"they differ in {', '.join(differing)}")
+        if differing
+        else _choose_group(build, job, data, execution.parallel, seeds)
+    )
     if choice.strategy != "serial":
         return choice
     obstacle = _why_not_processes(job, data.images.device, execution)
@@ -118,7 +131,7 @@ def _why_not_processes(job: Job, device: torch.device, execution: Execution) -> 
     """Give the reason why the seeds of a job cannot run in several processes; None if they can."""
     if device.type != "cpu":
         return "processes are for the CPU"
-    if job.model.startswith("__main__:"):
+    if any(name.startswith("__main__:") for name in (job.model, *own_parts(job.recipe))):
         return "a model defined in a script cannot be sent to other processes"
     if (execution.jobs or torch.get_num_threads()) == 1:
         return "there is to be one process"

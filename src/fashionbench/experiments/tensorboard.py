@@ -7,6 +7,7 @@ from typing import Any
 from fashionbench.config.recipe import Recipe
 from fashionbench.errors import MissingPackage
 from fashionbench.training.history import History
+from fashionbench.training.own_parts import find_schedule
 
 __all__ = ["TensorBoard"]
 
@@ -34,7 +35,9 @@ class TensorBoard:
         losses = [loss for at, loss in history.curve if at > epoch - 1]
         scalars = {
             "loss/training": sum(losses) / len(losses),
-            "learning rate": self._recipe.learning_rate_at((epoch - 1) * 1000, 1000),
+            "learning rate": self._recipe.learning_rate_at(
+                (epoch - 1) * 1000, 1000, find_schedule(self._recipe)
+            ),
         }
         if history.validation_curve:
             _, loss, accuracy = history.validation_curve[-1]

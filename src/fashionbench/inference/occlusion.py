@@ -17,13 +17,14 @@ MOST = 100.0
 
 
 def occlusion_map(
-    predictor: Predictor, image: NDArray[np.uint8], class_index: int
+    predictor: Predictor, image: NDArray[np.uint8], class_index: int, is_photo: bool = False
 ) -> NDArray[np.float64]:
     """Return the (28, 28) nats that each pixel of a (28, 28) image adds to a class.
 
     A black square covers one place of the image after another. What the class's log-probability
     loses by it is shared by the covered pixels, and a pixel gets the mean over all its covers.
-    Positive pixels speak for the class, negative ones against it.
+    Positive pixels speak for the class, negative ones against it. Of a photo it is the model as
+    fitted to photos that is asked.
     """
     corners = [
         (y, x)
@@ -34,7 +35,9 @@ def occlusion_map(
     for cover, (y, x) in zip(covered, corners, strict=False):
         cover[y : y + PATCH, x : x + PATCH] = 0
     with np.errstate(divide="ignore"):
-        chances = np.nan_to_num(np.log(predictor.predict_prepared(covered)[:, class_index]))
+        chances = np.nan_to_num(
+            np.log(predictor.predict_prepared(covered, is_photo)[:, class_index])
+        )
     lost = np.clip(chances[-1] - chances[:-1], -MOST, MOST)
     total, covers = np.zeros(image.shape), np.zeros(image.shape)
     for loss, (y, x) in zip(lost, corners, strict=True):

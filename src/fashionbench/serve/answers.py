@@ -4,7 +4,7 @@ import base64
 import binascii
 import io
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
@@ -18,6 +18,8 @@ from fashionbench.serve.schemas import (
     Answer,
     Answers,
     Chance,
+    Item,
+    MaskAnswers,
     ModelInfo,
     Question,
     TestImage,
@@ -26,6 +28,9 @@ from fashionbench.serve.schemas import (
 )
 from fashionbench.serve.served_models import ServedModels
 from fashionbench.stats.metrics import rank_classes
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 __all__ = [
     "Refusal",
@@ -39,6 +44,8 @@ __all__ = [
 
 MOST_PIXELS = 50_000_000
 """Of one picture: a small file can unpack to more than the memory holds."""
+PREVIEW = 480
+"""Pixels of the longer side of the picture that is sent back."""
 
 Q = TypeVar("Q", bound=BaseModel)
 
@@ -110,7 +117,9 @@ def answer_why(served: ServedModels, body: bytes) -> Why:
     predictor = served.models[question.model].predictor
     if question.class_index >= len(predictor.classes):
         raise Refusal(422, f"There are {len(predictor.classes)} classes, the first is 0.")
-    found = occlusion_map(predictor, np.array(question.pixels, np.uint8), question.class_index)
+    found = occlusion_map(
+        predictor, np.array(question.pixels, np.uint8), question.class_index, question.is_photo
+    )
     return Why(importance=found.round(6).tolist())
 
 
@@ -142,34 +151,65 @@ def answer_picture(served: ServedModels, content: bytes) -> Answers:
         ) from None
     except FashionbenchError as error:
         raise Refusal(422, str(error)) from None
-    return _ask_models(served, prepared)
+    return _ask_models(served, prepared, _shrink(picture))
 
 
-def _ask_models(served: ServedModels, prepared: Prepared) -> Answers:
-    answers = []
-    for index, model in enumerate(served.models):
-        # Numbers that overflow cannot be held by JSON: the model is sure of nothing.
-        row = np.nan_to_num(model.predictor.average_views(prepared))
-        classes = model.predictor.classes
-        chances = [
-            Chance(name=classes[k], class_index=k, probability=row[k])
-            for k in rank_classes(row).tolist()
-        ]
-        answers.append(
-            Answer(
-                model=index,
-                name=model.name,
-                label=chances[0].name,
-                sure=model.predictor.is_sure(row),
-                chances=chances,
-            )
-        )
+def _ask_models(served: ServedModels, prepared: Prepared, preview: str | None = None) -> Answers:
+    rely_on = served.for_photos if prepared.is_photo else 0
+    prediction = served.models[rely_on].predictor.judge(prepared)
+    items = [
+        Item(box=box, answer=_answer(served, rely_on, part))
+        for box, part in prepared.parts
+        if prediction.items
+    ]
+    parts = prepared.by_mask() if len(prepared.masks) > 1 else []
     return Answers(
         prepared=prepared.image.tolist(),
-        warnings=list(served.models[0].predictor.warn(prepared)),
-        rely_on=served.for_photos if prepared.is_photo else 0,
-        answers=answers,
+        is_photo=prepared.is_photo,
+        mask=prediction.mask,
+        masks=[
+            MaskAnswers(
+                mask=part.masks[0], prepared=part.image.tolist(), answers=_answer_all(served, part)
+            )
+            for part in parts
+        ],
+        items=items,
+        preview=preview,
+        warnings=list(prediction.warnings),
+        rely_on=rely_on,
+        answers=_answer_all(served, prepared),
     )
+
+
+def _answer_all(served: ServedModels, prepared: Prepared) -> list[Answer]:
+    return [_answer(served, index, prepared) for index in range(len(served.models))]
+
+
+def _answer(served: ServedModels, index: int, prepared: Prepared) -> Answer:
+    model = served.models[index]
+    found = model.predictor.judge(prepared)
+    # Numbers that overflow cannot be held by JSON: the model is sure of nothing.
+    row, classes = np.nan_to_num(found.probabilities), found.classes
+    chances = [
+        Chance(name=classes[k], class_index=k, probability=row[k])
+        for k in rank_classes(row).tolist()
+    ]
+    return Answer(
+        model=index,
+        name=model.name,
+        label=chances[0].name,
+        sure=found.sure,
+        remaining=list(found.remaining),
+        chances=chances,
+    )
+
+
+def _shrink(picture: "Image") -> str:
+    """Return a small JPEG of a picture as a data URL, for browsers that cannot show its format."""
+    small, file = picture.copy(), io.BytesIO()
+    small.thumbnail((PREVIEW, PREVIEW))
+    small.save(file, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def explain_problem(problem: Any) -> str:

@@ -9,6 +9,8 @@ __all__ = [
     "Answer",
     "Answers",
     "Chance",
+    "Item",
+    "MaskAnswers",
     "ModelInfo",
     "Pixels",
     "Problem",
@@ -41,6 +43,7 @@ class WhyQuestion(_Strict):
     """A prepared image, and the answer that is asked about."""
 
     pixels: Pixels
+    is_photo: bool = Field(False, description="as in the answer: some models treat photos apart")
     model: int = Field(0, ge=0, description="its index in /models")
     class_index: int = Field(ge=0)
 
@@ -60,13 +63,36 @@ class Answer(BaseModel):
     name: str
     label: str
     sure: bool = Field(description="whether the answer can be relied on")
+    remaining: list[str] = Field(description="where it is not sure: two or three classes it may be")
     chances: list[Chance] = Field(description="every class, the most probable first")
+
+
+class MaskAnswers(BaseModel):
+    """What each model says of a photo by one mask alone."""
+
+    mask: str = Field(description="the way in which the item was found")
+    prepared: Pixels
+    answers: list[Answer]
+
+
+class Item(BaseModel):
+    """One of several things on a photo, and what the model to rely on says of it."""
+
+    box: tuple[float, float, float, float] = Field(
+        description="left, top, right and bottom, in shares of the picture's width and height"
+    )
+    answer: Answer
 
 
 class Answers(BaseModel):
     """The picture as the models saw it, and what each says."""
 
     prepared: Pixels
+    is_photo: bool = Field(description="whether the item had to be found on its ground")
+    mask: str | None = Field(description="of a photo: the mask that `prepared` shows")
+    masks: list[MaskAnswers] = Field(description="of a photo: the answers by each mask alone")
+    items: list[Item] = Field(description="of a photo with several things apart: each of them")
+    preview: str | None = Field(None, description="the picture, small, as a JPEG's data URL")
     rely_on: int = Field(description="which of the models is the one for such a picture")
     warnings: list[str] = Field([], description="why not to rely on any answer, in sentences")
     answers: list[Answer]

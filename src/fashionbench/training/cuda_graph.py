@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from fashionbench.config.recipe import Recipe
+from fashionbench.config.recipe import CROSS_ENTROPY, Recipe
 from fashionbench.core.snapshot import is_known
 from fashionbench.training.batch import Batch
 from fashionbench.training.updater import Updater
@@ -30,9 +30,10 @@ def can_be_captured(model: nn.Module, updater: Updater) -> bool:
 def repeats_itself(model: nn.Module, recipe: Recipe) -> bool:
     """Tell whether every step is known to do the same operations.
 
-    A person's module may decide in Python, at every call, what a graph would fix for good.
+    A person's module or loss may decide in Python, at every call, what a graph would fix for good.
     """
-    return is_known(model) and not recipe.trains_layers_apart
+    own_loss = recipe.loss != CROSS_ENTROPY
+    return is_known(model) and not recipe.trains_layers_apart and not own_loss
 
 
 class Captured:

@@ -1,4 +1,4 @@
-"""Logits and a batch -> losses: cross-entropy, smoothed and mixed as the recipe says."""
+"""Logits and a batch -> losses: cross-entropy or a person's own, mixed as the recipe says."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,21 +7,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fashionbench.config.recipe import Recipe
+from fashionbench.config.recipe import CROSS_ENTROPY, Recipe
 from fashionbench.training.batch import Batch
+from fashionbench.training.own_parts import find_own_loss
 
 __all__ = ["batch_loss", "batch_losses", "collect_losses", "detach_loss"]
 
 
 def batch_loss(logits: Tensor, batch: Batch, recipe: Recipe) -> Tensor:
     """Return the mean of `batch_losses` for (B, K) logits, in one operation where it can be."""
-    if batch.partners is None:
+    if batch.partners is None and recipe.loss == CROSS_ENTROPY:
         return F.cross_entropy(logits, batch.labels, label_smoothing=recipe.label_smoothing)
     return batch_losses(logits, batch, recipe).mean()
 
 
 def batch_losses(logits: Tensor, batch: Batch, recipe: Recipe) -> Tensor:
-    """Return (B,) cross-entropies of (B, K) logits, against both labels where images are mixed.
+    """Return (B,) losses of (B, K) logits, against both labels where images are mixed.
 
     For M runs at once (M, K, B) logits have (M, B) losses.
     """
@@ -29,12 +30,24 @@ def batch_losses(logits: Tensor, batch: Batch, recipe: Recipe) -> Tensor:
 
     def against(labels: Tensor) -> Tensor:
         labels = labels.view(shape)
+        if recipe.loss != CROSS_ENTROPY:
+            return _own_losses(logits, labels, recipe.loss)
         return F.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
 
     if batch.partners is None or batch.shares is None:
         return against(batch.labels)
     shares = batch.shares.view(shape)
     return shares * against(batch.labels) + (1 - shares) * against(batch.partners)
+
+
+def _own_losses(logits: Tensor, labels: Tensor, reference: str) -> Tensor:
+    """Ask a person's own loss; a mean stands for each image."""
+    loss = find_own_loss(reference)
+    if logits.ndim == 2:
+        found = loss(logits, labels)
+        return found if found.ndim else found.expand(len(labels))
+    found = torch.func.vmap(loss)(logits.mT, labels)
+    return found if found.ndim == 2 else found[:, None].expand(labels.shape)
 
 
 def detach_loss(loss: Tensor) -> Any:

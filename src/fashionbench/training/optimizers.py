@@ -14,6 +14,7 @@ compiler: without a wrapper there, they are what they were.
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from fashionbench.config.recipe import Recipe
+from fashionbench.training.own_parts import build_own_optimizer, takes
 
 __all__ = ["DECOUPLED", "SGD", "Lion", "Muon", "Rule", "build_optimizer", "pulls_at"]
 
@@ -201,6 +203,17 @@ _RULES: Mapping[str, tuple[Callable[..., Optimizer], dict[str, Any]]] = {
 }
 
 
+def _build_own(
+    recipe: Recipe, groups: Sequence[dict[str, Any]], lr: float, **given: Any
+) -> Optimizer:
+    """Build a person's own; where it takes no weight decay, no group says what it is."""
+    del lr, given  # it is given what of the recipe it takes
+    if takes(recipe.optimizer, "weight_decay"):
+        return build_own_optimizer(recipe, groups)
+    others = [{key: group[key] for key in group if key != "weight_decay"} for group in groups]
+    return build_own_optimizer(recipe, others)
+
+
 def pulls_at(parameter: Tensor, *, stacked: bool) -> bool:
     """Tell whether weight decay pulls at a parameter: a matrix or kernel, of each member."""
     return parameter.ndim - stacked >= 2
@@ -218,7 +231,7 @@ def build_optimizer(
     Weight decay pulls at matrices and kernels alone, not at biases and the scales of norms.
     `factors` multiply each parameter's learning rate, as a group's "factor" says; 1 if absent.
     """
-    build, options = _RULES[recipe.optimizer]
+    build, options = _RULES.get(recipe.optimizer, (partial(_build_own, recipe), {}))
     given = {name: getattr(recipe, name) for name in ("momentum", "nesterov", "betas")}
     options = options | {name: value for name, value in given.items() if value is not None}
     muon = recipe.optimizer == "muon"

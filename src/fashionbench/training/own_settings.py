@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fashionbench.config.recipe import Recipe
 from fashionbench.training.optimizers import DECOUPLED, build_optimizer, pulls_at
+from fashionbench.training.own_parts import find_schedule
 
 __all__ = ["OWN_SETTINGS", "OwnSettings", "differ", "differing_settings"]
 
@@ -75,7 +76,10 @@ class OwnSettings:
     @torch.no_grad()
     def update(self, step: int, steps_an_epoch: int) -> None:
         """Update all parameters that have a gradient, at each member's rate of this step."""
-        rates = [recipe.learning_rate_at(step, steps_an_epoch) for recipe in self.recipes]
+        rates = [
+            recipe.learning_rate_at(step, steps_an_epoch, find_schedule(recipe))
+            for recipe in self.recipes
+        ]
         if rates != self._rates:
             self._rates, self._rate = rates, self._column(rates)
         self._decay()

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fashionbench.config.recipe import Recipe
 from fashionbench.training.optimizers import Rule, build_optimizer
+from fashionbench.training.own_parts import find_schedule
 from fashionbench.training.own_settings import OwnSettings
 
 __all__ = ["Updater"]
@@ -47,6 +48,7 @@ class Updater:
             if self._own is None
             else self._own.rule
         )
+        self._shape = find_schedule(recipe)
         rule = self.optimizer
         self._update_all = rule.update_all if isinstance(rule, Rule) else rule.step
         floats = [b for b in buffers.values() if b.is_floating_point()]
@@ -70,7 +72,7 @@ class Updater:
         if largest is not None:
             self._clip(largest)
         if self._own is None:
-            rate = self.recipe.learning_rate_at(self.steps, self.steps_an_epoch)
+            rate = self.recipe.learning_rate_at(self.steps, self.steps_an_epoch, self._shape)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate * group["factor"]
             self._update_all()

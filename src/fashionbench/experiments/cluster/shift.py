@@ -22,6 +22,7 @@ from fashionbench.experiments.strategy import Choice, choose
 from fashionbench.store.packed import run_file_names
 from fashionbench.training.devices import resolve_device
 from fashionbench.training.many_seeds.trial import draws_in_training
+from fashionbench.training.own_settings import differing_settings
 
 __all__ = ["Shift"]
 
@@ -218,11 +219,12 @@ class Shift:
         first = jobs[0]
         if self.plan.parallel in ("serial", "processes"):
             return Choice("serial", "one run after another was asked for")
-        kind = first.model_copy(update={"seed": 0}).key
+        differing = differing_settings([job.recipe for job in jobs])
+        kind = f"{first.model_copy(update={'seed': 0}).key} {differing}"
         if kind not in self._choices:
             build, train = builder(first, dataset), dataset.train
             execution = Execution(parallel=self.plan.parallel, jobs=1)
-            choice = choose(build, first, train, execution, len(jobs))
+            choice = choose(build, first, train, execution, len(jobs), differing=differing)
             if choice.strategy != "serial" and draws_in_training(build, train, first.recipe):
                 choice = Choice("serial", "a group would draw for all its members together")
             logger.info("%s: %s: %s", first.model, choice.strategy, choice.why)

@@ -4,7 +4,10 @@ const SIDE = 28;
 const $ = (id) => document.getElementById(id);
 const percent = (p) => (p > 0 && p < 0.001 ? "< 0.1 %" : `${(100 * p).toFixed(1)} %`);
 
-const state = { about: null, answers: null, prepared: null, warnings: [], model: 0, chosen: null, asked: 0, shown: 0 };
+const state = { about: null, found: null, mask: null, model: 0, chosen: null, pictures: [], picture: null, asked: 0, shown: 0 };
+
+// What is shown: the answers by all masks together, or by the one that was tapped.
+const shown = () => (state.mask === null ? state.found : state.found.masks[state.mask]);
 
 function element(tag, attributes = {}, ...children) {
   const made = Object.assign(document.createElement(tag), attributes);
@@ -60,18 +63,14 @@ const post = (address, question) =>
     body: JSON.stringify(question),
   });
 
-// `source` is the address of the picture to show beside the answer, or null for none. To `follow`
-// is to move the page to the answer: not while somebody draws.
-async function ask(send, source, follow = true) {
+// To `follow` is to move the page to the answer: not while somebody draws.
+async function ask(send, follow = true) {
   const mine = ++state.asked;
   $("result").setAttribute("aria-busy", "true");
   try {
     const found = await send();
     if (mine !== state.asked) return;
-    const { answers, prepared, warnings, rely_on } = found;
-    Object.assign(state, { answers, prepared, warnings, model: state.chosen ?? rely_on });
-    showPicture(source);
-    show();
+    show(found);
     if (follow) bringIntoView();
   } catch (error) {
     if (mine === state.asked) complain(error.message);
@@ -86,43 +85,160 @@ function complain(sentence) {
   bringIntoView();
 }
 
-function askFile(file) {
-  if (!file) return;
-  const form = new FormData();
-  form.append("picture", file, "picture");
+// Several photos are asked about two at a time; the first is shown, the others when they are chosen.
+async function askFiles(files) {
+  const pictures = [...files].map(queue);
+  if (pictures.length === 0) return;
   unmark();
-  ask(() => request("/predict", { method: "POST", body: form }), URL.createObjectURL(file));
+  state.pictures = pictures;
+  const waiting = pictures.values();
+  const work = async () => {
+    for (const picture of waiting) {
+      picture.begin();
+      await picture.answer.catch(() => null);
+      if (state.pictures !== pictures) return;
+    }
+  };
+  choosePicture(pictures[0]);
+  work();
+  work();
 }
 
-const askPixels = (pixels, ...how) => ask(() => post("/predict", { pixels }), ...how);
+function queue(file) {
+  const picture = { file };
+  const begun = new Promise((begin) => (picture.begin = begin));
+  picture.answer = begun.then(() => {
+    const form = new FormData();
+    form.append("picture", file, "picture");
+    return request("/predict", { method: "POST", body: form });
+  });
+  return picture;
+}
+
+function choosePicture(picture) {
+  state.picture = picture;
+  picture.begin();
+  showPictures();
+  return ask(() => picture.answer);
+}
+
+function askPixels(pixels, preview = null, follow = true) {
+  state.pictures = [];
+  showPictures();
+  return ask(async () => ({ ...(await post("/predict", { pixels })), preview }), follow);
+}
 
 // --- Showing --------------------------------------------------------------------------------
 
-function showPicture(source) {
-  const photo = $("photo");
-  if (photo.src.startsWith("blob:")) URL.revokeObjectURL(photo.src);
-  $("own").hidden = source === null;
-  if (source === null) photo.removeAttribute("src");
-  else photo.src = source;
+function showPictures() {
+  const several = state.pictures.length > 1;
+  $("pictures").hidden = !several;
+  $("pictures").replaceChildren(...(several ? state.pictures.map(pictureThumb) : []));
 }
 
-function show() {
+function pictureThumb(picture) {
+  const said = element("span", { className: "true", textContent: "…" });
+  const button = element("button", { type: "button", title: picture.file.name ?? "" }, element("span", { className: "waiting" }), said);
+  if (picture === state.picture) button.setAttribute("aria-current", "true");
+  picture.answer.then(
+    (found) => {
+      button.firstChild.replaceWith(element("img", { src: found.preview, alt: "" }));
+      said.textContent = found.items.length ? `${found.items.length} things` : say(found.answers[state.chosen ?? found.rely_on]);
+    },
+    () => (said.textContent = "cannot be read"),
+  );
+  button.addEventListener("click", () => choosePicture(picture));
+  return element("li", {}, button);
+}
+
+function show(found) {
+  Object.assign(state, { found, mask: null, model: state.chosen ?? found.rely_on });
   $("problem").hidden = $("empty").hidden = true;
   $("answer").hidden = false;
-  paint($("prepared"), state.prepared);
+  showPicture();
+  showItems();
+  showMasks();
+  showMask();
+}
+
+function showPicture() {
+  const photo = $("photo");
+  $("own").hidden = !state.found.preview;
+  $("boxes").replaceChildren();
+  if (!state.found.preview) return photo.removeAttribute("src");
+  photo.onload = () => {
+    const [width, height] = [photo.naturalWidth, photo.naturalHeight];
+    $("boxes").setAttribute("viewBox", `0 0 ${width} ${height}`);
+    $("boxes").replaceChildren(
+      ...state.found.items.map(({ box: [left, top, right, bottom] }) => {
+        const made = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+        const sides = { x: left * width, y: top * height, width: (right - left) * width, height: (bottom - top) * height };
+        for (const [name, value] of Object.entries(sides)) made.setAttribute(name, value);
+        return made;
+      }),
+    );
+  };
+  photo.src = state.found.preview;
+}
+
+const either = (names) => [names.slice(0, -1).join(", "), names.at(-1)].filter(Boolean).join(" or ");
+const say = ({ sure, label, remaining }) => (sure ? label : `Not sure: ${either(remaining)}`);
+
+function showItems() {
+  $("items").hidden = state.found.items.length === 0;
+  $("items").replaceChildren(
+    ...state.found.items.map(({ answer }) =>
+      element("li", { textContent: `${say(answer)}, ${percent(answer.chances[0].probability)}` }),
+    ),
+  );
+}
+
+const WAYS = { grabcut: "by color", salient: "by what stands out", "salient+grabcut": "by both in turn" };
+
+function showMasks() {
+  const { masks, mask, items } = state.found;
+  $("masks").hidden = masks.length < 2 || items.length > 0;
+  $("ways").replaceChildren(
+    way(null, "all together", `shown: ${WAYS[mask] ?? mask}`),
+    ...masks.map((found, index) => way(index, WAYS[found.mask] ?? found.mask, say(found.answers[state.model]), found.prepared)),
+  );
+}
+
+function way(index, name, said, pixels) {
+  const choice = element("input", { type: "radio", name: "mask", checked: index === state.mask });
+  choice.addEventListener("change", () => {
+    state.mask = index;
+    showMask();
+  });
+  const made = element("label", { className: "way" }, choice);
+  if (pixels) {
+    const canvas = element("canvas");
+    canvas.setAttribute("aria-hidden", "true");
+    paint(canvas, pixels);
+    made.append(canvas);
+  }
+  made.append(element("span", {}, name, element("span", { className: "soft", textContent: said })));
+  return made;
+}
+
+function showMask() {
+  paint($("prepared"), shown().prepared);
   showCards();
   showModel();
 }
 
 function showModel() {
-  const { label, sure, chances } = state.answers[state.model];
+  const answer = shown().answers[state.model];
+  const { sure, chances } = answer;
+  const { warnings, items } = state.found;
   $("verdict").replaceChildren(
-    sure ? `${label} ` : `Not sure: perhaps ${label} `,
-    element("small", { textContent: percent(chances[0].probability) }),
+    items.length ? `${items.length} things` : `${say(answer)} `,
+    element("small", { textContent: items.length ? "" : percent(chances[0].probability) }),
   );
-  $("answer").classList.toggle("unsure", !sure || state.warnings.length > 0);
-  const doubts = sure ? state.warnings : [...state.warnings, "No class stands out, so do not rely on this."];
-  $("doubt").textContent = [...doubts, others()].join(" ");
+  $("answer").classList.toggle("unsure", !sure || warnings.length > 0);
+  const doubts = sure || warnings.length > 0 ? warnings : ["No class stands out, so do not rely on this."];
+  $("doubt").textContent = [...doubts, items.length ? "" : others()].join(" ");
+  $("bars").hidden = items.length > 0;
   $("bars").replaceChildren(
     ...chances.map(({ name, probability }) =>
       element(
@@ -138,8 +254,9 @@ function showModel() {
 }
 
 function others() {
-  const said = state.answers[state.model].label;
-  const rest = state.answers.filter((answer) => answer.model !== state.model);
+  const { answers } = shown();
+  const said = answers[state.model].label;
+  const rest = answers.filter((answer) => answer.model !== state.model);
   if (rest.length === 0) return "";
   const contrary = rest.filter((answer) => answer.label !== said);
   if (contrary.length === 0) return rest.length === 1 ? "The other model agrees." : "All models agree.";
@@ -147,15 +264,17 @@ function others() {
 }
 
 async function showWhy({ class_index, name }) {
-  const { model, prepared } = state;
-  const shown = () => prepared === state.prepared && model === state.model;
+  const { model } = state;
+  const { prepared } = shown();
+  const { is_photo } = state.found;
+  const asked = () => prepared === shown().prepared && model === state.model;
   $("why").setAttribute("aria-label", `Which pixels speak for and against ${name}`);
   paint($("why"), prepared, (value) => [0.45 * value, 0.45 * value, 0.45 * value]);
   try {
-    const { importance } = await post("/why", { pixels: prepared, model, class_index });
-    if (shown()) paintWhy(prepared, importance);
+    const { importance } = await post("/why", { pixels: prepared, is_photo, model, class_index });
+    if (asked()) paintWhy(prepared, importance);
   } catch (error) {
-    if (shown()) complain(error.message);
+    if (asked()) complain(error.message);
   }
 }
 
@@ -164,7 +283,7 @@ function showCards() {
   $("models").hidden = false;
   $("cards").replaceChildren(
     ...state.about.models.map((about, index) => {
-      const answer = state.answers?.[index];
+      const answer = state.found && shown().answers[index];
       const choice = element("input", {
         type: "radio",
         name: "model",
@@ -174,6 +293,7 @@ function showCards() {
       });
       choice.addEventListener("change", () => {
         state.model = state.chosen = index;
+        showMasks();
         showModel();
       });
       const card = element(
@@ -232,7 +352,7 @@ function thumb({ index, label, called, pixels }) {
   button.addEventListener("click", () => {
     unmark();
     button.setAttribute("aria-current", "true");
-    askPixels(pixels, null);
+    askPixels(pixels);
   });
   return element("li", {}, button);
 }
@@ -243,7 +363,7 @@ const unmark = () => $("thumbs").querySelector("[aria-current]")?.removeAttribut
 
 for (const input of [$("file"), $("capture")]) {
   input.addEventListener("change", () => {
-    askFile(input.files[0]);
+    askFiles(input.files);
     input.value = "";
   });
 }
@@ -252,13 +372,12 @@ for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
   document.addEventListener(kind, (event) => {
     event.preventDefault();
     $("drop").classList.toggle("over", kind === "dragenter" || kind === "dragover");
-    if (kind === "drop") askFile(event.dataTransfer.files[0]);
+    if (kind === "drop") askFiles(event.dataTransfer.files);
   });
 }
 
 document.addEventListener("paste", (event) => {
-  const file = [...event.clipboardData.files].find(({ type }) => type.startsWith("image/"));
-  if (file) askFile(file);
+  askFiles([...event.clipboardData.files].filter(({ type, name }) => type.startsWith("image/") || /\.(heic|heif|hif)$/i.test(name)));
 });
 
 let openings = 0; // so that a camera allowed after it was given up is let go again
@@ -295,7 +414,7 @@ function shoot() {
   if (!video.videoWidth) return;
   const still = element("canvas", { width: video.videoWidth, height: video.videoHeight });
   still.getContext("2d").drawImage(video, 0, 0);
-  still.toBlob(askFile, "image/jpeg", 0.92);
+  still.toBlob((blob) => askFiles([blob]), "image/jpeg", 0.92);
   closeCamera();
 }
 

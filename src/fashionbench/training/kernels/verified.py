@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fashionbench.config.recipe import Recipe
+from fashionbench.config.recipe import CROSS_ENTROPY, Recipe
 from fashionbench.core.copies import copy_model
 from fashionbench.core.global_state import preserved
 from fashionbench.core.logits import are_alike, pixels
@@ -114,6 +114,8 @@ def _build(
 ) -> Engine | None:
     library = load_library()
     if library is None or recipe.precision != "fp32" or not _is_plain(model):
+        return None
+    if recipe.loss != CROSS_ENTROPY:
         return None
     was_training = model.training
     model.train()

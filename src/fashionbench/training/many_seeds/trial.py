@@ -5,12 +5,13 @@ All of it is found by trying, with models that are thrown away.
 
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
 
+from fashionbench.config.optimizers import OPTIMIZERS
 from fashionbench.config.recipe import Recipe
 from fashionbench.core.global_state import generator_states
 from fashionbench.core.logits import pixels
@@ -20,6 +21,7 @@ from fashionbench.training.batch import Batch
 from fashionbench.training.batches import count_steps, epoch_batches
 from fashionbench.training.cuda_graph import repeats_itself
 from fashionbench.training.devices import reproducible, seed_generators, synchronize
+from fashionbench.training.kernels.verified import build_engine
 from fashionbench.training.layout import FEW, lay_out
 from fashionbench.training.many_seeds.group import GROUPS, Strategy
 from fashionbench.training.many_seeds.stack import Stack
@@ -29,6 +31,7 @@ __all__ = [
     "Build",
     "can_use_streams",
     "draws_in_training",
+    "measure_seconds",
     "measure_speedup",
     "members_in_memory",
     "why_not_stackable",
@@ -41,6 +44,8 @@ ROUNDING = 1e-3
 """By how much of itself a gradient may change where sums are reordered."""
 LEAST = 0.01
 """Of a gradient as a whole: one that is smaller is not looked at as closely."""
+UPDATES = 3
+"""Steps in which a person's own optimizer is compared."""
 REHEARSED_STEPS, PROBED_STEPS = 5, 20
 """Before the clock, in which a graph is captured; and by the clock."""
 
@@ -80,7 +85,12 @@ def why_not_stackable(build: Build, data: Split, recipe: Recipe) -> str | None:
             with _all_bits():
                 pair = [build(seed).to(device) for seed in (0, 1)]
                 stack = Stack(pair, [plain] * 2, 1, data.side)
-                return _why_not_as_alone(stack, lambda: build(1).to(device), batch)
+                why_not = _why_not_as_alone(stack, lambda: build(1).to(device), batch)
+                if why_not is None and plain.optimizer not in OPTIMIZERS:
+                    pair = [build(seed).to(device) for seed in (0, 1)]
+                    alone = build(1).to(device)
+                    why_not = _why_not_updated_as_alone(pair, alone, plain, batch, data.side)
+                return why_not
         except Exception as error:  # whatever a person's own code raises over stacked tensors
             return (str(error) or type(error).__name__).splitlines()[0].partition(". ")[0]
 
@@ -113,6 +123,36 @@ def _why_not_as_alone(stack: Stack, another: Callable[[], nn.Module], batch: Bat
     if _last_agrees(stack, alone) and _is_near(losses[-1], loss):
         return None
     return "a step of one of them in a stack is not what it is alone"
+
+
+def _why_not_updated_as_alone(
+    pair: list[nn.Module],
+    alone: nn.Module,
+    recipe: Recipe,
+    batch: Batch,
+    side: tuple[int, int],
+) -> str | None:
+    """Compare what a person's own optimizer does to the second of two members and to one alone.
+
+    Rounding in the gradients may grow in it, so it is given the same ones.
+    """
+    stack, step = Stack(pair, [recipe] * 2, 1, side), Step(alone, recipe, 1, capture=False)
+    *_, part = batch.chunk(2)
+    for _ in range(UPDATES):
+        step.differentiate(part.clone())
+        for name, parameter in alone.named_parameters():
+            members = stack.parameters[name]
+            if parameter.grad is not None:
+                members.grad = torch.stack([-3 * parameter.grad, parameter.grad])
+        step.updater.update()
+        stack.updater.update()
+    kept = [value for state in stack.updater.optimizer.state.values() for value in state.values()]
+    if any(isinstance(value, Tensor) and value.ndim and len(value) != 2 for value in kept):
+        return "its optimizer keeps what is not of one member each"
+    for name, parameter in alone.named_parameters():
+        if not _is_near(stack.parameters[name][-1], parameter):
+            return "its optimizer takes another step with several members at once"
+    return None
 
 
 def _last_agrees(stack: Stack, alone: nn.Module) -> bool:
@@ -199,28 +239,50 @@ def measure_speedup(
     Tried out on the device that `data` is on, where why_not_stackable or can_use_streams says
     nothing against it.
     """
+    together, alone = (
+        measure_seconds(build, data, recipe, members, strategy, clock=clock),
+        measure_seconds(build, data, recipe, 1, None, clock=clock),
+    )
+    return alone / together
+
+
+def measure_seconds(
+    build: Build,
+    data: Split,
+    recipe: Recipe,
+    members: int,
+    strategy: Strategy | None,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
+    """Return the seconds that a step takes for each of so many members, by a few of them.
+
+    Without a strategy they take theirs one after another.
+    """
+    device = data.images.device
     count = recipe.batch_size * (REHEARSED_STEPS + PROBED_STEPS)
     few = Split(data.images[:count], data.labels[:count])
-
-    def seconds(step: Callable[[Batch], Tensor], seeds: Sequence[int]) -> float:
-        batches = [*epoch_batches(few, recipe, seeds, 0)]
+    step: Callable[[Batch], Tensor]
+    with reproducible(device):
+        if strategy is None:
+            model, members = build(0).to(device), 1
+            engine = build_engine(model, few, recipe, threads=torch.get_num_threads())
+            if engine is None:
+                lay_out(model, pixels(few.images[:FEW]))
+            model.train()
+            step = Step(model, recipe, count_steps(len(few), recipe), engine=engine)
+        else:
+            models = [build(seed).to(device) for seed in range(members)]
+            step = GROUPS[strategy](models, [recipe] * members, 1, few.side).step
+        batches = [*epoch_batches(few, recipe, range(members), 0)]
         for batch in batches[:REHEARSED_STEPS]:
             step(batch)
-        synchronize(data.images.device)
+        synchronize(device)
         start = clock()
         for batch in batches[REHEARSED_STEPS:]:
             step(batch)
-        synchronize(data.images.device)
-        return clock() - start
-
-    models = [build(seed).to(data.images.device) for seed in range(members)]
-    with reproducible(data.images.device):
-        group = GROUPS[strategy](models, [recipe] * members, 1, few.side)
-        together = seconds(group.step, range(members))
-        lay_out(models[0], pixels(few.images[:FEW]))
-        models[0].train()
-        step = Step(models[0], recipe, count_steps(len(few), recipe))
-        return members * seconds(step, [0]) / together
+        synchronize(device)
+        return (clock() - start) / members / len(batches[REHEARSED_STEPS:])
 
 
 def members_in_memory(build: Build, data: Split, recipe: Recipe, free_bytes: int) -> int:
