@@ -170,7 +170,9 @@ def run_study(
 def _check_exclusion(study: Study, data_dir: Path | str | None) -> None:
     """Refuse to leave out images of other data before anything is trained."""
     if study.exclusion is not None:
-        [(images, labels)] = load_arrays(study.dataset, data_dir, ["test"])
+        [(images, labels)] = load_arrays(
+            study.dataset, data_dir, ["test"], channels=study.channels, size=study.size
+        )
         study.exclusion.check(digest_images(images, labels), labels.tolist())
 
 
