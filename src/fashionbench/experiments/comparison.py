@@ -18,6 +18,7 @@ from fashionbench.config.tuning import Tune
 from fashionbench.data.datasets import load_arrays
 from fashionbench.errors import Interrupted
 from fashionbench.experiments.call import write_call
+from fashionbench.experiments.cluster.inbox import take_in
 from fashionbench.experiments.planning import default_folder, plan
 from fashionbench.experiments.result import Result
 from fashionbench.experiments.tuning import Entries, run_tuning, tuned_entries
@@ -169,7 +170,9 @@ def run_study(
 def _check_exclusion(study: Study, data_dir: Path | str | None) -> None:
     """Refuse to leave out images of other data before anything is trained."""
     if study.exclusion is not None:
-        [(images, labels)] = load_arrays(study.dataset, data_dir, ["test"])
+        [(images, labels)] = load_arrays(
+            study.dataset, data_dir, ["test"], channels=study.channels, size=study.size
+        )
         study.exclusion.check(digest_images(images, labels), labels.tolist())
 
 
@@ -200,6 +203,9 @@ def _run_missing(
         return
     try:
         with _take_turn(store.folder):
+            take_in(store)
+            if finished() == len(jobs):
+                return
             bench = open_bench()
             from fashionbench.experiments.launch import run_missing  # loaded by now
 

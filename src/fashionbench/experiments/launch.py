@@ -8,7 +8,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -17,9 +17,13 @@ from fashionbench.config.study import Device, Execution, Job, Study
 from fashionbench.core.progress import progress_bar
 from fashionbench.data.datasets import dataset_entry, load_data
 from fashionbench.data.split import Dataset, deal_anew
+from fashionbench.experiments.block import run_block
+from fashionbench.experiments.cluster.conditions import make_plan
+from fashionbench.experiments.cluster.driver import Driver
+from fashionbench.experiments.cluster.local import LocalWorkers
+from fashionbench.experiments.cluster.plan import Block, data_name, split_evenly
 from fashionbench.experiments.gate import Examination, builder, examine
-from fashionbench.experiments.processes import run_in_processes
-from fashionbench.experiments.run import run_job, run_together
+from fashionbench.experiments.run import run_job
 from fashionbench.experiments.strategy import choose
 from fashionbench.models.build import build_model
 from fashionbench.models.table import MODELS, model_entry
@@ -35,6 +39,9 @@ logger = logging.getLogger(__name__)
 MOST_TIMED = 3
 TIMING_SECONDS = 10
 """A second and third run are timed alone only while those before took less than this."""
+SHARES, MOST_AT_ONCE = 8, 8
+"""Into how many blocks a process's jobs are divided at least, so that none is left waiting for
+another at the end; and the most jobs that a process takes at once."""
 
 
 @dataclass(frozen=True)
@@ -197,15 +204,30 @@ def _run_by_strategy(
     label = model_entry(jobs[0].spec).label
     logger.info("%s: %d runs, %s: %s", label, len(jobs), choice.strategy, choice.why)
     if choice.strategy == "processes":
-        most = bench.execution.jobs
-        for _ in run_in_processes(jobs, examined, bench.data_dir, store, most=most):
-            done(1)
-    elif choice.strategy == "serial":
-        for job in jobs:
-            run_job(job, dataset, device, store, examined)
-            done(1)
-    else:
-        for first in range(0, len(jobs), choice.group_size):
-            group = jobs[first : first + choice.group_size]
-            run_together(group, dataset, device, store, examined, strategy=choice.strategy)
-            done(len(group))
+        _run_in_processes(jobs, bench, examined, done)
+        return
+    run_block(jobs, choice, dataset, device, store, examined, alone=True, done=done)
+
+
+def _run_in_processes(
+    jobs: Sequence[Job], bench: Bench, examined: Examination, done: Callable[[int], object]
+) -> None:
+    """Run jobs in worker processes, one a thread by default; raise what goes wrong in one.
+
+    Whatever was finished stays in the store.
+    """
+    threads = torch.get_num_threads()
+    workers = min(len(jobs), bench.execution.jobs or threads)
+    plan = make_plan(
+        {data_name(jobs[0]): bench.dataset},
+        bench.data_dir,
+        threads=threads // workers,
+        device="cpu",
+        parallel="serial",
+    )
+    size = min(MOST_AT_ONCE, max(1, len(jobs) // (workers * SHARES)))
+    driver = Driver(bench.store, plan)
+    driver.keep(())
+    known = asdict(examined)
+    driver.add(Block(jobs=part, examined=known) for part in split_evenly(jobs, size))
+    driver.run(LocalWorkers(bench.store.folder, workers), done)
