@@ -127,3 +127,11 @@ def test_a_narrow_terminal_folds_names_and_cuts_no_digit(tmp_path: Path) -> None
     for entry in result.document.entries:
         assert f"{100 * entry.accuracy.mean:.2f}" in shown
         assert f"{entry.parameters:,}" in shown
+
+
+def test_a_long_name_cuts_no_column_of_a_terminal_of_80(tmp_path: Path) -> None:
+    result = make_result(tmp_path, models=("my_own_network.py:MyNet", "v0"))
+    console = Console(width=80, file=io.StringIO(), record=True)
+    console.print(build_entry_table(result))
+    first_row = console.export_text().splitlines()[2]
+    assert first_row.split()[-1] == "3", "the number of seeds, in the last column"

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["build_entry_table", "build_pair_table"]
 
+LONG_NAME = 12
+"""Characters of a name beside which all columns have room."""
+
 
 def build_entry_table(comparison: Comparison) -> "Table":
     """Build the table of entries for a terminal of 80 columns."""
@@ -80,7 +83,8 @@ def _choose_columns(entries: Sequence[EntrySummary]) -> dict[str, Callable[[Entr
     accuracy = "official %" if dealt else "accuracy %"
     excluded = any(entry.accuracy_without_excluded for entry in entries)
     noted = any(entry.notes for entry in entries)
-    crowded = noted or dealt or excluded  # no room for more
+    long = max(len(entry.name) for entry in entries) > LONG_NAME
+    crowded = noted or dealt or excluded or validated or long  # 80 columns have no room for more
     columns: dict[str, tuple[bool, Callable[[EntrySummary], str]]] = {
         "valid. %": (validated, lambda entry: format_percent(entry.validation_accuracy.mean)),
         accuracy: (True, lambda entry: format_percent(entry.accuracy.mean)),
