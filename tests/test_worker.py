@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import jobs, seen_on_a_terminal, some_arrays, write_idx
+from factories import PATIENCE, jobs, seen_on_a_terminal, some_arrays, write_idx
 
 from fashionbench.config.study import Job
 from fashionbench.data.datasets import identify_dataset
@@ -80,7 +80,7 @@ def test_jobs_are_answered_one_by_one_whatever_a_model_prints_or_raises(tmp_path
         answer = worker.run(faulty)
         assert answer["error"] == "FashionbenchError"
         assert answer["message"].startswith(f"{faulty.model} failed from seed 0: TypeError: ")
-        _, said = worker.communicate(timeout=60)
+        _, said = worker.communicate(timeout=PATIENCE)
     assert "hello from the model" in said
     assert "Traceback" in said
     assert worker.store.has_run(own)
@@ -106,7 +106,7 @@ def test_the_end_of_the_input_ends_it_in_the_middle_of_a_job(tmp_path: Path) -> 
         worker.tell(own_job(tmp_path, epochs=100_000).model_dump())
         assert worker.stderr.readline() == "hello from the model\n"
         worker.stdin.close()
-        worker.wait(timeout=10)
+        worker.wait(timeout=PATIENCE)
 
 
 @pytest.mark.slow
