@@ -22,9 +22,13 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from fashionbench.config.recipe import SEARCHED, load_recipe
-from fashionbench.config.study import Job, Study
+from fashionbench.config.study import Job, Parallel, Study
 from fashionbench.config.tuning import Tuning
 from fashionbench.core.machine import Environment
+from fashionbench.data.datasets import identify_dataset, load_data
+from fashionbench.data.split import Dataset
+from fashionbench.experiments.cluster.conditions import make_plan
+from fashionbench.experiments.cluster.plan import Plan
 from fashionbench.experiments.comparison import plan
 from fashionbench.experiments.result import Result, load_result
 from fashionbench.stats.metrics import image_losses, score
@@ -175,6 +179,22 @@ def jobs(model: str, seeds: int) -> tuple[Job, ...]:
     """Plan one epoch of `model` on silhouettes from each of so many seeds."""
     study = plan([model], ["default"], seeds, dataset="silhouettes", epochs=1)
     return next(study.entries())
+
+
+def plan_here(
+    dataset: Dataset | str = "silhouettes", *, threads: int = 1, parallel: Parallel = "auto"
+) -> Plan:
+    """A plan by which jobs on a data set can be trained here."""
+    if isinstance(dataset, str):
+        dataset = load_data(dataset)
+    named = {identify_dataset(dataset.name) or dataset.name: dataset}
+    return make_plan(named, None, threads=threads, device="cpu", parallel=parallel)
+
+
+def some_plan(**changes: object) -> Plan:
+    """A plan by which nothing can be trained."""
+    facts = {"code": "0", "torch": "2.11.0", "data": {}, "threads": 1, "folder": "/"}
+    return Plan(**facts | changes)
 
 
 NAMES = (

@@ -29,7 +29,7 @@ def test_the_models_that_judge_are_given_as_in_compare(
     call_cli: Callable[..., Result], tmp_path: Path
 ) -> None:
     write_idx(tmp_path / "mine", some_arrays())
-    flags = ["--model", "linear,mlp:hidden_units=4", "--folds", "3", "--seeds", "1"]
+    flags = ["--model", "linear,mlp:hidden_units=4", "--folds", "3", "--seeds", "1", "--deals", "0"]
     answer = call_cli("audit", "--dataset", "mine/", *flags)
     assert answer.exit_code == 0, answer.stderr
     assert " called otherwise by nearly every model" in answer.stdout

@@ -34,6 +34,7 @@ EMPTY = {
         "pairs": [],
     },
     "labels": None,
+    "split": {"judges": [], "deals": [], "telling": None, "positions": []},
     "doubtful_test_images": {"double": [1, 2]},
 }
 

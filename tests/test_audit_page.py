@@ -15,6 +15,35 @@ def place(split: str, position: int, label: str) -> dict[str, object]:
     return {"split": split, "position": position, "label": label, "file": None}
 
 
+SCORES = {"train": 0.9125, "test": 0.9031, "difference": -0.0094, "low": -0.0151, "high": -0.0037}
+PLACE = {
+    "what": "accuracy of the nearest training image",
+    "official": 0.8497,
+    "mean": 0.8529,
+    "sd": 0.0031,
+    "low": 0.847,
+    "high": 0.8588,
+    "share_below": 0.15,
+    "deals": 2000,
+}
+SPLIT = {
+    "judges": [
+        {
+            "model": "linear",
+            "accuracy": SCORES,
+            "loss": SCORES | {"train": 0.2345},
+            "classes": [{"label": "boot", "accuracy": SCORES | {"difference": 0.0123}}],
+        }
+    ],
+    "deals": [
+        PLACE,
+        PLACE | {"what": "distance to the nearest training image", "official": 917.94},
+    ],
+    "telling": {"model": "linear", "auc": 0.5061, "low": 0.4981, "high": 0.5141, "images": 8},
+    "positions": [
+        {"what": "label, counted from 0", "split": "train", "tenths": [0.5] * 10, "p_value": 0.031}
+    ],
+}
 LABELS = {
     "judges": [
         {
@@ -87,6 +116,7 @@ def make_document(pairs: int = 2, *, labels: bool = True) -> AuditDocument:
             "seconds": {"doubles": 1.5},
             "doubles": DoublesFound.model_validate(found),
             "labels": LABELS if labels else None,
+            "split": SPLIT,
             "doubtful_test_images": {"double": [2]},
         }
     )
@@ -146,13 +176,23 @@ def test_a_data_set_without_doubles_has_a_page_too() -> None:
 def test_the_summary_counts(known: int) -> None:
     document = make_document()
     found = document.doubles.model_copy(update={"test_images_known": known})
-    pairs, test_images, floor = summarize_audit(document.model_copy(update={"doubles": found}))
+    pairs, test_images, floor, split = summarize_audit(
+        document.model_copy(update={"doubles": found})
+    )
     assert pairs == "0 pairs of exactly the same pixels, 0 mirrored, 2 nearly the same."
     assert f"{known} of 4 test images" in test_images
     assert floor.startswith("1 test label (25.00 %) is called otherwise by nearly every model")
     assert "no accuracy above 75.00 %" in floor
-    assert render_summary(document).count("<p>") == 3
-    assert len(summarize_audit(make_document(labels=False))) == 2
+    assert split.endswith("is harder than 85 % of 2,000 splits dealt anew.")
+    assert render_summary(document).count("<p>") == 4
+    assert len(summarize_audit(make_document(labels=False))) == 3
+
+
+def test_the_split_is_on_the_page() -> None:
+    page = render_audit(make_document(), PICTURES)
+    for cell in ("-0.94", "-1.51 to -0.37", "+1.23", "0.2345", "84.97", "917.9", ">15<", "0.031"):
+        assert cell in page, cell
+    assert "0.506 (95 % interval 0.498 to 0.514" in page
 
 
 def test_suspects_and_judges_are_on_the_page() -> None:

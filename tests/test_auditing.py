@@ -94,7 +94,7 @@ def test_images_that_are_all_alike_are_one_group(tmp_path: Path) -> None:
 
 
 def test_labels_are_judged_and_told(planted: Path, tmp_path: Path) -> None:
-    found = fb.audit(str(planted), model=["linear", "mlp"], folds=2, seeds=1, out=tmp_path)
+    found = fb.audit(str(planted), model=["linear", "mlp"], folds=2, seeds=1, deals=0, out=tmp_path)
     labels = found.document.labels
     assert labels is not None
     assert [judge.model for judge in labels.judges] == ["linear", "mlp"]
@@ -113,7 +113,9 @@ def test_labels_are_judged_and_told(planted: Path, tmp_path: Path) -> None:
 
 def test_a_recipe_that_was_asked_for_is_left_as_it_is(planted: Path, tmp_path: Path) -> None:
     recipe = fb.load_recipe("judge").override(epochs=1)
-    found = fb.audit(str(planted), model="linear", recipe=recipe, folds=2, seeds=1, out=tmp_path)
+    found = fb.audit(
+        str(planted), model="linear", recipe=recipe, folds=2, seeds=1, deals=0, out=tmp_path
+    )
     assert found.document.labels is not None
     assert found.document.labels.judges[0].recipe == "judge epochs=1"
 
@@ -126,7 +128,7 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(
 
     monkeypatch.setattr("fashionbench.experiments.audit.survey.judge", interrupt)
     with pytest.raises(Interrupted, match=r"folds that are finished are kept in .*fb\.audit\("):
-        fb.audit(str(planted), model="linear", folds=2, out=tmp_path)
+        fb.audit(str(planted), model="linear", folds=2, deals=0, out=tmp_path)
 
 
 def test_too_many_folds_are_refused_before_anything_is_searched(planted: Path) -> None:

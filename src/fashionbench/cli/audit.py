@@ -55,6 +55,21 @@ def audit(
         str,
         typer.Option(metavar="NUMBER|A,B,...", help="how many seeds a model is trained from"),
     ] = "2",
+    deals: Annotated[
+        int,
+        typer.Option(
+            metavar="NUMBER",
+            help="train the first model on so many splits dealt anew, to see where the official "
+            "one lies among them; 0 leaves that to nearest neighbours alone",
+        ),
+    ] = 20,
+    split: Annotated[
+        str,
+        typer.Option(
+            metavar="official|grouped",
+            help="grouped also writes split.csv, a split that keeps doubles together",
+        ),
+    ] = "official",
     device: DeviceOption = "auto",
     out: Annotated[
         Path | None,
@@ -64,19 +79,22 @@ def audit(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find what is doubtful about a data set: images that are there twice, and labels.
+    """Find what is doubtful about a data set: images that are there twice, labels, and its split.
 
     Every image is compared with every other, also mirrored and moved by up to two pixels. Labels
-    are judged by models that never saw the image. The folder gets audit.html, a page with
-    pictures, and audit.json; folds that are finished are kept there, so that the same command goes
-    on where it was stopped.
+    are judged by models that never saw the image. The split into training and test images is
+    compared with splits dealt anew. The folder gets audit.html, a page with pictures, and
+    audit.json; what is finished is kept there, so that the same command goes on where it was
+    stopped.
     """
+    from fashionbench.experiments.audit.asked import Asked
     from fashionbench.experiments.audit.auditing import default_audit_folder, run_audit
     from fashionbench.experiments.planning import plan
     from fashionbench.report.audit_page import summarize_audit
 
     words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]
     command = shlex.join(["fashionbench", *words])
+    asked = Asked.checked({"folds": folds, "deals": deals, "split": split}, "audit")
     with redirect_stdout(sys.stderr):  # a person's own model may print
         study = plan(
             split_names(model),
@@ -87,7 +105,7 @@ def audit(
             device=device,
         )
         folder = out or default_audit_folder(dataset)
-        found = run_audit(study, folds, folder, data_dir, command)
+        found = run_audit(study, asked, folder, data_dir, command)
     if as_json:
         typer.echo(found.to_json(), nl=False)
         return

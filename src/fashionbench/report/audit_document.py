@@ -9,16 +9,23 @@ from fashionbench.report.part import Part
 
 __all__ = [
     "AuditDocument",
+    "ClassScores",
+    "DealPlace",
     "DistanceCount",
     "DoubleCount",
     "DoublePair",
     "DoublesFound",
     "ErrorFloor",
     "ImagePlace",
+    "JudgeOnParts",
     "JudgeSummary",
     "LabelCount",
     "LabelsFound",
+    "PartScores",
+    "PositionTest",
+    "SplitFound",
     "Suspect",
+    "TellingApart",
 ]
 
 Split = Literal["train", "test"]
@@ -189,6 +196,105 @@ class LabelsFound(Part):
     """Images whose label is in doubt, test images first, the least probable labels first."""
 
 
+class PartScores(Part):
+    """What the same models score on training images that they did not see, and on test images."""
+
+    train: float
+    """On the training images, out of fold: mean over images and seeds."""
+    test: float
+    """On the test images: mean over images and all models."""
+    difference: float
+    """The second less the first."""
+    low: float
+    """Lower end of the difference's 95 % interval, for other images in both parts."""
+    high: float
+    """Upper end of that interval."""
+
+
+class ClassScores(Part):
+    """Accuracies of a class."""
+
+    label: str
+    """The class."""
+    accuracy: PartScores
+    """Accuracy in both parts."""
+
+
+class JudgeOnParts(Part):
+    """A judge on both parts of the data set."""
+
+    model: str
+    """The model as it was asked for."""
+    accuracy: PartScores
+    """Accuracy in both parts."""
+    loss: PartScores
+    """Cross-entropy in nats in both parts."""
+    classes: list[ClassScores]
+    """Accuracy by class."""
+
+
+class DealPlace(Part):
+    """A number on the official split, among those on splits dealt anew from all images."""
+
+    what: str
+    """What is told: the accuracy of a judge, or a distance."""
+    official: float
+    """On the official split."""
+    mean: float
+    """Mean over the deals."""
+    sd: float
+    """Sample standard deviation over the deals."""
+    low: float
+    """Between this and the next lie 95 % of the deals."""
+    high: float
+    """The upper end of that range."""
+    share_below: float
+    """Share of the deals whose number is lower than the official one; of equal ones half counts."""
+    deals: int
+    """Splits dealt anew: each class keeps its number of test images."""
+
+
+class TellingApart(Part):
+    """How well a judge tells test images from training images; 0.5 is not at all."""
+
+    model: str
+    """The model as it was asked for."""
+    auc: float
+    """Chance that a test image gets a higher score than a training image."""
+    low: float
+    """Lower end of its 95 % interval (DeLong)."""
+    high: float
+    """Upper end of that interval."""
+    images: int
+    """Images that were told apart, half of them test images."""
+
+
+class PositionTest(Part):
+    """Whether something changes along the file: its means by tenth of the file, and a test."""
+
+    what: str
+    """What is told."""
+    split: Split
+    """The part of the data set."""
+    tenths: list[float]
+    """Mean in each tenth of the file, from the first to the last."""
+    p_value: float
+    """How often chance alone would make the tenths differ as much."""
+
+
+class SplitFound(Part):
+    """How the split into training and test images was made, by all that shows."""
+
+    judges: list[JudgeOnParts]
+    """What each judge scores in both parts; empty where none was trained."""
+    deals: list[DealPlace]
+    """Where the official split lies among splits dealt anew."""
+    telling: TellingApart | None
+    """Whether a judge tells the parts apart; null where none was trained."""
+    positions: list[PositionTest]
+    """Whether the position in the file tells anything."""
+
+
 class AuditDocument(Part):
     """An audit, as audit.json holds it and `--json` prints it."""
 
@@ -224,6 +330,8 @@ class AuditDocument(Part):
     """Images that are there twice."""
     labels: LabelsFound | None
     """Labels that are in doubt; null where no models were trained (--folds 0)."""
+    split: SplitFound
+    """How lucky the split is."""
     doubtful_test_images: dict[str, list[int]]
     """Positions of test images in doubt, by reason: "label" where consensus doubts the label,
     "double" where there is a double among the training images. `compare --exclude` scores without

@@ -80,7 +80,7 @@ def summarize_audit(document: AuditDocument) -> list[str]:
     told = f"{known:,} of {document.test_images:,} test images ({share}) {have} among the "
     said = [found, f"{told}training images."]
     if document.labels is None:
-        return said
+        return [*said, _say_place(document)]
     floor = document.labels.floor
     consensus = sum(count.consensus for count in document.labels.counts if count.split == "test")
     are = "label ({} %) is" if consensus == 1 else "labels ({} %) are"
@@ -89,7 +89,16 @@ def summarize_audit(document: AuditDocument) -> list[str]:
         "every model: if they are wrong, no accuracy above "
         f"{format_percent(1 - floor.share)} % is to be had by being right."
     )
-    return said
+    return [*said, _say_place(document)]
+
+
+def _say_place(document: AuditDocument) -> str:
+    """Say where the split lies among others, by the last that was found: a model, or neighbours."""
+    found = [place for place in document.split.deals if "accuracy" in place.what][-1]
+    return (
+        f"By the {found.what} the official split is harder than "
+        f"{100 * (1 - found.share_below):.0f} % of {found.deals:,} splits dealt anew."
+    )
 
 
 def _show_pairs(document: AuditDocument, pictures: Pictures) -> Iterator[Sheet]:

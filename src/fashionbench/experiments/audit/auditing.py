@@ -11,6 +11,7 @@ from fashionbench.config.study import Study
 from fashionbench.core.names import printable
 from fashionbench.errors import Interrupted
 from fashionbench.experiments.audit import JUDGES
+from fashionbench.experiments.audit.asked import Asked
 from fashionbench.experiments.call import write_call
 from fashionbench.experiments.planning import default_folder, plan
 from fashionbench.report.audit_document import AuditDocument, DoublePair, Suspect
@@ -67,13 +68,16 @@ def audit(
     recipe: str | Recipe = "judge",
     folds: int = 10,
     seeds: int | Sequence[int] = 2,
+    deals: int = 20,
+    split: str = "official",
     data_dir: Path | str | None = None,
     device: str = "auto",
     out: Path | str | None = None,
 ) -> Audit:
-    """Audit a data set: find doubles and doubtful labels, and write audit.html and audit.json.
+    """Audit a data set: find doubles and doubtful labels, and how lucky its split is.
 
-    Folds that are finished are kept in the folder and not trained again.
+    Writes audit.html, a page with pictures, and audit.json. Runs that are finished are kept in the
+    folder and not made again.
 
     Args:
         dataset: A key of the table, or the path of a folder of your own.
@@ -82,6 +86,9 @@ def audit(
         folds: In how many parts the training images are dealt; each is judged by models trained on
             the others. 0 finds doubles alone.
         seeds: How many seeds each model is trained from for every fold, or the seeds themselves.
+        deals: On how many splits dealt anew the first model is trained, to see where the official
+            one lies among them; 0 leaves that to nearest neighbours alone.
+        split: "grouped" also writes split.csv: a split that keeps doubles together.
         data_dir: The folder of the data set's files.
         device: "auto", "cpu", "cuda" or "mps".
         out: The folder to write to; runs/DATASET/audit by default.
@@ -90,14 +97,15 @@ def audit(
     Ctrl-C.
 
     Examples:
-        >>> found = fb.audit("silhouettes", model="linear", folds=2)
+        >>> found = fb.audit("silhouettes", model="linear", folds=2, deals=0)
         >>> len(found.suspects) < 500
         True
     """
     command = write_call(audit, locals())
     folder = Path(out or default_audit_folder(dataset))
     study = plan(model, recipe, seeds, dataset=dataset, channels=1, device=device)
-    return run_audit(study, folds, folder, data_dir, command)
+    asked = Asked.checked({"folds": folds, "deals": deals, "split": split}, "audit")
+    return run_audit(study, asked, folder, data_dir, command)
 
 
 def _train_long_enough(study: Study, images: int) -> Study:
@@ -113,7 +121,7 @@ def _train_long_enough(study: Study, images: int) -> Study:
 
 
 def run_audit(
-    study: Study, folds: int, folder: Path, data_dir: Path | str | None, command: str
+    study: Study, asked: Asked, folder: Path, data_dir: Path | str | None, command: str
 ) -> Audit:
     """Audit the data set of a study by its models; `command` is what gives the same again."""
     from fashionbench.data.datasets import load_data
@@ -121,7 +129,7 @@ def run_audit(
     from fashionbench.report.audit_page import write_audit
     from fashionbench.training.devices import resolve_device
 
-    if folds:
+    if asked.folds:
         from fashionbench.experiments.audit.labels import check_cleanlab
 
         check_cleanlab()
@@ -137,7 +145,7 @@ def run_audit(
         logger.warning(note)
     study = _train_long_enough(study, len(data.train))
     try:
-        document = survey(study, data, folds, folder / "folds", device, command)
+        document = survey(study, data, folder, command, asked, device)
     except KeyboardInterrupt:
         raise Interrupted(
             f"Interrupted: folds that are finished are kept in {printable(folder)}. "

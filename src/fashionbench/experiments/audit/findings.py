@@ -46,6 +46,11 @@ class Pooled:
         """(N,) which images are for testing."""
         return np.arange(len(self.labels)) >= self.train_images
 
+    @property
+    def parts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The labels of the training images, and those of the test images."""
+        return self.labels[: self.train_images], self.labels[self.train_images :]
+
     def place(self, index: int) -> ImagePlace:
         """Name an image by its split and position there."""
         split: Split = "test" if index >= self.train_images else "train"

@@ -111,7 +111,7 @@ def noise_matrix(
 def describe_labels(judges: Sequence[Judge], pooled: Pooled) -> LabelsFound:
     """Find the labels that are in doubt, of training and test images."""
     opinions = form_opinions([judge.judgement for judge in judges])
-    labels = pooled.labels[: pooled.train_images], pooled.labels[pooled.train_images :]
+    labels = pooled.parts
     of_train, suspects = _doubt("train", opinions[0], labels[0], pooled)
     of_test, test_suspects = _doubt("test", opinions[1], labels[1], pooled)
     consensus = find_consensus(opinions[1].votes, labels[1])
