@@ -33,7 +33,7 @@ COLUMNS = {
     "core": MIDDLE,
     "errors": MIDDLE,
 }
-INNER = {"training": ["many_seeds", "kernels"], "models": ["zoo"]}
+INNER = {"training": ["many_seeds", "kernels"], "models": ["zoo"], "experiments": ["cluster"]}
 WIDTH, BOX_WIDTH, BOX_HEIGHT, FLOOR = 940, 284, 52, 92
 
 STYLE = """

@@ -7,7 +7,6 @@ or the program has said why not.* And of a net without a fault it has said nothi
 """
 
 import argparse
-import json
 import logging
 import sys
 import tempfile
@@ -25,7 +24,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from drawn_nets import Net, draw_net
-from factories import write_idx
+from factories import plan_here, write_idx
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -39,13 +38,16 @@ from fashionbench.data.datasets import load_data
 from fashionbench.data.split import Dataset, hold_out
 from fashionbench.errors import FashionbenchError, Interrupted
 from fashionbench.experiments import strategy
+from fashionbench.experiments.cluster.inbox import Inbox
+from fashionbench.experiments.cluster.local import start_worker
+from fashionbench.experiments.cluster.plan import Block, PlanFolder
 from fashionbench.experiments.gate import builder, examine
 from fashionbench.experiments.planning import plan
-from fashionbench.experiments.processes import start_worker
 from fashionbench.experiments.resume import train_in_folder
 from fashionbench.experiments.run import run_job, run_together
 from fashionbench.inference.export import FORMATS, export_model
 from fashionbench.models.checkpoint import checkpoint_path, load_facts, load_model
+from fashionbench.store.packed import RunFile, run_file_name
 from fashionbench.store.records import RunRecord, TestSet
 from fashionbench.store.run_store import RunStore
 from fashionbench.training.batches import epoch_batches
@@ -133,28 +135,29 @@ def _difference(found: Any, expected: Any) -> float:
 
 
 class Worker:
-    """A process that runs one job after another, as those that run_in_processes starts."""
+    """A process that runs one job after another, as those of a comparison in processes."""
 
-    def __init__(self, folder: Path) -> None:
-        self.store = RunStore(folder, create=True)
-        self.process = start_worker()
-        about = {"data_dir": None, "threads": 1, "path": sys.path}
-        known = {"flops": None, "remarks": {}}
-        self._tell({"folder": str(folder), "examined": known} | about)
-
-    def _tell(self, document: dict[str, Any]) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(document) + "\n")
-        self.process.stdin.flush()
+    def __init__(self, folder: Path, data: Path) -> None:
+        self.folder, self.plan = folder, PlanFolder(folder)
+        self.plan.write(plan_here(str(data), parallel="serial"))
+        self.process = start_worker(folder)
 
     def begin(self, job: Job) -> None:
-        self._tell(job.model_dump())
+        self.plan.add(Block(jobs=(job,)))
 
-    def end(self, job: Job) -> RunRecord | dict[str, str]:
+    def end(self, job: Job) -> RunRecord | str:
         """The record of the job that was begun, or what went wrong."""
-        assert self.process.stdout is not None
-        answer: dict[str, str] = json.loads(self.process.stdout.readline())
-        return answer if "error" in answer else self.store.load_run(job, "cpu")
+        block, inbox = Block(jobs=(job,)).name, Inbox(self.folder)
+        path = inbox.folder / run_file_name(job.key, "cpu")
+        while not path.is_file():
+            if failures := inbox.read_failures(block):
+                self.plan.remove(block)
+                return failures[0].message
+            if self.process.poll() is not None:  # after a failure, or where it cannot go on
+                self.process = start_worker(self.folder)
+            time.sleep(0.02)
+        self.plan.remove(block)
+        return RunFile.read(path).run.unpack()
 
     def __enter__(self) -> "Worker":
         return self
@@ -211,8 +214,8 @@ def _run_all(story: Story, path: Path, data: Path, worker: Worker | None, onnx: 
     for record in records:
         story.said.update(record.remarks)
     _look_at_the_start(story, jobs, dataset, records)
-    if isinstance(in_process, dict):
-        story.faults.append(f"process: {in_process['message']}")
+    if isinstance(in_process, str):
+        story.faults.append(f"process: {in_process}")
     elif in_process is not None:
         story.compare("process", in_process.losses, records[1].losses)
     story.bent = cache(lambda: max(_bend(job, dataset, story.net.rounds) for job in jobs))
@@ -415,7 +418,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
         data = small_data(root / "data")
-        with Worker(root / "worker") as worker:
+        with Worker(root / "worker", data) as worker:
             numbers = range(arguments.first, arguments.first + arguments.nets)
             for number in tqdm(numbers, unit="net", mininterval=5):
                 with tempfile.TemporaryDirectory(dir=root) as folder:

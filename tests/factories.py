@@ -4,12 +4,16 @@ import gzip
 import io
 import math
 import os
+import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,9 +22,13 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from fashionbench.config.recipe import SEARCHED, load_recipe
-from fashionbench.config.study import Job, Study
+from fashionbench.config.study import Job, Parallel, Study
 from fashionbench.config.tuning import Tuning
 from fashionbench.core.machine import Environment
+from fashionbench.data.datasets import identify_dataset, load_data
+from fashionbench.data.split import Dataset
+from fashionbench.experiments.cluster.conditions import make_plan
+from fashionbench.experiments.cluster.plan import Plan
 from fashionbench.experiments.comparison import plan
 from fashionbench.experiments.result import Result, load_result
 from fashionbench.stats.metrics import image_losses, score
@@ -29,6 +37,8 @@ from fashionbench.store.run_store import RunStore
 from fashionbench.store.trials import follow
 
 CPU = torch.device("cpu")
+PATIENCE = 3600
+"""Seconds after which a test gives up: so far away that no slow machine comes near it."""
 CLASSES = (*(f"class {letter}" for letter in "abcdefghi"), "<j> & co")
 LABELS = np.repeat(np.arange(10), 20)
 IMAGES = np.random.default_rng(0).integers(0, 256, (200, 28, 28), np.uint8)
@@ -171,6 +181,22 @@ def jobs(model: str, seeds: int) -> tuple[Job, ...]:
     return next(study.entries())
 
 
+def plan_here(
+    dataset: Dataset | str = "silhouettes", *, threads: int = 1, parallel: Parallel = "auto"
+) -> Plan:
+    """A plan by which jobs on a data set can be trained here."""
+    if isinstance(dataset, str):
+        dataset = load_data(dataset)
+    named = {identify_dataset(dataset.name) or dataset.name: dataset}
+    return make_plan(named, None, threads=threads, device="cpu", parallel=parallel)
+
+
+def some_plan(**changes: object) -> Plan:
+    """A plan by which nothing can be trained."""
+    facts = {"code": "0", "torch": "2.11.0", "data": {}, "threads": 1, "folder": "/"}
+    return Plan(**facts | changes)
+
+
 NAMES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -228,6 +254,32 @@ def png(picture: Image.Image) -> bytes:
     return file.getvalue()
 
 
+@contextmanager
+def running(*arguments: object, **options: Any) -> Iterator["subprocess.Popen[str]"]:
+    """Start a program that ends with the block, whatever happens, and with it all it started."""
+    program = [str(argument) for argument in arguments]
+    process = subprocess.Popen(program, text=True, start_new_session=True, **options)
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(PATIENCE)
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+
+
+def wait_until(event: Callable[[], bool], process: "subprocess.Popen[str] | None" = None) -> None:
+    """Wait for an event; fail where the process that is to bring it about ends without it."""
+    deadline = time.monotonic() + PATIENCE
+    while not event():
+        assert process is None or process.poll() is None or event()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 SHIRT = png(drawn((40,) * 3, (255,) * 3))
 BLANK = [[0] * 28] * 28
 
@@ -271,7 +323,7 @@ def run_cli(*arguments: object, cwd: Path, **options) -> subprocess.CompletedPro
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=PATIENCE,
         **options,
     )
 

@@ -38,8 +38,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    with Worker(tmp_path_factory.mktemp("worker") / "runs") as worker:
+def worker(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[Worker]:
+    with Worker(tmp_path_factory.mktemp("worker") / "runs", data) as worker:
         yield worker
 
 

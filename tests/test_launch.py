@@ -12,7 +12,13 @@ from fashionbench.config.study import Execution, Parallel
 from fashionbench.data.split import Dataset
 from fashionbench.experiments import launch, strategy
 from fashionbench.experiments.gate import Examination
-from fashionbench.experiments.launch import MOST_TIMED, Bench, run_entry, run_missing
+from fashionbench.experiments.launch import (
+    MOST_TIMED,
+    Bench,
+    open_bench,
+    run_entry,
+    run_missing,
+)
 from fashionbench.experiments.planning import plan
 from fashionbench.models.build import build_model
 from fashionbench.store.run_store import RunStore
@@ -91,5 +97,34 @@ def test_what_was_found_out_about_a_model_is_told_once(
     monkeypatch.setattr(launch, "run_entry", lambda *_, **__: None)
     torch.save(build_model("mlp", seed=9).state_dict(), tmp_path / "w.pt")
     study = plan("mlp", recipes, 2, weights=tmp_path / "w.pt", dataset="silhouettes", epochs=1)
-    run_missing(study, RunStore(tmp_path / "runs", create=True), None, Execution())
+    bench = open_bench(study, RunStore(tmp_path / "runs", create=True), None, Execution())
+    for _ in range(2):  # as tuning does, before the runs
+        run_missing([*study.entries()], bench)
     assert [text.count("tensors matched") for text in caplog.messages] == [1]
+
+
+def test_trials_are_not_timed_and_run_together_where_what_differs_can(
+    tmp_path: Path, silhouettes: Dataset
+) -> None:
+    [job] = jobs("mlp", 1)
+    recipe = job.recipe.override(validation_images=600)
+    bench = Bench(
+        silhouettes,
+        None,
+        CPU,
+        RunStore(tmp_path, create=True),
+        Execution(parallel="stacked", jobs=1),
+    )
+    for settings, way in (
+        ([{"learning_rate": rate} for rate in (0.02, 0.1, 0.2)], "stacked with 3"),
+        ([{"batch_size": size} for size in (64, 128)], "alone"),
+    ):
+        trials = [
+            job.model_copy(
+                update={"recipe": recipe.override(**each), "seed": k, "scored_on": "validation"}
+            )
+            for k, each in enumerate(settings)
+        ]
+        run_missing([trials], bench)
+        found = [bench.store.load_run(trial) for trial in trials]
+        assert [run.environment.way for run in found if run] == [way] * len(trials)

@@ -121,6 +121,7 @@ def test_the_readme_repeats_the_recorded_speeds() -> None:
         ("optimizers", "optimizers", "models", ()),
         ("transfer", "transfer", "rows", ()),
         ("v1-study", "v1", "widths", ()),
+        ("validation", "validation", "models", ()),
         ("zoo", "zoo", "models", ()),
     ],
 )

@@ -27,5 +27,6 @@ def test_test_images_are_told_apart_by_every_pixel_label_and_their_shape() -> No
         digest_images(other_images, labels),
         digest_images(IMAGES, other_labels),
         digest_images(IMAGES.reshape(200, 56, 14), labels),
+        digest_images(IMAGES.reshape(200, 28, 7, 4), labels),
     ]
-    assert len({known, *others}) == 4
+    assert len({known, *others}) == 5

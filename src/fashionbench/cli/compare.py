@@ -22,6 +22,7 @@ from fashionbench.cli.options import (
     parse_seeds,
     split_names,
 )
+from fashionbench.config.recipe import SEARCHED
 from fashionbench.core.names import printable
 
 if TYPE_CHECKING:
@@ -37,8 +38,9 @@ app = typer.Typer()
     epilog=format_examples(
         "fashionbench compare --models v1,mlp --seeds 10",
         "fashionbench compare --models v0,mlp --until 0.005",
+        "fashionbench compare --models v0,mlp --tune lr --trials 15",
         "fashionbench compare --models v2,my_net.py:MyNet --epochs 10 --lr 0.05",
-        "fashionbench compare --models v0@fast,v2@mine.toml,v2:weights=mine.pth@scored",
+        "fashionbench compare --models v0@fast,v2:weights=mine.pth@scored",
     ),
 )
 @with_recipe_flags
@@ -97,6 +99,37 @@ def compare(
             help="tell accuracies also without the test images that an audit.json doubts",
         ),
     ] = None,
+    tune: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="first find the best values of these settings for each model and recipe, by "
+            f"validation images: lr, {', '.join(list(SEARCHED)[2:])} or batch_size",
+        ),
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="how many points of the space each model and recipe tries",
+            show_default="15",
+        ),
+    ] = None,
+    studies: Annotated[
+        int,
+        typer.Option(
+            metavar="NUMBER",
+            help="deal the trials into so many studies, of which each chooses on its own, so that "
+            "intervals include the luck of choosing",
+        ),
+    ] = 1,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="the time that tuning may take, such as 10m; trials are dealt by what they cost",
+        ),
+    ] = None,
     weights: WeightsOption = None,
     dataset: DatasetOption = "fashion-mnist",
     data_dir: DataOption = None,
@@ -146,6 +179,10 @@ def compare(
             vary=vary,
             splits=splits,
             exclude=exclude,
+            tune=tune,
+            trials=trials,
+            studies=studies,
+            budget=budget,
             **settings,
         )
         words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]
@@ -154,18 +191,55 @@ def compare(
     print_result(result, as_json)
 
 
-@app.command(cls=Command, epilog=format_examples("fashionbench report runs/fashion-mnist"))
+@app.command(
+    cls=Command,
+    epilog=format_examples(
+        "fashionbench report runs/fashion-mnist",
+        "fashionbench report runs/fashion-mnist --figures pdf --style paper",
+        "fashionbench report runs/fashion-mnist --table latex > table.tex",
+    ),
+)
 def report(
     run_folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="the run folder of a comparison")
     ],
+    figures: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORM", help="write every figure into FOLDER/figures, as svg, png or pdf"
+        ),
+    ] = None,
+    style: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="of --figures: page, projector (large, light on dark) or paper (small)",
+        ),
+    ] = "page",
+    table: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORM", help="print the table alone, as latex (for booktabs), markdown or csv"
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a run folder's last comparison again and rewrite its report, without training."""
+    """Show a run folder's last comparison again and rewrite its report, without training.
+
+    With --figures and --table it writes what you can take away for slides and papers.
+    """
     from fashionbench.experiments.result import load_result
     from fashionbench.report.page import write_report
 
     result = load_result(run_folder)
+    if figures is not None:
+        from fashionbench.report.figure_files import save_figures
+
+        written = save_figures(result, figures, style)
+        typer.echo(f"{len(written)} figures: {printable(written[0].parent)}", err=True)
+    if table is not None:
+        typer.echo(result.table(table), nl=False)
+        return
     write_report(result)
     print_result(result, as_json)
 

@@ -177,29 +177,31 @@ class Study(Validated):
 
         Weights that are only scored have one job, from the first seed.
         """
+        for first in self._first_jobs():
+            jobs = tuple(first.model_copy(update={"seed": seed}) for seed in self.seeds)
+            yield jobs[:1] if first.is_only_scored else jobs
+
+    def _first_jobs(self) -> Iterator[Job]:
+        """Yield the job of each row from the first seed."""
         sources = self.model_sources or ("",) * len(self.models)
         recipe_sources = self.recipe_sources or ("",) * len(self.recipes)
         recipes = [*zip(self.recipes, recipe_sources, strict=True)]
         trained_by = self.trained_by or (range(len(recipes)),) * len(self.models)
         for model, source, positions in zip(self.models, sources, trained_by, strict=True):
             for recipe, recipe_source in (recipes[position] for position in positions):
-                jobs = tuple(
-                    Job(
-                        model=model,
-                        model_source=source,
-                        recipe=recipe,
-                        recipe_source=recipe_source,
-                        seed=seed,
-                        vary=self.vary,
-                        dataset=self.dataset,
-                        dataset_source=self.dataset_source,
-                        channels=self.channels,
-                        size=self.size,
-                        protocol=self.protocol,
-                    )
-                    for seed in self.seeds
+                yield Job(
+                    model=model,
+                    model_source=source,
+                    recipe=recipe,
+                    recipe_source=recipe_source,
+                    seed=self.seeds[0],
+                    vary=self.vary,
+                    dataset=self.dataset,
+                    dataset_source=self.dataset_source,
+                    channels=self.channels,
+                    size=self.size,
+                    protocol=self.protocol,
                 )
-                yield jobs[:1] if jobs[0].is_only_scored else jobs
 
     def dealt(self, jobs: tuple[Job, ...]) -> list[tuple[Job, ...]]:
         """List the jobs of a row on each split that is dealt anew.
@@ -240,7 +242,7 @@ class Study(Validated):
         return job.model_copy(update=changes)
 
     def _first_job(self, entry: int) -> Job:
-        return next(islice(self.entries(), entry, None))[0]
+        return next(islice(self._first_jobs(), entry, None))
 
 
 MOST_PROCESSES = 4

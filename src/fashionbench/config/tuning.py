@@ -22,7 +22,6 @@ __all__ = [
     "Point",
     "Tune",
     "Tuning",
-    "can_differ",
     "read_tuning",
     "trial_seed",
 ]
@@ -142,9 +141,19 @@ class Tuning(Validated):
 
     def can_widen(self, setting: str, side: Side, recipes: Sequence[Recipe]) -> bool:
         """Tell whether every recipe could have what lies beyond that end of a range."""
-        return all(
-            can_differ(recipe, setting, self.ranges[setting].beyond(side)) for recipe in recipes
-        )
+        beyond = self.ranges[setting].beyond(side)
+        try:
+            for recipe in recipes:
+                self.check(recipe, setting, beyond)
+        except UsageError:
+            return False
+        return True
+
+    def check(self, recipe: Recipe, setting: str, values: Range) -> None:
+        """Raise UsageError unless a recipe may have both ends of a range as a setting's value."""
+        own = getattr(recipe, setting) if values.relative else 1
+        for end in (values.low, values.high):
+            recipe.override(**{setting: _round(setting, end * own)})
 
     def trial_recipe(self, recipe: Recipe, point: int | None) -> Recipe:
         """Return by what a point is tried: with images held out, also where the recipe does not.
@@ -167,17 +176,6 @@ def _round(setting: str, value: float) -> float:
 def trial_seed(study: int, index: int) -> int:
     """Return a study's seed for the first stage of its trials (0), or a further one (1, 2, 3)."""
     return TUNING_SEEDS + 1000 * study + index
-
-
-def can_differ(recipe: Recipe, setting: str, values: Range) -> bool:
-    """Tell whether a recipe may have both ends of a range as its setting's value."""
-    own = getattr(recipe, setting) if values.relative else 1
-    try:
-        for end in (values.low, values.high):
-            recipe.override(**{setting: _round(setting, end * own)})
-    except UsageError:
-        return False
-    return True
 
 
 def read_tuning(

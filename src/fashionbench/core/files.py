@@ -2,13 +2,14 @@
 
 import hashlib
 import os
+import platform
 import re
 from contextlib import suppress
 from pathlib import Path
 
 from fashionbench.errors import StoreError
 
-__all__ = ["slug", "write_atomically"]
+__all__ = ["list_folder", "remove_if_empty", "slug", "write_atomically"]
 
 LONGEST_NAME = 170
 """Characters; file systems allow 255, and seed, key, suffix and a temporary name come on top."""
@@ -21,7 +22,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     if path.is_dir():
         raise StoreError(f"{path} is a folder; name a file to write.")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Machines may share a folder, and two of their processes a number.
+    temporary = path.with_name(f".{path.name}.{slug(platform.node())}-{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
@@ -36,6 +38,23 @@ def write_atomically(path: Path, content: bytes) -> None:
             f"{path} cannot be written ({error.strerror}). Finished runs are kept; free some "
             "space or make the folder writable, and give the same command again."
         ) from None
+
+
+def list_folder(folder: Path) -> list[Path]:
+    """List what is in a folder; nothing where there is none."""
+    try:
+        return list(folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder with nothing but hidden files, such as interrupted writes leave."""
+    with suppress(OSError):  # not there, or not empty
+        for path in folder.iterdir():
+            if path.name.startswith("."):
+                path.unlink()
+        folder.rmdir()
 
 
 def slug(text: str) -> str:

@@ -5,23 +5,28 @@ processes that share a run folder take turns.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from functools import cache, partial
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fashionbench.config.recipe import Recipe
-from fashionbench.config.study import Execution, Study
+from fashionbench.config.study import Device, Execution, Study
+from fashionbench.config.tuning import Tune
 from fashionbench.data.datasets import load_arrays
 from fashionbench.errors import Interrupted
 from fashionbench.experiments.call import write_call
+from fashionbench.experiments.cluster.inbox import take_in
 from fashionbench.experiments.planning import default_folder, plan
 from fashionbench.experiments.result import Result
+from fashionbench.experiments.tuning import Entries, run_tuning, tuned_entries
 from fashionbench.store.records import digest_images
 from fashionbench.store.run_store import RunStore
 
 if TYPE_CHECKING:
+    from fashionbench.experiments.launch import Bench
     from fashionbench.experiments.planning import Model
 
 __all__ = ["compare", "run_study"]
@@ -46,6 +51,10 @@ def compare(
     vary: str = "all",
     splits: int | None = None,
     exclude: Path | str | None = None,
+    tune: Tune | None = None,
+    trials: int | None = None,
+    studies: int = 1,
+    budget: float | str | None = None,
     parallel: str = "auto",
     jobs: int | None = None,
     **settings: Any,
@@ -73,6 +82,12 @@ def compare(
             tell whether they hold for other splits. None keeps to the official one.
         exclude: The audit.json of an audit: accuracies are also told without the test images that
             it doubts.
+        tune: Settings that are given their best values first, such as "lr,weight_decay", or each
+            with its range, as in {"learning_rate": "log 1/32..32"}: factors of the recipe's rate.
+        trials: How many points of that space each model and recipe tries: 15, or with a budget at
+            most 100.
+        studies: Into how many studies the trials are dealt, of which each chooses on its own.
+        budget: The time that tuning may take, such as "10m".
         parallel: How seeds run together: "stacked", in "processes", "serial" (one after another),
             or "auto", whatever suits the model.
         jobs: The most processes at once; None allows one for each thread.
@@ -102,6 +117,10 @@ def compare(
         vary=vary,
         splits=splits,
         exclude=exclude,
+        tune=tune,
+        trials=trials,
+        studies=studies,
+        budget=budget,
         **settings,
     )
     if not isinstance(seeds, int):
@@ -123,8 +142,19 @@ def run_study(
     """
     store = RunStore(folder, create=True)
     _check_exclusion(study, data_dir)
+    execution = execution or Execution()
+    open_bench = cache(partial(_open_bench, study, store, data_dir, execution))
+
+    run_missing = partial(
+        _run_missing, device=study.device, store=store, command=command, open_bench=open_bench
+    )
+    if study.tuning is not None:
+        run_trials = partial(run_missing, name="tune")
+        study = run_tuning(study, store, command, open_bench, run_trials)
     while True:
-        _run_missing(study, store, data_dir, command, execution or Execution())
+        store.save_study(study, command)
+        entries = [*study.groups(), *tuned_entries(study, store)]
+        run_missing(entries)
         result = Result.collect(store, study, command)
         wider = _add_seeds(result)
         if wider is None:
@@ -140,34 +170,50 @@ def run_study(
 def _check_exclusion(study: Study, data_dir: Path | str | None) -> None:
     """Refuse to leave out images of other data before anything is trained."""
     if study.exclusion is not None:
-        [(images, labels)] = load_arrays(study.dataset, data_dir, ["test"])
+        [(images, labels)] = load_arrays(
+            study.dataset, data_dir, ["test"], channels=study.channels, size=study.size
+        )
         study.exclusion.check(digest_images(images, labels), labels.tolist())
 
 
+def _open_bench(
+    study: Study, store: RunStore, data_dir: Path | str | None, execution: Execution
+) -> "Bench":
+    # Brings torch, for which rendering finished runs again must not wait.
+    from fashionbench.experiments.launch import open_bench
+
+    return open_bench(study, store, data_dir, execution)
+
+
 def _run_missing(
-    study: Study,
+    entries: Entries,
+    *,
+    device: Device,
     store: RunStore,
-    data_dir: Path | str | None,
     command: str,
-    execution: Execution,
+    open_bench: "Callable[[], Bench]",
+    name: str = "compare",
 ) -> None:
-    jobs = [job for group in study.groups() for job in group]
+    jobs = {job.key: job for entry in entries for job in entry}
 
     def finished() -> int:
-        return sum(store.has_run(job, study.device) for job in jobs)
+        return sum(store.has_run(job, device) for job in jobs.values())
 
-    store.save_study(study, command)
     if finished() == len(jobs):
         return
-    # Brings torch, for which rendering finished runs again must not wait.
-    from fashionbench.experiments.launch import run_missing
-
     try:
         with _take_turn(store.folder):
-            run_missing(study, store, data_dir, execution)
+            take_in(store)
+            if finished() == len(jobs):
+                return
+            bench = open_bench()
+            from fashionbench.experiments.launch import run_missing  # loaded by now
+
+            run_missing(entries, bench, device, name=name)
     except KeyboardInterrupt:
+        kind = "trials" if name == "tune" else "runs"
         raise Interrupted(
-            f"Interrupted: {finished()} of {len(jobs)} runs are finished and kept in "
+            f"Interrupted: {finished()} of {len(jobs)} {kind} are finished and kept in "
             f"{store.folder}. To go on: {command}"
         ) from None
 

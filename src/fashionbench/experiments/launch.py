@@ -1,39 +1,47 @@
 """Run what a study lacks: of each entry some seeds alone, by the clock, then the others together.
 
 Time is measured alone, spread is measured together: a run that shares the machine has no
-training time. Which strategy was chosen, and why, is logged.
+training time. Trials of tuning are not timed. Which strategy was chosen, and why, is logged.
 """
 
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
 
-from fashionbench.config.study import Execution, Job, Study
+from fashionbench.config.study import Device, Execution, Job, Study
 from fashionbench.core.progress import progress_bar
 from fashionbench.data.datasets import dataset_entry, load_data
 from fashionbench.data.split import Dataset, deal_anew
+from fashionbench.experiments.block import run_block
+from fashionbench.experiments.cluster.conditions import make_plan
+from fashionbench.experiments.cluster.driver import Driver
+from fashionbench.experiments.cluster.local import LocalWorkers
+from fashionbench.experiments.cluster.plan import Block, data_name, split_evenly
 from fashionbench.experiments.gate import Examination, builder, examine
-from fashionbench.experiments.processes import run_in_processes
-from fashionbench.experiments.run import run_job, run_together
+from fashionbench.experiments.run import run_job
 from fashionbench.experiments.strategy import choose
 from fashionbench.models.build import build_model
 from fashionbench.models.table import MODELS, model_entry
 from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore
 from fashionbench.training.devices import resolve_device
+from fashionbench.training.own_settings import differing_settings
 
-__all__ = ["Bench", "run_entry", "run_missing"]
+__all__ = ["Bench", "open_bench", "run_entry", "run_missing"]
 
 logger = logging.getLogger(__name__)
 
 MOST_TIMED = 3
 TIMING_SECONDS = 10
 """A second and third run are timed alone only while those before took less than this."""
+SHARES, MOST_AT_ONCE = 8, 8
+"""Into how many blocks a process's jobs are divided at least, so that none is left waiting for
+another at the end; and the most jobs that a process takes at once."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +54,25 @@ class Bench:
     device: torch.device
     store: RunStore
     execution: Execution
+    examined: dict[tuple[str, str, str], Examination] = field(default_factory=dict)
+    """What is known of the models so far."""
+
+    def examine(self, job: Job) -> Examination:
+        """Examine the model of a job, once for all of its jobs."""
+        key = (job.model, job.model_source, job.recipe_source)
+        if key not in self.examined:
+            on_official = job.model_copy(update={"split": 0})
+            self.examined[key] = examine(on_official, self.dataset)
+        return self.examined[key]
 
 
-def run_missing(
+def open_bench(
     study: Study, store: RunStore, data_dir: Path | str | None, execution: Execution
-) -> None:
-    """Run the jobs of `study` that are not in the store.
+) -> Bench:
+    """Read the data of a study once for all of its runs; keep its test images for the report.
 
-    All models are examined before any is trained. Raises UsageError for one that cannot be
-    trained, DataError for a data set that cannot be read.
+    Raises UsageError for a model that cannot be built, DataError for a data set that cannot be
+    read.
     """
     classes = len(dataset_entry(study.dataset).classes)
     for model in study.models:
@@ -71,22 +89,31 @@ def run_missing(
     for note in dataset.notes:
         logger.warning(note)
     _save_test_set(study, dataset, store)
-    bench = Bench(dataset, data_dir, device, store, execution)
-    missing = _find_missing(study, store)
-    examined = _examine_once([jobs[0] for jobs, _ in missing], dataset)
-    _tell_findings([jobs[0] for jobs, _ in missing], examined)
+    return Bench(dataset, data_dir, device, store, execution)
+
+
+def run_missing(
+    entries: Iterable[Sequence[Job]],
+    bench: Bench,
+    device: Device = "auto",
+    *,
+    name: str = "compare",
+) -> None:
+    """Run the jobs of `entries` that the store has no run of on `device`.
+
+    All models are examined before any is trained. `name` stands beside the progress bar. Raises
+    UsageError for one that cannot be trained.
+    """
+    missing = _find_missing(entries, bench.store, device)
+    before = {model for model, *_ in bench.examined}
+    new = [jobs[0] for jobs, _ in missing if jobs[0].model not in before]
+    examined = [bench.examine(jobs[0]) for jobs, _ in missing]
+    _tell_findings(new, [bench.examine(job) for job in new])
     runs = sum(len(jobs) for jobs, _ in missing)
-    with progress_bar(total=runs, unit="run", desc="compare") as bar:
+    with progress_bar(total=runs, unit="run", desc=name) as bar:
         for (jobs, timed), findings in zip(missing, examined, strict=True):
-            on_split = replace(bench, dataset=deal_anew(dataset, jobs[0].split))
+            on_split = replace(bench, dataset=deal_anew(bench.dataset, jobs[0].split))
             run_entry(jobs, on_split, findings, timed=timed, done=bar.update)
-
-
-def _examine_once(jobs: Sequence[Job], dataset: Dataset) -> list[Examination]:
-    """Examine the model of each job, but not again for every split."""
-    on_official = [job.model_copy(update={"split": 0}) for job in jobs]
-    examined = {key: examine(job, dataset) for key, job in {j.key: j for j in on_official}.items()}
-    return [examined[job.key] for job in on_official]
 
 
 def _save_test_set(study: Study, dataset: Dataset, store: RunStore) -> None:
@@ -101,20 +128,28 @@ def _save_test_set(study: Study, dataset: Dataset, store: RunStore) -> None:
     )
 
 
-def _find_missing(study: Study, store: RunStore) -> list[tuple[list[Job], int]]:
-    """List of each group the jobs without a record, and how many of its runs have been timed.
+def _find_missing(
+    entries: Iterable[Sequence[Job]], store: RunStore, device: Device
+) -> list[tuple[list[Job], int]]:
+    """List of each entry the jobs without a record, and how many of its runs have been timed.
 
-    On splits dealt anew nothing is timed: runs on the official one tell the time.
+    A job of two entries, as where tuning left a recipe as it is, is one of the first. On splits
+    dealt anew nothing is timed: runs on the official one tell the time.
     """
-    entries = []
-    for entry in study.groups():
-        found = [store.load_run(job, study.device) for job in entry]
-        missing = [job for job, run in zip(entry, found, strict=True) if run is None]
+    lacking, listed = [], set[str]()
+    for entry in entries:
+        found = [store.load_run(job, device) for job in entry]
+        missing = [
+            job
+            for job, run in zip(entry, found, strict=True)
+            if run is None and job.key not in listed
+        ]
+        listed.update(job.key for job in missing)
         timed = sum(run is not None and run.train_seconds is not None for run in found)
         timed = MOST_TIMED if entry[0].split else timed
         if missing:
-            entries.append((missing, timed))
-    return entries
+            lacking.append((missing, timed))
+    return lacking
 
 
 def _tell_findings(jobs: Sequence[Job], examined: Sequence[Examination]) -> None:
@@ -137,7 +172,7 @@ def run_entry(
     done: Callable[[int], object],
     clock: Callable[[], float] = time.perf_counter,
 ) -> None:
-    """Run jobs that differ by their seed alone.
+    """Run jobs of one model, which differ by their seed and by what is tuned.
 
     `examined` is what is known of the model, `timed` how many runs have a training time already,
     and `done` is told of every number of runs that is finished.
@@ -145,11 +180,12 @@ def run_entry(
     # Once for all runs: a hundred small ones would take longer to send images than to train.
     bench = replace(bench, dataset=bench.dataset.to(bench.device))
     waiting, start = deque(jobs), clock()
+    most_timed = 0 if jobs[0].scored_on == "validation" else MOST_TIMED
     while waiting and (
         bench.execution.parallel == "serial"
-        or timed == 0
         or len(waiting) == 1  # with no other to run together with
-        or (timed < MOST_TIMED and clock() - start < TIMING_SECONDS)
+        or timed < min(1, most_timed)
+        or (timed < most_timed and clock() - start < TIMING_SECONDS)
     ):
         run_job(waiting.popleft(), bench.dataset, bench.device, bench.store, examined)
         timed += 1
@@ -163,19 +199,35 @@ def _run_by_strategy(
 ) -> None:
     dataset, device, store = bench.dataset, bench.device, bench.store
     build = builder(jobs[0], dataset)
-    choice = choose(build, jobs[0], dataset.train, bench.execution, len(jobs))
+    differing = differing_settings([job.recipe for job in jobs])
+    choice = choose(build, jobs[0], dataset.train, bench.execution, len(jobs), differing=differing)
     label = model_entry(jobs[0].spec).label
-    logger.info("%s: %d seeds, %s: %s", label, len(jobs), choice.strategy, choice.why)
+    logger.info("%s: %d runs, %s: %s", label, len(jobs), choice.strategy, choice.why)
     if choice.strategy == "processes":
-        most = bench.execution.jobs
-        for _ in run_in_processes(jobs, examined, bench.data_dir, store, most=most):
-            done(1)
-    elif choice.strategy == "serial":
-        for job in jobs:
-            run_job(job, dataset, device, store, examined)
-            done(1)
-    else:
-        for first in range(0, len(jobs), choice.group_size):
-            group = jobs[first : first + choice.group_size]
-            run_together(group, dataset, device, store, examined, strategy=choice.strategy)
-            done(len(group))
+        _run_in_processes(jobs, bench, examined, done)
+        return
+    run_block(jobs, choice, dataset, device, store, examined, alone=True, done=done)
+
+
+def _run_in_processes(
+    jobs: Sequence[Job], bench: Bench, examined: Examination, done: Callable[[int], object]
+) -> None:
+    """Run jobs in worker processes, one a thread by default; raise what goes wrong in one.
+
+    Whatever was finished stays in the store.
+    """
+    threads = torch.get_num_threads()
+    workers = min(len(jobs), bench.execution.jobs or threads)
+    plan = make_plan(
+        {data_name(jobs[0]): bench.dataset},
+        bench.data_dir,
+        threads=threads // workers,
+        device="cpu",
+        parallel="serial",
+    )
+    size = min(MOST_AT_ONCE, max(1, len(jobs) // (workers * SHARES)))
+    driver = Driver(bench.store, plan)
+    driver.keep(())
+    known = asdict(examined)
+    driver.add(Block(jobs=part, examined=known) for part in split_evenly(jobs, size))
+    driver.run(LocalWorkers(bench.store.folder, workers), done)

@@ -13,6 +13,7 @@ from fashionbench.config.exclusion import load_exclusion
 from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import Recipe, load_recipe, own_parts, recipe_names
 from fashionbench.config.study import PROTOCOL, Study
+from fashionbench.config.tuning import TUNING_SEEDS, Tune, Tuning, read_tuning
 from fashionbench.core.own_source import Source
 from fashionbench.core.shape import Shape
 from fashionbench.data.datasets import DATASETS, dataset_entry, find_shape, identify_dataset
@@ -48,6 +49,10 @@ def plan(
     vary: str = "all",
     splits: int | None = None,
     exclude: Path | str | None = None,
+    tune: Tune | None = None,
+    trials: int | None = None,
+    studies: int = 1,
+    budget: float | str | None = None,
     **settings: Any,
 ) -> Study:
     """Turn what was asked, in the terms of `compare`, into a Study.
@@ -83,6 +88,7 @@ def plan(
             "device": device,
             "until": until,
             "max_seeds": max_seeds,
+            "tuning": read_tuning(tune, trials, studies, budget),
             "protocol": PROTOCOL,
         },
         "comparison",
@@ -90,6 +96,8 @@ def plan(
     _check_until(study)
     _check_vary(study)
     _check_splits(study)
+    if study.tuning is not None:
+        _check_tuning(study, study.tuning)
     return study
 
 
@@ -212,3 +220,45 @@ def _check_until(study: Study) -> None:
             f"{len(study.seeds)} seeds to begin with are more than the {study.max_seeds} of "
             "max_seeds; ask for fewer, or raise that."
         )
+
+
+def _check_tuning(study: Study, tuning: Tuning) -> None:
+    """Refuse what cannot be tuned, and seeds that do not go with it."""
+    if len(study.seeds) < tuning.studies:
+        raise UsageError(
+            f"{len(study.seeds)} seeds cannot be shared out over what {tuning.studies} studies "
+            f"choose; ask for --seeds {tuning.studies} or more."
+        )
+    if study.until is not None and tuning.studies > 1:
+        raise UsageError(
+            "--until adds seeds, and more seeds do not make the choice of settings any surer, of "
+            "which --studies tells; leave one of them out."
+        )
+    if max(study.seeds) >= TUNING_SEEDS:
+        raise UsageError(
+            f"Seeds from {TUNING_SEEDS:,} up are those of tuning; compare with smaller ones."
+        )
+    for recipe in study.recipes:
+        if recipe.epochs == 0:
+            raise UsageError(
+                f"The recipe {recipe.label} trains nothing, so nothing of it can be tuned; leave "
+                "it out, or compare without --tune."
+            )
+        for setting, values in tuning.ranges.items():
+            tuning.check(recipe, setting, values)
+        for point in range(len(tuning.points)):
+            tuning.trial_recipe(recipe, point)
+    _refuse_tuned_apart(study, tuning)
+
+
+def _refuse_tuned_apart(study: Study, tuning: Tuning) -> None:
+    """Refuse recipes of a model that are the same once what differs is tuned."""
+    fixed = dict.fromkeys(tuning.ranges)
+    rows = [entry[0] for entry in study.entries()]
+    for one, other in combinations(rows, 2):
+        recipes = [job.recipe.unnamed.model_copy(update=fixed) for job in (one, other)]
+        if one.model == other.model and recipes[0] == recipes[1]:
+            raise UsageError(
+                f"The recipes {one.recipe.label} and {other.recipe.label} differ in nothing but "
+                f"what is tuned ({', '.join(tuning.ranges)}); name one of them."
+            )

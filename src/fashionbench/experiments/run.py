@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -47,7 +47,6 @@ from fashionbench.models.facts import ModelFacts
 from fashionbench.models.table import model_entry
 from fashionbench.stats.metrics import classify, find_ties, image_losses, score
 from fashionbench.store.records import Outcome, RunRecord
-from fashionbench.store.run_store import RunStore
 from fashionbench.training.bf16 import warn_of_bf16
 from fashionbench.training.devices import describe_device
 from fashionbench.training.evaluation import accuracy_one_by_one, calibrate, compute_logits
@@ -57,7 +56,18 @@ from fashionbench.training.many_seeds.group import Strategy
 from fashionbench.training.many_seeds.members import fit_members
 from fashionbench.training.own_settings import differ
 
-__all__ = ["fit_job", "run_job", "run_together"]
+__all__ = ["Destination", "fit_job", "run_job", "run_together"]
+
+
+class Destination(Protocol):
+    """Where finished runs go: the store of a run folder, or what is on its way there."""
+
+    folder: Path
+    """Weights are written below it, before their run is saved."""
+
+    def save_run(self, record: RunRecord) -> None:
+        """Save one finished run."""
+
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +76,7 @@ def run_job(
     job: Job,
     dataset: Dataset,
     device: torch.device,
-    store: RunStore,
+    store: Destination,
     examined: Examination | None = None,
     *,
     alone: bool = True,
@@ -102,7 +112,7 @@ def run_together(
     jobs: Sequence[Job],
     dataset: Dataset,
     device: torch.device,
-    store: RunStore,
+    store: Destination,
     examined: Examination | None = None,
     *,
     strategy: Strategy = "stacked",

@@ -41,13 +41,26 @@ class Choice:
     """The most members that take their steps together, stacked or on streams."""
 
 
-def choose(build: Build, job: Job, data: Split, execution: Execution, seeds: int) -> Choice:
+def choose(
+    build: Build,
+    job: Job,
+    data: Split,
+    execution: Execution,
+    seeds: int,
+    *,
+    differing: Sequence[str] = (),
+) -> Choice:
     """Choose the fastest strategy for so many seeds of a model, or the next best to the one asked.
 
+    `differing` are settings in which the jobs differ and which members of a group would share.
     Many members in one process come first, then several processes, then one run after another.
     `data` is on the device that is to be used.
     """
-    choice = _choose_group(build, job, data, execution.parallel, seeds)
+    choice = (
+        Choice("serial", f"they differ in {', '.join(differing)}")
+        if differing
+        else _choose_group(build, job, data, execution.parallel, seeds)
+    )
     if choice.strategy != "serial":
         return choice
     obstacle = _why_not_processes(job, data.images.device, execution)

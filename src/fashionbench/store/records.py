@@ -108,8 +108,8 @@ class TestSet:
 
 
 def digest_images(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> str:
-    """Digest (N, H, W) images and their (N,) labels: SHA-256 over the shape and both, in hex."""
-    digest = hashlib.sha256(b"%d %d %d " % images.shape)
+    """Digest images, (N, H, W) or with channels, and (N,) labels: SHA-256 of shape and both."""
+    digest = hashlib.sha256(" ".join([*map(str, images.shape), ""]).encode())
     digest.update(images.tobytes())
     digest.update(labels.astype(np.uint8).tobytes())
     return digest.hexdigest()

@@ -8,16 +8,17 @@ drawn from the folder alone.
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError, model_validator
 
 from fashionbench.config.study import Job, Study
 from fashionbench.errors import StoreError
+from fashionbench.store.packed import PackedRun
 from fashionbench.store.records import RunRecord, TestSet
 
 __all__ = ["RunStore"]
@@ -34,10 +35,6 @@ CREATE TABLE test_sets (name TEXT PRIMARY KEY, title TEXT NOT NULL, classes TEXT
 CREATE TABLE study (only_one INTEGER PRIMARY KEY CHECK (only_one = 1),
                     study TEXT NOT NULL, command TEXT NOT NULL);
 """
-
-
-_RECORD = TypeAdapter(RunRecord)
-"""Checks a record that is read and writes it as JSON, all but its arrays."""
 
 
 class _AboutImages(BaseModel):
@@ -121,16 +118,18 @@ class RunStore:
 
     def save_run(self, record: RunRecord) -> None:
         """Save one finished run, in one transaction."""
-        facts = _RECORD.dump_python(record, mode="json", exclude={"predicted", "losses"})
-        row = (
-            record.job.key,
-            record.device,
-            json.dumps(facts),
-            zlib.compress(record.predicted.tobytes()),
-            zlib.compress(record.losses.astype("<f4").tobytes()),
-        )
+        self.save_packed([PackedRun.pack(record)])
+
+    def save_packed(self, runs: Iterable[PackedRun]) -> None:
+        """Save finished runs that are packed already, all in one transaction."""
+        rows = [(run.key, run.device, run.record, run.predicted, run.losses) for run in runs]
         with self._transaction(write=True) as database:
-            database.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", row)
+            database.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", rows)
+
+    def list_runs(self) -> set[tuple[str, str]]:
+        """List the finished runs, each as its job's key and its device."""
+        with self._transaction() as database:
+            return set(database.execute("SELECT key, device FROM runs"))
 
     def has_run(self, job: Job, device: str = "auto") -> bool:
         """Tell whether `load_run` would find a run, without reading it."""
@@ -145,18 +144,14 @@ class RunStore:
         """Load the finished run of `job`, on `device` or (auto) any; None if there is none."""
         with self._transaction() as database:
             row = database.execute(
-                "SELECT record, predicted, losses FROM runs WHERE key = ? "
+                "SELECT key, device, record, predicted, losses FROM runs WHERE key = ? "
                 "AND (device = ? OR ? = 'auto') ORDER BY device DESC LIMIT 1",
                 (job.key, device, device),
             ).fetchone()
         if row is None:
             return None
         with self._decoding():
-            arrays = {
-                "predicted": np.frombuffer(zlib.decompress(row[1]), np.uint8),
-                "losses": np.frombuffer(zlib.decompress(row[2]), "<f4"),
-            }
-            return _RECORD.validate_python(json.loads(row[0]) | arrays)
+            return PackedRun(*row).unpack()
 
     def save_study(self, study: Study, command: str) -> None:
         """Save what was asked last, so that a report can be rendered again."""

@@ -5,7 +5,7 @@ All of it is found by trying, with models that are thrown away.
 
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
 import torch
@@ -21,6 +21,7 @@ from fashionbench.training.batch import Batch
 from fashionbench.training.batches import count_steps, epoch_batches
 from fashionbench.training.cuda_graph import repeats_itself
 from fashionbench.training.devices import reproducible, seed_generators, synchronize
+from fashionbench.training.kernels.verified import build_engine
 from fashionbench.training.layout import FEW, lay_out
 from fashionbench.training.many_seeds.group import GROUPS, Strategy
 from fashionbench.training.many_seeds.stack import Stack
@@ -30,6 +31,7 @@ __all__ = [
     "Build",
     "can_use_streams",
     "draws_in_training",
+    "measure_seconds",
     "measure_speedup",
     "members_in_memory",
     "why_not_stackable",
@@ -237,28 +239,50 @@ def measure_speedup(
     Tried out on the device that `data` is on, where why_not_stackable or can_use_streams says
     nothing against it.
     """
+    together, alone = (
+        measure_seconds(build, data, recipe, members, strategy, clock=clock),
+        measure_seconds(build, data, recipe, 1, None, clock=clock),
+    )
+    return alone / together
+
+
+def measure_seconds(
+    build: Build,
+    data: Split,
+    recipe: Recipe,
+    members: int,
+    strategy: Strategy | None,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
+    """Return the seconds that a step takes for each of so many members, by a few of them.
+
+    Without a strategy they take theirs one after another.
+    """
+    device = data.images.device
     count = recipe.batch_size * (REHEARSED_STEPS + PROBED_STEPS)
     few = Split(data.images[:count], data.labels[:count])
-
-    def seconds(step: Callable[[Batch], Tensor], seeds: Sequence[int]) -> float:
-        batches = [*epoch_batches(few, recipe, seeds, 0)]
+    step: Callable[[Batch], Tensor]
+    with reproducible(device):
+        if strategy is None:
+            model, members = build(0).to(device), 1
+            engine = build_engine(model, few, recipe, threads=torch.get_num_threads())
+            if engine is None:
+                lay_out(model, pixels(few.images[:FEW]))
+            model.train()
+            step = Step(model, recipe, count_steps(len(few), recipe), engine=engine)
+        else:
+            models = [build(seed).to(device) for seed in range(members)]
+            step = GROUPS[strategy](models, [recipe] * members, 1, few.side).step
+        batches = [*epoch_batches(few, recipe, range(members), 0)]
         for batch in batches[:REHEARSED_STEPS]:
             step(batch)
-        synchronize(data.images.device)
+        synchronize(device)
         start = clock()
         for batch in batches[REHEARSED_STEPS:]:
             step(batch)
-        synchronize(data.images.device)
-        return clock() - start
-
-    models = [build(seed).to(data.images.device) for seed in range(members)]
-    with reproducible(data.images.device):
-        group = GROUPS[strategy](models, [recipe] * members, 1, few.side)
-        together = seconds(group.step, range(members))
-        lay_out(models[0], pixels(few.images[:FEW]))
-        models[0].train()
-        step = Step(models[0], recipe, count_steps(len(few), recipe))
-        return members * seconds(step, [0]) / together
+        synchronize(device)
+        return (clock() - start) / members / len(batches[REHEARSED_STEPS:])
 
 
 def members_in_memory(build: Build, data: Split, recipe: Recipe, free_bytes: int) -> int:

@@ -1,0 +1,86 @@
+"""The engine that is always there: worker processes on this machine."""
+
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from fashionbench import errors
+from fashionbench.errors import FashionbenchError
+from fashionbench.experiments.cluster.claims import Holder
+
+__all__ = ["LocalWorkers", "start_worker"]
+
+Process = subprocess.Popen[str]
+
+DEATHS = 3
+"""So many more than there are workers may die with no run finished in between."""
+
+
+def start_worker(run_folder: Path) -> Process:
+    """Start a worker that ends with this process.
+
+    It is started as a program: nothing depends on how a platform starts processes, and a script
+    without a main guard is not run twice.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-m", "fashionbench.experiments.cluster.worker", str(run_folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+class LocalWorkers:
+    """So many processes, each replaced when it ends before the work does."""
+
+    poll = 0.05
+    """Seconds between two looks into the inbox."""
+
+    def __init__(
+        self,
+        run_folder: Path,
+        count: int,
+        start: Callable[[Path], Process] = start_worker,
+    ) -> None:
+        self.folder = run_folder
+        self.count = count
+        self._start = start
+        self._processes: list[Process] = []
+        self._deaths = 0
+
+    def start(self) -> None:
+        """Start the workers."""
+        self._processes = [self._start(self.folder) for _ in range(self.count)]
+
+    def look_after(self, *, progressed: bool) -> list[Holder]:
+        """Start a worker for each that has ended; return which those were.
+
+        Raises what a worker could not go on for, and FashionbenchError where they die again and
+        again.
+        """
+        self._deaths = 0 if progressed else self._deaths
+        gone = [process for process in self._processes if process.poll() is not None]
+        for process in gone:
+            self._processes.remove(process)
+            answer, _ = process.communicate()
+            if answer:
+                told = json.loads(answer)
+                raise getattr(errors, told["error"])(told["message"])
+            self._deaths += process.returncode != 0
+            if self._deaths >= self.count + DEATHS:
+                raise FashionbenchError(
+                    "Processes that ran jobs were ended from outside, or had too little memory. "
+                    "Run the command again, with fewer of them."
+                )
+            self._processes.append(self._start(self.folder))
+        return [Holder(platform.node(), process.pid) for process in gone]
+
+    def stop(self) -> None:
+        """End the workers: idle by now, or to be stopped."""
+        for process in self._processes:
+            process.kill()
+            process.communicate()
