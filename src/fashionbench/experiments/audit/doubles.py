@@ -285,13 +285,17 @@ class _Found:
         self.limit, self._most, self._lock = limit, most, threading.Lock()
         self._pairs = np.empty((0, 2), np.int64)
         self._distances, self._ways = np.empty(0), np.empty(0, np.int64)
+        self._count = 0
         self._waiting: list[tuple[NDArray[np.int64], NDArray[np.float64], int]] = []
 
     def add(self, pairs: NDArray[np.int64], distances: NDArray[np.float64], way: int) -> None:
         """Add (P, 2) positions that are so far apart in one of WAYS; called by many threads."""
+        if not len(pairs):
+            return
         with self._lock:
             self._waiting.append((pairs, distances, way))
-            if sum(len(pairs) for pairs, _, _ in self._waiting) > self._most:
+            self._count += len(pairs)
+            if self._count > self._most:
                 self._tidy()
 
     def _tidy(self) -> None:
@@ -301,6 +305,7 @@ class _Found:
         ]
         pairs, distances, ways = (np.concatenate(column) for column in zip(*waiting, strict=True))
         self._waiting.clear()
+        self._count = 0
         low, high = pairs.min(axis=1), pairs.max(axis=1)
         order = np.lexsort((ways, distances, high, low))
         first = np.ones(len(order), bool)
