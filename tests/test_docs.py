@@ -44,7 +44,7 @@ def test_the_example_of_an_own_model_runs_as_a_script_and_from_a_shell(
     quick = ["--dataset", "silhouettes", "--epochs", "1", "--seeds", "1"]
     answer = call_cli("compare", "--models", f"{example}:MyNet:width=4", *quick)
     assert answer.exit_code == 0, answer.stderr
-    assert "MyNet width=4" in answer.stdout
+    assert "own_model.py:MyNet:width=4" in "".join(answer.stdout.split())
     change = f"{ROOT / 'examples' / 'own_augmentation.py'}:fog:0.5"
     answer = call_cli("compare", "--models", "v0", "--augmentation", change, *quick)
     assert answer.exit_code == 0, answer.stderr
