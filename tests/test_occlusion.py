@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from fashionbench.inference.occlusion import occlusion_map
 from fashionbench.inference.predictor import Predictor
+from fashionbench.inference.selection import PHOTO_MODEL
+from fashionbench.models.checkpoint import load_facts
 
 
 class Corner(nn.Module):
@@ -24,7 +26,8 @@ class Corner(nn.Module):
 
 
 def predictor() -> Predictor:
-    return Predictor(Corner(), "Corner", ("upper", "lower"), None, Path("nowhere"))
+    facts = load_facts(PHOTO_MODEL)  # of any model
+    return Predictor(Corner(), "Corner", ("upper", "lower"), None, Path("nowhere"), facts)
 
 
 def test_pixels_speak_for_and_against() -> None:

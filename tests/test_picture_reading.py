@@ -226,14 +226,22 @@ def test_a_small_file_that_unpacks_to_a_huge_picture_is_refused(
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_heic_is_turned_once(orientation: int, tmp_path: Path) -> None:
-    """Phones write the turn twice, as HEIF's own and in EXIF: HEIF's is the one to follow."""
+@pytest.mark.parametrize("by", ["both", "EXIF"])
+def test_a_heic_is_turned_once(orientation: int, by: str, tmp_path: Path) -> None:
+    """Phones write the turn twice, as HEIF's own and in EXIF; what was converted may have EXIF's.
+
+    pillow-heif writes both if it is given EXIF as bytes, and EXIF's alone if as an object.
+    """
     pillow_heif.register_heif_opener()
     pixels = np.kron([[0, 80], [160, 240], [40, 120]], np.ones((32, 32))).astype(np.uint8)
     exif = Image.Exif()
     exif[0x0112] = orientation
     lying = Image.fromarray(turned(pixels, orientation)).convert("RGB")
-    lying.save(tmp_path / "x.heic", "HEIF", quality=95, exif=exif.tobytes())
+    lying.save(
+        tmp_path / "x.heic", "HEIF", quality=95, exif=exif.tobytes() if by == "both" else exif
+    )
+    has_own = b"irot" in (tmp_path / "x.heic").read_bytes()
+    assert has_own == (by == "both" and orientation not in (1, 2, 4))
     found = np.asarray(load_picture(tmp_path / "x.heic").convert("L"), int)
     assert found.shape == pixels.shape
     assert abs(found - pixels).max() <= 12

@@ -173,7 +173,7 @@ def _read(
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             picture, size = _open(content, most or Image.MAX_IMAGE_PIXELS or MOST_REDUCED, name)
         with picture:
-            return _upright_rgb(picture, scale, name), size
+            return _upright_rgb(picture, content, scale, name), size
     except DataError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -228,13 +228,12 @@ def _identify(content: bytes) -> "Image":
         raise UnidentifiedImageError from error
 
 
-def _upright_rgb(picture: "Image", scale: Scale, name: str) -> "Image":
+def _upright_rgb(picture: "Image", content: bytes, scale: Scale, name: str) -> "Image":
     from PIL import Image, ImageOps
 
     picture.load()
     info = picture.info
-    # Followed already: TIFF's, and HEIC's own, which counts instead of EXIF's.
-    orientation = picture.getexif().get(ORIENTATION)
+    orientation = _find_orientation(picture, content)
     if _is_deep(picture):
         values = np.array(picture, np.float32)  # changed in place: it may be a large picture
         if not np.isfinite(values).all():
@@ -249,8 +248,20 @@ def _upright_rgb(picture: "Image", scale: Scale, name: str) -> "Image":
     picture = picture.convert("RGB")
     picture.thumbnail((LARGEST, LARGEST))
     picture = to_srgb(picture, info)
-    picture.getexif()[ORIENTATION] = orientation or 1
+    picture.getexif()[ORIENTATION] = orientation
     return ImageOps.exif_transpose(picture)
+
+
+def _find_orientation(picture: "Image", content: bytes) -> int:
+    """Return what is left to follow: not TIFF's, which Pillow does, nor HEIF's own transform.
+
+    That counts instead of EXIF's, which a phone writes too; a file that was converted may have
+    EXIF's alone.
+    """
+    if picture.format == "HEIF":
+        turned = b"irot" in content or b"imir" in content
+        return 1 if turned else picture.info.get("original_orientation") or 1
+    return picture.getexif().get(ORIENTATION) or 1
 
 
 def _is_deep(picture: "Image") -> bool:
