@@ -30,6 +30,7 @@ check: environment ## style, types and layers, without the tests
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/oxlint --deny-warnings src/fashionbench/serve/web
 
 # The pages are copied with all that they link to: a link works in the site as it does in the folder.
 docs: environment ## build the documents' site into build/docs/site; a broken link is an error

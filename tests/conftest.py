@@ -5,14 +5,16 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side; read when torch is imported
 
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from factories import Stream, make_tuned_result
+from factories import Stream, make_tuned_result, running
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -28,6 +30,28 @@ from fashionbench.store.run_store import RunStore
 
 # What a shell starts in its background ignores Ctrl-C, and so would the programs of the tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+BROWSER = "browser"
+"""The fixture of the tests that ask for Chromium, and their marker."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if BROWSER in getattr(item, "fixturenames", ()):
+            item.add_marker(BROWSER)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say at the end whether the page was tested in a browser, or how many tests were skipped."""
+    counts = {
+        outcome: len({r.nodeid for r in reports if BROWSER in getattr(r, "keywords", ())})
+        for outcome, reports in terminalreporter.stats.items()
+        if outcome in ("passed", "failed", "error", "skipped")
+    }
+    told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    if told:
+        terminalreporter.write_line(f"The page's tests in Chromium: {told}.")
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +125,13 @@ def call_cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., R
     """The fashionbench command in this process, where it starts at once; works in `tmp_path`."""
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: CliRunner().invoke(app, [*map(str, arguments)])
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Start programs that end with the test, whatever happens."""
+    with ExitStack() as stack:
+        yield lambda *arguments, **options: stack.enter_context(running(*arguments, **options))
 
 
 @pytest.fixture

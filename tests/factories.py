@@ -4,12 +4,16 @@ import gzip
 import io
 import math
 import os
+import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +37,8 @@ from fashionbench.store.run_store import RunStore
 from fashionbench.store.trials import follow
 
 CPU = torch.device("cpu")
+PATIENCE = 3600
+"""Seconds after which a test gives up: so far away that no slow machine comes near it."""
 CLASSES = (*(f"class {letter}" for letter in "abcdefghi"), "<j> & co")
 LABELS = np.repeat(np.arange(10), 20)
 IMAGES = np.random.default_rng(0).integers(0, 256, (200, 28, 28), np.uint8)
@@ -248,6 +254,32 @@ def png(picture: Image.Image) -> bytes:
     return file.getvalue()
 
 
+@contextmanager
+def running(*arguments: object, **options: Any) -> Iterator["subprocess.Popen[str]"]:
+    """Start a program that ends with the block, whatever happens, and with it all it started."""
+    program = [str(argument) for argument in arguments]
+    process = subprocess.Popen(program, text=True, start_new_session=True, **options)
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(PATIENCE)
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+
+
+def wait_until(event: Callable[[], bool], process: "subprocess.Popen[str] | None" = None) -> None:
+    """Wait for an event; fail where the process that is to bring it about ends without it."""
+    deadline = time.monotonic() + PATIENCE
+    while not event():
+        assert process is None or process.poll() is None or event()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 SHIRT = png(drawn((40,) * 3, (255,) * 3))
 BLANK = [[0] * 28] * 28
 
@@ -291,7 +323,7 @@ def run_cli(*arguments: object, cwd: Path, **options) -> subprocess.CompletedPro
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=PATIENCE,
         **options,
     )
 

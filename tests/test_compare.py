@@ -7,12 +7,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from factories import make_result, run_cli
+from factories import PATIENCE, make_result, run_cli, wait_until
 from typer.testing import CliRunner, Result
 
 from fashionbench.cli.app import app
@@ -139,23 +138,22 @@ def numbers_of_a_whole_comparison(tmp_path_factory: pytest.TempPathFactory) -> o
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
 def test_what_is_finished_outlives_a_blow_and_the_rerun_completes(
-    blow: signal.Signals, tmp_path: Path, numbers_of_a_whole_comparison: object
+    blow: signal.Signals,
+    tmp_path: Path,
+    numbers_of_a_whole_comparison: object,
+    start: Callable[..., "subprocess.Popen[str]"],
 ) -> None:
     (tmp_path / "held.py").write_text(HELD)
     (tmp_path / "hold").touch()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "fashionbench", *HELD_UP],
+    process = start(
+        *(sys.executable, "-m", "fashionbench", *HELD_UP),
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-        text=True,
     )
-    deadline = time.monotonic() + 300
-    while not (tmp_path / "held").exists() and process.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until((tmp_path / "held").exists, process)
     process.send_signal(blow)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert finished_runs(tmp_path / "runs" / "silhouettes" / "store.sqlite") == 2
     if blow is signal.SIGINT:
         assert process.returncode == 130

@@ -7,14 +7,13 @@ import re
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from factories import some_arrays, write_idx
+from factories import PATIENCE, some_arrays, wait_until, write_idx
 from torch import nn
 
 import fashionbench as fb
@@ -211,7 +210,7 @@ def test_adding_seeds_ends_at_the_most(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_the_second_in_a_folder_waits_and_goes_on_where_the_first_was_killed(
-    tmp_path: Path, silhouettes
+    tmp_path: Path, silhouettes, start: Callable[..., "subprocess.Popen[str]"]
 ) -> None:
     # Six runs of twenty epochs last long enough for a blow before all are finished.
     asked = {"dataset": "silhouettes", "device": "cpu", "epochs": 20}
@@ -221,16 +220,13 @@ def test_the_second_in_a_folder_waits_and_goes_on_where_the_first_was_killed(
     for job in timed:  # so that all others run in processes from the start
         run_job(job, silhouettes, torch.device("cpu"), store)
 
-    def start() -> "subprocess.Popen[str]":
+    def begin() -> "subprocess.Popen[str]":
         flags = [text for name, value in asked.items() for text in (f"--{name}", str(value))]
-        return subprocess.Popen(
-            [
-                *(sys.executable, "-m", "fashionbench", "compare", "--models", "v0"),
-                *("--seeds", "9", "--parallel", "processes", "--out", str(tmp_path), *flags),
-            ],
+        return start(
+            *(sys.executable, "-m", "fashionbench", "compare", "--models", "v0"),
+            *("--seeds", "9", "--parallel", "processes", "--out", tmp_path, *flags),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            text=True,
             env=os.environ | {"OMP_NUM_THREADS": "2"},
         )
 
@@ -238,23 +234,17 @@ def test_the_second_in_a_folder_waits_and_goes_on_where_the_first_was_killed(
         with sqlite3.connect(store.path) as database:
             return dict(database.execute("SELECT key, record FROM runs"))
 
-    def wait_until(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 120
-        while not condition():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-
-    first = start()
-    wait_until((tmp_path / ".lock").exists)
-    second = start()
+    first = begin()
+    wait_until((tmp_path / ".lock").exists, first)
+    second = begin()
     assert "Another process is at work" in second.stderr.readline()
-    wait_until(lambda: len(finished()) > len(timed))
+    wait_until(lambda: len(finished()) > len(timed), first)
     first.kill()
     # Its workers write to the same pipe, which ends with the last of them.
-    first.communicate(timeout=10)
+    first.communicate(timeout=PATIENCE)
     kept = finished()
     assert len(kept) < 9
-    _, told = second.communicate(timeout=120)
+    _, told = second.communicate(timeout=PATIENCE)
     assert (second.returncode, told) == (0, "")
     assert len(finished()) == 9
     assert kept.items() <= finished().items()

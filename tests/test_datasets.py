@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from factories import PATIENCE
 
 from fashionbench.data import datasets
 from fashionbench.data.datasets import describe, load_arrays, load_data
@@ -49,4 +50,4 @@ def test_importing_and_describing_need_no_torch() -> None:
         "data.describe('silhouettes')\n"
         "assert 'torch' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=PATIENCE)

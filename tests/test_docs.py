@@ -10,6 +10,7 @@ from typing import get_args
 
 import nbformat
 import pytest
+from factories import PATIENCE
 from nbclient import NotebookClient
 from typer.testing import Result
 
@@ -43,7 +44,7 @@ def test_the_example_of_an_own_model_runs_as_a_script_and_from_a_shell(
     quick = ["--dataset", "silhouettes", "--epochs", "1", "--seeds", "1"]
     answer = call_cli("compare", "--models", f"{example}:MyNet:width=4", *quick)
     assert answer.exit_code == 0, answer.stderr
-    assert "MyNet width=4" in answer.stdout
+    assert "own_model.py:MyNet:width=4" in "".join(answer.stdout.split())
     change = f"{ROOT / 'examples' / 'own_augmentation.py'}:fog:0.5"
     answer = call_cli("compare", "--models", "v0", "--augmentation", change, *quick)
     assert answer.exit_code == 0, answer.stderr
@@ -57,7 +58,7 @@ def test_the_example_of_an_own_model_runs_as_a_script_and_from_a_shell(
 @pytest.mark.slow
 def test_the_notebook_shows_table_plot_and_frame(tmp_path: Path) -> None:
     notebook = nbformat.read(ROOT / "examples" / "notebook.ipynb", as_version=4)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
+    NotebookClient(notebook, timeout=PATIENCE, resources={"metadata": {"path": tmp_path}}).execute()
     outputs = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
     shown = ["".join(str(output.get("data", "")) for output in cell) for cell in outputs]
     assert "<svg" in shown[0]

@@ -33,7 +33,7 @@ def test_a_figure_takes_the_pages_ink_and_has_ids_of_its_own(result: Result) -> 
 
 
 def test_an_unknown_figure_is_refused(result: Result) -> None:
-    with pytest.raises(UsageError, match=r"'curve'; there are accuracies, curves"):
+    with pytest.raises(UsageError, match=r"'curve'; there are differences, accuracies, curves"):
         draw_figure(result, "curve")
 
 
@@ -51,11 +51,11 @@ def test_long_names_leave_room_for_the_plots(tmp_path: Path) -> None:
         return [label.get_text() for label in axes.get_yticklabels()]
 
     assert shown(result) == [
-        "resnet20:mean=0.449:\nsd=0.226:\nweights=resnet20.th",
         "net.py:MyNet:width=64",
+        "resnet20:mean=0.449:\nsd=0.226:\nweights=resnet20.th",
     ]
     twins = make_result(tmp_path / "twins", models=("a/net.py:MyNet", "b/net.py:MyNet"))
-    assert shown(twins) == ["a/net.py:MyNet", "b/net.py:MyNet"]
+    assert shown(twins) == ["b/net.py:MyNet", "a/net.py:MyNet"]
 
 
 @pytest.mark.parametrize("name", FIGURES)

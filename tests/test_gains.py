@@ -64,7 +64,7 @@ def test_the_interval_of_a_tuned_row_is_over_studies(result: Result) -> None:
 def test_verdicts_say_what_they_are_about(result: Result, tmp_path: Path) -> None:
     open_pair = result.document.pairs[1]
     assert (open_pair.unit, open_pair.n, open_pair.given_settings) == ("studies", 3, False)
-    assert open_pair.in_words.endswith("studies would")
+    assert open_pair.in_words.endswith("studies would decide")
     assert "3 studies cannot decide" in compose_headline(result)
     one = make_tuned_result(tmp_path, studies=1)
     gain = one.document.pairs[-1]
@@ -95,7 +95,7 @@ def test_a_choice_at_the_edge_is_warned_of(result: Result, tmp_path: Path) -> No
 
     beyond = make_tuned_result(tmp_path / "beyond", best=1e-4)
     assert beyond.document.tuning.entries[0].at_edge == ["learning_rate low"]
-    assert edges(beyond)[0].startswith("Model<v0> tuned:")
+    assert edges(beyond)[0].startswith("v0 tuned:")
     within = make_tuned_result(tmp_path / "within", best=0.05, studies=1)
     assert edges(within) == []
 

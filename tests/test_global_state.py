@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from factories import PATIENCE
 
 from fashionbench.core.global_state import generator_states, preserved, seeded, silent
 
@@ -116,7 +117,7 @@ def test_after_the_silence_of_two_threads_printing_is_as_before(
     def silent_for_longer() -> None:
         with silent():
             inside.set()
-            over.wait(5)
+            over.wait(PATIENCE)
 
     other = threading.Thread(target=silent_for_longer)
     with silent():

@@ -11,13 +11,13 @@ from fashionbench.report.headline import compose_headline
 @pytest.mark.slow
 def test_the_first_sentence_names_the_best_and_how_far_it_is_ahead(tmp_path: Path) -> None:
     models = compose_headline(make_result(tmp_path / "models"))
-    assert models.startswith("Model<v2> gets ")
-    assert "points more than Model<v1>, which is more than luck of the seed" in models
+    assert models.startswith("v2 gets ")
+    assert "points more than v1, which is more than luck of the seed" in models
     recipes = compose_headline(make_result(tmp_path / "recipes", models=("v2",), epochs=(1, 2)))
     best, other = ("default epochs=1", "default epochs=2")
     if f"with the recipe “{best}” gets" not in recipes:
         best, other = other, best
-    assert f"Model<v2> with the recipe “{best}” gets " in recipes
+    assert f"v2 with the recipe “{best}” gets " in recipes
     assert f"points more than with the recipe “{other}”" in recipes
 
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from factories import PATIENCE
 
 from fashionbench.experiments.cluster.claims import Claims, Holder
 from fashionbench.experiments.cluster.heartbeat import Heartbeat
@@ -43,7 +44,7 @@ def test_the_end_finds_a_worker_in_the_middle_of_anything(seconds: float, tmp_pa
     with busy(tmp_path, seconds) as process:
         if not seconds:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=PATIENCE) == 0
     assert Claims(tmp_path, 100.0, Holder("there", 2)).take(["b"]) is not None
 
 

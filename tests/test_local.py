@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from factories import PATIENCE
 
 from fashionbench.errors import DataError, FashionbenchError
 from fashionbench.experiments.cluster.local import DEATHS, LocalWorkers, start_worker
@@ -22,7 +23,7 @@ def program(text: str) -> Start:
 
 def wait(workers: LocalWorkers) -> None:
     for process in workers._processes:
-        process.wait(timeout=30)
+        process.wait(timeout=PATIENCE)
 
 
 def test_so_many_are_started_and_all_are_ended(tmp_path: Path) -> None:

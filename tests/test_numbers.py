@@ -25,7 +25,7 @@ def test_large_numbers_have_three_digits() -> None:
 
 def test_no_zero_has_a_minus() -> None:
     assert format_percent(-0.00004) == "0.00"
-    assert [format_points(value) for value in (-0.00004, -0.01)] == ["+0.00", "-1.00"]
+    assert [format_points(value) for value in (-0.00004, -0.01)] == ["+0.00", "−1.00"]
     assert format_points(0.01) == "+1.00"
 
 

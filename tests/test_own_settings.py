@@ -111,3 +111,10 @@ def test_what_members_of_a_stack_would_share_is_named() -> None:
     others = [SEED.override(batch_size=64, learning_rate=0.2), SEED.override(momentum=0.5)]
     assert differing_settings([SEED, *others]) == ["batch_size", "momentum"]
     assert differing_settings([SEED, SEED.override(learning_rate=0.2).renamed("other")]) == []
+
+
+def test_members_of_an_optimizer_of_ones_own_share_its_rate() -> None:
+    """Its step may depend on the rate, or on the weights, in any way."""
+    own = SEED.model_copy(update={"optimizer": "mine.py:LAMB"})
+    others = [own, own.model_copy(update={"learning_rate": 0.2})]
+    assert differing_settings(others) == ["learning_rate"]

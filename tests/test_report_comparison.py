@@ -241,3 +241,30 @@ def test_a_probe_on_random_weights_is_told(tmp_path: Path) -> None:
     assert any("had random weights; give trained ones with --weights" in w for w in probed())
     for begun in ({"model_source": "+abc"}, {"model": "timm/resnet18"}):
         assert not any("random weights" in warning for warning in probed(**begun))
+
+
+def test_files_whose_models_are_all_called_the_same_go_by_their_files(tmp_path: Path) -> None:
+    class_of_three = make_result(
+        tmp_path, models=("nets/ann.py:Net", "nets/bob.py:Net", "v0"), seeds=1
+    )
+    names = [class_of_three.name(entry) for entry in class_of_three.entries]
+    assert names == ["ann", "bob", "v0"]
+    assert class_of_three.find_entry("bob").model == "nets/bob.py:Net"
+
+
+def test_shown_pairs_have_the_more_accurate_first_and_say_the_same(tmp_path: Path) -> None:
+    result = make_result(tmp_path, seeds=5)
+    assert result.pairs[0].found.difference < 0, "v0 is worse than v1"
+    for shown in result.shown_pairs:
+        assert shown.found.difference > 0
+        (pair,) = (each for each in result.pairs if {each.a, each.b} == {shown.a, shown.b})
+        assert abs(pair.found.difference) == shown.found.difference
+        labels = result.test_set.labels
+        alone = difference(
+            shown.first.mark_correct(labels), shown.second.mark_correct(labels), pairs=3
+        )
+        for end in ("difference", "low", "high", "seeds_low", "seeds_high"):
+            assert getattr(shown.found, end) == pytest.approx(getattr(alone, end))
+        assert shown.found.probability_a_beats_b == pytest.approx(alone.probability_a_beats_b)
+        assert shown.found.spread.by_seed == pytest.approx(alone.spread.by_seed)
+        assert (shown.interval[0] > 0) == (shown.verdict.word == "better")

@@ -1,5 +1,7 @@
 """A result in a person's hands: its models, its predictions, and how it shows itself."""
 
+import html
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import fashionbench as fb
 from fashionbench.errors import UsageError
 from fashionbench.experiments.result import Result, load_result
 from fashionbench.report.figures import FIGURES
+from fashionbench.report.headline import compose_headline
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +76,12 @@ def test_a_frame_has_a_row_for_each_run(tmp_path: Path) -> None:
 
 def test_a_figure_is_the_reports(tmp_path: Path) -> None:
     result = make_result(tmp_path)
-    (panel,) = result.figure("classes").axes
-    assert [label.get_text() for label in panel.get_yticklabels()] == [*CLASSES]
+    (panel,) = result.figure("classes", model="v1").axes
+    recall = np.mean([run.scores.recall for run in result.find_entry("v1").runs], axis=0)
+    order = np.argsort(-recall, kind="stable")
+    assert [label.get_text() for label in panel.get_yticklabels()] == [
+        *map(CLASSES.__getitem__, order)
+    ]
 
 
 def test_every_figure_is_named_where_a_reader_looks() -> None:
@@ -82,10 +89,48 @@ def test_every_figure_is_named_where_a_reader_looks() -> None:
     assert f"They are {', '.join([*FIGURES][:-1])} and {[*FIGURES][-1]}." in said
 
 
-def test_a_notebook_shows_table_and_plots(tmp_path: Path) -> None:
-    shown = make_result(tmp_path)._repr_html_()
+def test_a_notebook_shows_headline_verdicts_warnings_and_plots(tmp_path: Path) -> None:
+    result = make_result(tmp_path, outcomes={"v1": "diverged"})
+    shown = result._repr_html_()
     assert shown.count("<svg") == 2
-    assert "Model&lt;v0&gt;" in shown
+    assert compose_headline(result) in html.unescape(shown)
+    assert "3 of 3 runs diverged" in shown
+    for pair in result.shown_pairs:
+        assert str(pair.verdict) in shown
+
+
+def test_a_net_of_a_notebook_is_called_by_its_class_also_in_legends(tmp_path: Path) -> None:
+    models = ("v0", "__main__:MyCNN", "_private.py:Net")
+    result = make_result(tmp_path, models=models)
+    assert {result.name(entry) for entry in result.entries} == {"v0", "MyCNN", "_private.py:Net"}
+    legend = result.figure("curves").axes[0].get_legend()
+    shown = [text.get_text().strip() for text in legend.get_texts()]
+    assert sorted(shown) == ["MyCNN", "_private.py:Net", "v0"]
+
+
+def test_a_model_goes_by_its_class_too_in_any_case(tmp_path: Path) -> None:
+    result = make_result(tmp_path, models=("v0", "v1", "a/net.py:Net"))
+    for name in ("V1", "model<V1>", "v1"):
+        assert result.find_entry(name).model == "v1"
+    assert result.find_entry("NET.py:net").model == "a/net.py:Net"
+    twins = make_result(tmp_path / "twins", models=("v0", "v2"))
+    same = tuple(
+        replace(entry, runs=tuple(replace(run, label="Net") for run in entry.runs))
+        for entry in twins.entries
+    )
+    with pytest.raises(UsageError, match="'net' may be v0 or v2; name one"):
+        replace(twins, entries=same).find_entry("net")
+
+
+def test_a_confusion_matrix_has_the_names_of_classes(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    found = result.confusion("v1")
+    runs = [run.scores.confusion for run in result.find_entry("v1").runs]
+    assert found.count("class c", "class a") == pytest.approx(np.mean(runs, axis=0)[2][0])
+    assert found.to_pandas().loc["class c", "class a"] == found.count("class c", "class a")
+    assert found.counts.sum() == len(result.test_set.labels)
+    with pytest.raises(UsageError, match="no class 'class z'; there are class a, class b"):
+        found.count("class z", "class a")
 
 
 def test_what_is_printed_in_a_shell_is_short(tmp_path: Path) -> None:

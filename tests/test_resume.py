@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from factories import run_cli
+from factories import PATIENCE, run_cli, wait_until
 from torch import Tensor
 
 from fashionbench.config.study import Job
@@ -40,6 +41,8 @@ FLAGS = [
 ]
 COMMAND = ("train", "mlp", "--dataset", "silhouettes", "--device", "cpu", *FLAGS)
 
+Start = Callable[..., "subprocess.Popen[str]"]
+
 
 def job(**settings: object) -> Job:
     study = plan(["mlp"], ["default"], [0], dataset="silhouettes", **(SETTINGS | settings))
@@ -66,13 +69,13 @@ def same(folder: Path, whole: Path) -> bool:
 
 
 def test_a_run_killed_at_random_moments_ends_as_if_never_stopped(
-    whole: Path, tmp_path: Path
+    whole: Path, tmp_path: Path, start: Start
 ) -> None:
     arguments = [sys.executable, "-m", "fashionbench", *COMMAND, "--resume", "--out", "run"]
     moments, kills = random.Random(0), 0
     last = tmp_path / "run" / "last.pt"
     for _ in range(3):
-        process = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.DEVNULL)
+        process = start(*arguments, cwd=tmp_path, stdout=subprocess.DEVNULL)
         before = last.stat().st_mtime_ns if last.exists() else 0
         while process.poll() is None:  # until another epoch is kept, then a little longer
             if last.exists() and last.stat().st_mtime_ns != before:
@@ -82,7 +85,7 @@ def test_a_run_killed_at_random_moments_ends_as_if_never_stopped(
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
             kills += 1
-        process.wait()
+        process.wait(PATIENCE)
     assert kills > 0
     assert run_cli(*COMMAND, "--resume", "--out", "run", cwd=tmp_path).returncode == 0
     assert same(tmp_path / "run", whole)
@@ -112,20 +115,14 @@ def test_a_write_that_is_cut_off_leaves_the_epoch_before(
     assert same(tmp_path, whole)
 
 
-def test_ctrl_c_says_how_to_go_on_and_going_on_ends_the_same(whole: Path, tmp_path: Path) -> None:
+def test_ctrl_c_says_how_to_go_on_and_going_on_ends_the_same(
+    whole: Path, tmp_path: Path, start: Start
+) -> None:
     arguments = [sys.executable, "-m", "fashionbench", *COMMAND, "--out", "run"]
-    process = subprocess.Popen(
-        arguments,
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
-    while not (tmp_path / "run" / "last.pt").exists():
-        assert process.poll() is None
-        time.sleep(0.005)
+    process = start(*arguments, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    wait_until((tmp_path / "run" / "last.pt").exists, process)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert f"of {EPOCHS} epochs are finished" in said
     assert "--resume" in said

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from factories import BLANK, SHIRT, photo
+from factories import BLANK, PATIENCE, SHIRT, photo, running
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pillow_heif import register_heif_opener
@@ -156,7 +156,7 @@ def test_nothing_sent_breaks_the_server(
 def test_one_question_does_not_hold_up_another(
     served: ServedModels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    both = threading.Barrier(2, timeout=20)
+    both = threading.Barrier(2, timeout=PATIENCE)
     answer = answers.answer_picture
 
     def slow(served: ServedModels, content: bytes) -> schemas.Answers:
@@ -183,21 +183,17 @@ def test_a_port_in_use_is_told(run_folder: Path) -> None:
 @pytest.fixture(scope="module")
 def address(run_folder: Path) -> Iterator[str]:
     """The page as the command serves it; ended by Ctrl-C, cleanly."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "fashionbench", "serve", str(run_folder), "--port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    found = re.match(r"(http://127\.0\.0\.1:\d+)  \(Ctrl-C ends it\)", line)
-    assert found, line
-    yield found[1]
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 0
-    assert "Traceback" not in errors
+    arguments = (sys.executable, "-m", "fashionbench", "serve", run_folder, "--port", "0")
+    with running(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        found = re.match(r"(http://127\.0\.0\.1:\d+)  \(Ctrl-C ends it\)", line)
+        assert found, line
+        yield found[1]
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0
+        assert "Traceback" not in errors
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +202,9 @@ def browser() -> Iterator[Any]:
         pytest.skip("needs Chromium")
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        found = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=1000 * PATIENCE
+        )
         yield found
         found.close()
 
@@ -216,7 +214,7 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     """The page in Chromium; a message on its console fails the test."""
     messages: list[str] = []
     tab = browser.new_page()
-    tab.set_default_timeout(20_000)
+    tab.set_default_timeout(1000 * PATIENCE)
     tab.on("console", lambda message: messages.append(message.text))
     tab.on("pageerror", lambda error: messages.append(str(error)))
     tab.goto(address)

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from factories import PATIENCE
 from numpy.typing import NDArray
 
 from fashionbench.data.datasets import DATASETS
@@ -51,7 +52,11 @@ def test_another_process_draws_the_same_bytes(splits: Splits) -> None:
         "print(hashlib.sha256(b''.join(parts)).hexdigest())"
     )
     answer = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE,
     )
     parts = [array.tobytes() for split in splits.values() for array in split]
     assert answer.stdout.strip() == hashlib.sha256(b"".join(parts)).hexdigest()

@@ -39,7 +39,7 @@ def test_seeds_that_begin_alike_are_told_in_table_verdict_and_report(tmp_path: P
     result = changed(plain, "v1", first_weights="aaaa")
     assert not any("begin with the same weights" in text for text in plain.warnings)
     (warning,) = [text for text in result.warnings if "begin with the same weights" in text]
-    assert warning.startswith("Model<v1>: ")
+    assert warning.startswith("v1: ")
     assert "manual_seed" in warning
     assert "one start" in shown(result)
     assert "one start" not in shown(plain)
@@ -80,13 +80,12 @@ def test_remarks_stand_beside_the_score_one_by_one(tmp_path: Path) -> None:
     )
     (warning,) = [text for text in result.warnings if "batch" in text]
     assert warning == (
-        "Model<v0>: it depends on its batch. Shown one at a time, 10.00 % of the images are right."
+        "v0: it depends on its batch. Shown one at a time, 10.00 % of the images are right."
     )
     assert "10.00" in shown(result)
     write_report(result)
     text = (tmp_path / "report.html").read_text("utf-8")
-    assert "One by one" in text
-    assert "<td>10.00</td>" in text
+    assert "one by one: 10.00" in text
     assert result.document.entries[0].accuracy_one_by_one.mean == pytest.approx(0.1)
 
 
@@ -98,7 +97,7 @@ def test_what_some_runs_have_is_said_of_so_many(tmp_path: Path) -> None:
     (warning,) = [
         text for text in replace(result, entries=entries).warnings if "loaded again" in text
     ]
-    assert warning == "Model<v0>: in 1 of 3 runs it cannot be loaded again: for this."
+    assert warning == "v0: in 1 of 3 runs it cannot be loaded again: for this."
 
 
 def test_what_there_is_to_know_of_the_pictures_is_said_once(tmp_path: Path) -> None:
@@ -130,7 +129,7 @@ def test_ties_are_told_where_another_rule_would_move_the_score(tmp_path: Path) -
 
     assert told(0.0005) == []
     (warning,) = told(-0.05)
-    assert warning.startswith("Model<v0>: on 7.00 % of the test images several classes share")
+    assert warning.startswith("v0: on 7.00 % of the test images several classes share")
     assert f"which gives {100 * mean:.2f} %" in warning
     assert f"the last of them {100 * mean - 5:.2f} %" in warning
 
@@ -147,7 +146,7 @@ def test_what_the_seeds_did_not_vary_is_told_everywhere(tmp_path: Path) -> None:
     assert not any("manual_seed" in text for text in result.warnings)
     write_report(result)
     page = (tmp_path / "report.html").read_text("utf-8")
-    assert "interval over seeds, which vary the first weights alone." in page
+    assert "the mean over seeds, which vary the first weights alone" in page
     assert "by luck of the first weights." in page
     assert "a seed fixes the first weights, and seed 0 everything else random" in page
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import jobs, plan_here, seen_on_a_terminal, some_arrays, write_idx
+from factories import PATIENCE, jobs, plan_here, seen_on_a_terminal, some_arrays, write_idx
 
 from fashionbench.config.study import Job
 from fashionbench.data.datasets import identify_dataset
@@ -86,7 +86,7 @@ def test_whatever_a_model_prints_runs_come_and_a_failure_ends_it(tmp_path: Path)
         name = worker.add(absent)
         told = worker.stdout.read()  # it ends, so that the next is a new process
         said = worker.stderr.read()
-        worker.wait(timeout=60)
+        worker.wait(timeout=PATIENCE)
         (failure,) = Inbox(tmp_path).read_failures(name)
     assert (told, worker.returncode) == ("", 0)
     assert failure.kind == "UsageError"
@@ -115,7 +115,7 @@ def test_it_ends_with_its_driver_in_the_middle_of_a_job(tmp_path: Path) -> None:
         worker.add(own_job(tmp_path, epochs=100_000))
         assert worker.stderr.readline() == "hello from the model\n"
         worker.stdin.close()
-        worker.wait(timeout=10)
+        worker.wait(timeout=PATIENCE)
 
 
 @pytest.mark.slow

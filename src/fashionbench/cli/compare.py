@@ -191,18 +191,55 @@ def compare(
     print_result(result, as_json)
 
 
-@app.command(cls=Command, epilog=format_examples("fashionbench report runs/fashion-mnist"))
+@app.command(
+    cls=Command,
+    epilog=format_examples(
+        "fashionbench report runs/fashion-mnist",
+        "fashionbench report runs/fashion-mnist --figures pdf --style paper",
+        "fashionbench report runs/fashion-mnist --table latex > table.tex",
+    ),
+)
 def report(
     run_folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="the run folder of a comparison")
     ],
+    figures: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORM", help="write every figure into FOLDER/figures, as svg, png or pdf"
+        ),
+    ] = None,
+    style: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="of --figures: page, projector (large, light on dark) or paper (small)",
+        ),
+    ] = "page",
+    table: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORM", help="print the table alone, as latex (for booktabs), markdown or csv"
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a run folder's last comparison again and rewrite its report, without training."""
+    """Show a run folder's last comparison again and rewrite its report, without training.
+
+    With --figures and --table it writes what you can take away for slides and papers.
+    """
     from fashionbench.experiments.result import load_result
     from fashionbench.report.page import write_report
 
     result = load_result(run_folder)
+    if figures is not None:
+        from fashionbench.report.figure_files import save_figures
+
+        written = save_figures(result, figures, style)
+        typer.echo(f"{len(written)} figures: {printable(written[0].parent)}", err=True)
+    if table is not None:
+        typer.echo(result.table(table), nl=False)
+        return
     write_report(result)
     print_result(result, as_json)
 

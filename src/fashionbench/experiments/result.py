@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionbench.errors import UsageError
 from fashionbench.report.comparison import Comparison
 from fashionbench.report.warnings import find_warnings
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import nn
 
-__all__ = ["Predictions", "Result", "load_result"]
+__all__ = ["Confusion", "Predictions", "Result", "load_result"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +31,32 @@ class Predictions:
     """(S, N) the cross-entropy of an image, in nats."""
 
 
+@dataclass(frozen=True, eq=False)
+class Confusion:
+    """How often each of K classes is called each: a row a true class, a column a predicted one."""
+
+    classes: tuple[str, ...]
+    counts: NDArray[np.float64]
+    """(K, K) test images, averaged over runs."""
+
+    def count(self, true: str, predicted: str) -> float:
+        """Return how many images of one class are called the other, by their names."""
+        for name in (true, predicted):
+            if name not in self.classes:
+                raise UsageError(
+                    f"There is no class {name!r}; there are {', '.join(self.classes)}."
+                )
+        return float(self.counts[self.classes.index(true), self.classes.index(predicted)])
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Return it as a frame with the classes' names. Needs pandas."""
+        import pandas
+
+        return pandas.DataFrame(self.counts, self.classes, self.classes)
+
+
 class Result(Comparison):
-    """A finished comparison. In a notebook it shows its table and plots."""
+    """A finished comparison. In a notebook it shows headline, tables, warnings and plots."""
 
     # What draws and loads is imported when it is asked for: a finished comparison is printed
     # without torch and matplotlib.
@@ -65,16 +90,35 @@ class Result(Comparison):
         """What you must know before believing the table; a sentence each."""
         return find_warnings(self)
 
-    def figure(self, name: str) -> "Figure":
-        """Draw one of the report's plots, as a matplotlib figure.
+    def figure(self, name: str, model: str | None = None) -> "Figure":
+        """Draw one of the report's plots, of all models or of one, as a matplotlib figure.
 
-        They are accuracies, curves, time, pareto, confusion, reliability, classes and hard. Where
-        entries were tuned, there are search and tuning-curves too. Raises UsageError for another
-        name.
+        They are differences, accuracies, curves, time, pareto, confusion, reliability, classes
+        and hard. Where entries were tuned, there are search and tuning-curves too. Without a model,
+        confusion is that of the most accurate one. Raises UsageError for another name.
         """
         from fashionbench.report.figures import draw_figure
 
-        return draw_figure(self, name)
+        return draw_figure(self, name, model)
+
+    def table(self, form: str = "markdown") -> str:
+        """Return the table as text to take away: latex (for booktabs), markdown or csv.
+
+        Raises UsageError for another form.
+        """
+        from fashionbench.report.tables import format_table
+
+        return format_table(self, form)
+
+    def confusion(self, model: str, recipe: str | None = None) -> Confusion:
+        """Return the confusion matrix of a model, averaged over its runs, with the classes' names.
+
+        `recipe` is needed where the comparison has several. Raises UsageError for a model or
+        recipe that is not in it.
+        """
+        runs = self.find_entry(model, recipe).runs
+        counts = np.mean([run.scores.confusion for run in runs], axis=0)
+        return Confusion(self.test_set.classes, counts)
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return a row for each run. Needs pandas."""

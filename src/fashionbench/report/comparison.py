@@ -19,6 +19,7 @@ from fashionbench.report.dealt import compare_over_splits, summarize_over_splits
 from fashionbench.report.document import Document, EntrySummary, ExcludedImages, SplitsSummary
 from fashionbench.report.entries import Entry, Pair
 from fashionbench.report.gains import TunedRow, group_pairs, match_rows, summarize_tuning
+from fashionbench.report.ranking import Ranked, rank
 from fashionbench.report.tuned import AS_IT_IS, TUNED, Tuned
 from fashionbench.report.tuning_document import TuningSummary
 from fashionbench.stats.difference import Difference, adjust, holm, holm_steps, mcnemar
@@ -35,10 +36,12 @@ from fashionbench.store.records import RunRecord, TestSet
 from fashionbench.store.run_store import RunStore
 from fashionbench.store.trials import follow
 
-__all__ = ["Comparison"]
+__all__ = ["MANY_PAIRS", "Comparison"]
 
 Steps = tuple[float | None, float | None]
 """By what Holm multiplies the p-values of a pair: over seeds, and over test images too."""
+MANY_PAIRS = 10
+"""Up to so many pairs are all shown."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -92,6 +95,7 @@ class Comparison:
     def document(self) -> Document:
         """The comparison as plain data: what `--json` prints and results.json holds."""
         first = self.entries[0].runs[0]
+        summaries = {id(row.entry): summary for row, summary in self.rows}
         return Document(
             dataset=self.study.dataset,
             channels=self.study.channels,
@@ -106,7 +110,7 @@ class Comparison:
             splits=self.study.splits,
             excluded=self._count_excluded(),
             until=self.study.until,
-            entries=[self._summarize(entry) for entry in self.entries],
+            entries=[summaries[id(entry)] for entry in self.entries],
             pairs=[pair.summarize() for pair in self.pairs],
             tuning=self._summarize_tuning(),
         )
@@ -125,11 +129,21 @@ class Comparison:
         """Whether a row is told apart by its recipe, or by its being tuned."""
         return len(self.study.recipes) > 1 or any(entry.tuned for entry in self.entries)
 
-    def _summarize(self, entry: Entry) -> EntrySummary:
-        found = summarize_over_splits(entry)
-        over_splits = found and SplitsSummary.model_validate(found)
-        summary = entry.summarize(self.test_set, self._excluded)
-        return summary.model_copy(update={"over_splits": over_splits})
+    @cached_property
+    def rows(self) -> list[tuple[Ranked, EntrySummary]]:
+        """The rows of the table in their order, with all their numbers."""
+        found = []
+        for row in self.ranking:
+            splits = summarize_over_splits(row.entry)
+            more = {
+                "name": self.name(row.entry),
+                "first_place": row.first,
+                "last_place": row.last,
+                "over_splits": splits and SplitsSummary.model_validate(splits),
+            }
+            summary = row.entry.summarize(self.test_set, self._excluded)
+            found.append((row, summary.model_copy(update=more)))
+        return found
 
     @property
     def _excluded(self) -> list[int]:
@@ -153,7 +167,7 @@ class Comparison:
     @property
     def is_reported(self) -> bool:
         """Whether the report in the folder is whole and already says exactly this."""
-        others = ("report.html", "report.md", "results.csv")
+        others = ("report.html", "report.md", "results.csv", "summary.csv", "pairs.csv")
         if not all((self.folder / name).is_file() for name in others):
             return False
         try:
@@ -268,10 +282,44 @@ class Comparison:
         return recipe.model_copy(update={"overrides": varying}).label
 
     def short_model(self, entry: Entry) -> str:
-        """Return the model's name without the folders of its files, where no other is called so."""
-        short = [_without_folders(model) for model in self.study.models]
-        name = _without_folders(entry.model)
-        return name if short.count(name) == 1 else entry.model
+        """Return the model's name without folders or a script's module, if no other is so called.
+
+        It is the one name that tables, plots, sentences and errors have for it.
+        """
+        for shorten in (self._without_class, _shorten):
+            short = [shorten(model) for model in self.study.models]
+            name = shorten(entry.model)
+            if short.count(name) == 1:
+                return name
+        return entry.model
+
+    def _without_class(self, model: str) -> str:
+        """Shorten a file's model to the file where all files of several call theirs the same."""
+        files = [_shorten(each) for each in self.study.models if ".py:" in each]
+        classes = {each.partition(".py:")[2] for each in files}
+        name = _shorten(model)
+        return name.partition(".py:")[0] if len(files) > 1 == len(classes) else name
+
+    @cached_property
+    def ranking(self) -> list[Ranked]:
+        """The entries by accuracy, with their places: the order of all tables and plots."""
+        return rank(self.entries, self.pairs)
+
+    @cached_property
+    def shown_pairs(self) -> list[Pair]:
+        """All pairs, or of more than MANY_PAIRS those with the entry of the highest mean.
+
+        The one with the higher mean is the first of the two.
+        """
+        places = {id(row.entry): place for place, row in enumerate(self.ranking)}
+        oriented = [
+            pair if places[id(pair.first)] < places[id(pair.second)] else pair.turned()
+            for pair in self.pairs
+        ]
+        oriented.sort(key=lambda pair: (places[id(pair.first)], places[id(pair.second)]))
+        if len(oriented) <= MANY_PAIRS:
+            return oriented
+        return [pair for pair in oriented if places[id(pair.first)] == 0]
 
     def name(self, entry: Entry) -> str:
         """Return the shortest name that tells it apart, with the recipe where that varies."""
@@ -282,13 +330,11 @@ class Comparison:
     def find_entry(self, model: str, recipe: str | None = None) -> Entry:
         """Return the row of a model, or of a model and one of its recipes.
 
-        Both go by the names that the table shows, or by their whole names. Raises UsageError,
-        which says what there is, where no row or more than one goes by them.
+        Both go by the names that the table shows, or by their whole names; a model also by that of
+        its class, in any case. Raises UsageError, which says what there is, where no row or more
+        than one goes by them.
         """
-        rows = [row for row in self.entries if model in (row.model, self.short_model(row))]
-        if not rows:
-            models = ", ".join(dict.fromkeys(map(self.short_model, self.entries)))
-            raise UsageError(f"There is no model {model!r} in this comparison; there are {models}.")
+        rows = self.find_model(model)
         found = [row for row in rows if recipe in (None, row.recipe, self.short_recipe(row))]
         if recipe is not None and not found:  # older run folders have an older name
             found = [row for row in rows if current_name(recipe) == current_name(row.recipe)]
@@ -301,18 +347,33 @@ class Comparison:
             raise UsageError(f"{problem}; there are {', '.join(map(self.short_recipe, rows))}.")
         return found[0]
 
+    def find_model(self, model: str) -> list[Entry]:
+        """Return the rows of one model. Raises UsageError, which lists the models there are."""
+        names = [(row, (row.model, self.short_model(row), row.label)) for row in self.entries]
+        exact = [row for row, known in names if model in known[:2]]
+        rows = exact or [
+            row for row, known in names if model.casefold() in map(str.casefold, known)
+        ]
+        found = dict.fromkeys(map(self.short_model, rows))
+        if not rows:
+            models = ", ".join(dict.fromkeys(map(self.short_model, self.entries)))
+            raise UsageError(f"There is no model {model!r} in this comparison; there are {models}.")
+        if len(found) > 1:
+            raise UsageError(f"{model!r} may be {' or '.join(found)}; name one.")
+        return rows
+
     def __repr__(self) -> str:
         rows = [
-            f"{self.name(entry)}: {100 * row.mean:.2f} % of the test images, "
-            f"{row.n} seed{'' if row.n == 1 else 's'}"
-            for entry in self.entries
-            if (row := entry.summarize_accuracy()).mean is not None
+            f"{self.name(row.entry)}: {100 * mean:.2f} % of the test images, "
+            f"{len(row.entry.runs)} seed{'' if len(row.entry.runs) == 1 else 's'}"
+            for row in self.ranking
+            if (mean := row.entry.summarize_accuracy().mean) is not None
         ]
         return "\n".join([f"Comparison in {self.folder}", *rows])
 
 
-def _without_folders(model: str) -> str:
-    return str(ModelSpec.parse(model).without_folders())
+def _shorten(model: str) -> str:
+    return str(ModelSpec.parse(model).without_folders()).removeprefix("__main__:")
 
 
 def _load_finished(store: RunStore, study: Study, jobs: Sequence[Job]) -> tuple[RunRecord, ...]:

@@ -158,6 +158,13 @@ class EntrySummary(Part):
     """The name of the recipe, with the settings that were changed."""
     label: str
     """The name of the model's class."""
+    name: str = ""
+    """What tables and plots call the row, the shortest name that tells it apart."""
+    first_place: int = 1
+    """The best place by accuracy that the verdicts leave to it: 1, and one more for every row that
+    is better."""
+    last_place: int | None = None
+    """The worst place that they leave to it; null in older files."""
     parameters: int
     """The number of the model's parameters."""
     flops_per_image: int | None

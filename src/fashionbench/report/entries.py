@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import get_args
 
 import numpy as np
@@ -36,14 +36,17 @@ from fashionbench.stats.studies import summarize_tuned
 from fashionbench.stats.verdict import Verdict
 from fashionbench.store.records import Outcome, RunRecord, TestSet
 
-__all__ = ["Entry", "NamedRuns", "Pair"]
+__all__ = ["SEEDS_FOR_A_BAR", "Entry", "NamedRuns", "Pair"]
+
+SEEDS_FOR_A_BAR = 4
+"""An interval of fewer seeds says next to nothing, and would squeeze a plot's points together."""
 
 _ENDS = ("low", "high", "seeds_low", "seeds_high", "limit", "limit_other_test_images")
 NamedRuns = Sequence[tuple[str, Sequence[RunRecord]]]
 """The entries of a comparison as a plot takes them: a name and the runs of each."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Entry:
     """One row of the table: a model with a recipe, and its runs in the order of their seeds."""
 
@@ -85,6 +88,12 @@ class Entry:
             for source in PURPOSES
             if source in self.asked_to_hold or (same_start and source == "weights")
         )
+
+    @property
+    def is_left_as_it_is(self) -> bool:
+        """Whether it was tuned and every study leaves the recipe as it is."""
+        choices = self.tuned.progress.choices if self.tuned else ()
+        return bool(choices) and all(choice.point is None for choice in choices)
 
     @property
     def studies(self) -> list[int]:
@@ -227,7 +236,7 @@ def _summarize_run(run: RunRecord, classes: Sequence[str]) -> RunSummary:
     )
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Pair:
     """Two entries and what can be said of their difference, a minus b."""
 
@@ -248,6 +257,32 @@ class Pair:
     def __repr__(self) -> str:
         points = f"{100 * self.found.difference:+.2f} points"
         return f"Pair({self.a!r}, {self.b!r}, {points}, {str(self.verdict)!r})"
+
+    def turned(self) -> "Pair":
+        """Return the same of b minus a."""
+        found, (low, high) = self.found, self.interval
+        chance = found.probability_a_beats_b
+        negated = replace(
+            found,
+            difference=-found.difference,
+            low=-found.high,
+            high=-found.low,
+            seeds_low=-found.seeds_high,
+            seeds_high=-found.seeds_low,
+            probability_a_beats_b=None if chance is None else 1 - chance,
+            spread=replace(found.spread, by_seed=tuple(-each for each in found.spread.by_seed)),
+        )
+        return replace(
+            self,
+            a=self.b,
+            b=self.a,
+            first=self.second,
+            second=self.first,
+            found=negated,
+            verdict=self.verdict.of_the_other(),
+            interval=(-high, -low),
+            over_splits=self.over_splits and self.over_splits.turned(),
+        )
 
     def summarize(self) -> PairSummary:
         """Return the pair as results.json has it."""

@@ -10,14 +10,23 @@ from typing import TYPE_CHECKING, NamedTuple
 from fashionbench.errors import UsageError
 from fashionbench.report import pareto, plots, sheets, tuning_plots
 from fashionbench.report.comparison import Comparison
-from fashionbench.report.entries import NamedRuns
-from fashionbench.report.style import INK
-from fashionbench.store.records import RunRecord, TestSet
+from fashionbench.report.entries import Entry, NamedRuns
+from fashionbench.report.gains import TunedRow
+from fashionbench.report.style import IN_FRONT, INK
+from fashionbench.store.records import TestSet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FIGURES", "TUNING_FIGURES", "draw_confusions", "draw_figure", "render_svg"]
+__all__ = [
+    "FIGURES",
+    "TUNING_FIGURES",
+    "draw_confusion",
+    "draw_confusions",
+    "draw_figure",
+    "list_figures",
+    "render_svg",
+]
 
 
 class ReportFigure(NamedTuple):
@@ -25,69 +34,95 @@ class ReportFigure(NamedTuple):
 
     title: str
     sentence: str
-    draw: Callable[..., "Figure"]
+    draw: Callable[[Comparison, Sequence[Entry]], "Figure"]
+    """Given the entries that it is to show, the most accurate first."""
 
 
-def _plot_best_confusion(entries: NamedRuns, test_set: TestSet) -> "Figure":
-    def accuracy(entry: tuple[str, Sequence[RunRecord]]) -> float:
-        return sum(run.scores.accuracy for run in entry[1]) / len(entry[1])
+class TuningFigure(NamedTuple):
+    """A figure of what was tuned."""
 
-    name, runs = max(entries, key=accuracy)
-    return plots.plot_confusion(name, runs, test_set)
+    title: str
+    sentence: str
+    draw: Callable[[Sequence[TunedRow], str], "Figure"]
+
+
+def _of_runs(plot: Callable[[NamedRuns, TestSet], "Figure"]) -> Callable[..., "Figure"]:
+    return lambda comparison, entries: plot(_name_runs(comparison, entries), comparison.test_set)
+
+
+def _plot_accuracies(comparison: Comparison, entries: Sequence[Entry]) -> "Figure":
+    summaries = [entry.summarize_accuracy() for entry in entries]
+    return plots.plot_accuracies(_name_runs(comparison, entries), comparison.test_set, summaries)
+
+
+def _plot_first_confusion(comparison: Comparison, entries: Sequence[Entry]) -> "Figure":
+    return draw_confusion(comparison, entries[0])
+
+
+def _plot_differences(comparison: Comparison, _entries: Sequence[Entry]) -> "Figure":
+    return plots.plot_differences(comparison.shown_pairs, comparison.test_set.title)
 
 
 FIGURES = {
+    "differences": ReportFigure(
+        "Differences between models",
+        "The dot is the first minus the second in percentage points, the line the interval that "
+        "the verdict is read from: where it crosses zero, the runs do not say which is better.",
+        _plot_differences,
+    ),
     "accuracies": ReportFigure(
         "Accuracy of every run",
-        "Each dot is one run from its own seed, the line the 95 % interval of their mean. The "
-        "table of differences above says whether two models differ.",
-        plots.plot_accuracies,
+        "Each dot is one run from its own seed, the diamond their mean, the line its 95 % "
+        "interval. “no Shirt” marks a run that never predicts that class.",
+        _plot_accuracies,
     ),
     "curves": ReportFigure(
-        "Loss while training",
+        "Training loss",
         "The line is the mean over seeds, the band reaches from the lowest to the highest; "
         "lower is better. Runs that diverged are left out.",
-        plots.plot_curves,
+        _of_runs(plots.plot_curves),
     ),
     "time": ReportFigure(
-        "Accuracy against time",
-        "Up is more accurate, left is faster; each dot is one run that was alone on the device, "
-        "each diamond a model's mean.",
-        plots.plot_time,
+        "Accuracy against training time",
+        "Up is more accurate, left is faster. Each dot is one run that had the device to itself; "
+        "the diamond is the mean accuracy of all runs at the median time, as in the table.",
+        _of_runs(plots.plot_time),
     ),
     "pareto": ReportFigure(
         "What accuracy costs",
-        "Up is more accurate, left is cheaper; for every model off the line, another "
-        "is more accurate and costs no more.",
-        pareto.plot_pareto,
+        "Models on the line are the best you can get for their cost; for every other model, some "
+        "model is at least as cheap and more accurate.",
+        _of_runs(pareto.plot_pareto),
     ),
     "confusion": ReportFigure(
-        "Which classes are confused",
+        "Confusion matrices",
         "Each row is a true class and each column a predicted one, in percent of the row, averaged "
         "over the runs; a perfect model has 100 on the diagonal.",
-        _plot_best_confusion,
+        _plot_first_confusion,
     ),
     "reliability": ReportFigure(
-        "Is its confidence justified?",
-        "On the diagonal a model is right as often as it says; below it, it is too sure of itself.",
-        plots.plot_reliability,
+        "Calibration",
+        "On the line at zero a model is right as often as it says; below it, it is too sure of "
+        "itself.",
+        _of_runs(plots.plot_reliability),
     ),
     "classes": ReportFigure(
-        "Scores by class",
-        "Recall (filled) is the fraction of a class that was found, precision (hollow) that of its "
-        "predictions that are right; both are 0 for a class that is never predicted.",
-        plots.plot_class_scores,
+        "Recall and precision by class",
+        "Recall (filled) is the fraction of a class that was found. Precision (hollow): of the "
+        "images called this class, the share that really are. Both are 0 for a class that is "
+        "never predicted.",
+        _of_runs(plots.plot_class_scores),
     ),
     "hard": ReportFigure(
         "The hardest images",
-        "The test images that most runs get wrong, with the true class, the class that was "
-        "mostly predicted, and how many runs missed them.",
-        sheets.plot_hard_images,
+        "The test images that most runs get wrong, of these the ones with the highest loss, with "
+        "the true class, the class that was mostly predicted, and how many runs missed them.",
+        _of_runs(sheets.plot_hard_images),
     ),
 }
 
 TUNING_FIGURES = {
-    "search": ReportFigure(
+    "search": TuningFigure(
         "What was tried",
         "Each small point is a trial from the first seed, each large hollow one the mean of a "
         "point's further seeds; a diamond is the recipe as it is, a cross a run that failed, a "
@@ -95,7 +130,7 @@ TUNING_FIGURES = {
         "most a tenth above the lowest.",
         tuning_plots.plot_search,
     ),
-    "tuning-curves": ReportFigure(
+    "tuning-curves": TuningFigure(
         "What so many trials find",
         "The line is the median of the lowest validation loss of so many trials, the band holds "
         "it at every number of trials at once with 95 % confidence, whatever the losses are "
@@ -109,10 +144,11 @@ LINE = 24
 """Characters of a name beside a plot."""
 
 
-def draw_figure(comparison: Comparison, name: str) -> "Figure":
-    """Draw one of FIGURES or TUNING_FIGURES; "confusion" is that of the best model.
+def draw_figure(comparison: Comparison, name: str, model: str | None = None) -> "Figure":
+    """Draw one of FIGURES or TUNING_FIGURES, of all models or of one.
 
-    Raises UsageError, with all names, for an unknown one.
+    "confusion" is that of the most accurate. Raises UsageError, with all names, for an unknown
+    figure or model.
     """
     rows = comparison.tuned_rows
     if rows and name in TUNING_FIGURES:
@@ -120,28 +156,36 @@ def draw_figure(comparison: Comparison, name: str) -> "Figure":
     if name not in FIGURES:
         names = ", ".join([*FIGURES, *(TUNING_FIGURES if rows else ())])
         raise UsageError(f"There is no figure {name!r}; there are {names}.")
-    named = _name_runs(comparison)
-    if name == "accuracies":
-        summaries = [entry.summarize_accuracy() for entry in comparison.entries]
-        return plots.plot_accuracies(named, comparison.test_set, summaries)
-    return FIGURES[name].draw(named, comparison.test_set)
+    if name == "differences" and not comparison.pairs:
+        raise UsageError("One model alone differs from nothing, so that there are no differences.")
+    entries = [row.entry for row in comparison.ranking]
+    if model is not None:
+        wanted = [id(entry) for entry in comparison.find_model(model)]
+        entries = [entry for entry in entries if id(entry) in wanted]
+    return FIGURES[name].draw(comparison, entries)
+
+
+def list_figures(comparison: Comparison) -> list[str]:
+    """List the figures of a comparison: one of differences needs two models."""
+    return [name for name in FIGURES if name != "differences" or comparison.pairs]
+
+
+def draw_confusion(comparison: Comparison, entry: Entry) -> "Figure":
+    """Draw the confusion of an entry."""
+    return plots.plot_confusion(comparison.name(entry), entry.runs, comparison.test_set)
 
 
 def draw_confusions(comparison: Comparison) -> "list[tuple[str, Figure]]":
-    """Draw the confusion of every entry, each beside the entry's name."""
+    """Draw the confusion of the entries in front, each beside the entry's name."""
     return [
-        (name, plots.plot_confusion(name, runs, comparison.test_set))
-        for name, runs in _name_runs(comparison)
+        (comparison.name(row.entry), draw_confusion(comparison, row.entry))
+        for row in comparison.ranking[:IN_FRONT]
     ]
 
 
-def _name_runs(comparison: Comparison) -> NamedRuns:
-    """Name the runs of each entry as a plot has room for: in short lines, without folders."""
-    entries = comparison.entries
-    names = [comparison.name(entry) for entry in entries]
-    short = [re.sub(r"[^:= ]*/(?=[^:/ ]+\.py:)|(?<=weights=)[^:]*/", "", name) for name in names]
-    names = short if len(set(short)) == len(names) else names
-    return [(_fold(name), entry.runs) for name, entry in zip(names, entries, strict=True)]
+def _name_runs(comparison: Comparison, entries: Sequence[Entry]) -> NamedRuns:
+    """Name the runs of each entry as a plot has room for."""
+    return [(_fold(comparison.name(entry)), entry.runs) for entry in entries]
 
 
 def _fold(name: str) -> str:

@@ -4,7 +4,7 @@ from fashionbench.config.study import Vary
 from fashionbench.report.comparison import Comparison
 from fashionbench.report.document import EntrySummary
 from fashionbench.report.entries import Entry, Pair
-from fashionbench.report.numbers import VARIED, format_percent
+from fashionbench.report.numbers import VARIED, format_percent, with_minus
 from fashionbench.report.tuned import TUNED
 
 __all__ = ["compose_headline"]
@@ -12,13 +12,16 @@ __all__ = ["compose_headline"]
 
 def compose_headline(comparison: Comparison) -> str:
     """Say which entry has the highest mean, and whether it differs from the next."""
-    rows = [*zip(comparison.entries, comparison.document.entries, strict=True)]
     # Where entries were tuned, what each can do is what is asked.
-    asked = [row for row in rows if row[0].tuned] or rows
-    (best, summary), *others = sorted(asked, key=lambda row: -(row[1].accuracy.mean or 0))
+    asked = [row for row in comparison.rows if row[0].entry.tuned] or comparison.rows
+    (first, summary), *others = asked
+    best = first.entry
     said = _say_accuracy(comparison, best, summary)
-    second = others[0][0] if others else best
-    pair = _find_pair(comparison, best, second)
+    second = others[0][0].entry if others else best
+    two = {id(best), id(second)}
+    pair = next(
+        (pair for pair in comparison.pairs if {id(pair.first), id(pair.second)} == two), None
+    )
     if pair is None:  # alone, or stopped before the two had a seed in common
         return f"{said}."
     points = f"{100 * abs(pair.found.difference):.2f} points"
@@ -28,7 +31,7 @@ def compose_headline(comparison: Comparison) -> str:
 
 def _say_accuracy(comparison: Comparison, best: Entry, summary: EntrySummary) -> str:
     varies = comparison.recipes_vary
-    name = _name_with_recipe(comparison, best) if varies else best.label
+    name = _name_with_recipe(comparison, best) if varies else comparison.short_model(best)
     seeds = summary.accuracy.n
     runs = "one seed" if seeds == 1 else f"mean of {seeds} seeds"
     if comparison.study.vary != "all" and seeds > 1:
@@ -43,23 +46,20 @@ def _say_accuracy(comparison: Comparison, best: Entry, summary: EntrySummary) ->
     return said
 
 
-def _find_pair(comparison: Comparison, best: Entry, second: Entry) -> Pair | None:
-    names = {comparison.name(best), comparison.name(second)}
-    return next((pair for pair in comparison.pairs if {pair.a, pair.b} == names), None)
-
-
 def _name_second(comparison: Comparison, best: Entry, second: Entry) -> str:
     """Name the second entry by what is unlike the first: its model, its recipe or both."""
+    first, other = (comparison.short_model(entry) for entry in (best, second))
     if not comparison.recipes_vary:
-        return second.label
+        return other
     named = _name_with_recipe(comparison, second)
-    return named.removeprefix(f"{best.label} ") if second.label == best.label else named
+    return named.removeprefix(f"{first} ") if other == first else named
 
 
 def _name_with_recipe(comparison: Comparison, entry: Entry) -> str:
+    name = comparison.short_model(entry)
     if len(comparison.study.recipes) == 1:
-        return f"{entry.label} {TUNED}" if entry.tuned else entry.label
-    return f"{entry.label} with the recipe “{comparison.short_recipe(entry)}”"
+        return f"{name} {TUNED}" if entry.tuned else name
+    return f"{name} with the recipe “{comparison.short_recipe(entry)}”"
 
 
 def _say_verdict(pair: Pair, best: Entry, vary: Vary) -> str:
@@ -68,7 +68,7 @@ def _say_verdict(pair: Pair, best: Entry, vary: Vary) -> str:
         return "; these runs cannot tell whether that is more than luck."
     sign = 100 if pair.first is best else -100
     low, high = sorted(sign * end for end in pair.interval)
-    interval = f"95 % interval of the difference {low:z.2f} to {high:z.2f}"
+    interval = with_minus(f"95 % interval of the difference {low:z.2f} to {high:z.2f}")
     if pair.verdict.word not in ("better", "worse"):
         return f". {_say_undecided(pair)} ({interval})."
     place = str(pair.verdict).removeprefix(pair.verdict.word)

@@ -19,12 +19,14 @@ __all__ = [
     "format_mean",
     "format_number",
     "format_percent",
+    "format_places",
     "format_points",
     "format_seconds",
     "format_seconds_range",
     "format_time_ratio",
     "format_verdict_interval",
     "pluralize",
+    "with_minus",
 ]
 
 
@@ -46,14 +48,19 @@ class Interval(Protocol):
     def high(self) -> float | None: ...
 
 
+def with_minus(number: str) -> str:
+    """Write a number's hyphen as the minus sign that it means."""
+    return number.replace("-", "\N{MINUS SIGN}")
+
+
 def format_percent(value: float | None) -> str:
     """Write a fraction in percent; an en dash where there is none."""
-    return "–" if value is None else f"{100 * value:z.2f}"
+    return "–" if value is None else with_minus(f"{100 * value:z.2f}")
 
 
 def format_points(difference: float) -> str:
     """Write a difference of accuracies in percentage points, with its sign."""
-    return f"{100 * difference:+z.2f}"
+    return with_minus(f"{100 * difference:+z.2f}")
 
 
 def format_number(value: float | None, digits: int = 3) -> str:
@@ -116,3 +123,15 @@ def format_count(count: int | None) -> str:
 def pluralize(count: int, noun: str) -> str:
     """Write a number and its noun, with an s where it is not one."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def format_places(first: int, last: int | None) -> str:
+    """Write the places that are possible, such as 2nd to 4th."""
+    if last is None or first == last:
+        return _ordinal(first)
+    return f"{_ordinal(first)} to {_ordinal(last)}"
+
+
+def _ordinal(place: int) -> str:
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{'th' if place % 100 in (11, 12, 13) else ending}"

@@ -1,11 +1,9 @@
-"""A comparison -> report.html, report.md, results.csv and results.json. Same records, same bytes.
+"""A comparison -> report.html, report.md, results.json and CSV files. Same records, same bytes.
 
 The page is one file without scripts or anything from elsewhere; its plots are
 inline SVG that takes the page's own ink, so that it is legible light and dark.
 """
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +15,21 @@ from fashionbench.report.figures import (
     TUNING_FIGURES,
     draw_confusions,
     draw_figure,
+    list_figures,
     render_svg,
 )
 from fashionbench.report.headline import compose_headline
 from fashionbench.report.numbers import VARIED
+from fashionbench.report.style import IN_FRONT, drop_titles
+from fashionbench.report.tables import format_csv, list_entries, list_pairs, list_runs
 from fashionbench.report.templating import load_template
 from fashionbench.report.tuning_table import describe_protocol, list_budgets, list_gains
 from fashionbench.report.warnings import find_warnings
 
 __all__ = ["render_notebook", "write_report"]
 
+MOST_WARNINGS = 6
+"""Warnings that stand open on the page."""
 DEAD_LOGITS = (
     "FashionMnistModelV1 has a ReLU on its logits. A logit that is negative for all images of its "
     "own class outputs 0 and gets no gradient from them, so it never recovers. Each class that is "
@@ -36,9 +39,9 @@ DEAD_LOGITS = (
 
 
 def render_notebook(comparison: Comparison) -> str:
-    """Return the table and two plots as HTML, for a notebook's output."""
-    figures = [svg for name in ("accuracies", "curves") for svg in _draw_svgs(comparison, name)]
-    return _render("table.html.j2", comparison) + "".join(figures)
+    """Return headline, warnings, tables and two plots as HTML, for a notebook's output."""
+    svgs = [svg for name in ("accuracies", "curves") for svg in _draw_svgs(comparison, name)]
+    return _render("notebook.html.j2", comparison, svgs=svgs)
 
 
 def _render(template: str, comparison: Comparison, **values: Any) -> str:
@@ -46,13 +49,16 @@ def _render(template: str, comparison: Comparison, **values: Any) -> str:
         comparison=comparison,
         document=comparison.document,
         title=comparison.test_set.title,
+        names=[entry.name for _, entry in comparison.rows],
         headline=compose_headline(comparison),
         warnings=find_warnings(comparison),
+        most_warnings=MOST_WARNINGS,
         dead_logits=DEAD_LOGITS if _has_dead_v1(comparison) else "",
         varied=VARIED[comparison.study.vary],
         held_seed=HELD_SEED,
         several_recipes=comparison.recipes_vary,
         tuning=_describe_tuning(comparison),
+        shown_pairs=[pair.summarize() for pair in comparison.shown_pairs],
         test_images=len(comparison.test_set.labels),
         test_set_error=max(entry.test_set_error for entry in comparison.document.entries),
         environment=comparison.entries[0].runs[0].environment,
@@ -65,13 +71,13 @@ def _has_dead_v1(comparison: Comparison) -> bool:
 
 
 def write_report(comparison: Comparison) -> list[Path]:
-    """Write the four files into the run folder, and return where. Raises StoreError.
+    """Write the files into the run folder, and return where. Raises StoreError.
 
-    results.json comes last: where it says what the comparison says, all four do.
+    results.json comes last: where it says what the comparison says, all of them do.
     """
     figures = [
-        (figure.title, figure.sentence, _draw_svgs(comparison, name))
-        for name, figure in FIGURES.items()
+        (name, FIGURES[name].title, FIGURES[name].sentence, _draw_svgs(comparison, name))
+        for name in list_figures(comparison)
     ]
     tuning_figures = [
         (
@@ -91,7 +97,9 @@ def write_report(comparison: Comparison) -> list[Path]:
             chances=_find_chances(comparison),
         ),
         "report.md": _render("report.md.j2", comparison),
-        "results.csv": _format_csv(comparison),
+        "results.csv": format_csv(list_runs(comparison)),
+        "summary.csv": format_csv(list_entries(comparison)),
+        "pairs.csv": format_csv(list_pairs(comparison)),
         "results.json": comparison.to_json(),
     }
     written = []
@@ -115,35 +123,25 @@ def _describe_tuning(comparison: Comparison) -> dict[str, Any]:
 
 
 def _draw_svgs(comparison: Comparison, name: str) -> list[str]:
-    """Draw a figure of the page, which shows the confusion of every entry."""
+    """Draw a figure of the page, which shows the confusion of every entry in front."""
     if name != "confusion":
-        return [render_svg(draw_figure(comparison, name), name, FIGURES[name].title)]
-    return [
-        render_svg(figure, f"confusion-{index}", f"{entry}: confusion matrix")
-        for index, (entry, figure) in enumerate(draw_confusions(comparison))
-    ]
+        figure = draw_figure(comparison, name)
+        drop_titles(figure)  # the heading says it
+        return [render_svg(figure, name, FIGURES[name].title)]
+    svgs = []
+    for index, (entry, figure) in enumerate(draw_confusions(comparison)):
+        figure.axes[0].set_title(entry, loc="left")
+        svgs.append(render_svg(figure, f"confusion-{index}", f"{entry}: confusion matrix"))
+    return svgs
 
 
 def _find_chances(comparison: Comparison) -> dict[str, dict[str, float]]:
-    """P(A > B) of every entry against every other; empty where no pair has seeds enough."""
-    chances: dict[str, dict[str, float]] = {}
+    """P(A > B) of the entries in front against each other; empty where seeds are too few."""
+    front = [entry.name for _, entry in comparison.rows[:IN_FRONT]]
+    chances: dict[str, dict[str, float]] = {name: {} for name in front}
     for pair in comparison.pairs:
         chance = pair.found.probability_a_beats_b
-        if chance is not None:
-            chances.setdefault(pair.a, {})[pair.b] = chance
-            chances.setdefault(pair.b, {})[pair.a] = 1 - chance
-    return chances
-
-
-def _format_csv(comparison: Comparison) -> str:
-    rows = []
-    for entry in comparison.document.entries:
-        about = entry.model_dump(include={"model", "recipe", "label", "parameters"})
-        for run in entry.runs:
-            dead = {"dead_classes": "; ".join(run.dead_classes)}
-            rows.append({"dataset": comparison.study.dataset} | about | run.model_dump() | dead)
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()
+        if chance is not None and pair.a in front and pair.b in front:
+            chances[pair.a][pair.b] = chance
+            chances[pair.b][pair.a] = 1 - chance
+    return {name: row for name, row in chances.items() if row}

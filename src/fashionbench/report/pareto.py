@@ -1,15 +1,16 @@
 """What accuracy costs: in parameters, operations and time, with the Pareto front."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from fashionbench.report.entries import NamedRuns
-from fashionbench.report.style import INK, WIDTH, add_legend, assign_looks, start_panels
+from fashionbench.report.style import INK, WIDTH, assign_looks, start_panels
 from fashionbench.store.records import RunRecord, TestSet
 
 __all__ = ["COSTS", "draw_pareto", "plot_pareto"]
@@ -25,32 +26,30 @@ COSTS: dict[str, Callable[[RunRecord, int], float | None]] = {
 """What a run cost, by the name on the axis, given the number of test images; None where that was
 not measured."""
 
-LOG_FROM = 5
-"""The dearest over the cheapest from which a logarithmic scale shows more."""
 THREES_TO = 1000
-"""And to which there is room for 3, 30, 300 between 1, 10, 100."""
+"""The span of an axis up to which there is room for 3, 30, 300 between 1, 10, 100."""
 
 
 def plot_pareto(entries: NamedRuns, test_set: TestSet) -> Figure:
     """Draw the mean accuracy over what it costs; the line is the Pareto front.
 
     Of a pair of models on the line the dearer is the more accurate; a model beside it is beaten
-    by another that costs no more. Times are means over the runs that were alone on the device.
+    by another that costs no more. Times are medians over the runs that were alone on the device.
     """
     points = [
-        (name, (float(np.mean([run.scores.accuracy for run in runs])), _mean_costs(runs, test_set)))
+        (name, (float(np.mean([run.scores.accuracy for run in runs])), _find_costs(runs, test_set)))
         for name, runs in entries
     ]
     return draw_pareto(points, test_set.title)
 
 
-def _mean_costs(runs: Sequence[RunRecord], test_set: TestSet) -> dict[str, float]:
-    """Average what a run cost over those in which it was measured, by the names in COSTS."""
+def _find_costs(runs: Sequence[RunRecord], test_set: TestSet) -> dict[str, float]:
+    """Find the median of what runs cost, of those in which it was measured, by COSTS' names."""
     found = {
         name: [value for run in runs if (value := cost(run, len(test_set.labels))) is not None]
         for name, cost in COSTS.items()
     }
-    return {name: float(np.mean(values)) for name, values in found.items() if values}
+    return {name: float(np.median(values)) for name, values in found.items() if values}
 
 
 def draw_pareto(
@@ -59,33 +58,61 @@ def draw_pareto(
     """Draw the plot of `plot_pareto` from names, accuracies and costs by their names in COSTS."""
     figure, panels = start_panels(f"What accuracy costs · {title}", WIDTH, 6.6, 2, 2)
     for axes, label in zip(panels, COSTS, strict=True):
-        paid = []
+        paid, named = [], []
         for name, (accuracy, cost), look in assign_looks(points):
             if label in cost:
                 paid.append((cost[label], 100 * accuracy))
-                axes.plot(
-                    *paid[-1], look.marker, color=look.color, ms=7, mec=INK, mew=0.5, label=name
-                )
+                axes.plot(*paid[-1], look.marker, color=look.color, ms=7, mec=INK, mew=0.5)
+                if look.front:
+                    named.append((name, *paid[-1]))
         axes.plot(*zip(*_front(paid), strict=True), "-", color=INK, lw=1, alpha=0.5, zorder=0)
         _scale_costs(axes, [cost for cost, _ in paid])
+        _name_points(axes, named)
         axes.set_xlabel(label)
         axes.grid(alpha=0.25)
     for axes in panels[::2]:
         axes.set_ylabel("test accuracy, %")
-    add_legend(panels[1])
     return figure
 
 
+def _name_points(axes: Axes, named: Sequence[tuple[str, float, float]]) -> None:
+    """Write each name beside its point, on the side with more room, and below one that is near."""
+    axes.margins(y=0.12)
+    axes.autoscale_view()
+    taken: list[tuple[float, float]] = []
+    for name, cost, accuracy in sorted(named, key=lambda point: -point[2]):
+        across, up = axes.transLimits.transform(axes.transScale.transform((cost, accuracy)))
+        right = across < 0.55
+        lowest = min((y for x, y in taken if abs(x - across) < 0.45), default=2.0)
+        height = min(up, lowest - 0.075)
+        taken.append((across, height))
+        axes.annotate(
+            name.replace("\n", " "),
+            (cost, accuracy),
+            xytext=(across + (0.03 if right else -0.03), height),
+            textcoords="axes fraction",
+            ha="left" if right else "right",
+            va="center",
+            size=8,
+            color=INK,
+        )
+
+
 def _scale_costs(axes: Axes, costs: Sequence[float]) -> None:
-    """Give costs that differ by much a logarithmic axis, and all of them short labels."""
-    least = min(costs, default=0)
-    spread = max(costs) / least if least else 1
-    if spread > LOG_FROM:
-        axes.set_xscale("log")
-        steps = (1, 3) if spread < THREES_TO else (1,)
-        axes.xaxis.set_major_locator(LogLocator(subs=steps, numticks=8))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+    """Give costs a logarithmic axis of a decade or more, so that 3 % is not drawn as everything."""
+    least, most = min(costs, default=0), max(costs, default=0)
     # "30k" for what is counted, "0.3" for what is measured: "300m" microseconds are no unit.
+    counted = EngFormatter(sep="") if most >= 1000 else "{x:g}"
+    if least <= 0:
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_formatter(counted)
+        return
+    axes.set_xscale("log")
+    middle, half = math.sqrt(least * most), max(math.sqrt(most / least) * 1.25, math.sqrt(10))
+    axes.set_xlim(middle / half, middle * half)
+    steps = (1, 3) if half**2 < THREES_TO else (1,)
+    axes.xaxis.set_major_locator(LogLocator(subs=steps, numticks=8))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_formatter(EngFormatter(sep="") if least >= 1000 else "{x:g}")
 
 

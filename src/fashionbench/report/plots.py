@@ -5,11 +5,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from fashionbench.report.entries import NamedRuns
+from fashionbench.report.entries import SEEDS_FOR_A_BAR, NamedRuns, Pair
 from fashionbench.report.style import (
     COLORS,
+    GREY,
     INK,
     WIDTH,
     Look,
@@ -21,17 +24,28 @@ from fashionbench.stats.intervals import Summary, summarize_fractions
 from fashionbench.store.records import RunRecord, TestSet
 
 __all__ = [
+    "confusion_percent",
     "plot_accuracies",
     "plot_class_scores",
     "plot_confusion",
     "plot_curves",
+    "plot_differences",
     "plot_reliability",
     "plot_schedule",
     "plot_time",
 ]
 
-SEEDS_FOR_A_BAR = 4
-"""An interval of fewer seeds says next to nothing, and would squeeze the points together."""
+MOST_BANDS = 4
+MOST_NOTED = 6
+"""Runs of an entry up to which each is said to have lost its classes."""
+LEAST_SHOWN = 0.5
+"""Percent above which a cell of a confusion matrix has its number."""
+VERDICT_COLORS = {
+    "better": COLORS[2],
+    "worse": COLORS[1],
+    "no difference": COLORS[0],
+    "cannot tell": GREY,
+}
 
 
 def plot_accuracies(
@@ -40,13 +54,15 @@ def plot_accuracies(
     """Draw the test accuracy of every run as a point, with mean and 95 % interval beside them.
 
     `summaries` are means and intervals of the entries where runs are not independent. Of fewer
-    seeds than SEEDS_FOR_A_BAR there is no interval: it would be wider than the plot.
+    seeds than SEEDS_FOR_A_BAR there is no interval: it would be wider than the plot. A run that
+    never predicts some class has their names beside its point.
     """
     figure, axes = start_figure(
-        f"Test accuracy of every run · {test_set.title}", WIDTH, 1.2 + 0.55 * len(entries)
+        f"Test accuracy of every run · {test_set.title}", WIDTH, 1.2 + 0.5 * len(entries)
     )
-    for row, (_, runs, look) in enumerate(assign_looks(entries)):
-        accuracies = [run.scores.accuracy for run in runs]
+    names = [name for name, _ in entries]
+    for name, runs, look in assign_looks(entries):
+        row, accuracies = names.index(name), [run.scores.accuracy for run in runs]
         summary = summaries[row] if summaries else summarize_fractions(accuracies)
         rows = [row] * len(accuracies)
         values = [100 * value for value in accuracies]
@@ -55,20 +71,69 @@ def plot_accuracies(
         if summary.low is not None and summary.high is not None and summary.n >= SEEDS_FOR_A_BAR:
             ends = [100 * summary.low, 100 * summary.high]
             axes.plot(ends, [row + 0.28] * 2, "-", color=INK, lw=1.2)
-    axes.set_yticks(range(len(entries)), [name for name, _ in entries])
+        if look.front:
+            _name_dead_classes(axes, row, runs, test_set.classes)
+    axes.set_yticks(range(len(entries)), names)
     axes.set_ylim(len(entries) - 0.4, -0.6)
     axes.set_xlabel("test accuracy, % (diamond: mean; line: its 95 % interval, from four seeds on)")
     axes.grid(axis="x", alpha=0.25)
     return figure
 
 
+def _name_dead_classes(
+    axes: Axes, row: int, runs: Sequence[RunRecord], classes: Sequence[str]
+) -> None:
+    """Write above a run's point which classes it never predicts; none where all runs lost many."""
+    lost = [run for run in runs if run.outcome == "ok" and run.dead_classes]
+    for run in lost if len(lost) <= MOST_NOTED else []:
+        names = [classes[index] for index in run.dead_classes]
+        axes.annotate(
+            f"no {', '.join(names)}" if len(names) <= 2 else f"{len(names)} classes lost",
+            (100 * run.scores.accuracy, row),
+            xytext=(0, 5),
+            textcoords="offset points",
+            size=7,
+            rotation=18,
+            color=INK,
+        )
+
+
+def plot_differences(pairs: Sequence[Pair], title: str) -> Figure:
+    """Draw a row for each pair: difference and interval around zero, in the verdict's color.
+
+    The interval is the one that the verdict is read from. Of fewer seeds than SEEDS_FOR_A_BAR there
+    is none.
+    """
+    figure, axes = start_figure(
+        f"Differences of test accuracy · {title}", WIDTH, 1.2 + 0.36 * len(pairs)
+    )
+    axes.axvline(0, color=INK, lw=1, alpha=0.5)
+    for row, pair in enumerate(pairs):
+        color = VERDICT_COLORS[pair.verdict.word]
+        low, high = (100 * end for end in pair.interval)
+        if pair.found.n >= SEEDS_FOR_A_BAR and np.isfinite(low):
+            axes.plot([low, high], [row, row], "-", color=color, lw=2.2, solid_capstyle="butt")
+        axes.plot(100 * pair.found.difference, row, "o", color=color, ms=6)
+    axes.set_yticks(range(len(pairs)), [f"{pair.a} − {pair.b}" for pair in pairs])
+    axes.set_ylim(len(pairs) - 0.4, -0.6)
+    axes.set_xlabel("difference of test accuracy, percentage points")
+    words = dict.fromkeys(pair.verdict.word for pair in pairs)
+    for word in words:
+        said = "not decided" if word == "cannot tell" else word
+        axes.plot([], [], "o-", color=VERDICT_COLORS[word], label=f"first: {said}")
+    axes.grid(axis="x", alpha=0.25)
+    add_legend(axes)
+    return figure
+
+
 def plot_curves(entries: NamedRuns, test_set: TestSet) -> Figure:
     """Draw the loss while training: the mean over seeds in a band from the lowest to the highest.
 
+    More than MOST_BANDS entries have no bands, which would hide each other.
     Diverged runs are left out: their mean is no number.
     """
     figure, axes = start_figure(f"Loss while training · {test_set.title}", WIDTH, 4.2)
-    for name, runs, look in assign_looks(entries):
+    for _, runs, look in assign_looks(entries):
         whole = [run for run in runs if run.outcome != "diverged" and run.curve]
         if not whole:
             continue
@@ -76,12 +141,15 @@ def plot_curves(entries: NamedRuns, test_set: TestSet) -> Figure:
         points = min(len(run.curve) for run in whole)
         epochs = [epoch for epoch, _ in whole[0].curve[:points]]
         losses = np.array([[loss for _, loss in run.curve[:points]] for run in whole])
-        low, high = losses.min(axis=0), losses.max(axis=0)
-        axes.fill_between(epochs, low, high, color=look.color, alpha=0.18, lw=0)
+        if len(entries) <= MOST_BANDS:
+            low, high = losses.min(axis=0), losses.max(axis=0)
+            axes.fill_between(epochs, low, high, color=look.color, alpha=0.18, lw=0)
         point = "o" if points == 1 else ""  # which has no line
-        axes.plot(epochs, losses.mean(axis=0), point + look.line, color=look.color, label=name)
-        if whole[0].validation_curve:
-            _add_validation(axes, whole, look, f"{name}, validation images")
+        axes.plot(
+            epochs, losses.mean(axis=0), point + look.line, color=look.color, label=look.label
+        )
+        if whole[0].validation_curve and look.front:
+            _add_validation(axes, whole, look, f"{look.label}, validation images")
     axes.set_xlabel("epochs")
     axes.set_ylabel("mean cross-entropy, nats")
     axes.set_xlim(left=0)
@@ -99,22 +167,22 @@ def _add_validation(axes: Axes, runs: Sequence[RunRecord], look: Look, label: st
 
 
 def plot_time(entries: NamedRuns, test_set: TestSet) -> Figure:
-    """Draw test accuracy against training time, one point a run."""
+    """Draw test accuracy against training time, one point a run that was timed.
+
+    The diamond is what the table says of the model: the mean accuracy of all runs, and the median
+    time of those that were timed.
+    """
     title = f"Test accuracy against training time · {test_set.title}"
     figure, axes = start_figure(title, WIDTH, 4.2)
-    for name, runs, look in assign_looks(entries):
-        timed = np.array(
-            [
-                (run.train_seconds, 100 * run.scores.accuracy)
-                for run in runs
-                if run.train_seconds is not None
-            ]
-        )
-        if len(timed):
-            axes.plot(*timed.T, look.marker, color=look.color, alpha=0.6, mew=0, label=name)
-            axes.plot(*timed.mean(axis=0), "D", color=look.color, mec=INK, ms=7)
+    for _, runs, look in assign_looks(entries):
+        timed = [(run.train_seconds, 100 * run.scores.accuracy) for run in runs]
+        timed = [(seconds, accuracy) for seconds, accuracy in timed if seconds is not None]
+        if timed:
+            points, mean = np.array(timed), 100 * np.mean([run.scores.accuracy for run in runs])
+            axes.plot(*points.T, look.marker, color=look.color, alpha=0.6, mew=0, label=look.label)
+            axes.plot(np.median(points[:, 0]), mean, "D", color=look.color, mec=INK, ms=7)
     axes.set_xlim(left=0)
-    axes.set_xlabel("training time of one run, seconds (diamond: mean over runs)")
+    axes.set_xlabel("training time of one run, seconds (diamond: median time, mean accuracy)")
     axes.set_ylabel("test accuracy, %")
     axes.grid(alpha=0.25)
     add_legend(axes)
@@ -122,10 +190,10 @@ def plot_time(entries: NamedRuns, test_set: TestSet) -> Figure:
 
 
 def plot_reliability(entries: NamedRuns, test_set: TestSet) -> Figure:
-    """Draw how often a model is right against how sure it is, over all of its runs."""
-    figure, axes = start_figure(f"Confidence and accuracy · {test_set.title}", WIDTH, 4.6)
-    axes.plot([0, 100], [0, 100], "-", color=INK, alpha=0.4, lw=1)
-    for name, runs, look in assign_looks(entries):
+    """Draw by how much a model is right more often than it says, over all of its runs."""
+    figure, axes = start_figure(f"Calibration · {test_set.title}", WIDTH, 4.2)
+    axes.axhline(0, color=INK, alpha=0.5, lw=1)
+    for _, runs, look in assign_looks(entries):
         bins = np.array([run.scores.calibration for run in runs if run.outcome != "diverged"])
         if not bins.size:
             continue
@@ -136,9 +204,16 @@ def plot_reliability(entries: NamedRuns, test_set: TestSet) -> Figure:
             100 * (bins[:, :, 0] * bins[:, :, column]).sum(axis=0)[full] / images[full]
             for column in (1, 2)
         )
-        axes.plot(confidence, accuracy, look.marker + look.line, color=look.color, ms=4, label=name)
+        axes.plot(
+            confidence,
+            accuracy - confidence,
+            look.marker + look.line,
+            color=look.color,
+            ms=4,
+            label=look.label,
+        )
     axes.set_xlabel("confidence: mean probability of the predicted class, %")
-    axes.set_ylabel("accuracy, %")
+    axes.set_ylabel("accuracy minus confidence, points")
     axes.grid(alpha=0.25)
     add_legend(axes)
     return figure
@@ -147,14 +222,16 @@ def plot_reliability(entries: NamedRuns, test_set: TestSet) -> Figure:
 def plot_confusion(name: str, runs: Sequence[RunRecord], test_set: TestSet) -> Figure:
     """Draw the percentage of each true class that is called each class; mean over runs."""
     title = textwrap.fill(f"{name}: confusion matrix · {test_set.title}", 52)
-    figure, axes = start_figure(title, 6.4, 5.6)
-    counts = np.mean([run.scores.confusion for run in runs], axis=0)
-    percent = 100 * counts / counts.sum(axis=1, keepdims=True)
-    axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
+    figure, axes = start_figure(title, 5.6, 5)
+    percent = confusion_percent(runs)
+    # Blue of more or less opacity, so that it is legible on a dark page too.
+    shades = np.zeros((*percent.shape, 4))
+    shades[..., :3] = to_rgb(COLORS[0])
+    shades[..., 3] = np.sqrt(percent / 100)
+    axes.imshow(shades)
     for (row, column), value in np.ndenumerate(percent):
-        if value >= 0.5:
-            # On the heat map's own colors, whatever the page's background is.
-            ink = "white" if value > 55 else "#123"
+        if value > LEAST_SHOWN:
+            ink = "white" if value > 45 else INK
             axes.text(column, row, f"{value:.0f}", ha="center", va="center", color=ink, size=9)
     classes = range(len(test_set.classes))
     axes.set_xticks(classes, test_set.classes, rotation=45, ha="right")
@@ -164,19 +241,36 @@ def plot_confusion(name: str, runs: Sequence[RunRecord], test_set: TestSet) -> F
     return figure
 
 
+def confusion_percent(runs: Sequence[RunRecord]) -> NDArray[np.float64]:
+    """Return (K, K): the mean over runs of the percentage of a true class that is called each."""
+    counts = np.mean([run.scores.confusion for run in runs], axis=0)
+    return np.asarray(100 * counts / counts.sum(axis=1, keepdims=True))
+
+
 def plot_class_scores(entries: NamedRuns, test_set: TestSet) -> Figure:
-    """Draw recall (filled) and precision (hollow) of each class, mean over runs."""
-    figure, axes = start_figure(f"Recall and precision by class · {test_set.title}", WIDTH, 5)
-    offsets = np.linspace(-0.3, 0.3, len(entries) + 2)[1:-1]
-    rows = np.arange(len(test_set.classes))
-    for (name, runs, look), offset in zip(assign_looks(entries), offsets, strict=True):
-        recall = 100 * np.mean([run.scores.recall for run in runs], axis=0)
-        precision = 100 * np.mean([run.scores.precision for run in runs], axis=0)
-        axes.plot(recall, rows + offset, look.marker, color=look.color, ms=5, label=name)
+    """Draw recall (filled) and precision (hollow) of each class, joined by a line, mean over runs.
+
+    The classes that are found best come first. Entries that would be grey are left out.
+    """
+    shown = [(name, runs, look) for name, runs, look in assign_looks(entries) if look.front]
+    scores = [[(run.scores.recall, run.scores.precision) for run in runs] for _, runs, _ in shown]
+    recalls, precisions = 100 * np.array([np.mean(runs, axis=0) for runs in scores]).swapaxes(0, 1)
+    order = np.argsort(-recalls.mean(axis=0), kind="stable")
+    height = max(5, 0.12 * len(shown) * len(order))
+    title = f"Recall and precision by class · {test_set.title}"
+    figure, axes = start_figure(title, WIDTH, height)
+    rows, offsets = np.arange(len(order)), np.linspace(-0.33, 0.33, len(shown) + 2)[1:-1]
+    for (_, _, look), recall, precision, offset in zip(
+        shown, recalls[:, order], precisions[:, order], offsets, strict=True
+    ):
+        axes.hlines(rows + offset, recall, precision, color=look.color, lw=1, alpha=0.6)
+        axes.plot(recall, rows + offset, look.marker, color=look.color, ms=5, label=look.label)
         axes.plot(precision, rows + offset, look.marker, color=look.color, ms=5, mfc="none")
-    axes.set_yticks(rows, test_set.classes)
+    for label, face in (("recall", INK), ("precision", "none")):
+        axes.plot([], [], "o", color=INK, mfc=face, ms=5, label=label)
+    axes.set_yticks(rows, [test_set.classes[index] for index in order])
     axes.invert_yaxis()
-    axes.set_xlabel("recall (filled) and precision (hollow), %")
+    axes.set_xlabel("recall and precision, %")
     axes.grid(axis="x", alpha=0.25)
     add_legend(axes)
     return figure

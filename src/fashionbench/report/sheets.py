@@ -15,11 +15,16 @@ __all__ = ["plot_augmentations", "plot_hard_images", "plot_samples"]
 
 
 def plot_hard_images(entries: NamedRuns, test_set: TestSet, count: int = 24) -> Figure:
-    """Draw the test images that most runs get wrong, under their true and their usual class."""
+    """Draw the test images that most runs get wrong, under their true and their usual class.
+
+    Of those that as many runs get wrong, the ones of the highest mean loss come first.
+    """
     predicted = np.stack([run.predicted for _, runs in entries for run in runs])
     wrong = (predicted != test_set.labels).sum(axis=0)
-    # Stable, so that images missed equally often come in the order of the test set.
-    hardest = np.argsort(-wrong, kind="stable")[: min(count, np.count_nonzero(wrong))]
+    losses = np.mean([run.losses for _, runs in entries for run in runs], axis=0, dtype=float)
+    order = np.lexsort((-np.nan_to_num(losses, nan=np.inf), -wrong))
+    hardest = order[: min(count, np.count_nonzero(wrong))]
+    always = int(np.count_nonzero(wrong == len(predicted)))
     captions = []
     for index in hardest:
         calls = predicted[:, index]
@@ -30,7 +35,8 @@ def plot_hard_images(entries: NamedRuns, test_set: TestSet, count: int = 24) -> 
         test_set.images[hardest],
         captions,
         8,
-        f"Images that most runs get wrong: true class → taken for · {test_set.title}",
+        f"{len(hardest)} of the hardest images: true class → taken for; all {len(predicted)} runs "
+        f"miss {always} · {test_set.title}",
     )
 
 

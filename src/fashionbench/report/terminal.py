@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
 from fashionbench.report.comparison import Comparison
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["build_entry_table", "build_pair_table"]
 
-MANY_PAIRS = 10
-"""Up to so many the terminal shows all."""
+LONG_NAME = 12
+"""Characters of a name beside which all columns have room."""
 
 
 def build_entry_table(comparison: Comparison) -> "Table":
@@ -42,22 +41,19 @@ def build_entry_table(comparison: Comparison) -> "Table":
         *comparison.shared_settings,
     ]
     table = _start_table(" · ".join(conditions), ["model", "recipe"] if several else ["model"])
-    columns = _choose_columns(document.entries)
+    entries = [summary for _, summary in comparison.rows]
+    columns = _choose_columns(entries, tuned=document.tuning is not None)
     for heading, write in columns.items():
         # Where a terminal is narrow, names are folded, but numbers and words stay whole.
-        values = [write(entry) for entry in document.entries]
+        values = [write(entry) for entry in entries]
         side: Literal["left", "right"] = "right"
         if heading == "notes":
             values, side = " ".join(values).split(), "left"
         least = max(map(len, [*values, *heading.split()]))
         table.add_column(heading, justify=side, overflow="fold", min_width=least)
-    short = several or columns.keys() & {
-        "valid. %",
-        "dealt %",
-    }  # 80 columns hold no more than short names then
-    for row, entry in zip(comparison.entries, document.entries, strict=True):
-        names = [comparison.short_model(row) if short else row.label]
-        names += [comparison.short_recipe(row)] if several else []
+    for entry, row in zip(entries, comparison.ranking, strict=True):
+        names = [comparison.short_model(row.entry)]
+        names += [comparison.short_recipe(row.entry)] if several else []
         table.add_row(*names, *(write(entry) for write in columns.values()))
     return table
 
@@ -79,7 +75,9 @@ def _start_table(title: str, names: Sequence[str]) -> "Table":
     return table
 
 
-def _choose_columns(entries: Sequence[EntrySummary]) -> dict[str, Callable[[EntrySummary], str]]:
+def _choose_columns(
+    entries: Sequence[EntrySummary], *, tuned: bool
+) -> dict[str, Callable[[EntrySummary], str]]:
     """Choose the headings that have something below them, and who writes it."""
     validated = any(entry.validation_accuracy.n for entry in entries)
     alone = any(entry.accuracy_one_by_one.n for entry in entries)
@@ -87,7 +85,10 @@ def _choose_columns(entries: Sequence[EntrySummary]) -> dict[str, Callable[[Entr
     accuracy = "official %" if dealt else "accuracy %"
     excluded = any(entry.accuracy_without_excluded for entry in entries)
     noted = any(entry.notes for entry in entries)
-    crowded = noted or dealt or excluded  # no room for more
+    long = max(len(entry.name) for entry in entries) > LONG_NAME
+    crowded = (
+        noted or dealt or excluded or validated or long or tuned
+    )  # 80 columns have no room for more
     columns: dict[str, tuple[bool, Callable[[EntrySummary], str]]] = {
         "valid. %": (validated, lambda entry: format_percent(entry.validation_accuracy.mean)),
         accuracy: (True, lambda entry: format_percent(entry.accuracy.mean)),
@@ -111,19 +112,16 @@ def build_pair_table(comparison: Comparison) -> "Table":
 
     Of more than MANY_PAIRS it shows those of the entry with the highest mean; the report has all.
     """
-    pairs = comparison.document.pairs
-    title = "Differences of accuracy"
-    if len(pairs) > MANY_PAIRS:
-        best = comparison.name(max(comparison.entries, key=lambda entry: fmean(entry.accuracies)))
-        title += f" from {best}; the report has all {len(pairs)}"
-        pairs = [pair for pair in pairs if best in (pair.a, pair.b)]
+    pairs, title = comparison.shown_pairs, "Differences of accuracy"
+    if len(pairs) < len(comparison.pairs):
+        best = comparison.name(comparison.ranking[0].entry)
+        title += f" from {best}; results.json has all {len(comparison.pairs)} pairs"
     table = _start_table(title, ["first", "second"])
     table.add_column("points", justify="right")
-    table.add_column("95 %", justify="right", no_wrap=True)
+    table.add_column("interval", justify="right", no_wrap=True)
     table.add_column("verdict on the first")
     for pair in pairs:
-        needed = pair.seeds_needed
-        verdict = f"{pair.verdict} until ~{needed} {pair.unit}" if needed else pair.in_words
-        points = format_points(pair.difference)
-        table.add_row(pair.a, pair.b, points, format_verdict_interval(pair), verdict)
+        found = pair.summarize()
+        points, interval = format_points(found.difference), format_verdict_interval(found)
+        table.add_row(pair.a, pair.b, points, interval, found.in_words)
     return table

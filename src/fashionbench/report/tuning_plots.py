@@ -115,14 +115,14 @@ def plot_tuning_curves(rows: Sequence[TunedRow], title: str) -> Figure:
     Where an end of the band cannot be told, it reaches to the edge of the plot.
     """
     figure, axes = start_figure(f"Best of so many trials · {title}", WIDTH, 4.2)
-    for name, row, look in assign_looks([(row.name, row) for row in rows]):
+    for _, row, look in assign_looks([(row.name, row) for row in rows]):
         curve = row.how.curve
         trials = [point.trials for point in curve]
         medians = np.array([point.median for point in curve])
         band = np.array([(point.low, point.high) for point in curve])
         axes.fill_between(trials, *np.clip(band, 1e-3, 1e3).T, color=look.color, alpha=0.12, lw=0)
         axes.plot(
-            trials, medians.clip(max=1e3), "o" + look.line, color=look.color, ms=4, label=name
+            trials, medians.clip(max=1e3), "o" + look.line, color=look.color, ms=4, label=look.label
         )
     tuning = rows[0].how.tuning
     if tuning.studies > 1:

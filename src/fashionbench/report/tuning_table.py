@@ -153,7 +153,7 @@ def describe_protocol(tuning: Tuning) -> list[str]:
         " ".join(
             (
                 f"Every entry tried the same {points} of the same space ({searched}), from the",
-                "same seed, for the full length of training. The best quarter was trained from",
+                "same seeds, for the full length of training. The best quarter was trained from",
                 f"{FURTHER_SEEDS} more seeds, and these alone chose the {names}, by the loss on",
                 "images held out from training; a run that failed counts as the worst. The recipe",
                 "was left only for a gain of more than one standard error. The test set was not",

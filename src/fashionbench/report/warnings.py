@@ -5,36 +5,45 @@ from statistics import fmean
 
 from fashionbench.core.seeds import HELD_SEED
 from fashionbench.report.comparison import Comparison
-from fashionbench.report.entries import Entry
+from fashionbench.report.entries import SEEDS_FOR_A_BAR, Entry
 from fashionbench.report.numbers import VARIED, format_percent
-from fashionbench.report.tuned import TUNED
 from fashionbench.store.records import RunRecord
 
 __all__ = ["find_warnings"]
 
 WORTH_TELLING = 0.001
 """An accuracy that another rule for ties would move by so much is not the model's alone."""
+MOST_NAMED = 5
+"""Models that one sentence names."""
 
 
 def find_warnings(comparison: Comparison) -> list[str]:
-    """Return what there is to warn of, a sentence each; empty where there is nothing."""
-    found = [*_unfinished(comparison), *_held(comparison), *_edges(comparison)]
-    for entry in comparison.entries:
-        name = _name(comparison, entry)
-        for warn in (_probed_at_random, _outcomes, _ties, _same_start, _remarks):
-            found += [f"{name}: {text}" for text in warn(entry)]
-        found += [f"{name}: {text}" for text in _dead_classes(entry, comparison.test_set.classes)]
+    """Return what there is to warn of, a sentence each; empty where there is nothing.
+
+    What is said of several models is said once, of all of them.
+    """
+    said: dict[str, list[str]] = {}
+    for entry in (row.entry for row in comparison.ranking):
+        texts = [text for warn in _OF_AN_ENTRY for text in warn(entry)]
+        for text in [*texts, *_dead_classes(entry, comparison.test_set.classes)]:
+            said.setdefault(text, []).append(comparison.name(entry))
+    of_entries = [f"{_join(names)}: {text}" for text, names in said.items()]
     runs = [run for entry in comparison.entries for run in entry.runs]
-    seeds = [*_single_seed(comparison), *_few_seeds(comparison)]
-    return [*found, *_conditions(runs), *_engines(runs), *seeds]
+    return [
+        *_unfinished(comparison),
+        *_held(comparison),
+        *_edges(comparison),
+        *_few_seeds(comparison),
+        *_conditions(runs),
+        *_engines(comparison),
+        *of_entries,
+    ]
 
 
-def _name(comparison: Comparison, entry: Entry) -> str:
-    if not comparison.recipes_vary:
-        return entry.label
-    if len(comparison.study.recipes) == 1:
-        return f"{entry.label} {TUNED}" if entry.tuned else entry.label
-    return f"{entry.label} {comparison.short_recipe(entry)}"
+def _join(names: Sequence[str]) -> str:
+    if len(names) <= MOST_NAMED:
+        return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+    return f"{', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} others"
 
 
 def _unfinished(comparison: Comparison) -> Iterator[str]:
@@ -52,7 +61,7 @@ def _edges(comparison: Comparison) -> Iterator[str]:
     for row in comparison.tuned_rows:
         if row.how.edges:
             yield (
-                f"{_name(comparison, row.tuned)}: a choice lies at the edge of what was searched "
+                f"{comparison.name(row.tuned)}: a choice lies at the edge of what was searched "
                 f"({', '.join(row.how.edges)}), so a better one may lie beyond it."
             )
 
@@ -163,25 +172,40 @@ def _conditions(runs: Sequence[RunRecord]) -> Iterator[str]:
     yield from dict.fromkeys(note for run in runs for note in run.dataset_notes)
 
 
-def _engines(runs: Sequence[RunRecord]) -> Iterator[str]:
-    labels = {
-        engine: dict.fromkeys(run.label for run in runs if run.engine == engine)
+def _engines(comparison: Comparison) -> Iterator[str]:
+    names = {
+        engine: [
+            comparison.name(entry)
+            for entry in comparison.entries
+            if any(run.engine == engine for run in entry.runs)
+        ]
         for engine in ("kernels", "torch")
     }
-    if all(labels.values()):
+    if all(names.values()):
         yield (
-            f"The C kernels trained {', '.join(labels['kernels'])}, and torch "
-            f"{', '.join(labels['torch'])}: training times compare these too."
+            f"The C kernels trained {_join(names['kernels'])}, and torch "
+            f"{_join(names['torch'])}: training times compare these too."
         )
 
 
-def _single_seed(comparison: Comparison) -> Iterator[str]:
-    if len(comparison.study.seeds) > 1:
-        return
-    yield "One seed each cannot tell how much of a difference is luck."
-    for pair in comparison.pairs:
-        p_value = pair.mcnemar_p_value
-        if p_value is not None:
+def _few_seeds(comparison: Comparison) -> Iterator[str]:
+    seeds = len(comparison.study.seeds)
+    if seeds == 1:
+        yield "One seed each cannot tell how much of a difference is luck."
+        yield from _single_networks(comparison)
+    elif seeds < SEEDS_FOR_A_BAR:
+        yield (
+            f"{'Two' if seeds == 2 else 'Three'} seeds say almost nothing about how far runs "
+            "scatter: their intervals are very wide, and the figures leave them out."
+        )
+
+
+def _single_networks(comparison: Comparison) -> Iterator[str]:
+    """Tell of the networks themselves, each beside the most accurate one."""
+    for row in comparison.ranking[1 : 1 + MOST_NAMED]:
+        pair = row.pair
+        p_value = None if pair is None else pair.mcnemar_p_value
+        if pair is not None and p_value is not None:
             differ = "not equally often" if p_value < 0.05 else "not shown to differ in being"
             yield (
                 f"These two networks, {pair.a} and {pair.b}, are {differ} right "
@@ -189,10 +213,4 @@ def _single_seed(comparison: Comparison) -> Iterator[str]:
             )
 
 
-def _few_seeds(comparison: Comparison) -> Iterator[str]:
-    seeds = len(comparison.study.seeds)
-    if seeds in (2, 3):
-        yield (
-            f"{'Two' if seeds == 2 else 'Three'} seeds say almost nothing about how far runs "
-            "scatter: their intervals are very wide, and the figures leave them out."
-        )
+_OF_AN_ENTRY = (_probed_at_random, _outcomes, _ties, _same_start, _remarks)

@@ -14,7 +14,16 @@ from fashionbench.stats.intervals import CONFIDENCE
 from fashionbench.stats.sequential import anytime_p_value
 from fashionbench.stats.spread import Spread, can_flip_signs, list_signs
 
-__all__ = ["Difference", "adjust", "difference", "holm", "holm_steps", "mcnemar", "seed_test"]
+__all__ = [
+    "Difference",
+    "adjust",
+    "difference",
+    "holm",
+    "holm_steps",
+    "mcnemar",
+    "probability_a_beats_b",
+    "seed_test",
+]
 
 Floats = NDArray[np.float64]
 
@@ -91,7 +100,7 @@ def difference(
         sd=float(differences.std(ddof=1)),
         p_value=p_value,
         p_value_other_test_images=_level_of(spread.over_both, abs(mean)) if is_known else None,
-        probability_a_beats_b=_probability_a_beats_b(a.mean(axis=1), b.mean(axis=1)),
+        probability_a_beats_b=probability_a_beats_b(a.mean(axis=1), b.mean(axis=1)),
         n=seeds,
         spread=spread,
     )
@@ -115,7 +124,8 @@ def _level_of(half_width: Callable[[float], float], distance: float) -> float:
     return high
 
 
-def _probability_a_beats_b(a: Floats, b: Floats) -> float:
+def probability_a_beats_b(a: Floats, b: Floats) -> float:
+    """Return the part of all pairs of a run of each in which the first is better; ties are half."""
     against = a[:, None] - b[None, :]
     return float((against > 0).mean() + (against == 0).mean() / 2)
 

@@ -8,7 +8,7 @@ their images: their plain variance promises too much. It is corrected as Nadeau 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,6 +33,10 @@ class OverSplits:
     """Two-sided, of a mean of 0; None where all splits gave the same."""
     n: int
     """The number of splits."""
+
+    def turned(self) -> "OverSplits":
+        """Return the same of the negated number."""
+        return replace(self, mean=-self.mean, low=-self.high, high=-self.low)
 
 
 def summarize_splits(

@@ -7,13 +7,14 @@ study, runs are all there is: what they say holds for the settings that were cho
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fashionbench.stats.difference import Difference, difference
+from fashionbench.stats.difference import Difference, difference, probability_a_beats_b
 from fashionbench.stats.intervals import Summary, summarize
 
 __all__ = ["Deviations", "average_studies", "compare_tuned", "split_spread", "summarize_tuned"]
@@ -48,7 +49,10 @@ def summarize_tuned(
     if len({study for _, study in kept}) < 2:
         return runs if len(set(studies)) < 2 else replace(runs, low=None, high=None)
     means = average_studies([value for value, _ in kept], [study for _, study in kept])
-    return replace(in_brief(means.tolist()), sd=runs.sd, n=runs.n)
+    found = replace(in_brief(means.tolist()), sd=runs.sd, n=runs.n)
+    sizes = Counter(study for _, study in kept).values()
+    # The same mean to the last digit, since it stands beside that of the same runs.
+    return replace(found, mean=runs.mean) if len({*sizes}) == 1 else found
 
 
 def compare_tuned(
@@ -64,11 +68,11 @@ def compare_tuned(
     Where there are several studies, sd, n and all that is derived from them are of studies; only
     P(A > B) is of runs. `sequential` is for one study whose seeds were added after looking.
     """
-    runs = difference(a, b, pairs=pairs, sequential=sequential)
     if len(set(studies)) < 2:
-        return runs
+        return difference(a, b, pairs=pairs, sequential=sequential)
     found = difference(average_studies(a, studies), average_studies(b, studies), pairs=pairs)
-    return replace(found, probability_a_beats_b=runs.probability_a_beats_b)
+    chance = probability_a_beats_b(a.mean(axis=1), b.mean(axis=1))
+    return replace(found, probability_a_beats_b=chance)
 
 
 @dataclass(frozen=True)

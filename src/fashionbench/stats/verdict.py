@@ -61,7 +61,8 @@ class Verdict:
             words = f"no difference larger than {100 * self.limit:.2f} points"
         elif self.word == "cannot tell":
             needed = self.seeds_needed
-            return f"cannot tell yet: about {needed} {self.unit} would" if needed else self.word
+            said = f"not decided; about {needed} {self.unit} would decide"
+            return said if needed else "not decided"
         else:
             words = self.word
         places = [] if self.holds_for_other_test_images else ["on these test images"]
@@ -70,6 +71,11 @@ class Verdict:
         places += ["given these settings"] if self.given_settings else []
         *first, last = places or [""]
         return f"{words} {', '.join(first)} and {last}" if first else f"{words} {last}".strip()
+
+    def of_the_other(self) -> "Verdict":
+        """Return the verdict on the other of the two."""
+        other: dict[Word, Word] = {"better": "worse", "worse": "better"}
+        return replace(self, word=other.get(self.word, self.word))
 
 
 def decide(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from fashionbench.config.optimizers import OPTIMIZERS
 from fashionbench.config.recipe import Recipe
 from fashionbench.training.optimizers import DECOUPLED, build_optimizer, pulls_at
 from fashionbench.training.own_parts import find_schedule
@@ -29,12 +30,16 @@ def differ(recipes: Sequence[Recipe]) -> bool:
 
 
 def differing_settings(recipes: Sequence[Recipe]) -> list[str]:
-    """List the settings that differ between recipes, and that members of a stack would share."""
+    """List the settings that differ between recipes, and that members of a stack would share.
+
+    A person's own optimizer may do anything with its rate, so that its members share all.
+    """
     first = recipes[0].unnamed
+    own = OWN_SETTINGS if first.optimizer in OPTIMIZERS else ()
     return [
         name
         for name in Recipe.model_fields
-        if name not in OWN_SETTINGS
+        if name not in own
         and any(getattr(recipe.unnamed, name) != getattr(first, name) for recipe in recipes)
     ]
 
