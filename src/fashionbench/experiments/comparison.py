@@ -57,6 +57,7 @@ def compare(
     budget: float | str | None = None,
     parallel: str = "auto",
     jobs: int | None = None,
+    on: str | None = None,
     **settings: Any,
 ) -> Result:
     """Train every model with every recipe from every seed, and compare them on the test set.
@@ -91,6 +92,8 @@ def compare(
         parallel: How seeds run together: "stacked", in "processes", "serial" (one after another),
             or "auto", whatever suits the model.
         jobs: The most processes at once; None allows one for each thread.
+        on: What starts workers that train the runs: "workers:4" is four processes here. Runs of
+            workers have no training time.
         settings: Single settings that replace those of the recipes, such as epochs=5.
 
     Raises UsageError, DataError or StoreError for what cannot be done, and Interrupted after
@@ -102,7 +105,7 @@ def compare(
         ['FashionMnistModelV0', 'MLP']
     """
     given = locals()  # all arguments by name, to write the call out
-    execution = Execution.checked({"parallel": parallel, "jobs": jobs}, "comparison")
+    execution = Execution.checked({"parallel": parallel, "jobs": jobs, "on": on}, "comparison")
     study = plan(
         models,
         recipes,
