@@ -145,6 +145,17 @@ def compare(
     jobs: Annotated[
         str | None, typer.Option(metavar="NUMBER", help="use at most this many processes")
     ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME:NUMBER",
+            help="have so many workers train the runs: workers:4 starts processes here, slurm:16 "
+            "an array of jobs",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="print the script for Slurm's workers, and end")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -171,7 +182,12 @@ def compare(
     from fashionbench.experiments.comparison import run_study
     from fashionbench.experiments.planning import default_folder, plan
 
-    execution = Execution.checked({"parallel": parallel, "jobs": jobs}, "compare")
+    execution = Execution.checked({"parallel": parallel, "jobs": jobs, "on": on}, "compare")
+    if dry_run:
+        from fashionbench.experiments.cluster.elsewhere import slurm_script
+
+        typer.echo(slurm_script(out or default_folder(dataset), on, device), nl=False)
+        return
     with redirect_stdout(sys.stderr):  # a person's own model may print
         study = plan(
             split_names(models),

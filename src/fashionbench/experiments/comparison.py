@@ -58,6 +58,7 @@ def compare(
     parallel: str = "auto",
     jobs: int | None = None,
     track: str | None = None,
+    on: str | None = None,
     **settings: Any,
 ) -> Result:
     """Train every model with every recipe from every seed, and compare them on the test set.
@@ -93,6 +94,8 @@ def compare(
             or "auto", whatever suits the model.
         jobs: The most processes at once; None allows one for each thread.
         track: Also write each run to "tensorboard", "mlflow" or "trackio".
+        on: What starts workers that train the runs: "workers:4" is four processes here. Runs of
+            workers have no training time.
         settings: Single settings that replace those of the recipes, such as epochs=5.
 
     Raises UsageError, DataError or StoreError for what cannot be done, and Interrupted after
@@ -104,7 +107,7 @@ def compare(
         ['FashionMnistModelV0', 'MLP']
     """
     given = locals()  # all arguments by name, to write the call out
-    execution = Execution.checked({"parallel": parallel, "jobs": jobs}, "comparison")
+    execution = Execution.checked({"parallel": parallel, "jobs": jobs, "on": on}, "comparison")
     study = plan(
         models,
         recipes,
