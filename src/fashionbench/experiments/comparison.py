@@ -143,8 +143,8 @@ def run_study(
 
     `command` is what a person types to get the same again. Raises what `compare` raises.
     """
-    store = RunStore(folder, create=True)
     _check_exclusion(study, data_dir)
+    store = RunStore(folder, create=True)
     execution = execution or Execution()
     open_bench = cache(partial(_open_bench, study, store, data_dir, execution))
 
