@@ -162,6 +162,14 @@ def compare(
             metavar="FOLDER", help="the run folder, which keeps runs", show_default="runs/DATASET"
         ),
     ] = None,
+    track: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="also write each run to tensorboard, mlflow or trackio (extras track, mlflow, "
+            "trackio)",
+        ),
+    ] = None,
     as_json: JsonOption = False,
     **settings: str | None,
 ) -> None:
@@ -203,7 +211,8 @@ def compare(
         )
         words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]
         command = shlex.join(["fashionbench", *words])
-        result = run_study(study, out or default_folder(dataset), data_dir, command, execution)
+        folder = out or default_folder(dataset)
+        result = run_study(study, folder, data_dir, command, execution, track)
     print_result(result, as_json)
 
 
