@@ -182,7 +182,8 @@ def _machines(comparison: Comparison) -> Iterator[str]:
         return
     about = (
         f"Workers trained on {_count(len(kinds), 'kind')} of machines "
-        f"({'; '.join(sorted(kinds))}), with {_count(len(digests), 'digest')} of the same small training"
+        f"({'; '.join(sorted(kinds))}), with {_count(len(digests), 'digest')} of "
+        "the same small training"
     )
     mixed = [
         comparison.name(row.entry)
