@@ -7,6 +7,7 @@ import pytest
 from factories import make_tuned_result
 from rich.console import Console
 
+from fashionbench.config.recipe import SEARCHED
 from fashionbench.config.search_space import Range
 from fashionbench.config.tuning import Tuning
 from fashionbench.experiments.result import Result
@@ -17,6 +18,7 @@ from fashionbench.report.tuning_table import (
     describe_protocol,
     list_budgets,
     list_gains,
+    list_milestones,
 )
 
 
@@ -55,13 +57,23 @@ def test_each_entry_is_told_what_it_was_given(result: Result, tmp_path: Path) ->
     assert budget["training runs"] == "30"
     assert budget["epochs"] == "90"
     assert budget["seconds"] == "15.0"
-    curve = result.tuned_rows[0].how.curve
-    assert budget["best of 3, loss"].startswith(f"{curve[2].median:.3f} (? to ")
-    assert "best of 30, loss" not in budget
+    curve, best = result.tuned_rows[0].how.curve, list_milestones(result.tuned_rows)[0]
+    assert best["best of 3"].startswith(f"{curve[2].median:.3f} (? to ")
+    assert best.keys() == {"best of 3", "best of 10"}, "of twelve trials"
     assert float(budget["sd between studies"]) >= 0
     one = make_tuned_result(tmp_path, studies=1, models=("v0",))
     assert "sd between studies" not in list_budgets(one.tuned_rows)[0]
     assert one.document.tuning.order == ""
+
+
+def test_the_page_names_all_that_can_be_tuned_with_its_range() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "tuning.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)`[^|]* \| (\S+) to (\S+)[^|]* \| (log|lin)", page, re.MULTILINE)
+    found = {name: (scale, low, high) for name, low, high, scale in rows}
+    assert found == {
+        name: (each.scale[:3], "1/32" if each.relative else f"{each.low:g}", f"{each.high:g}")
+        for name, each in SEARCHED.items()
+    }
 
 
 def test_the_protocol_names_the_space_and_what_intervals_hold() -> None:
