@@ -12,6 +12,7 @@ from fashionbench.data.datasets import load_data
 from fashionbench.data.split import Dataset, deal_anew
 from fashionbench.errors import DataError, FashionbenchError, StoreError, UsageError
 from fashionbench.experiments.block import run_block
+from fashionbench.experiments.cluster.canary import train_canary
 from fashionbench.experiments.cluster.claims import Claim, Claims
 from fashionbench.experiments.cluster.conditions import refuse_other_data
 from fashionbench.experiments.cluster.heartbeat import Heartbeat
@@ -72,6 +73,8 @@ class Shift:
         Raises StoreError where nothing can be written, DataError where the data are not at hand,
         UsageError where the plan has become another.
         """
+        if self.plan.on:  # with processes of a comparison there is only this machine
+            self._inbox.canary = train_canary(self._device)
         idle_since = None
         while not self._is_over and self._failures < self._most_failures:
             if claim := self._take():
