@@ -302,9 +302,6 @@ def test_the_study_of_augmentation_says_what_its_figures_say() -> None:
     assert f"CutMix costs them {v2:.1f} and {vgg:.1f} points" in words("README.md")
 
 
-@pytest.mark.skipif(
-    not (ROOT / "docs" / "fashion-mnist.md").is_file(), reason="the study is not recorded yet"
-)
 def test_the_audit_of_fashion_mnist_says_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "studies")
     recorded = json.loads((ROOT / "docs" / "results" / "fashion-mnist.json").read_text("utf-8"))
@@ -317,3 +314,12 @@ def test_the_audit_of_fashion_mnist_says_what_was_found(monkeypatch: pytest.Monk
     found = recorded["doubted_by_consensus"]
     assert {split: len(positions) for split, positions in found.items()} == consensus
     assert document.doubtful_test_images["label"] == found["test"]
+    of_test = document.labels.counts[1]
+    differences = [-100 * judge.accuracy.difference for judge in document.split.judges]
+    for said in (
+        f"and {len(recorded['near_doubles'])} near ones",
+        f"{of_test.consensus} test labels ({100 * document.labels.floor.share:.2f} %)",
+        f"all of {of_test.runs} runs",
+        f"score {min(differences):.1f} to {max(differences):.1f} points below",
+    ):
+        assert said in words("README.md"), said
