@@ -41,6 +41,7 @@ app = typer.Typer()
         "fashionbench compare --models v0,mlp --tune lr --trials 15",
         "fashionbench compare --models v2,my_net.py:MyNet --epochs 10 --lr 0.05",
         "fashionbench compare --models v0@fast,v2:weights=mine.pth@scored",
+        "fashionbench compare --models nets/ --seeds 20 --for 10m",
     ),
 )
 @with_recipe_flags
@@ -49,7 +50,8 @@ def compare(
         str,
         typer.Option(
             metavar="A,B,...",
-            help="the models to compare, separated by commas; NAME@RECIPE has a recipe of its own",
+            help="the models to compare, separated by commas: built-in ones, my_net.py:MyNet, "
+            "nets/*.py:Net or a folder nets/; NAME@RECIPE has a recipe of its own",
         ),
     ] = "v0,v1,v2",
     recipes: Annotated[
@@ -136,6 +138,15 @@ def compare(
     channels: ChannelsOption = None,
     size: SizeOption = None,
     device: DeviceOption = "auto",
+    time_limit: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            metavar="TIME",
+            help="begin no more seeds after this long, such as 90s, 10m or 2h; all models have as "
+            "many by then",
+        ),
+    ] = None,
     parallel: Annotated[
         str,
         typer.Option(
@@ -160,10 +171,14 @@ def compare(
     it continues. At the end it writes report.html, report.md, results.csv and results.json there.
     """
     from fashionbench.config.study import Execution
+    from fashionbench.config.tuning import read_duration
     from fashionbench.experiments.comparison import run_study
     from fashionbench.experiments.planning import default_folder, plan
 
-    execution = Execution.checked({"parallel": parallel, "jobs": jobs}, "compare")
+    seconds = read_duration(time_limit, "--for")
+    execution = Execution.checked(
+        {"parallel": parallel, "jobs": jobs, "seconds": seconds}, "compare"
+    )
     with redirect_stdout(sys.stderr):  # a person's own model may print
         study = plan(
             split_names(models),
