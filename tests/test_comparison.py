@@ -17,7 +17,7 @@ from factories import PATIENCE, some_arrays, wait_until, write_idx
 from torch import nn
 
 import fashionbench as fb
-from fashionbench.errors import DataError, Interrupted
+from fashionbench.errors import DataError, Interrupted, UsageError
 from fashionbench.experiments.comparison import run_study
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.result import Result

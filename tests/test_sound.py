@@ -47,9 +47,9 @@ def test_too_few_are_refused_with_every_fault_and_the_last_comparison_stays() ->
         fb.compare(["v0", *(f"{name}.py:Net" for name in BROKEN)], seeds=1, out="runs", **QUICK)
     assert all(f"{name}.py" in str(refusal.value) for name in BROKEN)
     assert str(refusal.value).startswith("3 models cannot be compared:\n- ")
-    with pytest.raises(UsageError, match="takes.py:Net cannot be built"):
+    with pytest.raises(UsageError, match=r"takes\.py:Net cannot be built"):
         fb.compare(["v0", "takes.py:Net"], seeds=1, out="runs", **QUICK)
-    with pytest.raises(UsageError, match="shapes.py, line"):
+    with pytest.raises(UsageError, match=r"shapes\.py, line"):
         fb.compare(["mlp", "shapes.py:Net"], seeds=1, out="runs", **QUICK)
     assert [entry.model for entry in fb.load_result("runs").entries] == ["v0", "mlp"]
     assert Path("runs/report.html").read_bytes() == before
@@ -89,7 +89,7 @@ def test_a_built_in_model_goes_by_its_class_and_in_any_case(name: str, key: str)
         1,
         dataset="silhouettes",
     )
-    assert study.models[0].partition(":")[0] == key
+    assert study.models == (key,)
     assert type(fb.build_model(name)) is type(fb.build_model(key))
     with pytest.raises(UsageError, match="ResNet may be resnet20 or resnet32"):
         fb.build_model("ResNet")
@@ -98,7 +98,7 @@ def test_a_built_in_model_goes_by_its_class_and_in_any_case(name: str, key: str)
 def test_what_is_no_class_is_refused_with_the_way_that_works() -> None:
     with pytest.raises(UsageError, match="models is a dict, but should be a list"):
         plan({"mine": dict}, "default", 1, dataset="silhouettes")
-    with pytest.raises(UsageError, match="built already .* give its class, without calling it"):
+    with pytest.raises(UsageError, match=r"built already .* give its class, without calling it"):
         plan([fb.build_model("v0"), "v0"], "default", 1, dataset="silhouettes")
     with pytest.raises(UsageError, match="defined at the top level of a module"):
         plan([lambda: None, "v0"], "default", 1, dataset="silhouettes")

@@ -8,11 +8,12 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from itertools import islice, zip_longest
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from fashionbench.config.exclusion import Exclusion
+from fashionbench.config.launcher import read_launcher
 from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.tuning import Tuning, trial_seed
@@ -278,8 +279,23 @@ class Execution(Validated):
     parallel: Parallel = "auto"
     jobs: Annotated[int, Field(ge=1)] | None = None
     """The most processes that run at once; None allows one for each thread."""
+    on: str | None = None
+    """What starts workers for the runs, and how many, such as workers:4; None trains here."""
     seconds: Annotated[float, Field(gt=0)] | None = None
     """After so many no more seeds are begun; None sets no end."""
+
+    @field_validator("on")
+    @classmethod
+    def _can_start_workers(cls, on: str | None) -> str | None:
+        if on is not None:
+            read_launcher(on)
+        return on
+
+    @model_validator(mode="after")
+    def _limits_its_own_time(self) -> Self:
+        if self.on is not None and self.seconds is not None:
+            raise ValueError("--for limits the time of this machine; leave it out with --on")
+        return self
 
     @field_validator("jobs")
     @classmethod

@@ -18,8 +18,9 @@ from fashionbench.core.progress import progress_bar
 from fashionbench.data.datasets import load_data
 from fashionbench.data.split import Dataset, deal_anew
 from fashionbench.experiments.block import run_block
-from fashionbench.experiments.cluster.conditions import make_plan
+from fashionbench.experiments.cluster.conditions import digest_data, make_plan
 from fashionbench.experiments.cluster.driver import Driver
+from fashionbench.experiments.cluster.elsewhere import Site, is_begun, run_elsewhere
 from fashionbench.experiments.cluster.local import LocalWorkers
 from fashionbench.experiments.cluster.plan import Block, data_name, split_evenly
 from fashionbench.experiments.gate import Examination, builder, examine
@@ -113,6 +114,10 @@ def run_missing(
         for (jobs, timed), findings in zip(missing, examined, strict=True)
     ]
     with progress_bar(total=sum(len(jobs) for jobs, _ in missing), unit="run", desc=name) as bar:
+        if site := _find_site(bench, device):
+            parts = [(jobs, known) for (jobs, _), known in zip(missing, examined, strict=True)]
+            run_elsewhere(parts, site, bench.store, bar.update)
+            return
         while turns and not _is_late(turns, bench.end):
             for turn in turns:
                 turn.go_on(bar.update)
@@ -130,6 +135,18 @@ def _is_late(turns: Sequence["Turn"], end: float | None) -> bool:
             "No more seeds fit in the time that was given; %d of every model are new.", seeds
         )
     return late
+
+
+def _find_site(bench: Bench, device: Device) -> Site | None:
+    """Return where runs take place, if not here: also what workers have left is theirs."""
+    execution = bench.execution
+    on = execution.on
+    if on is None and is_begun(bench.store.folder):
+        on = f"workers:{execution.jobs or torch.get_num_threads()}"
+        logger.info("What is left of the plan for other machines is finished here, by %s.", on)
+    if on is None:
+        return None
+    return Site(on, bench.dataset, bench.data_dir, device, execution.parallel)
 
 
 def _save_test_set(study: Study, dataset: Dataset, store: RunStore) -> None:
@@ -282,7 +299,7 @@ def _run_in_processes(
     threads = torch.get_num_threads()
     workers = min(len(jobs), bench.execution.jobs or threads)
     plan = make_plan(
-        {data_name(jobs[0]): bench.dataset},
+        {data_name(jobs[0]): digest_data(bench.dataset)},
         bench.data_dir,
         threads=threads // workers,
         device="cpu",
