@@ -83,12 +83,7 @@ def test_recipes_stay_with_their_models() -> None:
     ("name", "key"), [("V2", "v2"), ("FashionMNISTModelV2", "v2"), ("resnet-20", "resnet20")]
 )
 def test_a_built_in_model_goes_by_its_class_and_in_any_case(name: str, key: str) -> None:
-    study = plan(
-        [f"{name}:{'hidden_units=3' if key == 'v2' else 'blocks=1'}"],
-        "default",
-        1,
-        dataset="silhouettes",
-    )
+    study = plan(name, "default", 1, dataset="silhouettes")
     assert study.models == (key,)
     assert type(fb.build_model(name)) is type(fb.build_model(key))
     with pytest.raises(UsageError, match="ResNet may be resnet20 or resnet32"):

@@ -187,7 +187,8 @@ def compare(
     """Train models from several seeds and compare them on the test set.
 
     Finished runs are kept in the run folder. If it is stopped, run the same command again and
-    it continues. At the end it writes report.html, report.md, results.csv and results.json there.
+    it continues. At the end it writes the report there: report.html, report.md, results.json and
+    CSV files.
     """
     from fashionbench.config.study import Execution
     from fashionbench.config.tuning import read_duration

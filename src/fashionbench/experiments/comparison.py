@@ -67,7 +67,8 @@ def compare(
     Runs that the run folder holds already are not repeated. Writes the report into that folder.
 
     Args:
-        models: Keys of the table, or classes and functions of your own that take no arguments.
+        models: Keys of the table, classes and functions of your own that take no arguments, or
+            files of them, as in "nets/*.py:Net".
         seeds: How many seeds, or the seeds themselves.
         recipes: Names of recipes, paths of .toml files, or Recipe objects.
         weights: A file that all models begin with; "NAME:weights=FILE" is for one model alone.
