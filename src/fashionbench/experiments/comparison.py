@@ -167,7 +167,7 @@ def run_study(
     run_missing = partial(
         _run_missing, device=study.device, store=store, command=command, open_bench=open_bench
     )
-    study = _without_faulty(study, store, open_bench)
+    study = _without_faulty(study, store, open_bench, command)
     _keep_report(store, study)
     if study.tuning is not None:
         run_trials = partial(run_missing, name="tune")
@@ -192,14 +192,19 @@ def run_study(
     return result
 
 
-def _without_faulty(study: Study, store: RunStore, open_bench: "Callable[[], Bench]") -> Study:
+def _without_faulty(
+    study: Study, store: RunStore, open_bench: "Callable[[], Bench]", command: str
+) -> Study:
     """Leave out models that cannot be trained, where some runs are still to be made; tell why."""
     if all(store.has_run(job, study.device) for jobs in study.groups() for job in jobs):
         found = study
     else:
         from fashionbench.experiments.sound import find_faults
 
-        found = find_faults(study, open_bench)
+        try:
+            found = find_faults(study, open_bench)
+        except KeyboardInterrupt:
+            raise Interrupted(f"Interrupted before a run was begun. To go on: {command}") from None
     for name, fault in found.left_out:
         logger.warning("%s is left out: %s", name, fault)
     return found
