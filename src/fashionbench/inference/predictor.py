@@ -27,7 +27,7 @@ from fashionbench.stats.metrics import log_softmax, rank_classes
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["SURE", "Prediction", "Predictor", "load_predictor"]
+__all__ = ["SURE", "Prediction", "Predictor", "load_predictor", "predict"]
 
 SURE = 0.5
 """The least probability of the first class at which a prediction counts as sure."""
@@ -187,6 +187,23 @@ class Predictor:
         logits = infer(model, on_cpu, self.test_views)
         # In float64, for a quotient in float32 could make different logits equal.
         return np.exp(log_softmax(logits.astype(np.float64) / temperature))
+
+
+def predict(
+    pictures: "str | Path | Image | Sequence[str | Path | Image]", model: Path | str | None = None
+) -> list[Prediction]:
+    """Classify pictures, files or PIL images, by a trained model; `model` as in `load_predictor`.
+
+    Raises UsageError for a picture that cannot be read, and what `load_predictor` raises.
+
+    Examples:
+        >>> found = fb.predict("photo.jpg")  # doctest: +SKIP
+        >>> found[0].label  # doctest: +SKIP
+        'Sneaker'
+    """
+    if isinstance(pictures, str) or not isinstance(pictures, Sequence):
+        pictures = [pictures]
+    return load_predictor(model).predict(pictures)
 
 
 def load_predictor(where: Path | str | None = None) -> Predictor:

@@ -19,6 +19,7 @@ from fashionbench.report.figures import (
     list_figures,
     render_svg,
 )
+from fashionbench.report.flips import find_flips
 from fashionbench.report.headline import compose_headline
 from fashionbench.report.numbers import VARIED
 from fashionbench.report.style import IN_FRONT, drop_titles
@@ -68,6 +69,7 @@ def _render(template: str, comparison: Comparison, **values: Any) -> str:
         several_recipes=comparison.recipes_vary,
         tuning=_describe_tuning(comparison),
         shown_pairs=[pair.summarize() for pair in comparison.shown_pairs],
+        flips=find_flips(comparison),
         test_images=len(comparison.test_set.labels),
         test_set_error=max(entry.test_set_error for entry in comparison.document.entries),
         environment=comparison.entries[0].runs[0].environment,
