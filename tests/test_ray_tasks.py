@@ -30,7 +30,7 @@ needs_ray = pytest.mark.skipif(
 
 def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MissingPackage, match=r"--on ray needs ray.*pip install '\.\[ray\]'"):
+    with pytest.raises(MissingPackage, match=r"--on ray needs ray.*pip install .\.\[ray\]"):
         RayWorkers(tmp_path, None).start()
 
 
