@@ -153,8 +153,8 @@ def run_study(
         from fashionbench.experiments.tracking import find_tracker
 
         find_tracker(track, folder)  # one that is not there is told before anything runs
-    store = RunStore(folder, create=True)
     _check_exclusion(study, data_dir)
+    store = RunStore(folder, create=True)
     execution = execution or Execution()
     open_bench = cache(partial(_open_bench, study, store, data_dir, execution))
 
