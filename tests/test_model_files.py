@@ -3,19 +3,10 @@
 from pathlib import Path
 
 import pytest
+from factories import NET
 
 from fashionbench.errors import UsageError
 from fashionbench.experiments.model_files import expand_models
-
-NET = """
-from torch import nn
-class {name}(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
-    def forward(self, images):
-        return self.layers(images)
-"""
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from test_model_files import NET
+from factories import NET
 
 import fashionbench as fb
 from fashionbench.errors import UsageError

@@ -115,6 +115,8 @@ class Study(Validated):
 
     models: tuple[str, ...] = Field(min_length=1)
     model_sources: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    """Of each model the run folder that it was merged from; empty where none was merged."""
     recipes: tuple[Recipe, ...] = Field(min_length=1)
     recipe_sources: tuple[str, ...] = ()
     trained_by: tuple[tuple[int, ...], ...] = ()
@@ -142,7 +144,15 @@ class Study(Validated):
     """Models that were asked for and cannot be compared, each with its fault."""
     protocol: int = FIRST_PROTOCOL
 
-    @field_validator("models", "seeds", "recipes")
+    @model_validator(mode="after")
+    def _no_model_twice(self) -> Self:
+        """Models of one name may be there if they come from different sources, once merged."""
+        sources = self.model_sources or ("",) * len(self.models)
+        if len(set(zip(self.models, sources, strict=False))) < len(self.models):
+            raise ValueError(f"models is {self.models!r}, but each may be named only once")
+        return self
+
+    @field_validator("seeds", "recipes")
     @classmethod
     def _no_repeats(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         if len(set(values)) < len(values):
@@ -166,6 +176,11 @@ class Study(Validated):
         """What the store calls the test images: another content or shape is another test set."""
         name = self.dataset_source or self.dataset
         return name if self.shape == GREY28 else f"{name} {self.shape}"
+
+    def origin_of(self, job: Job) -> str:
+        """Return the run folder that a job's model was merged from."""
+        named = zip(self.models, self.model_sources, self.origins, strict=True)
+        return next(origin for *model, origin in named if model == [job.model, job.model_source])
 
     def held_for(self, recipe: Recipe) -> tuple[Source, ...]:
         """List what is the same for all seeds of a recipe though it could be random."""
