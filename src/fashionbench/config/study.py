@@ -278,6 +278,15 @@ class Execution(Validated):
     on: str | None = None
     """What starts workers for the runs, and how many, such as workers:4; None trains here."""
 
+    @model_validator(mode="after")
+    def _one_number(self) -> Self:
+        if self.on is not None and self.jobs is not None:
+            raise ValueError(
+                f"--jobs is for processes of the comparison itself; with --on {self.on} the number "
+                "of workers stands there"
+            )
+        return self
+
     @field_validator("on")
     @classmethod
     def _can_start_workers(cls, on: str | None) -> str | None:
