@@ -176,7 +176,7 @@ class Simulation:
             self.begin()
 
     def begin(self):
-        """A worker looks for work."""
+        """Have a new worker look for work."""
         heapq.heappush(self.events, (self.now, "look", next(self.names)))
 
     def look(self, worker):

@@ -299,6 +299,15 @@ class Execution(Validated):
     seconds: Annotated[float, Field(gt=0)] | None = None
     """After so many no more seeds are begun; None sets no end."""
 
+    @model_validator(mode="after")
+    def _one_number(self) -> Self:
+        if self.on is not None and self.jobs is not None:
+            raise ValueError(
+                f"--jobs is for processes of the comparison itself; with --on {self.on} the number "
+                "of workers stands there"
+            )
+        return self
+
     @field_validator("on")
     @classmethod
     def _can_start_workers(cls, on: str | None) -> str | None:

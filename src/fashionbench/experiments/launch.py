@@ -77,7 +77,8 @@ def open_bench(
 
     Raises DataError for a data set that cannot be read.
     """
-    device = resolve_device(study.device)
+    # A machine that only starts workers may lack the device that they have.
+    device = resolve_device("cpu" if execution.on else study.device)
     dataset = load_data(
         study.dataset,
         data_dir,
