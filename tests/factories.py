@@ -27,7 +27,7 @@ from fashionbench.config.tuning import Tuning
 from fashionbench.core.machine import Environment
 from fashionbench.data.datasets import identify_dataset, load_data
 from fashionbench.data.split import Dataset
-from fashionbench.experiments.cluster.conditions import make_plan
+from fashionbench.experiments.cluster.conditions import digest_data, make_plan
 from fashionbench.experiments.cluster.plan import Plan
 from fashionbench.experiments.comparison import plan
 from fashionbench.experiments.result import Result, load_result
@@ -187,7 +187,7 @@ def plan_here(
     """A plan by which jobs on a data set can be trained here."""
     if isinstance(dataset, str):
         dataset = load_data(dataset)
-    named = {identify_dataset(dataset.name) or dataset.name: dataset}
+    named = {identify_dataset(dataset.name) or dataset.name: digest_data(dataset)}
     return make_plan(named, None, threads=threads, device="cpu", parallel=parallel)
 
 

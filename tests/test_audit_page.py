@@ -190,7 +190,7 @@ def test_the_summary_counts(known: int) -> None:
 
 def test_the_split_is_on_the_page() -> None:
     page = render_audit(make_document(), PICTURES)
-    for cell in ("-0.94", "-1.51 to -0.37", "+1.23", "0.2345", "84.97", "917.9", ">15<", "0.031"):
+    for cell in ("−0.94", "−1.51 to −0.37", "+1.23", "0.2345", "84.97", "917.9", ">15<", "0.031"):
         assert cell in page, cell
     assert "0.506 (95 % interval 0.498 to 0.514" in page
 

@@ -46,6 +46,7 @@ def test_only_what_differs_from_the_defaults_is_written() -> None:
         ask("v0", recipes=fb.load_recipe("adam").override(betas="0.8,0.9", train_images=9)),
         ask("v0", recipes=fb.Recipe(name="mine", learning_rate=0.25, augmentation=["flip"])),
         ask("v0", recipes=fb.Recipe(name="default", description="not the shipped one", epochs=7)),
+        ask("v0", tune={"learning_rate": "log 1/32..32", "momentum": "linear 0..0.9"}),
         ask("v0", seeds=range(3, 9), learning_rate=1e-3, patience=None),
     ],
 )

@@ -19,9 +19,15 @@ from fashionbench.experiments.cluster.conditions import (
 
 
 def test_a_plan_made_here_is_accepted_here(silhouettes: Dataset, tmp_path: Path) -> None:
-    plan = make_plan({"drawn": silhouettes}, tmp_path, threads=2, device="cpu", parallel="auto")
+    plan = make_plan(
+        {"silhouettes": digest_data(silhouettes)},
+        tmp_path,
+        threads=2,
+        device="cpu",
+        parallel="auto",
+    )
     refuse_other_program(plan)
-    refuse_other_data(plan, "drawn", silhouettes)
+    refuse_other_data(plan, "silhouettes", silhouettes)
     assert (plan.threads, plan.data_dir, plan.folder) == (2, str(tmp_path), str(Path.cwd()))
 
 
@@ -30,7 +36,9 @@ def test_a_plan_made_here_is_accepted_here(silhouettes: Dataset, tmp_path: Path)
     [("torch", "torch"), ("code", "fashionbench's code"), ("protocol", "protocol")],
 )
 def test_another_program_is_refused(what: str, name: str, silhouettes: Dataset) -> None:
-    plan = make_plan({"drawn": silhouettes}, None, threads=1, device="cpu", parallel="auto")
+    plan = make_plan(
+        {"silhouettes": digest_data(silhouettes)}, None, threads=1, device="cpu", parallel="auto"
+    )
     other = plan.model_copy(update={what: 1 if what == "protocol" else "1.0"})
     with pytest.raises(UsageError, match=f"The plan is for {name} 1.*Install the same here"):
         refuse_other_program(other)
@@ -38,14 +46,16 @@ def test_another_program_is_refused(what: str, name: str, silhouettes: Dataset) 
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_data_with_one_other_pixel_are_refused(split: str, silhouettes: Dataset) -> None:
-    plan = make_plan({"drawn": silhouettes}, None, threads=1, device="cpu", parallel="auto")
+    plan = make_plan(
+        {"silhouettes": digest_data(silhouettes)}, None, threads=1, device="cpu", parallel="auto"
+    )
     part: Split = getattr(silhouettes, split)
     images = part.images.clone()
     images[0, 0, 0] += 1
     other = replace(silhouettes, **{split: Split(images, part.labels)})
     assert digest_data(other) != digest_data(silhouettes)
     with pytest.raises(DataError, match="not the same here"):
-        refuse_other_data(plan, "drawn", other)
+        refuse_other_data(plan, "silhouettes", other)
 
 
 def test_other_labels_are_other_data(silhouettes: Dataset) -> None:

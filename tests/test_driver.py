@@ -23,7 +23,7 @@ PATIENCE = 1000.0
 
 
 class Acting:
-    """An engine whose workers are played by a function, called at each look."""
+    """A launcher whose workers are played by a function, called at each look."""
 
     poll = 0.0
 
@@ -38,7 +38,7 @@ class Acting:
         assert self.looks < 100
         return self.act(self.looks) or []
 
-    def stop(self) -> None:
+    def stop(self, *, finished: bool) -> None:
         self.stopped = True
 
 

@@ -210,7 +210,7 @@ def test_an_unknown_format_and_a_missing_extra_are_told(
     with pytest.raises(UsageError, match="no format 'tflite'; there are onnx, torch-export"):
         export_model(run_folder, "tflite")
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(UsageError, match=re.escape("pip install '.[export]'")):
+    with pytest.raises(UsageError, match=re.escape('pip install ".[export]"')):
         export_model(run_folder, out=tmp_path / "model.onnx")
 
 

@@ -27,6 +27,7 @@ def test_every_setting_is_a_flag_and_its_help_the_fields_own() -> None:
     assert 'schedule = "constant": ' in describe_settings()
     assert "patience (not set): " in describe_settings()
     assert "augmentation = []: " in describe_settings()
+    assert "tuned over log 0.03125..32 times it" in describe_settings()
     assert "one|flip|shifts" in text
 
 

@@ -30,7 +30,7 @@ def test_so_many_are_started_and_all_are_ended(tmp_path: Path) -> None:
     workers = LocalWorkers(tmp_path, 3, program("input()"))
     workers.start()
     assert workers.look_after(progressed=False) == []
-    workers.stop()
+    workers.stop(finished=True)
     assert [process.returncode for process in workers._processes] == [-9] * 3
 
 
@@ -42,7 +42,7 @@ def test_one_that_ends_is_replaced_and_told(tmp_path: Path) -> None:
     assert {holder.pid for holder in workers.look_after(progressed=False)} == gone
     assert {process.pid for process in workers._processes}.isdisjoint(gone)
     assert len(workers._processes) == 2
-    workers.stop()
+    workers.stop(finished=True)
 
 
 def test_deaths_are_borne_while_runs_come_in(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_deaths_are_borne_while_runs_come_in(tmp_path: Path) -> None:
     wait(workers)
     with pytest.raises(FashionbenchError, match="ended from outside, or had too little memory"):
         workers.look_after(progressed=False)
-    workers.stop()
+    workers.stop(finished=True)
 
 
 def test_what_a_worker_cannot_go_on_for_is_raised_here(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_what_a_worker_cannot_go_on_for_is_raised_here(tmp_path: Path) -> None:
     wait(workers)
     with pytest.raises(DataError, match="the data are gone"):
         workers.look_after(progressed=False)
-    workers.stop()
+    workers.stop(finished=True)
 
 
 @pytest.mark.slow
@@ -77,4 +77,4 @@ def test_a_real_worker_tells_that_there_is_no_plan(tmp_path: Path) -> None:
     wait(workers)
     with pytest.raises(FashionbenchError, match="There is no plan in"):
         workers.look_after(progressed=False)
-    workers.stop()
+    workers.stop(finished=True)

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -181,3 +182,15 @@ def test_a_diverged_model_is_said_to_have_diverged(diverged: Result) -> None:
         text = read(diverged, name)
         assert "3 of 3 runs diverged" in text
         assert "nan" not in re.sub(r"<svg.*?</svg>", "", text, flags=re.DOTALL).lower()
+
+
+@pytest.mark.slow
+def test_the_spread_at_a_constant_rate_is_called_what_it_may_be(tmp_path: Path) -> None:
+    result = make_result(tmp_path, seeds=2)
+    [recipe] = result.study.recipes
+    falling = recipe.model_copy(update={"schedule": "linear"})  # called as before
+    for chosen, told in ((recipe, True), (falling, False)):
+        study = result.study.model_copy(update={"recipes": (chosen,)})
+        write_report(replace(result, study=study))
+        page = (tmp_path / "report.html").read_text("utf-8")
+        assert ("--vary order tells how much of it is" in page) == told

@@ -5,7 +5,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 import pytest
@@ -119,6 +119,7 @@ def test_the_readme_repeats_the_recorded_speeds() -> None:
         ("epochs", "epochs", "models", ()),
         ("optimizers", "optimizers", "models", ()),
         ("transfer", "transfer", "rows", ()),
+        ("luck", "luck", "rows", ()),
         ("v1-study", "v1", "widths", ()),
         ("validation", "validation", "models", ()),
         ("zoo", "zoo", "models", ()),
@@ -132,6 +133,31 @@ def test_a_studys_page_is_what_it_writes_of_its_record(
     recorded = json.loads((ROOT / "docs" / "results" / f"{page}.json").read_text("utf-8"))
     written = importlib.import_module(script).page(recorded[key], *more)
     assert written == (ROOT / "docs" / f"{page}.md").read_text("utf-8")
+
+
+def test_the_readme_says_what_the_study_of_luck_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "studies")
+    rows = json.loads((ROOT / "docs" / "results" / "luck.json").read_text("utf-8"))["rows"]
+    by_model = {(row["model"], row["recipe"]): row for row in rows}
+    constant, falling = (by_model["v0", f"{rate} rate"] for rate in ("constant", "falling"))
+    sds = [100 * stdev(row["accuracies"]["all"]) for row in (constant, falling)]
+    text = words("README.md")
+    assert f"by {sds[0]:.2f} points over seeds at a constant learning rate" in text
+    assert f"and by {sds[1]:.2f} if the rate falls to zero" in text
+    assert (
+        "is the order of the images for V0, the first weights for V1, and both for the MLP" in text
+    )
+    found = {
+        model: importlib.import_module("luck").estimate(by_model[model, "constant rate"])
+        for model in ("v0", "v1", "mlp")
+    }
+    lowest = {
+        model: {part: shares[part][1] for part in ("order", "weights")}
+        for model, shares in found.items()
+    }
+    assert lowest["v0"]["order"] > 0.9
+    assert lowest["v1"]["weights"] > 0 > lowest["v1"]["order"]
+    assert min(lowest["mlp"].values()) > 0
 
 
 def test_the_v1_study_says_what_its_figures_say() -> None:

@@ -8,7 +8,12 @@ from factories import sampling_error
 from scipy import stats as scipy_stats
 
 from fashionbench.stats.difference import seed_test
-from fashionbench.stats.sequential import anytime_p_value, confidence_sequence, seeds_needed
+from fashionbench.stats.sequential import (
+    anytime_p_value,
+    confidence_sequence,
+    seeds_needed,
+    smallest_shown,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -80,3 +85,12 @@ def test_needed_seeds_agree_with_the_literature() -> None:
     # Cohen 1988: a paired t-test of d = 0.5 needs 34 pairs for a power of 80 % at 5 %.
     assert seeds_needed(0.5, 1.0) == 34
     assert seeds_needed(1.0, 0.0) == 2
+
+
+def test_the_smallest_difference_that_seeds_show_is_the_other_way_round() -> None:
+    for n in (2, 3, 5, 20, 100):
+        smallest = smallest_shown(n, 0.01)
+        assert seeds_needed(smallest * 1.001, 0.01) <= n < seeds_needed(smallest * 0.95, 0.01) + 1
+    assert smallest_shown(5, 0.0) == 0
+    # Statistics by hand: a t-test of five values that are 2.02 sds away has four fifths power.
+    assert smallest_shown(5, 1.0) == pytest.approx(1.68, abs=0.01)

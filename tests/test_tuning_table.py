@@ -7,6 +7,7 @@ import pytest
 from factories import make_tuned_result
 from rich.console import Console
 
+from fashionbench.config.recipe import SEARCHED
 from fashionbench.config.search_space import Range
 from fashionbench.config.tuning import Tuning
 from fashionbench.experiments.result import Result
@@ -62,6 +63,16 @@ def test_each_entry_is_told_what_it_was_given(result: Result, tmp_path: Path) ->
     one = make_tuned_result(tmp_path, studies=1, models=("v0",))
     assert "sd between studies" not in list_budgets(one.tuned_rows)[0]
     assert one.document.tuning.order == ""
+
+
+def test_the_page_names_all_that_can_be_tuned_with_its_range() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "tuning.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)`[^|]* \| (\S+) to (\S+)[^|]* \| (log|lin)", page, re.MULTILINE)
+    found = {name: (scale, low, high) for name, low, high, scale in rows}
+    assert found == {
+        name: (each.scale[:3], "1/32" if each.relative else f"{each.low:g}", f"{each.high:g}")
+        for name, each in SEARCHED.items()
+    }
 
 
 def test_the_protocol_names_the_space_and_what_intervals_hold() -> None:

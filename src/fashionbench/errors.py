@@ -32,7 +32,7 @@ class MissingPackage(UsageError):
     def __init__(self, what: str, package: str, extra: str) -> None:
         super().__init__(
             f"{what} needs {package}, which is not installed; in your clone of fashionbench, "
-            f"install it by: pip install '.[{extra}]'"
+            f'install it by: pip install ".[{extra}]"'
         )
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from fashionbench.cli import audit, catalogue, compare, deploy, predict, train
+from fashionbench.cli import audit, catalogue, compare, deploy, gauge, predict, train, workers
 from fashionbench.cli.options import format_examples, without_types
 from fashionbench.core.names import printable
 from fashionbench.core.progress import show_messages
@@ -66,8 +66,8 @@ app = typer.Typer(
     "how sure that is, and what it costs in seconds.",
     epilog=format_examples("fashionbench compare --models v0,v2", "fashionbench compare --help"),
 )
-for commands in (compare.app, train.app, audit.app, catalogue.app, predict.app, deploy.app):
-    app.add_typer(commands)
+for commands in (compare, workers, gauge, train, audit, catalogue, predict, deploy):
+    app.add_typer(commands.app)
 
 
 def _print_version(asked: bool) -> None:

@@ -145,10 +145,29 @@ def compare(
     jobs: Annotated[
         str | None, typer.Option(metavar="NUMBER", help="use at most this many processes")
     ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME:NUMBER",
+            help="have so many workers train the runs: workers:4 starts processes here, slurm:16 "
+            "an array of jobs",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="print the script for Slurm's workers, and end")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER", help="the run folder, which keeps runs", show_default="runs/DATASET"
+        ),
+    ] = None,
+    track: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="also write each run to tensorboard, mlflow or trackio (extras track, mlflow, "
+            "trackio)",
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -163,7 +182,12 @@ def compare(
     from fashionbench.experiments.comparison import run_study
     from fashionbench.experiments.planning import default_folder, plan
 
-    execution = Execution.checked({"parallel": parallel, "jobs": jobs}, "compare")
+    execution = Execution.checked({"parallel": parallel, "jobs": jobs, "on": on}, "compare")
+    if dry_run:
+        from fashionbench.experiments.cluster.elsewhere import slurm_script
+
+        typer.echo(slurm_script(out or default_folder(dataset), on, device), nl=False)
+        return
     with redirect_stdout(sys.stderr):  # a person's own model may print
         study = plan(
             split_names(models),
@@ -187,7 +211,8 @@ def compare(
         )
         words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]
         command = shlex.join(["fashionbench", *words])
-        result = run_study(study, out or default_folder(dataset), data_dir, command, execution)
+        folder = out or default_folder(dataset)
+        result = run_study(study, folder, data_dir, command, execution, track)
     print_result(result, as_json)
 
 

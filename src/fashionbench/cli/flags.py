@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
-from fashionbench.config.recipe import SETTINGS, as_toml, can_be_absent
+from fashionbench.config.recipe import SEARCHED, SETTINGS, as_toml, can_be_absent
 
 __all__ = ["describe_settings", "with_recipe_flags"]
 
@@ -53,9 +53,16 @@ def with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
 def describe_settings() -> str:
     """List every setting that a recipe file may hold, with its default, one line each."""
     return "\n".join(
-        f"* {_format_default(name, field.default)}: {field.description}"
+        f"* {_format_default(name, field.default)}: {field.description}{_format_range(name)}"
         for name, field in SETTINGS.items()
     )
+
+
+def _format_range(name: str) -> str:
+    """Say over which values `--tune` searches a setting, if it does."""
+    if name not in SEARCHED:
+        return ""
+    return f"; tuned over {SEARCHED[name]}" + " times it" * SEARCHED[name].relative
 
 
 def _format_default(name: str, value: Any) -> str:

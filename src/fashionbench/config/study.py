@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 
 from fashionbench.config.exclusion import Exclusion
+from fashionbench.config.launcher import read_launcher
 from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.tuning import Tuning, trial_seed
@@ -259,6 +260,15 @@ class Execution(Validated):
     parallel: Parallel = "auto"
     jobs: Annotated[int, Field(ge=1)] | None = None
     """The most processes that run at once; None allows one for each thread."""
+    on: str | None = None
+    """What starts workers for the runs, and how many, such as workers:4; None trains here."""
+
+    @field_validator("on")
+    @classmethod
+    def _can_start_workers(cls, on: str | None) -> str | None:
+        if on is not None:
+            read_launcher(on)
+        return on
 
     @field_validator("jobs")
     @classmethod

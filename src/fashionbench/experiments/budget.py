@@ -63,8 +63,8 @@ def deal_by_cost(tuning: Tuning, costs: Sequence[float]) -> tuple[int, ...]:
     least = len(costs) * max(costs) * _runs(tuning, tuning.studies)
     if tuning.budget < least:
         raise UsageError(
-            f"A budget of {tuning.budget:g} seconds is too small for a trial of every entry; it "
-            f"takes {_round_up(least)} seconds at least. Give --budget {_round_up(least)}s or more."
+            f"A budget of {tuning.budget:g} s is too small for a trial of every entry; it takes "
+            f"{_round_up(least)} s at least. Give --budget {_round_up(least)}s or more."
         )
     dealt, left = [0] * len(costs), tuning.budget
     for served, entry in enumerate(sorted(range(len(costs)), key=costs.__getitem__)):

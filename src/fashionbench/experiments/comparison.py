@@ -57,6 +57,8 @@ def compare(
     budget: float | str | None = None,
     parallel: str = "auto",
     jobs: int | None = None,
+    track: str | None = None,
+    on: str | None = None,
     **settings: Any,
 ) -> Result:
     """Train every model with every recipe from every seed, and compare them on the test set.
@@ -91,6 +93,9 @@ def compare(
         parallel: How seeds run together: "stacked", in "processes", "serial" (one after another),
             or "auto", whatever suits the model.
         jobs: The most processes at once; None allows one for each thread.
+        track: Also write each run to "tensorboard", "mlflow" or "trackio".
+        on: What starts workers that train the runs: "workers:4" is four processes here. Runs of
+            workers have no training time.
         settings: Single settings that replace those of the recipes, such as epochs=5.
 
     Raises UsageError, DataError or StoreError for what cannot be done, and Interrupted after
@@ -102,7 +107,7 @@ def compare(
         ['FashionMnistModelV0', 'MLP']
     """
     given = locals()  # all arguments by name, to write the call out
-    execution = Execution.checked({"parallel": parallel, "jobs": jobs}, "comparison")
+    execution = Execution.checked({"parallel": parallel, "jobs": jobs, "on": on}, "comparison")
     study = plan(
         models,
         recipes,
@@ -126,7 +131,8 @@ def compare(
     if not isinstance(seeds, int):
         given["seeds"] = study.seeds  # a generator of seeds is used up by now
     command = write_call(compare, given)
-    return run_study(study, Path(out or default_folder(dataset)), data_dir, command, execution)
+    folder = Path(out or default_folder(dataset))
+    return run_study(study, folder, data_dir, command, execution, track)
 
 
 def run_study(
@@ -135,11 +141,17 @@ def run_study(
     data_dir: Path | str | None,
     command: str,
     execution: Execution | None = None,
+    track: str | None = None,
 ) -> Result:
     """Run the jobs of `study` that `folder` does not hold yet, and write its report.
 
-    `command` is what a person types to get the same again. Raises what `compare` raises.
+    `command` is what a person types to get the same again, `track` the tracker that is told of each
+    run, if any. Raises what `compare` raises.
     """
+    if track is not None:
+        from fashionbench.experiments.tracking import find_tracker
+
+        find_tracker(track, folder)  # one that is not there is told before anything runs
     store = RunStore(folder, create=True)
     _check_exclusion(study, data_dir)
     execution = execution or Execution()
@@ -164,6 +176,10 @@ def run_study(
         from fashionbench.report.page import write_report
 
         write_report(result)
+    if track is not None:
+        from fashionbench.experiments.tracking import track_runs
+
+        logger.info("%d runs were written to %s.", track_runs(result, track), track)
     return result
 
 

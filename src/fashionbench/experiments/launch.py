@@ -18,8 +18,9 @@ from fashionbench.core.progress import progress_bar
 from fashionbench.data.datasets import dataset_entry, load_data
 from fashionbench.data.split import Dataset, deal_anew
 from fashionbench.experiments.block import run_block
-from fashionbench.experiments.cluster.conditions import make_plan
+from fashionbench.experiments.cluster.conditions import digest_data, make_plan
 from fashionbench.experiments.cluster.driver import Driver
+from fashionbench.experiments.cluster.elsewhere import Site, is_begun, run_elsewhere
 from fashionbench.experiments.cluster.local import LocalWorkers
 from fashionbench.experiments.cluster.plan import Block, data_name, split_evenly
 from fashionbench.experiments.gate import Examination, builder, examine
@@ -111,9 +112,25 @@ def run_missing(
     _tell_findings(new, [bench.examine(job) for job in new])
     runs = sum(len(jobs) for jobs, _ in missing)
     with progress_bar(total=runs, unit="run", desc=name) as bar:
+        if site := _find_site(bench, device):
+            parts = [(jobs, known) for (jobs, _), known in zip(missing, examined, strict=True)]
+            run_elsewhere(parts, site, bench.store, bar.update)
+            return
         for (jobs, timed), findings in zip(missing, examined, strict=True):
             on_split = replace(bench, dataset=deal_anew(bench.dataset, jobs[0].split))
             run_entry(jobs, on_split, findings, timed=timed, done=bar.update)
+
+
+def _find_site(bench: Bench, device: Device) -> Site | None:
+    """Return where runs take place, if not here: also what workers have left is theirs."""
+    execution = bench.execution
+    on = execution.on
+    if on is None and is_begun(bench.store.folder):
+        on = f"workers:{execution.jobs or torch.get_num_threads()}"
+        logger.info("What is left of the plan for other machines is finished here, by %s.", on)
+    if on is None:
+        return None
+    return Site(on, bench.dataset, bench.data_dir, device, execution.parallel)
 
 
 def _save_test_set(study: Study, dataset: Dataset, store: RunStore) -> None:
@@ -219,7 +236,7 @@ def _run_in_processes(
     threads = torch.get_num_threads()
     workers = min(len(jobs), bench.execution.jobs or threads)
     plan = make_plan(
-        {data_name(jobs[0]): bench.dataset},
+        {data_name(jobs[0]): digest_data(bench.dataset)},
         bench.data_dir,
         threads=threads // workers,
         device="cpu",

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionbench.errors import UsageError
+from fashionbench.experiments.cluster.inbox import take_in_if_idle
 from fashionbench.report.comparison import Comparison
 from fashionbench.report.warnings import find_warnings
 
@@ -139,9 +140,11 @@ class Result(Comparison):
 def load_result(folder: Path | str) -> Result:
     """Load the last comparison of a run folder, as far as its runs are finished.
 
-    Raises StoreError if the folder holds none, or none of its runs is finished.
+    What workers have left in its inbox is taken in, unless a command is at work there. Raises
+    StoreError if the folder holds none, or none of its runs is finished.
 
     Examples:
         >>> result = fb.load_result("runs/silhouettes")
     """
+    take_in_if_idle(Path(folder))
     return Result.load(Path(folder))

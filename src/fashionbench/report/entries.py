@@ -90,6 +90,12 @@ class Entry:
         )
 
     @property
+    def is_left_as_it_is(self) -> bool:
+        """Whether it was tuned and every study leaves the recipe as it is."""
+        choices = self.tuned.progress.choices if self.tuned else ()
+        return bool(choices) and all(choice.point is None for choice in choices)
+
+    @property
     def studies(self) -> list[int]:
         """By which study's choice each run was trained."""
         if self.tuned is None:

@@ -67,7 +67,7 @@ def group_pairs(entries: Sequence[Entry]) -> list[list[tuple[Entry, Entry]]]:
         (a, b)
         for a in tuned
         for b in as_they_are
-        if _is_tuned_from(a, b) and not _are_the_same_runs(a, b)
+        if _is_tuned_from(a, b) and not a.is_left_as_it_is
     ]
     return [[*combinations(as_they_are, 2)], [*combinations(tuned, 2)], gains]
 
@@ -75,11 +75,6 @@ def group_pairs(entries: Sequence[Entry]) -> list[list[tuple[Entry, Entry]]]:
 def _is_tuned_from(entry: Entry, other: Entry) -> bool:
     about = None if entry.tuned is None else (entry.model, entry.tuned.recipe.label)
     return other.tuned is None and (other.model, other.recipe) == about
-
-
-def _are_the_same_runs(entry: Entry, other: Entry) -> bool:
-    """Tell whether every study leaves the recipe as it is, so that there is no gain to judge."""
-    return [run.job.key for run in entry.runs] == [run.job.key for run in other.runs]
 
 
 def match_rows(

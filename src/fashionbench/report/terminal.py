@@ -42,7 +42,7 @@ def build_entry_table(comparison: Comparison) -> "Table":
     ]
     table = _start_table(" · ".join(conditions), ["model", "recipe"] if several else ["model"])
     entries = [summary for _, summary in comparison.rows]
-    columns = _choose_columns(entries)
+    columns = _choose_columns(entries, tuned=document.tuning is not None)
     for heading, write in columns.items():
         # Where a terminal is narrow, names are folded, but numbers and words stay whole.
         values = [write(entry) for entry in entries]
@@ -75,7 +75,9 @@ def _start_table(title: str, names: Sequence[str]) -> "Table":
     return table
 
 
-def _choose_columns(entries: Sequence[EntrySummary]) -> dict[str, Callable[[EntrySummary], str]]:
+def _choose_columns(
+    entries: Sequence[EntrySummary], *, tuned: bool
+) -> dict[str, Callable[[EntrySummary], str]]:
     """Choose the headings that have something below them, and who writes it."""
     validated = any(entry.validation_accuracy.n for entry in entries)
     alone = any(entry.accuracy_one_by_one.n for entry in entries)
@@ -84,7 +86,9 @@ def _choose_columns(entries: Sequence[EntrySummary]) -> dict[str, Callable[[Entr
     excluded = any(entry.accuracy_without_excluded for entry in entries)
     noted = any(entry.notes for entry in entries)
     long = max(len(entry.name) for entry in entries) > LONG_NAME
-    crowded = noted or dealt or excluded or validated or long  # 80 columns have no room for more
+    crowded = (
+        noted or dealt or excluded or validated or long or tuned
+    )  # 80 columns have no room for more
     columns: dict[str, tuple[bool, Callable[[EntrySummary], str]]] = {
         "valid. %": (validated, lambda entry: format_percent(entry.validation_accuracy.mean)),
         accuracy: (True, lambda entry: format_percent(entry.accuracy.mean)),

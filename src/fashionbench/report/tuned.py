@@ -89,10 +89,12 @@ class Tuned:
         if len(self.tuning.ranges) > 1:
             return None
         (setting,) = self.tuning.ranges
-        known = [tried for tried in self.tried if tried.settings[setting] is not None]
-        return stable_range(
-            [float(tried.settings[setting]) for tried in known], [tried.mean for tried in known]
-        )
+        losses: dict[float, list[float]] = {}
+        for trial in self.progress.trials:
+            value = self.tuning.settings(trial.point, self.recipe)[setting]
+            if value is not None:
+                losses.setdefault(value, []).append(trial.score)
+        return stable_range([*losses], [fmean(of_value) for of_value in losses.values()])
 
     @property
     def seconds(self) -> float | None:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from fashionbench.stats.intervals import CONFIDENCE, t_quantile
 
-__all__ = ["anytime_p_value", "confidence_sequence", "seeds_needed"]
+__all__ = ["anytime_p_value", "confidence_sequence", "seeds_needed", "smallest_shown"]
 
 POWER = 0.80
 
@@ -74,3 +74,21 @@ def seeds_needed(
         middle = (n + high) // 2
         n, high = (n, middle) if enough(middle) else (middle + 1, high)
     return n
+
+
+def smallest_shown(n: int, sd: float, alpha: float = 1 - CONFIDENCE) -> float:
+    """Return the smallest true mean difference that `n` seeds show with 80 % power.
+
+    The other way round than `seeds_needed`, for seeds whose number is fixed beforehand.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import nctdtr
+
+    if sd == 0:
+        return 0.0
+    critical = t_quantile(n - 1, 1 - alpha)
+
+    def lacking(shift: float) -> float:
+        return float(1 - nctdtr(n - 1, shift, critical)) - POWER
+
+    return float(brentq(lacking, 0, 10 * critical + 10)) * sd / math.sqrt(n)

@@ -7,6 +7,7 @@ study, runs are all there is: what they say holds for the settings that were cho
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -48,7 +49,10 @@ def summarize_tuned(
     if len({study for _, study in kept}) < 2:
         return runs if len(set(studies)) < 2 else replace(runs, low=None, high=None)
     means = average_studies([value for value, _ in kept], [study for _, study in kept])
-    return replace(in_brief(means.tolist()), sd=runs.sd, n=runs.n)
+    found = replace(in_brief(means.tolist()), sd=runs.sd, n=runs.n)
+    sizes = Counter(study for _, study in kept).values()
+    # The same mean to the last digit, since it stands beside that of the same runs.
+    return replace(found, mean=runs.mean) if len({*sizes}) == 1 else found
 
 
 def compare_tuned(

@@ -138,8 +138,7 @@ class _Search:
         order = _sort_alike(_project(images, self._components, PLAIN).index_select(0, rows))
         rows = rows.index_select(0, order)
         self._images, self._positions = images.index_select(0, rows), rows.cpu().numpy()
-        points = _project(self._images, self._components, PLAIN)
-        self._blocks = [_Block.of(part) for part in points.split(BLOCK)]
+        self._plain = _Points.of(_project(self._images, self._components, PLAIN))
 
     def run(self, description: str) -> None:
         """Search in every way, on the CPU in as many at once as torch has threads."""
@@ -149,7 +148,7 @@ class _Search:
             # Many small products: each thread computes its own.
             initializer=partial(torch.set_num_threads, 1),
         )
-        total = len(WAYS) * len(self._blocks)
+        total = len(WAYS) * len(self._plain.low)
         try:
             with progress_bar(total=total, desc=description, unit="block") as bar:
                 [*pool.map(partial(self._search, done=bar.update), range(len(WAYS)))]
@@ -159,15 +158,10 @@ class _Search:
     def _search(self, number: int, done: Callable[[], object]) -> None:
         """Search in one of WAYS: each image moved, with those after it and itself."""
         way = WAYS[number]
-        points = _project(self._images, self._components, way)
-        squares = points.square().sum(dim=1)
+        moved = _Points.of(_project(self._images, self._components, way))
         pixels = way.met(self._images[:1])[0].numel()
-        for k, block in enumerate(self._blocks):
-            end = min((k + 1) * BLOCK, len(points))
-            farthest = self._found.limit**2 * pixels
-            pairs = block.find_near(points[:end], squares[:end], farthest)
-            pairs[:, 1] += k * BLOCK
-            pairs = pairs[pairs[:, 0] < pairs[:, 1]]
+        for block in range(len(moved.low)):
+            pairs = _find_near(moved, self._plain, block, self._found.limit**2 * pixels)
             for part in pairs.split(CHUNK):
                 distances = _compare(self._images, part, way).cpu().numpy()
                 near = distances <= self._found.limit
@@ -177,34 +171,56 @@ class _Search:
 
 
 @dataclass(frozen=True)
-class _Block:
-    """Images that are alike, not moved: their coordinates, and the box around them."""
+class _Points:
+    """Images in the projection, those that are alike in blocks of BLOCK, with a box around each."""
 
     points: Tensor
+    """(N, C)"""
+    boxed: Tensor
+    """(N, X) the first of their coordinates, in which boxes are drawn."""
     squares: Tensor
+    """(N,) squared lengths."""
     low: Tensor
     high: Tensor
+    """(B, X) ends of the boxes."""
 
     @classmethod
-    def of(cls, points: Tensor) -> "_Block":
-        boxed = points[:, :BOXED]
-        return cls(points, points.square().sum(dim=1), boxed.amin(dim=0), boxed.amax(dim=0))
+    def of(cls, points: Tensor) -> "_Points":
+        boxed = points[:, :BOXED].contiguous()
+        blocks = boxed.split(BLOCK)
+        low, high = (
+            torch.stack([end(block, dim=0) for block in blocks]) for end in (torch.amin, torch.amax)
+        )
+        return cls(points, boxed, points.square().sum(dim=1), low, high)
 
-    def find_near(self, points: Tensor, squares: Tensor, farthest: float) -> Tensor:
-        """Return (P, 2) rows of `points` and of the block that may be as near as that.
 
-        `farthest` is a squared distance. One of rounded products may be too large by a part of what
-        was added, so a little more is let through.
-        """
-        boxed = points[:, :BOXED]
-        gaps = (boxed - boxed.clamp(self.low, self.high)).square_().sum(dim=1)
-        rows = (gaps <= farthest * (1 + ROUNDING)).nonzero().flatten()
-        near, squares = points.index_select(0, rows), squares.index_select(0, rows)
-        slack = ROUNDING * (self.squares.max() + squares.max()) if len(rows) else 0
-        beyond = torch.addmm(self.squares - (farthest + slack), near, self.points.T, alpha=-2)
-        pairs = (beyond <= -squares[:, None]).nonzero()
-        pairs[:, 0] = rows[pairs[:, 0]]
-        return pairs
+def _find_near(moved: _Points, plain: _Points, block: int, farthest: float) -> Tensor:
+    """Return (P, 2) pairs, the first moved and the second, later one of a block, within reach.
+
+    `farthest` is a squared distance in the projection. One of rounded products may be too large by
+    a part of what was added, so a little more is let through.
+    """
+    low, high = plain.low[block], plain.high[block]
+    gaps = torch.maximum(moved.low[: block + 1] - high, low - moved.high[: block + 1])
+    reach = farthest * (1 + ROUNDING)
+    blocks = (gaps.clamp_(min=0).square_().sum(dim=1) <= reach).nonzero()
+    rows = (blocks * BLOCK + torch.arange(BLOCK, device=blocks.device)).flatten()
+    rows = rows[rows < len(moved.points)]
+    boxed = moved.boxed.index_select(0, rows)
+    rows = rows[(boxed - boxed.clamp(low, high)).square_().sum(dim=1) <= reach]
+    of_block = slice(block * BLOCK, (block + 1) * BLOCK)
+    squares, others = moved.squares.index_select(0, rows), plain.squares[of_block]
+    slack = ROUNDING * (others.max() + squares.max()) if len(rows) else 0
+    beyond = torch.addmm(
+        others - (farthest + slack),
+        moved.points.index_select(0, rows),
+        plain.points[of_block].T,
+        alpha=-2,
+    )
+    pairs = (beyond <= -squares[:, None]).nonzero()
+    pairs[:, 0] = rows[pairs[:, 0]]
+    pairs[:, 1] += block * BLOCK
+    return pairs[pairs[:, 0] < pairs[:, 1]]
 
 
 def _principal_components(images: Tensor) -> Tensor:
@@ -269,13 +285,17 @@ class _Found:
         self.limit, self._most, self._lock = limit, most, threading.Lock()
         self._pairs = np.empty((0, 2), np.int64)
         self._distances, self._ways = np.empty(0), np.empty(0, np.int64)
+        self._count = 0
         self._waiting: list[tuple[NDArray[np.int64], NDArray[np.float64], int]] = []
 
     def add(self, pairs: NDArray[np.int64], distances: NDArray[np.float64], way: int) -> None:
         """Add (P, 2) positions that are so far apart in one of WAYS; called by many threads."""
+        if not len(pairs):
+            return
         with self._lock:
             self._waiting.append((pairs, distances, way))
-            if sum(len(pairs) for pairs, _, _ in self._waiting) > self._most:
+            self._count += len(pairs)
+            if self._count > self._most:
                 self._tidy()
 
     def _tidy(self) -> None:
@@ -285,6 +305,7 @@ class _Found:
         ]
         pairs, distances, ways = (np.concatenate(column) for column in zip(*waiting, strict=True))
         self._waiting.clear()
+        self._count = 0
         low, high = pairs.min(axis=1), pairs.max(axis=1)
         order = np.lexsort((ways, distances, high, low))
         first = np.ones(len(order), bool)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from fashionbench.config.study import PROTOCOL, Device, Parallel, Study
+from fashionbench.config.study import PROTOCOL, Device, Parallel
 from fashionbench.data.split import Dataset
 from fashionbench.errors import DataError, UsageError
 from fashionbench.experiments.cluster.plan import Plan
@@ -20,21 +20,19 @@ __all__ = ["digest_code", "digest_data", "make_plan", "refuse_other_data", "refu
 
 
 def make_plan(
-    datasets: Mapping[str, Dataset],
+    data: Mapping[str, str],
     data_dir: Path | str | None,
     *,
     threads: int,
     device: Device,
     parallel: Parallel,
-    study: Study | None = None,
     on: str = "",
 ) -> Plan:
-    """Make the plan for runs of this program with what is here; `datasets` by `data_name`."""
+    """Make the plan for runs of this program here; `data` has digests by `data_name`."""
     return Plan(
-        study=study,
         code=digest_code(),
         torch=torch.__version__,
-        data={name: digest_data(dataset) for name, dataset in datasets.items()},
+        data=dict(data),
         threads=max(1, threads),
         device=device,
         parallel=parallel,

@@ -1,4 +1,4 @@
-"""The driver: it writes the plan, has an engine start workers, and takes in what they have trained.
+"""The driver: it writes the plan, has workers started, and takes in what they have trained.
 
 It may die at any moment: whoever gives the same command again finds the plan, the claims and the
 inbox as they are, and goes on.
@@ -21,12 +21,12 @@ from fashionbench.experiments.cluster.plan import Block, Plan, PlanFolder
 from fashionbench.store.packed import run_file_names
 from fashionbench.store.run_store import RunStore
 
-__all__ = ["Driver", "Engine"]
+__all__ = ["Driver", "Launcher"]
 
 logger = logging.getLogger(__name__)
 
 
-class Engine(Protocol):
+class Launcher(Protocol):
     """What starts workers, and nothing more."""
 
     poll: float
@@ -38,8 +38,8 @@ class Engine(Protocol):
     def look_after(self, *, progressed: bool) -> list[Holder]:
         """Start new ones for those that have ended; return which are known to be gone."""
 
-    def stop(self) -> None:
-        """End the workers; called when nothing is left, and when this process is to end."""
+    def stop(self, *, finished: bool) -> None:
+        """End the workers where nothing is left, or where they should not outlive this process."""
 
 
 class Driver:
@@ -98,22 +98,22 @@ class Driver:
     def _names(self, key: str) -> list[str]:
         return run_file_names(key, self.plan.device)
 
-    def run(self, engine: Engine, done: Callable[[int], object]) -> None:
+    def run(self, launcher: Launcher, done: Callable[[int], object]) -> None:
         """Have the blocks trained; `done` is told of every number of runs that have come.
 
         Raises what a block failed of twice, when all others are finished.
         """
         self.claims.release_of(())
         try:
-            engine.start()
+            launcher.start()
             while self._open:
                 progressed = self._look(done)
-                if self._open and (gone := engine.look_after(progressed=progressed)):
+                if self._open and (gone := launcher.look_after(progressed=progressed)):
                     self.claims.release_of(gone)
                 if self._open and not progressed:
-                    time.sleep(engine.poll)
+                    time.sleep(launcher.poll)
         finally:
-            engine.stop()
+            launcher.stop(finished=not self._open)
             self.claims.close()
             self._look(done)  # what has come since is kept
         self._tidy()
@@ -177,10 +177,11 @@ class Driver:
         self.claims.forget(block)
 
     def _tidy(self) -> None:
-        """Leave no trace of others' work; but workers of a cluster may still look for the plan."""
+        """Leave no trace of others' work, where all of them have ended."""
         self.intake.discard(self.inbox.names())
         if not self.plan.on:
             self.folder.clear()
+        if self.plan.on.partition(":")[0] in ("", "workers"):
             inbox = self.inbox.folder
-            for folder in (self.claims.folder, inbox / "checkpoints", inbox):
+            for folder in (self.folder.blocks, self.claims.folder, inbox / "checkpoints", inbox):
                 remove_if_empty(folder)

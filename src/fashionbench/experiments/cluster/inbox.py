@@ -18,7 +18,7 @@ from fashionbench.store.packed import PackedRun, RunFile, WeightsFile
 from fashionbench.store.records import RunRecord
 from fashionbench.store.run_store import RunStore
 
-__all__ = ["MOST_TRIALS", "Failure", "Inbox", "Intake", "take_in"]
+__all__ = ["MOST_TRIALS", "Failure", "Inbox", "Intake", "take_in", "take_in_if_idle"]
 
 logger = logging.getLogger(__name__)
 
@@ -171,3 +171,14 @@ def take_in(store: RunStore) -> None:
     """Take in what has come to a run folder since the last command, if anything has."""
     if (store.folder / "inbox").is_dir():
         Intake(store).take()
+
+
+def take_in_if_idle(run_folder: Path) -> None:
+    """Take in what has come to a run folder, unless a command is at work there, which does so."""
+    inbox = Inbox(run_folder)
+    if not inbox.names():
+        return
+    from filelock import FileLock, Timeout
+
+    with suppress(Timeout), FileLock(run_folder / ".lock", blocking=False):
+        take_in(RunStore(run_folder))

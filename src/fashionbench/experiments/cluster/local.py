@@ -1,4 +1,4 @@
-"""The engine that is always there: worker processes on this machine."""
+"""Workers as processes on this machine, which need nothing but it."""
 
 import json
 import platform
@@ -79,7 +79,7 @@ class LocalWorkers:
             self._processes.append(self._start(self.folder))
         return [Holder(platform.node(), process.pid) for process in gone]
 
-    def stop(self) -> None:
+    def stop(self, *, finished: bool) -> None:  # noqa: ARG002 - either way
         """End the workers: idle by now, or to be stopped."""
         for process in self._processes:
             process.kill()

@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 
 from pydantic import Field, ValidationError
 
-from fashionbench.config.study import PROTOCOL, Device, Job, Parallel, Study
+from fashionbench.config.study import PROTOCOL, Device, Job, Parallel
 from fashionbench.config.validated import Validated, describe_refusal
 from fashionbench.core.files import remove_if_empty, slug, write_atomically
 from fashionbench.errors import StoreError
@@ -34,8 +34,6 @@ class Plan(Validated):
     """What all blocks of a run folder share."""
 
     format: int = FORMAT
-    study: Study | None = None
-    """What was asked when the plan was written; workers need only their blocks."""
     protocol: int = PROTOCOL
     code: str
     """A digest of this program's files."""
@@ -53,13 +51,13 @@ class Plan(Validated):
     path: tuple[str, ...] = ()
     """Where modules are imported from."""
     on: str = ""
-    """The engine that was asked for; empty for processes of a comparison on one machine."""
+    """What starts workers, as it was asked for; empty for processes of a comparison here."""
     patience: float = PATIENCE
 
     @property
     def conditions(self) -> Self:
         """The plan without what may change while workers are at work."""
-        return self.model_copy(update={"study": None, "on": ""})
+        return self.model_copy(update={"on": ""})
 
 
 def data_name(job: Job) -> str:

@@ -1,0 +1,161 @@
+"""A comparison's missing runs, planned as blocks and trained by workers, wherever these are."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from fashionbench.config.launcher import read_launcher
+from fashionbench.config.recipe import own_parts
+from fashionbench.config.study import Device, Job, Parallel
+from fashionbench.data.split import Dataset, deal_anew, hold_out
+from fashionbench.errors import UsageError
+from fashionbench.experiments.cluster.conditions import digest_data, make_plan
+from fashionbench.experiments.cluster.driver import Driver, Launcher
+from fashionbench.experiments.cluster.local import LocalWorkers
+from fashionbench.experiments.cluster.plan import Block, PlanFolder, data_name, split_evenly
+from fashionbench.experiments.cluster.slurm import SlurmWorkers, write_script
+from fashionbench.experiments.gate import Examination, builder
+from fashionbench.store.run_store import RunStore
+from fashionbench.training.batches import count_steps
+from fashionbench.training.devices import threads_at_most
+from fashionbench.training.step import WARM_UP_STEPS, warm_up
+
+__all__ = ["Site", "block_size", "estimate_seconds", "is_begun", "run_elsewhere", "slurm_script"]
+
+logger = logging.getLogger(__name__)
+
+Missing = Sequence[tuple[Sequence[Job], Examination]]
+"""Jobs of one model that may train together, and what is known of it."""
+
+BLOCK_SECONDS = 600.0
+"""What the runs of a block may take one after another."""
+LONG = 10.0
+"""A trial that took so many seconds is not repeated."""
+FEWEST, MOST = 8, 64
+"""Jobs in a block: at least, however long they take; and at most."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where runs take place, and what they share."""
+
+    on: str
+    """What `--on` says."""
+    dataset: Dataset
+    data_dir: Path | str | None
+    device: Device
+    parallel: Parallel
+
+    @property
+    def threads(self) -> int:
+        """Threads of torch for each run: those here are shared out, a node's are one a worker."""
+        launcher = read_launcher(self.on)
+        if launcher.name == "workers":
+            return max(1, torch.get_num_threads() // launcher.count)
+        return threads_elsewhere()
+
+
+def threads_elsewhere() -> int:
+    """Return the threads of a run on another machine: one, unless OMP_NUM_THREADS says more."""
+    asked = os.environ.get("OMP_NUM_THREADS", "1")
+    return int(asked) if asked.isdecimal() and int(asked) else 1
+
+
+def is_begun(run_folder: Path) -> bool:
+    """Tell whether workers were planned for this folder and have left some of it."""
+    folder = PlanFolder(run_folder)
+    return bool(folder.names()) and folder.path.is_file() and bool(folder.load().on)
+
+
+def run_elsewhere(
+    missing: Missing, site: Site, store: RunStore, done: Callable[[int], object]
+) -> None:
+    """Have jobs trained by workers; `done` is told of every number of runs that has come.
+
+    What is planned already, and perhaps in good hands, stays as it is. Raises what a block failed
+    of twice, when all others are finished.
+    """
+    jobs = [job for part, _ in missing for job in part]
+    _refuse_what_is_here_alone(jobs)
+    firsts = {data_name(part[0]): part[0] for part, _ in missing}
+    digests = {
+        name: digest_data(deal_anew(site.dataset, job.split)) for name, job in firsts.items()
+    }
+    plan = make_plan(
+        digests,
+        site.data_dir,
+        threads=site.threads,
+        device=site.device,
+        parallel=site.parallel,
+        on=site.on,
+    )
+    driver = Driver(store, plan)
+    kept = driver.keep(jobs)
+    driver.add(_divide(missing, kept, site))
+    driver.run(_LAUNCHERS[read_launcher(site.on).name](store.folder, site), done)
+
+
+def slurm_script(run_folder: Path, on: str | None, device: str) -> str:
+    """Return the script that starts Slurm's workers. Raises UsageError for other workers."""
+    launcher = read_launcher(on) if on else None
+    if launcher is None or launcher.name != "slurm":
+        raise UsageError("--dry-run prints the script of Slurm's workers; give --on slurm:16 too.")
+    return write_script(run_folder, launcher.count, threads_elsewhere(), device)
+
+
+_LAUNCHERS: Mapping[str, Callable[[Path, Site], Launcher]] = {
+    "workers": lambda folder, site: LocalWorkers(folder, read_launcher(site.on).count),
+    "slurm": lambda folder, site: SlurmWorkers(folder, slurm_script(folder, site.on, site.device)),
+}
+"""What starts workers for a run folder."""
+
+
+def _refuse_what_is_here_alone(jobs: Sequence[Job]) -> None:
+    for job in jobs:
+        for name in (job.model, *own_parts(job.recipe)):
+            if name.startswith("__main__:"):
+                raise UsageError(
+                    f"{name.removeprefix('__main__:')} is defined in a script or a notebook, where "
+                    "workers cannot find it; put it into a file and name it as file.py:Name."
+                )
+
+
+def _divide(missing: Missing, kept: set[str], site: Site) -> Iterator[Block]:
+    """Divide jobs that no block holds yet into blocks."""
+    workers = read_launcher(site.on).count
+    left = [([job for job in part if job.key not in kept], known) for part, known in missing]
+    share = -(-sum(len(part) for part, _ in left) // workers)
+    for part, known in left:
+        if part:
+            with threads_at_most(site.threads):
+                seconds = estimate_seconds(part[0], site.dataset)
+            size = block_size(seconds, share)
+            logger.info("%s: %.3g s a run, %d runs a block", part[0].model, seconds, size)
+            for jobs in split_evenly(part, size):
+                yield Block(jobs=jobs, examined=asdict(known), seconds=seconds)
+
+
+def block_size(seconds: float, share: int) -> int:
+    """Return how many runs of so many seconds each a block should have.
+
+    So many that it is worth a start, so few that little is lost with its worker; and never more
+    than a worker's share, or others would have nothing to do.
+    """
+    by_time = int(BLOCK_SECONDS / max(seconds, 1e-9))
+    return max(1, min(max(FEWEST, min(MOST, by_time)), share))
+
+
+def estimate_seconds(job: Job, dataset: Dataset) -> float:
+    """Estimate by a few steps on this machine what a run takes alone on its CPU."""
+    recipe = job.recipe
+    training, _ = hold_out(dataset.train, recipe.validation_images, recipe.train_images)
+    build = builder(job, dataset)
+    seconds = warm_up(build(job.run_seed), training, recipe)
+    if seconds < LONG:  # most of it may have been compilation
+        seconds = warm_up(build(job.run_seed), training, recipe)
+    a_step = seconds / (WARM_UP_STEPS + 1)
+    return a_step * count_steps(len(training), recipe) * recipe.epochs

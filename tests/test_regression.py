@@ -1,0 +1,101 @@
+"""Whether models are still as accurate as before: pass, fail, cannot tell."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from factories import CLASSES, LABELS, make_result
+
+from fashionbench.errors import UsageError
+from fashionbench.report.comparison import Comparison
+from fashionbench.report.regression import OUTCOMES, check_against, worst_outcome
+
+
+def with_accuracy(result: Comparison, entry: int, shares: list[float]) -> Comparison:
+    """The same comparison, in which the runs of a row are right about these shares of images."""
+    runs = []
+    for run, share in zip(result.entries[entry].runs, shares, strict=True):
+        wrong = np.arange(len(LABELS)) >= round(share * len(LABELS))
+        predicted = np.where(wrong, (LABELS + 1) % len(CLASSES), LABELS).astype(np.uint8)
+        runs.append(replace(run, predicted=predicted))
+    rows = [*result.entries]
+    rows[entry] = replace(rows[entry], runs=tuple(runs))
+    return replace(result, entries=tuple(rows))
+
+
+def compare(tmp_path: Path, before: list[float], now: list[float], margin: float = 0.02):
+    result = make_result(tmp_path, models=("v0",), seeds=len(before))
+    old, new = (with_accuracy(result, 0, shares) for shares in (before, now))
+    return check_against(new, old, margin)[0]
+
+
+STEADY = [0.8, 0.81, 0.79, 0.8, 0.8]
+
+
+@pytest.mark.parametrize(
+    ("now", "outcome"),
+    [
+        ([0.8, 0.81, 0.79, 0.805, 0.795], "pass"),
+        ([0.9, 0.9, 0.9, 0.9, 0.91], "pass"),
+        ([0.7, 0.71, 0.69, 0.7, 0.705], "fail"),
+        ([0.7, 0.9, 0.8, 0.75, 0.85], "cannot tell"),
+        ([0.78, 0.79, 0.77, 0.785, 0.775], "cannot tell"),  # as large as the margin
+    ],
+)
+def test_the_interval_and_the_margin_decide(tmp_path: Path, now: list[float], outcome: str) -> None:
+    found = compare(tmp_path, STEADY, now)
+    assert found.outcome == outcome
+    assert found.difference == pytest.approx(np.mean(now) - np.mean(STEADY), abs=0.003)
+
+
+def test_the_same_predictions_pass_whatever_the_seeds(tmp_path: Path) -> None:
+    found = compare(tmp_path, [0.8, 0.7], [0.8, 0.7])
+    assert (found.outcome, found.identical) == ("pass", True)
+    assert "every prediction is the same" in str(found)
+
+
+def test_one_seed_cannot_tell(tmp_path: Path) -> None:
+    found = compare(tmp_path, [0.8], [0.5])
+    assert found.outcome == "cannot tell"
+    assert "two seeds or more would tell" in str(found)
+
+
+def test_a_true_loss_of_the_margin_passes_in_one_of_twenty_at_most() -> None:
+    """On seeds whose differences are normal with a mean of minus the margin."""
+    from fashionbench.report.regression import _judge
+    from fashionbench.stats.spread import Spread
+
+    rng, passed, tries = np.random.default_rng(0), 0, 4000
+    for values in rng.normal(-0.01, 0.01, (tries, 5)):
+        half = Spread(tuple(values), 0.0, sequential=False).over_seeds(0.05)
+        mean = values.mean()
+        passed += _judge(mean - half, mean + half, 0.01, identical=False) == "pass"
+    assert passed / tries < 0.025 + 4 * (0.025 / tries) ** 0.5  # one end of the interval
+
+
+def test_the_worst_decides() -> None:
+    assert [*OUTCOMES] == ["fail", "cannot tell", "pass"]
+    assert [*OUTCOMES.values()] == [1, 3, 0]
+
+
+def test_other_data_and_another_protocol_are_refused(tmp_path: Path) -> None:
+    result = make_result(tmp_path, models=("v0",), seeds=2)
+    other = replace(result, test_set=replace(result.test_set, labels=(LABELS + 1) % 10))
+    with pytest.raises(UsageError, match="are on other data"):
+        check_against(result, other, 0.01)
+    newer = replace(result, study=result.study.model_copy(update={"protocol": 9}))
+    with pytest.raises(UsageError, match=r"by protocol 9, .* by 2: the same run gives other"):
+        check_against(newer, result, 0.01)
+    stranger = make_result(tmp_path / "b", models=("mlp",), seeds=2)
+    with pytest.raises(UsageError, match="no model with the same recipe in common"):
+        check_against(result, stranger, 0.01)
+
+
+def test_several_models_are_judged_together(tmp_path: Path) -> None:
+    result = make_result(tmp_path, models=("v0", "v1"), seeds=5)
+    old = with_accuracy(with_accuracy(result, 0, STEADY), 1, STEADY)
+    worse = with_accuracy(old, 1, [share - 0.1 for share in STEADY[::-1]])
+    checked = check_against(worse, old, 0.02)
+    assert [each.outcome for each in checked] == ["pass", "fail"]
+    assert worst_outcome(checked) == "fail"
