@@ -95,7 +95,7 @@ def test_things_that_lie_apart_are_taken_apart_from_left_to_right() -> None:
 def test_an_item_that_goes_on_beyond_the_photo_is_told() -> None:
     picture, inside = photo()
     rows = np.flatnonzero(inside.any(axis=1))
-    below = picture.crop((0, 0, picture.width, int(rows[0] + 0.7 * len(rows))))
+    below = picture.crop((30, 0, picture.width - 30, int(rows[0] + 0.7 * len(rows))))
     assert prepare(below).is_cut
     prediction = load_predictor("photo").predict([below])[0]
     assert not prediction.sure

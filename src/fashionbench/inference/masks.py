@@ -22,7 +22,7 @@ PLAIN = 16
 """Grey levels by which the colours of a photo differ at least, if it shows anything."""
 SMALLEST, TINIEST = 0.25, 0.02
 """Shares of the largest thing on a photo, and of the photo, that make a thing count."""
-CUT = 0.3
+CUT = 0.5
 """Share of the photo's sides, summed over four, from which what touches them is cut off."""
 USUAL_SHARE = 0.35
 """The part of a photo that its item fills, typically."""
