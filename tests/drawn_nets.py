@@ -839,7 +839,7 @@ TRAITS = (
     ),
     Trait("softmax", "answer", says="squeezed", forward="x = x.softmax(dim=1)"),
     Trait("sigmoid", "answer", says="squeezed", forward="x = torch.sigmoid(x)"),
-    Trait("log softmax", "answer", forward="x = F.log_softmax(x, dim=1)"),
+    Trait("log softmax", "answer", says="log-softmax", forward="x = F.log_softmax(x, dim=1)"),
     Trait(
         "softmax over the batch",
         "answer",

@@ -14,7 +14,8 @@ import fashionbench
 QUICK = ("--dataset", "silhouettes", "--device", "cpu", "--epochs", "1")
 
 
-COMMANDS = ["compare", "report", "train", "models", "recipes", "data", "predict", "export", "serve"]
+COMMANDS = ["compare", "report", "plan", "check", "train", "audit", "models", "recipes", "data"]
+COMMANDS += ["predict", "export", "serve"]
 
 
 def test_the_help_names_every_command_and_loads_no_torch() -> None:
@@ -80,7 +81,12 @@ def test_the_version_is_told(call_cli: Callable[..., Result]) -> None:
         (["compare", "--jobs", "0"], 2, "jobs is '0', but should be greater than"),
         (["compare", "--until", "2"], 2, "until is 2.0"),
         (["compare", "--until", "0.01", "--max-seeds", "1"], 2, "max_seeds is 1"),
-        (["compare", "--colour"], 2, "No such option"),
+        (["compare", "--colour"], 2, "No such option: --colour"),
+        (["compare", "--seeds"], 2, "Option '--seeds' requires an argument; see fashionbench"),
+        (["predict"], 2, "Missing argument 'PICTURE'; see fashionbench predict --help."),
+        (["foo"], 2, "No such command 'foo'; see fashionbench --help."),
+        (["--bad"], 2, "No such option: --bad"),
+        (["serve", "--port", "x"], 2, "Invalid value for '--port': "),
         (["report", "nowhere"], 1, "nowhere holds no runs"),
         (["compare", *QUICK, "--out", "file/runs"], 1, "cannot be written"),
         (["compare", "--data", "file"], 1, "file"),
@@ -93,6 +99,8 @@ def test_a_mistake_is_told_in_a_sentence(
     answer = call_cli(*arguments)
     assert answer.exit_code == code, answer.stderr
     assert says in " ".join(answer.stderr.split())
+    assert answer.stderr.startswith("fashionbench: ")
+    assert "Usage:" not in answer.stderr
     assert "Traceback" not in answer.stderr
     assert answer.stdout == ""
 

@@ -117,7 +117,7 @@ def test_nothing_is_trained_where_the_audit_is_of_other_images(tmp_path: Path) -
     asked = {"seeds": 1, "dataset": "silhouettes", "epochs": 1, "out": tmp_path / "runs"}
     with pytest.raises(DataError, match="of other test images"):
         fb.compare("v0", exclude=path, **asked)
-    assert not (tmp_path / "runs" / "checkpoints").exists()
+    assert not (tmp_path / "runs").exists()
     [(images, labels)] = load_arrays("silhouettes", splits=["test"])
     digests = {"digests": {"test": digest_images(images, labels)}}
     result = fb.compare("v0", exclude=written(tmp_path, GOOD | digests), **asked)

@@ -18,6 +18,7 @@ from fashionbench.report.tuning_table import (
     describe_protocol,
     list_budgets,
     list_gains,
+    list_milestones,
 )
 
 
@@ -56,9 +57,9 @@ def test_each_entry_is_told_what_it_was_given(result: Result, tmp_path: Path) ->
     assert budget["training runs"] == "30"
     assert budget["epochs"] == "90"
     assert budget["seconds"] == "15.0"
-    curve = result.tuned_rows[0].how.curve
-    assert budget["best of 3, loss"].startswith(f"{curve[2].median:.3f} (? to ")
-    assert "best of 30, loss" not in budget
+    curve, best = result.tuned_rows[0].how.curve, list_milestones(result.tuned_rows)[0]
+    assert best["best of 3"].startswith(f"{curve[2].median:.3f} (? to ")
+    assert best.keys() == {"best of 3", "best of 10"}, "of twelve trials"
     assert float(budget["sd between studies"]) >= 0
     one = make_tuned_result(tmp_path, studies=1, models=("v0",))
     assert "sd between studies" not in list_budgets(one.tuned_rows)[0]

@@ -156,3 +156,53 @@ def test_seeds_that_hold_the_first_weights_are_no_models_fault(tmp_path: Path) -
     assert not any("manual_seed" in text for text in result.warnings)
     assert all(entry.same_first_weights for entry in result.document.entries)
     assert result.entries[1].notes == []
+
+
+def on_machines(result: Result, *machines: tuple[str, str]) -> Result:
+    """The result as if its runs had been made in turn on machines: processor and canary."""
+    entries = []
+    for entry in result.entries:
+        runs = []
+        for position, run in enumerate(entry.runs):
+            processor, canary = machines[position % len(machines)]
+            where = replace(run.environment, processor=processor, canary=canary)
+            runs.append(replace(run, environment=where))
+        entries.append(replace(entry, runs=tuple(runs)))
+    return replace(result, entries=tuple(entries))
+
+
+@pytest.mark.parametrize(
+    ("machines", "told"),
+    [
+        ([("A", "x")], ""),
+        ([("A", ""), ("B", "")], ""),  # no workers: told elsewhere
+        (
+            [("A", "x"), ("B", "x")],
+            (
+                "Workers trained on 2 kinds of machines (A, cpu; B, cpu), with 1 digest of the "
+                "same small training: a seed ends the same on all of them."
+            ),
+        ),
+        (
+            [("A", "x"), ("B", "y"), ("C", "x")],
+            (
+                "Workers trained on 3 kinds of machines (A, cpu; B, cpu; C, cpu), with 2 digests "
+                "of the same small training: on another a seed may end otherwise. That touches "
+                "v1 and v0."
+            ),
+        ),
+    ],
+)
+def test_kinds_of_machines_and_their_digests_are_told(
+    machines: list[tuple[str, str]], told: str, tmp_path: Path
+) -> None:
+    result = on_machines(make_result(tmp_path, models=("v0", "v1")), *machines)
+    assert [text for text in result.warnings if "kind" in text] == [told] * bool(told)
+
+
+def test_models_trained_on_different_machines_are_told(tmp_path: Path) -> None:
+    plain = make_result(tmp_path, models=("v0", "v1"))
+    first, second = (on_machines(plain, ("A", canary)).entries for canary in "xy")
+    result = replace(plain, entries=(first[0], second[1]))
+    (warning,) = [text for text in result.warnings if "1 kind of machines" in text]
+    assert warning.endswith("That touches differences of models.")

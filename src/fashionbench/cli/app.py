@@ -19,6 +19,23 @@ from fashionbench.errors import FashionbenchError
 __all__ = ["app", "main"]
 
 
+_UsageError: Any = typer.BadParameter.__base__
+"""What typer raises for arguments that no command takes; it has no public name there."""
+
+
+def _tell(error: Any) -> Exception:
+    """Say what typer refuses as all other errors are said, without its usage and its box."""
+    if error.__class__.__name__ == "NoArgsIsHelpError":  # which is the help
+        return error  # type: ignore[no-any-return]
+    names, context = list[str](), error.ctx
+    while context is not None and context.parent is not None:
+        names, context = [context.info_name, *names], context.parent
+    command = " ".join(["fashionbench", *names])
+    sentence = printable(error.format_message()).rstrip(".")
+    typer.echo(f"fashionbench: {sentence}; see {command} --help.", err=True)
+    return typer.Exit(2)
+
+
 class CommandGroup(TyperGroup):
     """The commands; an error of the package becomes one sentence on standard error."""
 
@@ -34,6 +51,13 @@ class CommandGroup(TyperGroup):
             )
         return super().parse_args(ctx, args)
 
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Read the arguments before the command's; what is wrong with them is one sentence."""
+        try:
+            return super().make_context(*args, **options)
+        except _UsageError as error:
+            raise _tell(error) from None
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command; an error raises typer.Exit with its exit code."""
         try:
@@ -41,6 +65,8 @@ class CommandGroup(TyperGroup):
                 answer = super().invoke(ctx)
             sys.stdout.flush()
             return answer
+        except _UsageError as error:
+            raise _tell(error) from None
         except FashionbenchError as error:
             typer.echo(f"fashionbench: {printable(error)}", err=True)
             raise typer.Exit(error.exit_code) from None
@@ -91,5 +117,5 @@ def _take_options(
 
 
 def main() -> None:
-    """Run the command line, and end with exit code 0, 1, 2 or 130."""
-    app()
+    """Run the command line, and end with exit code 0, 1, 2, 3 or 130."""
+    app(prog_name="fashionbench")

@@ -149,8 +149,8 @@ def compare(
         str | None,
         typer.Option(
             metavar="NAME:NUMBER",
-            help="have so many workers train the runs: workers:4 starts processes here, slurm:16 "
-            "an array of jobs",
+            help="have workers train the runs: workers:4 starts processes here, slurm:16 an array "
+            "of jobs, ray tasks of the cluster here, ray:ADDRESS of another",
         ),
     ] = None,
     dry_run: Annotated[

@@ -34,7 +34,7 @@ app = typer.Typer()
     cls=Command,
     epilog=format_examples(
         "fashionbench plan --models v0,v2 --seeds 5",
-        "fashionbench plan --models v2,my_net.py:MyNet --seeds 10 --difference 0.005",
+        "fashionbench plan --models v0,mlp --seeds 10 --difference 0.005",
     ),
 )
 @with_recipe_flags

@@ -1,11 +1,15 @@
-"""The command that trains what a comparison has planned for others: `worker`."""
+"""The commands for many machines: `worker` trains, `merge` puts run folders together."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fashionbench.cli.options import Command, format_examples
+from fashionbench.cli.compare import print_result
+from fashionbench.cli.options import Command, JsonOption, format_examples
+from fashionbench.core.names import printable
 
 __all__ = ["app"]
 
@@ -43,3 +47,31 @@ def worker(
 
     runs = work(run_folder, minutes)
     typer.echo(f"{runs} {'run' if runs == 1 else 'runs'} finished")
+
+
+@app.command(
+    cls=Command,
+    epilog=format_examples("fashionbench merge runs/anna runs/ben runs/cem --out runs/all"),
+)
+def merge(
+    run_folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER...", help="the run folders of comparisons")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="the run folder for all of it; it may exist")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Put the runs of several folders into one, with their weights, and report on all of them.
+
+    The folders must have been made with the same data and protocol. Merging again, or one more
+    folder into the same, adds what is new. Models of one name but other code stay apart, under the
+    names of their folders.
+    """
+    from fashionbench.experiments.merge import merge_runs
+    from fashionbench.report.page import write_report
+
+    command = shlex.join(["fashionbench", *map(printable, sys.argv[1:])])
+    result = merge_runs(run_folders, out, command)
+    write_report(result)
+    print_result(result, as_json)

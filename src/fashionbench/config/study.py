@@ -8,7 +8,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from itertools import islice, zip_longest
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -114,6 +114,8 @@ class Study(Validated):
 
     models: tuple[str, ...] = Field(min_length=1)
     model_sources: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    """Of each model the run folder that it was merged from; empty where none was merged."""
     recipes: tuple[Recipe, ...] = Field(min_length=1)
     recipe_sources: tuple[str, ...] = ()
     trained_by: tuple[tuple[int, ...], ...] = ()
@@ -139,7 +141,15 @@ class Study(Validated):
     """What is tuned before the comparison; None where all recipes are taken as they are."""
     protocol: int = FIRST_PROTOCOL
 
-    @field_validator("models", "seeds", "recipes")
+    @model_validator(mode="after")
+    def _no_model_twice(self) -> Self:
+        """Models of one name may be there if they come from different sources, once merged."""
+        sources = self.model_sources or ("",) * len(self.models)
+        if len(set(zip(self.models, sources, strict=False))) < len(self.models):
+            raise ValueError(f"models is {self.models!r}, but each may be named only once")
+        return self
+
+    @field_validator("seeds", "recipes")
     @classmethod
     def _no_repeats(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         if len(set(values)) < len(values):
@@ -163,6 +173,11 @@ class Study(Validated):
         """What the store calls the test images: another content or shape is another test set."""
         name = self.dataset_source or self.dataset
         return name if self.shape == GREY28 else f"{name} {self.shape}"
+
+    def origin_of(self, job: Job) -> str:
+        """Return the run folder that a job's model was merged from."""
+        named = zip(self.models, self.model_sources, self.origins, strict=True)
+        return next(origin for *model, origin in named if model == [job.model, job.model_source])
 
     def held_for(self, recipe: Recipe) -> tuple[Source, ...]:
         """List what is the same for all seeds of a recipe though it could be random."""
@@ -262,6 +277,15 @@ class Execution(Validated):
     """The most processes that run at once; None allows one for each thread."""
     on: str | None = None
     """What starts workers for the runs, and how many, such as workers:4; None trains here."""
+
+    @model_validator(mode="after")
+    def _one_number(self) -> Self:
+        if self.on is not None and self.jobs is not None:
+            raise ValueError(
+                f"--jobs is for processes of the comparison itself; with --on {self.on} the number "
+                "of workers stands there"
+            )
+        return self
 
     @field_validator("on")
     @classmethod

@@ -24,6 +24,8 @@ class Environment:
     """The name of the device, such as that of a GPU."""
     way: str = ""
     """How the run shared the machine: alone, or with how many others."""
+    canary: str = ""
+    """How a small training always the same ended on this machine; "" where none was made."""
 
 
 def describe_environment(

@@ -94,8 +94,9 @@ def compare(
             or "auto", whatever suits the model.
         jobs: The most processes at once; None allows one for each thread.
         track: Also write each run to "tensorboard", "mlflow" or "trackio".
-        on: What starts workers that train the runs: "workers:4" is four processes here. Runs of
-            workers have no training time.
+        on: What starts workers that train the runs: "workers:4" is four processes here,
+            "slurm:16" an array of jobs, "ray" or "ray:ADDRESS" tasks of a cluster. Runs of workers
+            have no training time.
         settings: Single settings that replace those of the recipes, such as epochs=5.
 
     Raises UsageError, DataError or StoreError for what cannot be done, and Interrupted after
@@ -152,8 +153,8 @@ def run_study(
         from fashionbench.experiments.tracking import find_tracker
 
         find_tracker(track, folder)  # one that is not there is told before anything runs
-    store = RunStore(folder, create=True)
     _check_exclusion(study, data_dir)
+    store = RunStore(folder, create=True)
     execution = execution or Execution()
     open_bench = cache(partial(_open_bench, study, store, data_dir, execution))
 

@@ -79,7 +79,8 @@ def open_bench(
     for model in study.models:
         if model not in MODELS:  # one that cannot be built is told before data is downloaded
             build_model(model, classes=classes, shape=study.shape, tell=logger.debug)
-    device = resolve_device(study.device)
+    # A machine that only starts workers may lack the device that they have.
+    device = resolve_device("cpu" if execution.on else study.device)
     dataset = load_data(
         study.dataset,
         data_dir,

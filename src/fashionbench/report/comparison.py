@@ -291,7 +291,9 @@ class Comparison:
             name = shorten(entry.model)
             if short.count(name) == 1:
                 return name
-        return entry.model
+        if self.study.models.count(entry.model) < 2:
+            return entry.model
+        return f"{self._without_class(entry.model)} ({self.study.origin_of(entry.runs[0].job)})"
 
     def _without_class(self, model: str) -> str:
         """Shorten a file's model to the file where all files of several call theirs the same."""

@@ -134,7 +134,8 @@ TUNING_FIGURES = {
         "What so many trials find",
         "The line is the median of the lowest validation loss of so many trials, the band holds "
         "it at every number of trials at once with 95 % confidence, whatever the losses are "
-        "distributed like; where an end cannot be told it reaches to the edge of the plot.",
+        "distributed like; where an end cannot be told it reaches to the edge of the plot. A "
+        "dashed line stands at the trials of one study.",
         tuning_plots.plot_tuning_curves,
     ),
 }

@@ -23,7 +23,12 @@ from fashionbench.report.numbers import VARIED
 from fashionbench.report.style import IN_FRONT, drop_titles
 from fashionbench.report.tables import format_csv, list_entries, list_pairs, list_runs
 from fashionbench.report.templating import load_template
-from fashionbench.report.tuning_table import describe_protocol, list_budgets, list_gains
+from fashionbench.report.tuning_table import (
+    describe_protocol,
+    list_budgets,
+    list_gains,
+    list_milestones,
+)
 from fashionbench.report.warnings import find_warnings
 
 __all__ = ["render_notebook", "write_report"]
@@ -115,9 +120,11 @@ def _describe_tuning(comparison: Comparison) -> dict[str, Any]:
     rows, tuning = comparison.tuned_rows, comparison.study.tuning
     if not rows or tuning is None:
         return {}
+    names = [row.name for row in rows]
     return {
         "gains": list_gains(rows),
-        "budgets": list(zip([row.name for row in rows], list_budgets(rows), strict=True)),
+        "budgets": list(zip(names, list_budgets(rows), strict=True)),
+        "milestones": list(zip(names, list_milestones(rows), strict=True)),
         "protocol": describe_protocol(tuning),
     }
 

@@ -26,6 +26,7 @@ __all__ = [
     "describe_protocol",
     "list_budgets",
     "list_gains",
+    "list_milestones",
 ]
 
 MILESTONES = (3, 10, 30)
@@ -98,12 +99,11 @@ def build_tuning_table(rows: Sequence[TunedRow], order: str) -> "Table":
 
 
 def list_budgets(rows: Sequence[TunedRow]) -> list[dict[str, str]]:
-    """List for each entry, by heading, what it was given and how its trials turned out."""
-    deepest = max(len(row.how.curve) for row in rows)
-    return [_list_budget(row, deepest) for row in rows]
+    """List for each entry, by heading, what it was given and how its studies turned out."""
+    return [_list_budget(row) for row in rows]
 
 
-def _list_budget(row: TunedRow, deepest: int) -> dict[str, str]:
+def _list_budget(row: TunedRow) -> dict[str, str]:
     how, summary = row.how, row.summarize()
     budget = {
         "points tried": str(summary.trials),
@@ -111,13 +111,8 @@ def _list_budget(row: TunedRow, deepest: int) -> dict[str, str]:
         "epochs": f"{summary.epochs:,}",
         "seconds": format_number(summary.seconds, 1),
     }
-    for trials in MILESTONES:
-        if trials <= deepest:
-            at = next((point for point in how.curve if point.trials == trials), None)
-            budget[f"best of {trials}, loss"] = _format_curve_point(at)
     if how.tuning.studies > 1:
-        found = split_spread(row.tuned.accuracies, row.tuned.studies)
-        budget |= _format_spread(found)
+        budget |= _format_spread(split_spread(row.tuned.accuracies, row.tuned.studies))
     if len(how.tuning.ranges) == 1:
         (setting,) = how.tuning.ranges
         stable = how.stable
@@ -125,6 +120,21 @@ def _list_budget(row: TunedRow, deepest: int) -> dict[str, str]:
             "–" if stable is None else f"{stable[0]:.3g} to {stable[1]:.3g}"
         )
     return budget
+
+
+def list_milestones(rows: Sequence[TunedRow]) -> list[dict[str, str]]:
+    """List for each entry, by heading, the lowest validation loss of 3, 10 and 30 trials."""
+    deepest = max(len(row.how.curve) for row in rows)
+    return [
+        {
+            f"best of {trials}": _format_curve_point(
+                next((point for point in row.how.curve if point.trials == trials), None)
+            )
+            for trials in MILESTONES
+            if trials <= deepest
+        }
+        for row in rows
+    ]
 
 
 def _format_spread(found: Deviations) -> dict[str, str]:

@@ -35,6 +35,7 @@ def find_warnings(comparison: Comparison) -> list[str]:
         *_edges(comparison),
         *_few_seeds(comparison),
         *_conditions(runs),
+        *_machines(comparison),
         *_engines(comparison),
         *of_entries,
     ]
@@ -170,6 +171,35 @@ def _conditions(runs: Sequence[RunRecord]) -> Iterator[str]:
         if len(settings) > 1:
             yield f"{problem}: {'; '.join(sorted(settings))}."
     yield from dict.fromkeys(note for run in runs for note in run.dataset_notes)
+
+
+def _machines(comparison: Comparison) -> Iterator[str]:
+    """Tell of kinds of machines, and whether the same small training ended alike on them."""
+    runs = [run for entry in comparison.entries for run in entry.runs if run.environment.canary]
+    kinds = {f"{run.environment.processor}, {run.environment.device}" for run in runs}
+    digests = {run.environment.canary for run in runs}
+    if len(kinds) < 2 and len(digests) < 2:
+        return
+    about = (
+        f"Workers trained on {_count(len(kinds), 'kind')} of machines "
+        f"({'; '.join(sorted(kinds))}), with {_count(len(digests), 'digest')} of "
+        "the same small training"
+    )
+    mixed = [
+        comparison.name(row.entry)
+        for row in comparison.ranking
+        if len({run.environment.canary for run in row.entry.runs} - {""}) > 1
+    ]
+    if len(digests) == 1:
+        yield f"{about}: a seed ends the same on all of them."
+    elif mixed:
+        yield f"{about}: on another a seed may end otherwise. That touches {_join(mixed)}."
+    else:
+        yield f"{about}: on another a seed may end otherwise. That touches differences of models."
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _engines(comparison: Comparison) -> Iterator[str]:

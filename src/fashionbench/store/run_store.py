@@ -126,6 +126,18 @@ class RunStore:
         with self._transaction(write=True) as database:
             database.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", rows)
 
+    def packed_runs(self) -> Iterator[PackedRun]:
+        """Yield all finished runs as they are stored, whatever comparison they were made for."""
+        for key, device in sorted(self.list_runs()):
+            with self._transaction() as database:
+                row = database.execute(
+                    "SELECT key, device, record, predicted, losses FROM runs "
+                    "WHERE key = ? AND device = ?",
+                    (key, device),
+                ).fetchone()
+            if row is not None:
+                yield PackedRun(*row)
+
     def list_runs(self) -> set[tuple[str, str]]:
         """List the finished runs, each as its job's key and its device."""
         with self._transaction() as database:

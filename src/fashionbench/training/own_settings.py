@@ -58,6 +58,7 @@ class OwnSettings:
         self.rule = build_optimizer(self._steps, at_one, stacked=True)
         for group in self.rule.param_groups:
             group["lr"] = 1.0
+        self.largest_norms = self._find_largest_norms()
         self._rates: list[float] = []
         self._decoupled = recipes[0].optimizer in DECOUPLED
         self._decays = self._column([recipe.weight_decay for recipe in recipes])
@@ -67,9 +68,8 @@ class OwnSettings:
             else []
         )
 
-    @property
-    def largest_norms(self) -> Tensor | None:
-        """(M,) norms at which gradients are clipped, infinite where they are not; None if none."""
+    def _find_largest_norms(self) -> Tensor | None:
+        """Return (M,) norms at which gradients are clipped, infinite where not; None if none is."""
         norms = [recipe.gradient_clip for recipe in self.recipes]
         if all(norm is None for norm in norms):
             return None

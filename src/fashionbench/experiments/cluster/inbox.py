@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from fashionbench.core.files import list_folder, write_atomically
@@ -46,9 +46,13 @@ class Inbox:
 
     def __init__(self, run_folder: Path) -> None:
         self.folder = run_folder / "inbox"
+        self.canary = ""
+        """How the canary ended on this machine."""
 
     def save_run(self, record: RunRecord) -> None:
         """Write the file of a run whose weights are written. Raises StoreError."""
+        where = replace(record.environment, canary=self.canary)
+        record = replace(record, environment=where)
         from fashionbench.models.checkpoint import checkpoint_path  # which a report must not bring
 
         path = checkpoint_path(self.folder, record.job, record.device)
