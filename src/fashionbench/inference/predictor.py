@@ -52,7 +52,7 @@ class Prediction:
     prepared: NDArray[np.uint8]
     """(28, 28): the picture as the model saw it, light on black; (3, H, W) in color."""
     sure: bool
-    """Whether the first class has a probability of at least one half, and nothing lies beside."""
+    """Whether the first class has at least one half, and the picture shows one item, all of it."""
     warnings: tuple[str, ...] = ()
     """Why you should not rely on it all the same, in sentences."""
     mask: str | None = None
@@ -143,13 +143,17 @@ class Predictor:
         items = tuple(replace(self.judge(part), box=box) for box, part in prepared.parts)
         if len(items) == 2 and PAIRED.issuperset(item.label for item in items):
             items = ()
-        several = (f"The picture shows {len(items)} things; each has its answer.",) if items else ()
+        doubts = list(self.warn(prepared))
+        if items:
+            doubts.append(f"The picture shows {len(items)} things; each has its answer.")
+        elif prepared.is_cut:
+            doubts.append("The item goes on beyond the picture; show all of it, laid flat or hung.")
         return Prediction(
             classes=self.classes,
             probabilities=tuple(probabilities.tolist()),
             prepared=prepared.image,
-            sure=self.is_sure(probabilities) and not items,
-            warnings=(*self.warn(prepared), *several),
+            sure=self.is_sure(probabilities) and not (items or prepared.is_cut),
+            warnings=tuple(doubts),
             mask=prepared.masks[prepared.taken] if prepared.masks else None,
             items=items,
         )
