@@ -7,7 +7,7 @@ from fashionbench.config.study import Execution
 from fashionbench.errors import UsageError
 
 
-@pytest.mark.parametrize("name", LAUNCHERS)
+@pytest.mark.parametrize("name", [name for name in LAUNCHERS if name != "ray"])
 def test_a_name_and_a_number_are_read(name: str) -> None:
     assert read_launcher(f"{name}:16") == LauncherChoice(name, 16)
     assert Execution(on=f"{name}:16").on == f"{name}:16"
@@ -16,7 +16,7 @@ def test_a_name_and_a_number_are_read(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("kubernetes:4", "there are workers:4, slurm:4"),
+        ("kubernetes:4", "there are workers:4, slurm:16, ray and ray:ADDRESS"),
         ("", "there are workers:4"),
         ("workers", "a number of workers should follow, as in workers:4"),
         ("workers:", "a number of workers"),
@@ -28,3 +28,16 @@ def test_a_name_and_a_number_are_read(name: str) -> None:
 def test_what_cannot_be_meant_is_refused(text: str, told: str) -> None:
     with pytest.raises(UsageError, match=f"compare: on is '{text}', but {told}"):
         Execution.checked({"on": text}, "compare")
+
+
+def test_the_number_of_workers_stands_in_one_place() -> None:
+    with pytest.raises(UsageError, match="with --on workers:2 the number of workers stands there"):
+        Execution.checked({"on": "workers:2", "jobs": 2}, "compare")
+
+
+@pytest.mark.parametrize(
+    ("text", "address"), [("ray", None), ("ray:10.0.0.1:6379", "10.0.0.1:6379")]
+)
+def test_ray_has_an_address_or_none(text: str, address: str | None) -> None:
+    assert read_launcher(text).address == address
+    assert Execution(on=text).on == text

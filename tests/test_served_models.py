@@ -12,7 +12,7 @@ from fashionbench.errors import StoreError
 from fashionbench.experiments.result import load_result
 from fashionbench.inference.selection import PHOTO_MODEL
 from fashionbench.models.checkpoint import checkpoint_path
-from fashionbench.serve.answers import answer_json, answer_picture
+from fashionbench.serve.answers import answer_json, answer_picture, describe_models
 from fashionbench.serve.served_models import load_served_models
 
 
@@ -51,6 +51,20 @@ def test_disagreements_are_the_images_that_are_called_differently(run_folder: Pa
     assert served.predicted is not None
     first, second = served.predicted
     assert sorted(served.disagreements) == np.flatnonzero(first != second).tolist()
+
+
+def test_a_run_stands_beside_the_mean_of_all(tmp_path: Path) -> None:
+    """One run of V1 may be ten points better than the next."""
+    from fashionbench.experiments.comparison import compare
+
+    folder = tmp_path / "runs"
+    few = {"epochs": 1, "train_images": 200, "device": "cpu"}
+    result = compare(["v0", "v1"], seeds=3, dataset="silhouettes", out=folder, **few)
+    for model in describe_models(load_served_models(folder), 0).models:
+        entry = result.find_entry(model.name)
+        assert model.test_accuracy in entry.accuracies
+        assert model.mean_accuracy == pytest.approx(np.mean(entry.accuracies))
+        assert model.runs == 3
 
 
 def test_a_checkpoint_is_shown_alone(run_folder: Path) -> None:

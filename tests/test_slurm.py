@@ -128,6 +128,7 @@ def test_the_script_asks_for_what_a_worker_needs(
     script = write_script(Path("my runs"), 16, threads=2, device="cuda")
     for line in ("--array=1-16", "--cpus-per-task=2", "--gpus-per-task=1", "--requeue"):
         assert f"#SBATCH {line}\n" in script
+    assert "\ntrap '' USR1\n" in script  # Slurm may send it a minute early, while torch is imported
     assert "--gpus" not in write_script(Path("x"), 1, 1, "cpu")
     assert f"worker '{tmp_path / 'my runs'}' --minutes 55\n" in script
 

@@ -75,6 +75,8 @@ def describe_models(served: ServedModels, disagreements: int) -> About:
                 seed=model.job.seed,
                 parameters=model.parameters,
                 test_accuracy=model.test_accuracy,
+                mean_accuracy=model.mean_accuracy,
+                runs=model.runs,
             )
             for index, model in enumerate(served.models)
         ],

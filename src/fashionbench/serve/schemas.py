@@ -116,6 +116,10 @@ class ModelInfo(BaseModel):
     seed: int
     parameters: int
     test_accuracy: float | None = Field(description="null if the test set was never used")
+    mean_accuracy: float | None = Field(
+        description="of all its runs in the comparison; null outside of one"
+    )
+    runs: int = Field(description="how many these are")
 
 
 class About(BaseModel):

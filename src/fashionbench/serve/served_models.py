@@ -4,6 +4,8 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +36,9 @@ class ServedModel:
     parameters: int
     test_accuracy: float | None
     """None for a model that was trained without a comparison."""
+    mean_accuracy: float | None = None
+    """Of all its runs in the comparison, of which this is one; None outside of one."""
+    runs: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,18 +106,22 @@ def _load_compared(
     """Yield one model for each entry of a comparison, and its run; `best` first."""
     others = []
     for entry in comparison.entries:
-        name, run = comparison.name(entry), entry.runs[0]
+        known: dict[str, Any] = {
+            "name": comparison.name(entry),
+            "mean_accuracy": fmean(entry.accuracies),
+            "runs": len(entry.runs),
+        }
         if best.job.key in (other.job.key for other in entry.runs):
-            best = replace(best, name=name)
+            best = replace(best, **known)
         else:
-            others.append((name, run))
+            others.append((known, entry.runs[0]))
     yield best, RunStore(comparison.folder).load_run(best.job)
-    for name, run in others:
+    for known, run in others:
         try:
             path = checkpoint_path(comparison.folder, run.job, run.device)
-            yield replace(_describe(load_predictor(path)), name=name), run
+            yield replace(_describe(load_predictor(path)), **known), run
         except FashionbenchError as error:
-            logger.warning("%s is not served: %s", name, error)
+            logger.warning("%s is not served: %s", known["name"], error)
 
 
 def _describe(predictor: Predictor) -> ServedModel:

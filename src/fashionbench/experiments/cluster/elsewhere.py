@@ -17,6 +17,7 @@ from fashionbench.experiments.cluster.conditions import digest_data, make_plan
 from fashionbench.experiments.cluster.driver import Driver, Launcher
 from fashionbench.experiments.cluster.local import LocalWorkers
 from fashionbench.experiments.cluster.plan import Block, PlanFolder, data_name, split_evenly
+from fashionbench.experiments.cluster.ray_tasks import RayWorkers
 from fashionbench.experiments.cluster.slurm import SlurmWorkers, write_script
 from fashionbench.experiments.gate import Examination, builder
 from fashionbench.store.run_store import RunStore
@@ -109,6 +110,7 @@ def slurm_script(run_folder: Path, on: str | None, device: str) -> str:
 
 _LAUNCHERS: Mapping[str, Callable[[Path, Site], Launcher]] = {
     "workers": lambda folder, site: LocalWorkers(folder, read_launcher(site.on).count),
+    "ray": lambda folder, site: RayWorkers(folder, read_launcher(site.on).address),
     "slurm": lambda folder, site: SlurmWorkers(folder, slurm_script(folder, site.on, site.device)),
 }
 """What starts workers for a run folder."""

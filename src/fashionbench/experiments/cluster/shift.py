@@ -65,6 +65,8 @@ class Shift:
     def __post_init__(self) -> None:
         self._inbox, self._plan_folder = Inbox(self.folder), PlanFolder(self.folder)
         self._device = resolve_device(self.plan.device)
+        if self.plan.on:  # with processes of a comparison there is only this machine
+            self._inbox.canary = train_canary(self._device)
         self._most_failures = 1 if self.is_local else 3
 
     def work(self) -> None:
@@ -73,8 +75,6 @@ class Shift:
         Raises StoreError where nothing can be written, DataError where the data are not at hand,
         UsageError where the plan has become another.
         """
-        if self.plan.on:  # with processes of a comparison there is only this machine
-            self._inbox.canary = train_canary(self._device)
         idle_since = None
         while not self._is_over and self._failures < self._most_failures:
             if claim := self._take():
@@ -86,6 +86,11 @@ class Shift:
             if not self.is_local and not self._may_get_work(time.monotonic() - idle_since):
                 return
             time.sleep(LOCAL_POLL if self.is_local else min(POLL, self.plan.patience / 20))
+
+    def work_once(self) -> None:
+        """Take one block, and whatever becomes of it no other."""
+        if claim := self._take():
+            self._work_on(claim)
 
     def _take(self) -> Claim | None:
         """Claim a block: one that nobody failed of, else one that failed once, elsewhere."""
@@ -135,12 +140,12 @@ class Shift:
         except StoreError:
             self.heartbeat.release()
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a person's own code may end the program
             self._fail(claim, error)
             if isinstance(error, DataError):
                 raise
 
-    def _fail(self, claim: Claim, error: Exception) -> None:
+    def _fail(self, claim: Claim, error: Exception | SystemExit) -> None:
         kind, message = type(error).__name__, str(error)
         if not isinstance(error, FashionbenchError):
             traceback.print_exc()

@@ -44,6 +44,8 @@ _SCRIPT = Template("""\
 #SBATCH --output=$log
 cd $here || exit 1
 export OMP_NUM_THREADS=$threads
+# Until the worker heeds the signal, it must not be killed by it.
+trap '' USR1
 # exec: the signal goes to this process, which becomes the worker.
 exec $python -m fashionbench worker $folder --minutes $work
 """)

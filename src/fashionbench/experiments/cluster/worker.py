@@ -29,12 +29,13 @@ _JOB = ("SLURM_ARRAY_JOB_ID", "SLURM_JOB_ID", "PBS_JOBID", "JOB_ID")
 
 
 def work(
-    run_folder: Path, minutes: float | None = None, *, is_local: bool = False, signals: bool = True
+    run_folder: Path, minutes: float | None = None, *, is_local: bool = False, once: bool = False
 ) -> int:
     """Train blocks of the plan in a run folder until nothing is left; return the number of runs.
 
-    With `minutes` it ends before they are over, counted from the call. With `signals` SIGTERM drops
-    the run in hand, and SIGUSR1 leaves it a minute. `is_local` says that a driver on this machine
+    With `minutes` it ends before they are over, counted from the call. SIGTERM drops the run in
+    hand, and SIGUSR1 leaves it a minute. With `once` it takes one block, and signals are left to
+    whoever called. `is_local` says that a driver on this machine
     ends it and starts others. Raises StoreError, UsageError or DataError where this machine cannot
     do the plan's work.
     """
@@ -53,11 +54,11 @@ def work(
     holder = Holder(host, os.getpid(), _job())
     claims = Claims(run_folder, plan.patience, holder)
     deadline = None if minutes is None else began + 60 * minutes
-    with Heartbeat(plan.patience, deadline, signals=signals) as heartbeat:
+    with Heartbeat(plan.patience, deadline, signals=not once) as heartbeat:
         place = f"{host} {os.getpid()}" if is_local else host
         shift = Shift(run_folder, plan, claims, heartbeat, place, is_local)
         try:
-            shift.work()
+            shift.work_once() if once else shift.work()
         finally:
             claims.close()
     return shift.runs

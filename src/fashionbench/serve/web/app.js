@@ -315,7 +315,8 @@ function showCards() {
           bar(probability),
         );
       }
-      const right = about.test_accuracy === null ? "" : `${percent(about.test_accuracy)} of the test images, `;
+      const mean = about.runs > 1 ? ` (mean of its ${about.runs} runs: ${percent(about.mean_accuracy)})` : "";
+      const right = about.test_accuracy === null ? "" : `${percent(about.test_accuracy)} of the test images${mean}, `;
       const facts = `${about.label}, seed ${about.seed}: ${right}${about.parameters.toLocaleString("en")} parameters`;
       card.append(element("span", { className: "facts", textContent: facts }));
       return card;

@@ -1,0 +1,166 @@
+"""Workers as tasks of Ray: by a stand-in, and by a cluster of two nodes where Ray is installed."""
+
+import importlib.util
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from factories import CPU, jobs, plan_here
+
+from fashionbench.data.split import Dataset
+from fashionbench.errors import MissingPackage
+from fashionbench.experiments.cluster import ray_tasks
+from fashionbench.experiments.cluster.driver import Driver
+from fashionbench.experiments.cluster.elsewhere import Site, run_elsewhere
+from fashionbench.experiments.cluster.plan import Block, split_evenly
+from fashionbench.experiments.cluster.ray_tasks import RayWorkers, train_block
+from fashionbench.experiments.gate import Examination
+from fashionbench.experiments.planning import plan
+from fashionbench.experiments.run import run_job
+from fashionbench.models.checkpoint import checkpoint_path, load_model
+from fashionbench.store.run_store import RunStore
+
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="needs Ray: pip install '.[ray]'"
+)
+
+
+def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingPackage, match=r"--on ray needs ray.*pip install .\.\[ray\]"):
+        RayWorkers(tmp_path, None).start()
+
+
+def test_a_task_returns_its_runs_and_leaves_nothing(tmp_path: Path) -> None:
+    asked, here = jobs("v0", 2), Path.cwd()
+    block = Block(jobs=asked)
+    answer = train_block(plan_here().model_dump_json(), block.model_dump_json())
+    assert Path.cwd() == here
+    assert answer["failures"] == []
+    names = sorted(Path(path).suffix for path in answer["files"])
+    assert names == [".json"] * 2 + [".run"] * 2 + [".safetensors"] * 2
+
+
+def test_a_task_that_cannot_be_done_says_so_and_raises_nothing() -> None:
+    block = Block(jobs=jobs("v0", 1))
+    other = plan_here().model_copy(update={"torch": "1.0"})
+    answer = train_block(other.model_dump_json(), block.model_dump_json())
+    ((failure,), files) = answer["failures"], answer["files"]
+    assert (failure["kind"], files) == ("UsageError", {})
+    assert "The plan is for torch 1.0" in failure["message"]
+
+
+class FakeRay:
+    """Stands in for Ray: its tasks are done when they are asked for."""
+
+    class exceptions:  # noqa: N801 - Ray's name
+        class RayError(Exception):
+            pass
+
+    def __init__(self, *lost: int) -> None:
+        self.lost, self.sent, self.given = lost, 0, dict[int, Any]()
+
+    def is_initialized(self) -> bool:
+        return True
+
+    def remote(self, function: Any) -> "FakeRay":
+        self.function = function
+        outer = self
+
+        class Task:
+            def options(self, **options: Any) -> "Task":
+                outer.options = options
+                return self
+
+            def remote(self, *arguments: str) -> int:
+                outer.sent += 1
+                outer.given[outer.sent] = arguments
+                return outer.sent
+
+        return Task()  # type: ignore[return-value]
+
+    def wait(self, tasks: list[int], num_returns: int, timeout: float) -> tuple[list[int], list]:
+        return tasks[:1], tasks[1:]
+
+    def get(self, task: int) -> Any:
+        if task in self.lost:
+            raise self.exceptions.RayError("the node\ndied")
+        return self.function(*self.given[task])
+
+    def cancel(self, task: int, force: bool) -> None:
+        self.lost = (*self.lost, task)
+
+    def shutdown(self) -> None:
+        self.given.clear()
+
+
+def drive(folder: Path, ray: FakeRay, blocks: list[Block], monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(ray_tasks, "_import_ray", lambda: ray)
+    store, counts = RunStore(folder, create=True), list[int]()
+    driver = Driver(store, plan_here().model_copy(update={"on": "ray"}))
+    driver.add(blocks)
+    driver.run(RayWorkers(folder, None), counts.append)
+    return sum(counts)
+
+
+def test_what_tasks_bring_back_comes_into_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, ray = jobs("v0", 4), FakeRay(2)  # the second task is lost once
+    blocks = [Block(jobs=part) for part in split_evenly(asked, 2)]
+    assert drive(tmp_path, ray, blocks, monkeypatch) == 4
+    assert ray.sent == 3
+    assert ray.options == {"num_cpus": 1, "num_gpus": 0, "max_retries": ray_tasks.RETRIES}
+    for job in asked:
+        assert RunStore(tmp_path).has_run(job, "cpu")
+        assert load_model(checkpoint_path(tmp_path, job)) is not None
+
+
+def test_a_block_that_is_lost_twice_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = [Block(jobs=part) for part in split_evenly(jobs("v0", 2), 1)]
+    with pytest.raises(Exception, match="Ray ended the task: the node died"):
+        drive(tmp_path, FakeRay(1, 3), blocks, monkeypatch)
+    assert len(RunStore(tmp_path).list_runs()) == 1
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_ray_itself_gives_all_runs_though_a_node_is_lost(
+    tmp_path: Path, silhouettes: Dataset
+) -> None:
+    import ray
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    node = cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+    store, counts = RunStore(tmp_path, create=True), list[int]()
+    asked = next(plan(["v2"], ["default"], 6, dataset="silhouettes", epochs=2).entries())
+
+    def lose() -> None:
+        while not counts or sum(counts) < 1:
+            time.sleep(0.1)
+        cluster.remove_node(node, allow_graceful=False)
+
+    killer = threading.Thread(target=lose, daemon=True)
+    killer.start()
+    site = Site(f"ray:{cluster.address}", silhouettes, None, "cpu", "auto")
+    try:
+        run_elsewhere([(asked, Examination())], site, store, counts.append)
+    finally:
+        killer.join(timeout=60)
+        ray.shutdown()
+        cluster.shutdown()
+    assert sum(counts) == 6
+    alone = RunStore(tmp_path / "alone", create=True)
+    for job in asked:
+        there, here = store.load_run(job), run_job(job, silhouettes, CPU, alone)
+        assert there is not None
+        assert there.scores == here.scores
+        assert there.environment.threads == 1
