@@ -71,8 +71,8 @@ def compare(
         float | None,
         typer.Option(
             metavar="NUMBER",
-            help="add seeds until every pair of models is decided, or a difference of accuracy this "
-            "large, such as 0.002, is ruled out",
+            help="add seeds until every pair of models is decided, or a difference of accuracy as "
+            "large as this, such as 0.002, is ruled out",
         ),
     ] = None,
     max_seeds: Annotated[
