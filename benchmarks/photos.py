@@ -113,11 +113,11 @@ def look_by_mask(predictor, prepared, way):
     return look(predictor, parts.get((way,), next(iter(parts.values()))))[0]
 
 
-def measure(probabilities, truth, predictor):
+def measure(probabilities, truth, predictor, doubtful):
     """Top-1, top-3, the share called sure and top-1 of it, and the confusion matrix."""
     ranks = np.argsort(-of_kinds(probabilities, predictor.classes), axis=1, kind="stable")
     right = ranks[:, 0] == truth
-    sure = np.array([predictor.is_sure(row) for row in probabilities])
+    sure = np.array([predictor.is_sure(row) for row in probabilities]) & ~doubtful
     confusion = np.zeros((len(KINDS), len(KINDS)), int)
     np.add.at(confusion, (truth, ranks[:, 0]), 1)
     return {
@@ -165,8 +165,9 @@ def main():
     fitted = fit(logs, features, truth, classes)
     fitted.write(predictor.path, classes)
     shipped = replace(predictor, photo_model=load_predictor("photo").photo_model)
+    plainly = predictor.predict_prepared(plain)
     probabilities = {
-        "grey and resize": predictor.predict_prepared(plain),
+        "grey and resize": plainly,
         "prepared": predictor.predict_prepared(np.stack([p.image for p in prepared])),
         **{
             f"{way}, offsets": out_of_fold(found, None, truth, classes)
@@ -176,13 +177,21 @@ def main():
         "fitted on other photos": out_of_fold(logs, features, truth, classes),
         "as predict does it": np.stack([shipped.average_views(p) for p in prepared]),
     }
-    results = {name: measure(found, truth, predictor) for name, found in probabilities.items()}
+    several = np.array([bool(shipped.judge(photo).items) for photo in prepared])
+    doubtful = several | np.array([photo.is_cut for photo in prepared])
+    nothing = np.zeros(len(truth), bool)  # is known of a photo that is only resized
+    results = {
+        name: measure(found, truth, predictor, nothing if found is plainly else doubtful)
+        for name, found in probabilities.items()
+    }
     for name, result in results.items():
         show(name, result)
     document = {
         "command": "python benchmarks/photos.py PHOTOS",
         "model": predictor.label,
         "photos": len(files),
+        "called several": int(several.sum()),
+        "called cut": int(doubtful.sum() - several.sum()),
         "kinds": list(KINDS),
         "versions": {"torch": torch.__version__, "python": platform.python_version()},
         "results": results,

@@ -40,7 +40,6 @@ from fashionbench.core.machine import processor
 from fashionbench.experiments.cluster.claims import Claims, Holder
 from fashionbench.experiments.cluster.inbox import Inbox, Intake
 from fashionbench.experiments.cluster.plan import PATIENCE
-from fashionbench.store.packed import PackedRun, RunFile
 from fashionbench.store.run_store import RunStore
 
 HERE = Path(__file__).resolve().parent
@@ -177,7 +176,7 @@ class Simulation:
             self.begin()
 
     def begin(self):
-        """A worker looks for work."""
+        """Have a new worker look for work."""
         heapq.heappush(self.events, (self.now, "look", next(self.names)))
 
     def look(self, worker):

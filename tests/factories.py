@@ -43,6 +43,17 @@ CLASSES = (*(f"class {letter}" for letter in "abcdefghi"), "<j> & co")
 LABELS = np.repeat(np.arange(10), 20)
 IMAGES = np.random.default_rng(0).integers(0, 256, (200, 28, 28), np.uint8)
 
+NET = """
+from torch import nn
+class {name}(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    def forward(self, images):
+        return self.layers(images)
+"""
+"""A file with a network, which a test gives its name."""
+
 
 def make_record(
     job: Job | None = None, *, skill: float = 2.0, outcome: str = "ok", alone: bool = True

@@ -17,7 +17,7 @@ from factories import PATIENCE, some_arrays, wait_until, write_idx
 from torch import nn
 
 import fashionbench as fb
-from fashionbench.errors import DataError, Interrupted
+from fashionbench.errors import DataError, Interrupted, UsageError
 from fashionbench.experiments.comparison import run_study
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.result import Result
@@ -278,3 +278,32 @@ def test_data_that_changes_before_it_is_read_is_not_kept_under_the_old_name(
     labels.write_bytes(content)
     with pytest.raises(DataError, match="have changed since the command began"):
         run_study(study, tmp_path / "runs", None, "fashionbench compare")
+
+
+def test_a_report_is_kept_when_another_comparison_takes_its_place(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = {"seeds": 1, "dataset": "silhouettes", "epochs": 1, "train_images": 100}
+    first = fb.compare(["v0"], out=tmp_path, **asked)
+    kept = tmp_path / "reports" / first.study.slug
+    before = (tmp_path / "report.html").read_bytes()
+    assert (kept / "report.html").read_bytes() == before
+    fb.compare(["v0"], out=tmp_path, **asked)
+    assert "is kept in" not in caplog.text, "it is the same comparison"
+    second = fb.compare(["mlp"], out=tmp_path, **asked)
+    assert f"The report of the comparison before is kept in {kept}" in caplog.text
+    assert (kept / "report.html").read_bytes() == before
+    assert (tmp_path / "report.html").read_bytes() != before
+    assert second.study.slug != first.study.slug
+    assert {path.name for path in (tmp_path / "reports").iterdir()} == {
+        first.study.slug,
+        second.study.slug,
+    }
+
+
+def test_a_time_limit_is_given_in_words(tmp_path: Path) -> None:
+    asked = {"dataset": "silhouettes", "epochs": 1, "train_images": 100, "out": tmp_path}
+    result = fb.compare(["v0", "mlp"], seeds=2, time_limit="10m", **asked)
+    assert [len(entry.runs) for entry in result.entries] == [2, 2]
+    with pytest.raises(UsageError, match="time_limit is 'soon', but should be a time above 0"):
+        fb.compare(["v0"], time_limit="soon", **asked)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from factories import CPU, jobs, some_plan
 
-from fashionbench.config.study import Job
+from fashionbench.config.study import Execution, Job
 from fashionbench.data.split import Dataset
 from fashionbench.errors import UsageError
 from fashionbench.experiments.cluster import elsewhere
@@ -20,6 +20,7 @@ from fashionbench.experiments.cluster.elsewhere import (
 )
 from fashionbench.experiments.cluster.plan import Block, PlanFolder
 from fashionbench.experiments.gate import Examination
+from fashionbench.experiments.launch import open_bench
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.run import run_job
 from fashionbench.store.run_store import RunStore
@@ -97,3 +98,9 @@ def test_threads_are_shared_out_here_and_one_elsewhere(
     monkeypatch.setattr(elsewhere.torch, "get_num_threads", lambda: 8)
     assert site.threads == 4
     assert Site("workers:16", site.dataset, None, "cpu", "auto").threads == 1
+
+
+def test_a_machine_that_starts_workers_needs_not_their_device(tmp_path: Path) -> None:
+    study = plan(["v0"], ["default"], 1, dataset="silhouettes", device="cuda")
+    store = RunStore(tmp_path, create=True)
+    assert open_bench(study, store, None, Execution(on="slurm:2")).device == CPU

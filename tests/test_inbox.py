@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 from factories import jobs, make_record
+from filelock import FileLock
 
 from fashionbench.experiments.cluster import inbox as module
-from fashionbench.experiments.cluster.inbox import Failure, Inbox, Intake, take_in
+from fashionbench.experiments.cluster.inbox import Failure, Inbox, Intake, take_in, take_in_if_idle
 from fashionbench.models.checkpoint import checkpoint_path
 from fashionbench.store.records import RunRecord
 from fashionbench.store.run_store import RunStore
@@ -156,3 +157,13 @@ def test_a_run_folder_without_an_inbox_stays_as_it_is(tmp_path: Path) -> None:
     store = RunStore(tmp_path, create=True)
     take_in(store)
     assert [path.name for path in tmp_path.iterdir()] == ["store.sqlite"]
+
+
+def test_while_a_command_is_at_work_the_inbox_is_left_to_it(tmp_path: Path) -> None:
+    store, record = RunStore(tmp_path, create=True), make_record()
+    put(tmp_path, record)
+    with FileLock(tmp_path / ".lock"):
+        take_in_if_idle(tmp_path)
+        assert not store.has_run(record.job)
+    take_in_if_idle(tmp_path)
+    assert store.has_run(record.job)

@@ -128,3 +128,35 @@ def test_trials_are_not_timed_and_run_together_where_what_differs_can(
         run_missing([trials], bench)
         found = [bench.store.load_run(trial) for trial in trials]
         assert [run.environment.way for run in found if run] == [way] * len(trials)
+
+
+@pytest.mark.slow
+def test_models_take_turns_so_that_a_stop_leaves_as_many_seeds_of_each(
+    tmp_path: Path, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[tuple[str, int]] = []
+    run_job = launch.run_job
+
+    def note(job, *arguments):
+        made.append((job.model, job.seed))
+        return run_job(job, *arguments)
+
+    monkeypatch.setattr(launch, "run_job", note)
+    study = plan(["v0", "mlp"], "default", 3, dataset="silhouettes", epochs=1, train_images=100)
+    store = RunStore(tmp_path, create=True)
+    bench = Bench(silhouettes, None, CPU, store, Execution(parallel="serial"))
+    run_missing(study.entries(), bench)
+    assert made == [(model, seed) for seed in range(3) for model in ("v0", "mlp")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seconds", "seeds"), [(1e-6, 1), (1000.0, 6)])
+def test_a_time_limit_ends_with_as_many_seeds_of_every_model(
+    seconds: float, seeds: int, tmp_path: Path, silhouettes: Dataset
+) -> None:
+    study = plan(["v0", "mlp"], "default", 6, dataset="silhouettes", epochs=1, train_images=100)
+    store = RunStore(tmp_path, create=True)
+    end = launch.time.monotonic() + seconds
+    run_missing(study.entries(), Bench(silhouettes, None, CPU, store, Execution(), end))
+    for entry in study.entries():
+        assert sum(store.has_run(job) for job in entry) == seeds

@@ -30,6 +30,11 @@ def test_what_cannot_be_meant_is_refused(text: str, told: str) -> None:
         Execution.checked({"on": text}, "compare")
 
 
+def test_the_number_of_workers_stands_in_one_place() -> None:
+    with pytest.raises(UsageError, match="with --on workers:2 the number of workers stands there"):
+        Execution.checked({"on": "workers:2", "jobs": 2}, "compare")
+
+
 @pytest.mark.parametrize(
     ("text", "address"), [("ray", None), ("ray:10.0.0.1:6379", "10.0.0.1:6379")]
 )

@@ -10,6 +10,7 @@ from PIL import Image
 from fashionbench.inference import masks
 from fashionbench.inference.masks import find_item, locate
 from fashionbench.inference.photos import prepare
+from fashionbench.inference.predictor import load_predictor
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> float:
@@ -19,7 +20,8 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
 @pytest.mark.parametrize("seed", range(3))
 def test_every_way_finds_an_item_on_a_floor(seed: int) -> None:
     picture, inside = photo(seed)
-    found, parts = locate(np.asarray(picture))
+    found, parts, is_cut = locate(np.asarray(picture))
+    assert not is_cut
     assert parts == []
     assert [way for way, _, _ in found] == ["grabcut", "salient", "salient+grabcut"]
     for way, mask, rating in found:
@@ -32,7 +34,7 @@ def test_without_the_networks_weights_there_is_grabcuts_mask(
 ) -> None:
     picture, inside = photo()
     monkeypatch.setattr(masks, "WEIGHTS", tmp_path / "none.safetensors")
-    ((way, mask, _),), _ = locate(np.asarray(picture))
+    ((way, mask, _),), _, _ = locate(np.asarray(picture))
     assert way == "grabcut"
     assert overlap(mask > 0, inside) > 0.9
     assert prepare(picture).views.shape == (4, 28, 28)
@@ -46,7 +48,7 @@ def test_the_most_plausible_mask_is_the_item() -> None:
 
 def test_where_nothing_stands_out_all_is_the_item() -> None:
     rgb = np.full((60, 40, 3), 90, np.uint8)
-    ((way, mask, _),), _ = locate(rgb)
+    ((way, mask, _),), _, _ = locate(rgb)
     assert way == "whole"
     assert mask.all()
 
@@ -88,3 +90,14 @@ def test_things_that_lie_apart_are_taken_apart_from_left_to_right() -> None:
     assert prepared.parts[1].box[0] > right
     assert first.views.shape == (4, 28, 28)
     assert prepare(beside(red)).parts == ()
+
+
+def test_an_item_that_goes_on_beyond_the_photo_is_told() -> None:
+    picture, inside = photo()
+    rows = np.flatnonzero(inside.any(axis=1))
+    below = picture.crop((30, 0, picture.width - 30, int(rows[0] + 0.7 * len(rows))))
+    assert prepare(below).is_cut
+    prediction = load_predictor("photo").predict([below])[0]
+    assert not prediction.sure
+    assert "goes on beyond the picture" in prediction.warnings[0]
+    assert not prepare(picture).is_cut

@@ -13,6 +13,7 @@ import torch
 from factories import drawn, photo
 from PIL import Image
 
+import fashionbench as fb
 from fashionbench.config.study import Job
 from fashionbench.core.logits import infer
 from fashionbench.data.datasets import load_data
@@ -301,3 +302,12 @@ def test_paths_and_images_are_taken_and_a_path_is_turned_upright(tmp_path: Path)
         predictor.predict([tmp_path / "absent.png"])
     with pytest.raises(UsageError, match=r"Give a list of pictures, such as \['shoe.jpg'\]"):
         predictor.predict("shoe.jpg")
+
+
+def test_pictures_are_classified_in_one_call(tmp_path: Path) -> None:
+    picture = Image.new("L", (28, 28), 0)
+    picture.paste(200, (8, 4, 20, 26))
+    picture.save(tmp_path / "dress.png")
+    one = fb.predict(tmp_path / "dress.png")
+    several = fb.predict([str(tmp_path / "dress.png"), picture], "photo")
+    assert [found.label for found in several] == [one[0].label] * 2

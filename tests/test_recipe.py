@@ -61,6 +61,10 @@ def test_an_old_name_with_overrides_in_it_is_read_as_name_and_overrides() -> Non
     assert Recipe(name="a b=c").name == "a b=c", "there is no setting b"
 
 
+def test_the_rate_goes_by_its_short_name_too() -> None:
+    assert DEFAULT.override(lr=0.01) == DEFAULT.override(learning_rate=0.01)
+
+
 def test_an_override_is_labelled_with_what_it_changes() -> None:
     assert DEFAULT.override(epochs=5, learning_rate=None).label == "default epochs=5"
     assert DEFAULT.override(epochs=3) == DEFAULT

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fashionbench.models.table import MODELS
+from fashionbench.report.audit_document import AuditDocument
 
 ROOT = Path(__file__).parent.parent
 
@@ -307,3 +308,26 @@ def test_the_study_of_augmentation_says_what_its_figures_say() -> None:
         for model in figures["models"]
     )
     assert f"CutMix costs them {v2:.1f} and {vgg:.1f} points" in words("README.md")
+
+
+def test_the_audit_of_fashion_mnist_says_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "studies")
+    recorded = json.loads((ROOT / "docs" / "results" / "fashion-mnist.json").read_text("utf-8"))
+    document = AuditDocument.model_validate(recorded["audit"])
+    study = importlib.import_module("fashion_mnist")
+    written = study.page(document, recorded["published_at_ranks"], recorded["made"])
+    assert written == (ROOT / "docs" / "fashion-mnist.md").read_text("utf-8")
+    assert document.labels is not None
+    consensus = {count.split: count.consensus for count in document.labels.counts}
+    found = recorded["doubted_by_consensus"]
+    assert {split: len(positions) for split, positions in found.items()} == consensus
+    assert document.doubtful_test_images["label"] == found["test"]
+    of_test = document.labels.counts[1]
+    differences = [-100 * judge.accuracy.difference for judge in document.split.judges]
+    for said in (
+        f"and {len(recorded['near_doubles'])} near ones",
+        f"{of_test.consensus} test labels ({100 * document.labels.floor.share:.2f} %)",
+        f"all of {of_test.runs} runs",
+        f"score {min(differences):.1f} to {max(differences):.1f} points below",
+    ):
+        assert said in words("README.md"), said

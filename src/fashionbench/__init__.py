@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fashionbench.experiments.audit.auditing import Audit, audit
     from fashionbench.experiments.comparison import compare
     from fashionbench.experiments.result import Result, load_result
-    from fashionbench.inference.predictor import Prediction, Predictor, load_predictor
+    from fashionbench.inference.predictor import Prediction, Predictor, load_predictor, predict
     from fashionbench.models.build import build_model
     from fashionbench.models.checkpoint import load_model
     from fashionbench.stats.metrics import Scores
@@ -51,6 +51,7 @@ _HOME = {
     "load_predictor": "inference.predictor",
     "load_recipe": "config.recipe",
     "load_result": "experiments.result",
+    "predict": "inference.predictor",
 }
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     "load_predictor",
     "load_recipe",
     "load_result",
+    "predict",
 ]
 
 

@@ -41,6 +41,7 @@ app = typer.Typer()
         "fashionbench compare --models v0,mlp --tune lr --trials 15",
         "fashionbench compare --models v2,my_net.py:MyNet --epochs 10 --lr 0.05",
         "fashionbench compare --models v0@fast,v2:weights=mine.pth@scored",
+        "fashionbench compare --models nets/ --seeds 20 --for 10m",
     ),
 )
 @with_recipe_flags
@@ -49,7 +50,8 @@ def compare(
         str,
         typer.Option(
             metavar="A,B,...",
-            help="the models to compare, separated by commas; NAME@RECIPE has a recipe of its own",
+            help="the models to compare, separated by commas: built-in ones, my_net.py:MyNet, "
+            "nets/*.py:Net or a folder nets/; NAME@RECIPE has a recipe of its own",
         ),
     ] = "v0,v1,v2",
     recipes: Annotated[
@@ -136,6 +138,15 @@ def compare(
     channels: ChannelsOption = None,
     size: SizeOption = None,
     device: DeviceOption = "auto",
+    time_limit: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            metavar="TIME",
+            help="begin no more seeds after this long, such as 90s, 10m or 2h; all models have as "
+            "many by then",
+        ),
+    ] = None,
     parallel: Annotated[
         str,
         typer.Option(
@@ -176,13 +187,17 @@ def compare(
     """Train models from several seeds and compare them on the test set.
 
     Finished runs are kept in the run folder. If it is stopped, run the same command again and
-    it continues. At the end it writes report.html, report.md, results.csv and results.json there.
+    it continues. At the end it writes the report there: report.html, report.md, results.json and
+    CSV files.
     """
     from fashionbench.config.study import Execution
+    from fashionbench.config.tuning import read_duration
     from fashionbench.experiments.comparison import run_study
     from fashionbench.experiments.planning import default_folder, plan
 
-    execution = Execution.checked({"parallel": parallel, "jobs": jobs, "on": on}, "compare")
+    given = {"parallel": parallel, "jobs": jobs, "on": on}
+    seconds = read_duration(time_limit, "--for")
+    execution = Execution.checked({**given, "seconds": seconds}, "compare")
     if dry_run:
         from fashionbench.experiments.cluster.elsewhere import slurm_script
 

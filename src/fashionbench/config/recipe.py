@@ -45,6 +45,8 @@ __all__ = [
 
 Views = Literal["one", "flip", "shifts"]
 
+_SHORT = {"lr": "learning_rate"}
+"""Settings by the names that are typed."""
 _RENAMED = {"seed": "default"}
 """Shipped recipes by the names that they had."""
 
@@ -276,6 +278,7 @@ class Recipe(Validated):
         given too; one of a person's own keeps the rate. Raises UsageError for an unknown setting or
         a bad value.
         """
+        settings = {_SHORT.get(key, key): value for key, value in settings.items()}
         given = {
             key: Recipe.model_fields[key].default
             if value == "none" and can_be_absent(key)

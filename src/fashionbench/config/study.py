@@ -18,6 +18,7 @@ from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.tuning import Tuning, trial_seed
 from fashionbench.config.validated import Validated
+from fashionbench.core.files import slug
 from fashionbench.core.seeds import PURPOSES, PartialSeed, Seed, Source, SplitSeed
 from fashionbench.core.shape import GREY28, Shape
 
@@ -139,6 +140,8 @@ class Study(Validated):
     """Test images without which scores are told too."""
     tuning: Tuning | None = None
     """What is tuned before the comparison; None where all recipes are taken as they are."""
+    left_out: tuple[tuple[str, str], ...] = ()
+    """Models that were asked for and cannot be compared, each with its fault."""
     protocol: int = FIRST_PROTOCOL
 
     @model_validator(mode="after")
@@ -187,6 +190,22 @@ class Study(Validated):
             for source in PURPOSES
             if self.vary not in ("all", source) and (augments or source != "augmentation")
         )
+
+    @property
+    def slug(self) -> str:
+        """A name for the files of this comparison: that of another is another.
+
+        Seeds that --until adds, and models found faulty on the way, make no other comparison.
+        """
+        seeds = len(self.seeds) if self.until is None else 0
+        asked = self.model_copy(
+            update={"seeds": (0,) if self.until else self.seeds, "left_out": (), "device": "auto"}
+        )
+        digest = hashlib.sha256(asked.model_dump_json().encode()).hexdigest()[:6]
+        names = "-".join(str(ModelSpec.parse(model).without_folders()) for model in self.models[:3])
+        more = f"-and-{len(self.models) - 3}" if len(self.models) > 3 else ""
+        counted = f"-{seeds}-seeds" if seeds else ""
+        return f"{slug(names)[:60]}{more}{counted}-{digest}"
 
     def entries(self) -> Iterator[tuple[Job, ...]]:
         """Yield the rows of the table as they are: of each model and recipe the jobs, one a seed.
@@ -277,6 +296,17 @@ class Execution(Validated):
     """The most processes that run at once; None allows one for each thread."""
     on: str | None = None
     """What starts workers for the runs, and how many, such as workers:4; None trains here."""
+    seconds: Annotated[float, Field(gt=0)] | None = None
+    """After so many no more seeds are begun; None sets no end."""
+
+    @model_validator(mode="after")
+    def _one_number(self) -> Self:
+        if self.on is not None and self.jobs is not None:
+            raise ValueError(
+                f"--jobs is for processes of the comparison itself; with --on {self.on} the number "
+                "of workers stands there"
+            )
+        return self
 
     @field_validator("on")
     @classmethod
@@ -284,6 +314,12 @@ class Execution(Validated):
         if on is not None:
             read_launcher(on)
         return on
+
+    @model_validator(mode="after")
+    def _limits_its_own_time(self) -> Self:
+        if self.on is not None and self.seconds is not None:
+            raise ValueError("--for limits the time of this machine; leave it out with --on")
+        return self
 
     @field_validator("jobs")
     @classmethod

@@ -22,6 +22,7 @@ __all__ = [
     "Point",
     "Tune",
     "Tuning",
+    "read_duration",
     "read_tuning",
     "trial_seed",
 ]
@@ -199,7 +200,7 @@ def read_tuning(
             "ranges": _read_ranges(tune),
             "trials": trials,
             "studies": studies,
-            "budget": _read_duration(budget),
+            "budget": read_duration(budget),
         },
         "tune",
     )
@@ -226,13 +227,13 @@ def _read_ranges(tune: Tune) -> dict[str, Range]:
     return ranges
 
 
-def _read_duration(text: float | str | None) -> float | None:
+def read_duration(text: float | str | None, name: str = "budget") -> float | None:
     """Read seconds, or a number with s, m or h."""
     if text is None:
         return None
     found = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*(s|m|h|)", str(text).strip())
     if found is None or float(found[1]) == 0:
         raise UsageError(
-            f"budget is {text!r}, but should be a time above 0, such as 90s, 10m or 2h."
+            f"{name} is {text!r}, but should be a time above 0, such as 90s, 10m or 2h."
         )
     return float(found[1]) * _UNITS[found[2]]

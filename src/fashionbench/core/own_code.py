@@ -34,6 +34,7 @@ __all__ = [
     "importable_neighbours",
     "is_own",
     "list_arguments",
+    "list_classes",
     "locate",
     "run_anew",
 ]
@@ -105,6 +106,16 @@ def locate(reference: str) -> Callable[..., Any]:
         )
     there = f"it defines {', '.join(own)}" if own else "it defines no class and no function"
     raise UsageError(f"{home} has no class or function {name!r}; {there}.")
+
+
+def list_classes(home: str) -> list[tuple[str, type]]:
+    """List the classes that a person's file defines. Raises UsageError if it cannot be run."""
+    module = _load_file(home)
+    return [
+        (name, value)
+        for name, value in vars(module).items()
+        if isinstance(value, type) and value.__module__ == module.__name__
+    ]
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.study import Device, Execution, Study
-from fashionbench.config.tuning import Tune
+from fashionbench.config.tuning import Tune, read_duration
 from fashionbench.data.datasets import load_arrays
-from fashionbench.errors import Interrupted
+from fashionbench.errors import Interrupted, StoreError
 from fashionbench.experiments.call import write_call
 from fashionbench.experiments.cluster.inbox import take_in
 from fashionbench.experiments.planning import default_folder, plan
@@ -55,6 +55,7 @@ def compare(
     trials: int | None = None,
     studies: int = 1,
     budget: float | str | None = None,
+    time_limit: float | str | None = None,
     parallel: str = "auto",
     jobs: int | None = None,
     track: str | None = None,
@@ -66,7 +67,8 @@ def compare(
     Runs that the run folder holds already are not repeated. Writes the report into that folder.
 
     Args:
-        models: Keys of the table, or classes and functions of your own that take no arguments.
+        models: Keys of the table, classes and functions of your own that take no arguments, or
+            files of them, as in "nets/*.py:Net".
         seeds: How many seeds, or the seeds themselves.
         recipes: Names of recipes, paths of .toml files, or Recipe objects.
         weights: A file that all models begin with; "NAME:weights=FILE" is for one model alone.
@@ -90,6 +92,8 @@ def compare(
             most 100.
         studies: Into how many studies the trials are dealt, of which each chooses on its own.
         budget: The time that tuning may take, such as "10m".
+        time_limit: Seconds, or a time such as "10m", after which no more seeds are begun: all
+            models have as many by then, one at least.
         parallel: How seeds run together: "stacked", in "processes", "serial" (one after another),
             or "auto", whatever suits the model.
         jobs: The most processes at once; None allows one for each thread.
@@ -108,7 +112,10 @@ def compare(
         ['FashionMnistModelV0', 'MLP']
     """
     given = locals()  # all arguments by name, to write the call out
-    execution = Execution.checked({"parallel": parallel, "jobs": jobs, "on": on}, "comparison")
+    seconds = read_duration(time_limit, "time_limit")
+    execution = Execution.checked(
+        {"parallel": parallel, "jobs": jobs, "on": on, "seconds": seconds}, "comparison"
+    )
     study = plan(
         models,
         recipes,
@@ -161,6 +168,8 @@ def run_study(
     run_missing = partial(
         _run_missing, device=study.device, store=store, command=command, open_bench=open_bench
     )
+    study = _without_faulty(study, store, open_bench, command)
+    _keep_report(store, study)
     if study.tuning is not None:
         run_trials = partial(run_missing, name="tune")
         study = run_tuning(study, store, command, open_bench, run_trials)
@@ -170,7 +179,7 @@ def run_study(
         run_missing(entries)
         result = Result.collect(store, study, command)
         wider = _add_seeds(result)
-        if wider is None:
+        if wider is None or not all(store.has_run(job, study.device) for e in entries for job in e):
             break
         study = wider
     if not result.is_reported:
@@ -182,6 +191,39 @@ def run_study(
 
         logger.info("%d runs were written to %s.", track_runs(result, track), track)
     return result
+
+
+def _without_faulty(
+    study: Study, store: RunStore, open_bench: "Callable[[], Bench]", command: str
+) -> Study:
+    """Leave out models that cannot be trained, where some runs are still to be made; tell why."""
+    if all(store.has_run(job, study.device) for jobs in study.groups() for job in jobs):
+        found = study
+    else:
+        from fashionbench.experiments.sound import find_faults
+
+        try:
+            found = find_faults(study, open_bench)
+        except KeyboardInterrupt:
+            raise Interrupted(f"Interrupted before a run was begun. To go on: {command}") from None
+    for name, fault in found.left_out:
+        logger.warning("%s is left out: %s", name, fault)
+    return found
+
+
+def _keep_report(store: RunStore, study: Study) -> None:
+    """Tell that this comparison takes the place of another, and where that one's report is kept."""
+    try:
+        before, _ = store.load_study()
+    except StoreError:  # the first one, or of a version that this one cannot read
+        return
+    if before.slug == study.slug:
+        return
+    from fashionbench.report.page import keep_report
+
+    kept = keep_report(store.folder, before, study)
+    if kept is not None:
+        logger.warning("The report of the comparison before is kept in %s.", kept)
 
 
 def _check_exclusion(study: Study, data_dir: Path | str | None) -> None:

@@ -1,4 +1,4 @@
-"""Run what a study lacks: of each entry some seeds alone, by the clock, then the others together.
+"""Run what a study lacks: of all entries in turn some seeds alone, then the others together.
 
 Time is measured alone, spread is measured together: a run that shares the machine has no
 training time. Trials of tuning are not timed. Which strategy was chosen, and why, is logged.
@@ -15,7 +15,7 @@ import torch
 
 from fashionbench.config.study import Device, Execution, Job, Study
 from fashionbench.core.progress import progress_bar
-from fashionbench.data.datasets import dataset_entry, load_data
+from fashionbench.data.datasets import load_data
 from fashionbench.data.split import Dataset, deal_anew
 from fashionbench.experiments.block import run_block
 from fashionbench.experiments.cluster.conditions import digest_data, make_plan
@@ -26,20 +26,21 @@ from fashionbench.experiments.cluster.plan import Block, data_name, split_evenly
 from fashionbench.experiments.gate import Examination, builder, examine
 from fashionbench.experiments.run import run_job
 from fashionbench.experiments.strategy import choose
-from fashionbench.models.build import build_model
-from fashionbench.models.table import MODELS, model_entry
+from fashionbench.models.table import model_entry
 from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore
 from fashionbench.training.devices import resolve_device
 from fashionbench.training.own_settings import differing_settings
 
-__all__ = ["Bench", "open_bench", "run_entry", "run_missing"]
+__all__ = ["Bench", "Turn", "open_bench", "run_entry", "run_missing"]
 
 logger = logging.getLogger(__name__)
 
 MOST_TIMED = 3
 TIMING_SECONDS = 10
 """A second and third run are timed alone only while those before took less than this."""
+AT_A_TIME = 4
+"""Seeds that an entry takes at once where the time is limited."""
 SHARES, MOST_AT_ONCE = 8, 8
 """Into how many blocks a process's jobs are divided at least, so that none is left waiting for
 another at the end; and the most jobs that a process takes at once."""
@@ -55,6 +56,8 @@ class Bench:
     device: torch.device
     store: RunStore
     execution: Execution
+    end: float | None = None
+    """By time.monotonic, when no more runs are begun; None sets no end."""
     examined: dict[tuple[str, str, str], Examination] = field(default_factory=dict)
     """What is known of the models so far."""
 
@@ -72,14 +75,10 @@ def open_bench(
 ) -> Bench:
     """Read the data of a study once for all of its runs; keep its test images for the report.
 
-    Raises UsageError for a model that cannot be built, DataError for a data set that cannot be
-    read.
+    Raises DataError for a data set that cannot be read.
     """
-    classes = len(dataset_entry(study.dataset).classes)
-    for model in study.models:
-        if model not in MODELS:  # one that cannot be built is told before data is downloaded
-            build_model(model, classes=classes, shape=study.shape, tell=logger.debug)
-    device = resolve_device(study.device)
+    # A machine that only starts workers may lack the device that they have.
+    device = resolve_device("cpu" if execution.on else study.device)
     dataset = load_data(
         study.dataset,
         data_dir,
@@ -90,7 +89,8 @@ def open_bench(
     for note in dataset.notes:
         logger.warning(note)
     _save_test_set(study, dataset, store)
-    return Bench(dataset, data_dir, device, store, execution)
+    end = None if execution.seconds is None else time.monotonic() + execution.seconds
+    return Bench(dataset, data_dir, device, store, execution, end)
 
 
 def run_missing(
@@ -110,15 +110,32 @@ def run_missing(
     new = [jobs[0] for jobs, _ in missing if jobs[0].model not in before]
     examined = [bench.examine(jobs[0]) for jobs, _ in missing]
     _tell_findings(new, [bench.examine(job) for job in new])
-    runs = sum(len(jobs) for jobs, _ in missing)
-    with progress_bar(total=runs, unit="run", desc=name) as bar:
+    turns = [
+        Turn(jobs, bench, findings, timed=timed)
+        for (jobs, timed), findings in zip(missing, examined, strict=True)
+    ]
+    with progress_bar(total=sum(len(jobs) for jobs, _ in missing), unit="run", desc=name) as bar:
         if site := _find_site(bench, device):
             parts = [(jobs, known) for (jobs, _), known in zip(missing, examined, strict=True)]
             run_elsewhere(parts, site, bench.store, bar.update)
             return
-        for (jobs, timed), findings in zip(missing, examined, strict=True):
-            on_split = replace(bench, dataset=deal_anew(bench.dataset, jobs[0].split))
-            run_entry(jobs, on_split, findings, timed=timed, done=bar.update)
+        while turns and not _is_late(turns, bench.end):
+            for turn in turns:
+                turn.go_on(bar.update)
+            turns = [turn for turn in turns if turn.waiting]
+
+
+def _is_late(turns: Sequence["Turn"], end: float | None) -> bool:
+    """Tell whether another round of seeds would end too late; the first one is always made."""
+    if end is None or not all(turn.finished for turn in turns):
+        return False
+    late = time.monotonic() + sum(turn.next_seconds() for turn in turns) > end
+    if late:
+        seeds = min(turn.finished for turn in turns)
+        logger.warning(
+            "No more seeds fit in the time that was given; %d of every model are new.", seeds
+        )
+    return late
 
 
 def _find_site(bench: Bench, device: Device) -> Site | None:
@@ -194,21 +211,68 @@ def run_entry(
     `examined` is what is known of the model, `timed` how many runs have a training time already,
     and `done` is told of every number of runs that is finished.
     """
-    # Once for all runs: a hundred small ones would take longer to send images than to train.
-    bench = replace(bench, dataset=bench.dataset.to(bench.device))
-    waiting, start = deque(jobs), clock()
-    most_timed = 0 if jobs[0].scored_on == "validation" else MOST_TIMED
-    while waiting and (
-        bench.execution.parallel == "serial"
-        or len(waiting) == 1  # with no other to run together with
-        or timed < min(1, most_timed)
-        or (timed < most_timed and clock() - start < TIMING_SECONDS)
-    ):
-        run_job(waiting.popleft(), bench.dataset, bench.device, bench.store, examined)
-        timed += 1
-        done(1)
-    if waiting:
-        _run_by_strategy([*waiting], bench, examined, done)
+    turn = Turn(jobs, bench, examined, timed=timed, clock=clock)
+    while turn.waiting:
+        turn.go_on(done)
+
+
+class Turn:
+    """The runs that an entry lacks, of which some are made whenever it is its turn.
+
+    Entries take turns, so that a comparison that is stopped, or has its time used up, has about as
+    many seeds of each.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        bench: Bench,
+        examined: Examination,
+        *,
+        timed: int,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.waiting, self.finished = deque(jobs), 0
+        self._bench, self._examined, self._clock = bench, examined, clock
+        self._timed, self._alone = timed, 0.0
+        self._most_timed = 0 if jobs[0].scored_on == "validation" else MOST_TIMED
+        self._pace = 0.0
+        """Seconds a run, when there were some the last time."""
+
+    def next_seconds(self) -> float:
+        """Estimate how long the next turn takes."""
+        return self._pace * self._next_size()
+
+    def _next_size(self) -> int:
+        if self._is_to_be_timed():
+            return 1
+        # With an end in sight all entries take as many at once.
+        most = len(self.waiting) if self._bench.end is None else min(self.finished + 1, AT_A_TIME)
+        return min(most, len(self.waiting))
+
+    def _is_to_be_timed(self) -> bool:
+        return (
+            self._bench.execution.parallel == "serial"
+            or len(self.waiting) == 1  # with no other to run together with
+            or self._timed < min(1, self._most_timed)
+            or (self._timed < self._most_timed and self._alone < TIMING_SECONDS)
+        )
+
+    def go_on(self, done: Callable[[int], object]) -> None:
+        """Make the next run alone, by the clock, or the next ones together."""
+        size, start = self._next_size(), self._clock()
+        jobs = [self.waiting.popleft() for _ in range(size)]
+        dataset = deal_anew(self._bench.dataset, jobs[0].split).to(self._bench.device)
+        bench = replace(self._bench, dataset=dataset)
+        if size == 1:
+            run_job(jobs[0], dataset, bench.device, bench.store, self._examined)
+            done(1)
+            self._timed += 1
+            self._alone += self._clock() - start
+        else:
+            _run_by_strategy(jobs, bench, self._examined, done)
+        self.finished += size
+        self._pace = (self._clock() - start) / size
 
 
 def _run_by_strategy(

@@ -18,7 +18,9 @@ from fashionbench.core.own_source import Source
 from fashionbench.core.shape import Shape
 from fashionbench.data.datasets import DATASETS, dataset_entry, find_shape, identify_dataset
 from fashionbench.errors import UsageError
+from fashionbench.experiments.model_files import expand_models
 from fashionbench.experiments.pairing import pair
+from fashionbench.experiments.sound import is_custom, refuse
 from fashionbench.models.identity import identify
 
 if TYPE_CHECKING:
@@ -60,15 +62,20 @@ def plan(
     Raises UsageError for what does not exist or does not go together, DataError for a data set
     that cannot be read.
     """
-    models = [models] if isinstance(models, str) or callable(models) else models
+    models = _list_models(models)
     recipes = [recipes] if isinstance(recipes, (str, Recipe)) else recipes
     if not models or not recipes:
         raise UsageError("There is nothing to compare; name at least one model and one recipe.")
-    paired = pair(models, recipes)
+    faults: dict[str, str] = {}
+    paired = pair(expand_models(models, faults), recipes)
     dataset_source = identify_dataset(dataset)
     shape = find_shape(dataset, channels, size)
     classes = len(dataset_entry(dataset).classes)
-    named = _identify_models(paired.models, weights, classes, shape)
+    identified = _identify_models(paired.models, weights, classes, shape, faults)
+    named = [found for found in identified if found is not None]
+    kept = [place for place, found in enumerate(identified) if found is not None]
+    if len(named) < min(2, len(identified)):
+        refuse(faults)
     chosen = _load_recipes(paired.recipes, settings)
     study = Study.checked(
         {
@@ -76,7 +83,8 @@ def plan(
             "model_sources": [str(source) for _, source in named],
             "recipes": chosen,
             "recipe_sources": [_identify_parts(recipe) for recipe in chosen],
-            "trained_by": paired.trained_by,
+            "trained_by": [paired.trained_by[place] for place in kept if paired.trained_by],
+            "left_out": [*faults.items()],
             "seeds": _list_seeds(seeds),
             "vary": vary,
             "splits": splits,
@@ -101,15 +109,40 @@ def plan(
     return study
 
 
+def _list_models(models: Any) -> "Sequence[Model]":
+    if isinstance(models, Mapping):
+        raise UsageError(
+            "models is a dict, but should be a list of models: each goes by the name of its class "
+            "or function. Arguments are part of a name, as in 'my_net.py:MyNet:width=64'."
+        )
+    return [models] if isinstance(models, str) or callable(models) else models
+
+
 def _identify_models(
-    models: "Sequence[Model]", weights: Path | str | None, classes: int, shape: Shape
-) -> list[tuple[ModelSpec, Source]]:
-    """Give the spec and source of each model, which begins with `weights` where there are any."""
-    named = [identify(model, classes, shape) for model in models]
-    if weights is None:
-        return named
-    given = (replace(spec, weights=spec.weights or str(weights)) for spec, _ in named)
-    return [identify(spec, classes, shape) for spec in given]
+    models: "Sequence[Model]",
+    weights: Path | str | None,
+    classes: int,
+    shape: Shape,
+    faults: dict[str, str],
+) -> list[tuple[ModelSpec, Source] | None]:
+    """Give the spec and source of each model, which begins with `weights` where there are any.
+
+    None stands for a person's model that cannot be had; `faults` tells why.
+    """
+    found: list[tuple[ModelSpec, Source] | None] = []
+    for model in models:
+        try:
+            spec, source = identify(model, classes, shape)
+            if weights is not None:
+                spec = replace(spec, weights=spec.weights or str(weights))
+                spec, source = identify(spec, classes, shape)
+            found.append((spec, source))
+        except UsageError as fault:
+            if not is_custom(model) or not hasattr(model, "__qualname__") | isinstance(model, str):
+                raise
+            faults[model if isinstance(model, str) else model.__qualname__] = str(fault)
+            found.append(None)
+    return found
 
 
 def _load_recipes(asked: Sequence[str | Recipe], settings: Mapping[str, Any]) -> list[Recipe]:

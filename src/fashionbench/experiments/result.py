@@ -94,9 +94,9 @@ class Result(Comparison):
     def figure(self, name: str, model: str | None = None) -> "Figure":
         """Draw one of the report's plots, of all models or of one, as a matplotlib figure.
 
-        They are differences, accuracies, curves, time, pareto, confusion, reliability, classes
-        and hard. Where entries were tuned, there are search and tuning-curves too. Without a model,
-        confusion is that of the most accurate one. Raises UsageError for another name.
+        They are differences, accuracies, curves, time, pareto, confusion, reliability, classes,
+        flips and hard. Where entries were tuned, there are search and tuning-curves too. Without a
+        model, confusion is that of the most accurate one. Raises UsageError for another name.
         """
         from fashionbench.report.figures import draw_figure
 

@@ -22,6 +22,8 @@ PLAIN = 16
 """Grey levels by which the colours of a photo differ at least, if it shows anything."""
 SMALLEST, TINIEST = 0.25, 0.02
 """Shares of the largest thing on a photo, and of the photo, that make a thing count."""
+CUT = 0.5
+"""Share of the photo's sides, summed over four, from which what touches them is cut off."""
 USUAL_SHARE = 0.35
 """The part of a photo that its item fills, typically."""
 
@@ -42,6 +44,8 @@ class Located(NamedTuple):
     """Of the item, in every way, GrabCut's first: at least one."""
     parts: list[Mask]
     """Things that lie apart, a mask each; none where there is but one."""
+    is_cut: bool = False
+    """Whether what stands out goes on beyond the photo, as what a person wears does."""
 
 
 def locate(rgb: NDArray[np.uint8], larger: NDArray[np.uint8] | None = None) -> Located:
@@ -56,13 +60,21 @@ def locate(rgb: NDArray[np.uint8], larger: NDArray[np.uint8] | None = None) -> L
         return Located([whole], [])
     guesses = [_refine(colours, guess) for guess in _guess_items(colours)]
     masks, parts = {"grabcut": max(guesses, key=lambda mask: _rate(mask, rgb))}, list[Mask]()
+    is_cut = False
     if WEIGHTS.exists():
         marked = find_salient(rgb if larger is None else larger, rgb.shape[:2]) > 0.5
         masks["salient"] = _keep_main_part(marked.astype(np.uint8))
         masks["salient+grabcut"] = _refine(colours, marked)
         parts = _take_apart(marked.astype(np.uint8))
+        is_cut = _measure_contact(masks["salient"]) > CUT
     found = [Found(way, mask, _rate(mask, rgb)) for way, mask in masks.items() if mask.any()]
-    return Located(found or [whole], parts)
+    return Located(found or [whole], parts, is_cut)
+
+
+def _measure_contact(mask: Mask) -> float:
+    """Sum the shares of the photo's four sides that a mask touches."""
+    sides = (mask[:3].T, mask[-3:].T, mask[:, :3], mask[:, -3:])
+    return float(sum(side.any(axis=1).mean() for side in sides))
 
 
 def find_item(rgb: NDArray[np.uint8]) -> Mask:

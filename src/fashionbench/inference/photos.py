@@ -53,6 +53,8 @@ class Prepared:
     """Of a photo: the ways in which the item was found, for an equal number of views each."""
     taken: int = 0
     """Which of them has the most plausible outline: the one that is shown."""
+    is_cut: bool = False
+    """Of a photo: whether the item goes on beyond it."""
     parts: tuple["Part", ...] = ()
     """Of a photo with several things apart: each of them."""
 
@@ -98,12 +100,13 @@ def prepare(picture: "Image") -> Prepared:
     if background is not None and _is_plain(background):
         return Prepared(_trim(grey if background < 128 else 255 - grey)[None], is_photo=False)
     small = _resize(rgb, WORKING)
-    found, parts = locate(small, _resize(rgb, LARGER))
+    found, parts, is_cut = locate(small, _resize(rgb, LARGER))
     return Prepared(
         np.concatenate([_view(small, mask) for _, mask, _ in found]),
         is_photo=True,
         masks=tuple(way for way, _, _ in found),
         taken=int(np.argmax([rating for _, _, rating in found])),
+        is_cut=is_cut,
         parts=tuple(_take_part(small, mask) for mask in parts),
     )
 

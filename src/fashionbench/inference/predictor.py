@@ -27,7 +27,7 @@ from fashionbench.stats.metrics import log_softmax, rank_classes
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["SURE", "Prediction", "Predictor", "load_predictor"]
+__all__ = ["SURE", "Prediction", "Predictor", "load_predictor", "predict"]
 
 SURE = 0.5
 """The least probability of the first class at which a prediction counts as sure."""
@@ -52,7 +52,7 @@ class Prediction:
     prepared: NDArray[np.uint8]
     """(28, 28): the picture as the model saw it, light on black; (3, H, W) in color."""
     sure: bool
-    """Whether the first class has a probability of at least one half, and nothing lies beside."""
+    """Whether the first class has at least one half, and the picture shows one item, all of it."""
     warnings: tuple[str, ...] = ()
     """Why you should not rely on it all the same, in sentences."""
     mask: str | None = None
@@ -143,13 +143,17 @@ class Predictor:
         items = tuple(replace(self.judge(part), box=box) for box, part in prepared.parts)
         if len(items) == 2 and PAIRED.issuperset(item.label for item in items):
             items = ()
-        several = (f"The picture shows {len(items)} things; each has its answer.",) if items else ()
+        doubts = list(self.warn(prepared))
+        if items:
+            doubts.append(f"The picture shows {len(items)} things; each has its answer.")
+        elif prepared.is_cut:
+            doubts.append("The item goes on beyond the picture; show all of it, laid flat or hung.")
         return Prediction(
             classes=self.classes,
             probabilities=tuple(probabilities.tolist()),
             prepared=prepared.image,
-            sure=self.is_sure(probabilities) and not items,
-            warnings=(*self.warn(prepared), *several),
+            sure=self.is_sure(probabilities) and not (items or prepared.is_cut),
+            warnings=tuple(doubts),
             mask=prepared.masks[prepared.taken] if prepared.masks else None,
             items=items,
         )
@@ -187,6 +191,23 @@ class Predictor:
         logits = infer(model, on_cpu, self.test_views)
         # In float64, for a quotient in float32 could make different logits equal.
         return np.exp(log_softmax(logits.astype(np.float64) / temperature))
+
+
+def predict(
+    pictures: "str | Path | Image | Sequence[str | Path | Image]", model: Path | str | None = None
+) -> list[Prediction]:
+    """Classify pictures, files or PIL images, by a trained model; `model` as in `load_predictor`.
+
+    Raises UsageError for a picture that cannot be read, and what `load_predictor` raises.
+
+    Examples:
+        >>> found = fb.predict("photo.jpg")  # doctest: +SKIP
+        >>> found[0].label  # doctest: +SKIP
+        'Sneaker'
+    """
+    if isinstance(pictures, str) or not isinstance(pictures, Sequence):
+        pictures = [pictures]
+    return load_predictor(model).predict(pictures)
 
 
 def load_predictor(where: Path | str | None = None) -> Predictor:

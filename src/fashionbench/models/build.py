@@ -17,7 +17,7 @@ from fashionbench.core.own_code import (
 from fashionbench.core.seeds import Seed, derive_seed
 from fashionbench.core.shape import GREY28, Shape, remember_shape
 from fashionbench.errors import FashionbenchError, UsageError
-from fashionbench.models.table import MODELS, ModelEntry, model_entry
+from fashionbench.models.table import MODELS, ModelEntry, model_entry, with_known_base
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -59,7 +59,7 @@ def build_model(
     Examples:
         >>> model = fb.build_model("v0", seed=0)
     """
-    spec = ModelSpec.parse(name)
+    spec = with_known_base(ModelSpec.parse(name))
     entry = model_entry(spec)
     shape = shape or (GREY28 if images is None else Shape.of(images))
     model = construct(spec, seed, classes, shape)

@@ -26,7 +26,7 @@ from fashionbench.core.own_source import Source, digest_source, digest_values, g
 from fashionbench.core.shape import GREY28, Shape
 from fashionbench.errors import UsageError
 from fashionbench.models.build import construct
-from fashionbench.models.table import ModelEntry, model_entry
+from fashionbench.models.table import ModelEntry, model_entry, with_known_base
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,7 +47,7 @@ def identify(
     name. Raises UsageError for arguments that the model does not take and one that cannot be built.
     """
     if isinstance(model, str):
-        model = ModelSpec.parse(model)
+        model = with_known_base(ModelSpec.parse(model))
     if isinstance(model, ModelSpec):
         entry = model_entry(model)
         spec = replace(model, arguments=_not_by_default(model, entry))
@@ -59,13 +59,25 @@ def identify(
             source = replace(source, weights=f"{digest_weights(spec.weights)}{kept}")
         return spec, source
     if not callable(model) or "<" in getattr(model, "__qualname__", "<"):
-        raise UsageError(
-            f"A {type(model).__name__} cannot be rebuilt by its name; give the class or a function "
-            "defined at the top level of a module, without calling it."
-        )
+        raise UsageError(_why_nameless(model))
     spec = ModelSpec(f"{model.__module__}:{model.__qualname__}")
     source = digest_source(model, "")
     return spec, replace(source, values=_identify_own(spec, classes, shape).values)
+
+
+def _why_nameless(model: Any) -> str:
+    """Say why a model cannot be built anew by its name, for each seed, and what can."""
+    name = type(model).__name__
+    if hasattr(model, "forward"):
+        return (
+            f"A {name} that is built already has the weights of one seed; give its class, without "
+            f"calling it. Arguments are part of its name, as in '{type(model).__module__}:{name}"
+            ":width=64'."
+        )
+    return (
+        f"A {name} cannot be rebuilt by its name, for each seed anew; give the class or a function "
+        "defined at the top level of a module, without calling it."
+    )
 
 
 def _identify_own(spec: ModelSpec, classes: int, shape: Shape) -> Source:

@@ -11,7 +11,7 @@ from typing import Any
 from fashionbench.config.model_spec import ModelSpec
 from fashionbench.errors import UsageError
 
-__all__ = ["MODELS", "ModelEntry", "model_entry"]
+__all__ = ["MODELS", "ModelEntry", "model_entry", "with_known_base"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,24 @@ _BUILDERS = {
     "timm": "fashionbench.models.pretrained:build_timm",
     "torchvision": "fashionbench.models.pretrained:build_torchvision",
 }
+
+
+def with_known_base(spec: ModelSpec) -> ModelSpec:
+    """Return the spec by the table's own key, for a key in any case or the name of a class.
+
+    Raises UsageError for a class that several keys stand for.
+    """
+    if spec.base in MODELS or ":" in spec.base:
+        return spec
+    wanted = spec.base.casefold()
+    known = {key: entry for key, entry in MODELS.items() if wanted == key.casefold()} or {
+        key: entry
+        for key, entry in MODELS.items()
+        if wanted in (entry.label.casefold(), entry.reference.rpartition(":")[2].casefold())
+    }
+    if len(known) > 1:
+        raise UsageError(f"{spec.base} may be {' or '.join(known)}; name one.")
+    return replace(spec, base=next(iter(known), spec.base))
 
 
 def model_entry(spec: ModelSpec) -> ModelEntry:

@@ -11,6 +11,7 @@ from fashionbench.errors import UsageError
 from fashionbench.report import pareto, plots, sheets, tuning_plots
 from fashionbench.report.comparison import Comparison
 from fashionbench.report.entries import Entry, NamedRuns
+from fashionbench.report.flips import find_flips
 from fashionbench.report.gains import TunedRow
 from fashionbench.report.style import IN_FRONT, INK
 from fashionbench.store.records import TestSet
@@ -63,6 +64,13 @@ def _plot_differences(comparison: Comparison, _entries: Sequence[Entry]) -> "Fig
     return plots.plot_differences(comparison.shown_pairs, comparison.test_set.title)
 
 
+def _plot_flips(comparison: Comparison, _entries: Sequence[Entry]) -> "Figure":
+    flips = find_flips(comparison)
+    if flips is None:
+        raise UsageError("One model alone differs from nothing, so that no image flips.")
+    return sheets.plot_flips(flips, comparison.test_set)
+
+
 FIGURES = {
     "differences": ReportFigure(
         "Differences between models",
@@ -112,6 +120,13 @@ FIGURES = {
         "images called this class, the share that really are. Both are 0 for a class that is "
         "never predicted.",
         _of_runs(plots.plot_class_scores),
+    ),
+    "flips": ReportFigure(
+        "Images that flip",
+        "The most accurate model and the next: test images that most runs of one classify "
+        "correctly and most runs of the other do not. Below each image stands in what percentage "
+        "of its runs the first is right, then the second.",
+        _plot_flips,
     ),
     "hard": ReportFigure(
         "The hardest images",
@@ -167,8 +182,9 @@ def draw_figure(comparison: Comparison, name: str, model: str | None = None) -> 
 
 
 def list_figures(comparison: Comparison) -> list[str]:
-    """List the figures of a comparison: one of differences needs two models."""
-    return [name for name in FIGURES if name != "differences" or comparison.pairs]
+    """List the figures of a comparison: some need two models."""
+    needed = {"differences": bool(comparison.pairs), "flips": len(comparison.entries) > 1}
+    return [name for name in FIGURES if needed.get(name, True)]
 
 
 def draw_confusion(comparison: Comparison, entry: Entry) -> "Figure":

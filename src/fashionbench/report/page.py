@@ -7,6 +7,7 @@ inline SVG that takes the page's own ink, so that it is legible light and dark.
 from pathlib import Path
 from typing import Any
 
+from fashionbench.config.study import Study
 from fashionbench.core.files import write_atomically
 from fashionbench.core.seeds import HELD_SEED
 from fashionbench.report.comparison import Comparison
@@ -18,6 +19,7 @@ from fashionbench.report.figures import (
     list_figures,
     render_svg,
 )
+from fashionbench.report.flips import find_flips
 from fashionbench.report.headline import compose_headline
 from fashionbench.report.numbers import VARIED
 from fashionbench.report.style import IN_FRONT, drop_titles
@@ -31,8 +33,11 @@ from fashionbench.report.tuning_table import (
 )
 from fashionbench.report.warnings import find_warnings
 
-__all__ = ["render_notebook", "write_report"]
+__all__ = ["keep_report", "render_notebook", "write_report"]
 
+KEPT = "reports"
+"""The folder in which the reports of all comparisons of a run folder are kept."""
+FILES = ("report.html", "report.md", "results.csv", "summary.csv", "pairs.csv", "results.json")
 MOST_WARNINGS = 6
 """Warnings that stand open on the page."""
 DEAD_LOGITS = (
@@ -64,6 +69,7 @@ def _render(template: str, comparison: Comparison, **values: Any) -> str:
         several_recipes=comparison.recipes_vary,
         tuning=_describe_tuning(comparison),
         shown_pairs=[pair.summarize() for pair in comparison.shown_pairs],
+        flips=find_flips(comparison),
         test_images=len(comparison.test_set.labels),
         test_set_error=max(entry.test_set_error for entry in comparison.document.entries),
         environment=comparison.entries[0].runs[0].environment,
@@ -75,10 +81,28 @@ def _has_dead_v1(comparison: Comparison) -> bool:
     return any(run.dead_classes for e in comparison.entries if e.model == "v1" for run in e.runs)
 
 
+def keep_report(folder: Path, before: Study, now: Study) -> Path | None:
+    """Return where the report of the comparison before is kept, which another will replace.
+
+    One that an older fashionbench wrote is copied there. None where there is none, or it is of the
+    same comparison.
+    """
+    kept = folder / KEPT / before.slug
+    if before.slug == now.slug or not (folder / "results.json").is_file():
+        return None
+    if not kept.is_dir():
+        for name in FILES:
+            if (folder / name).is_file():
+                write_atomically(kept / name, (folder / name).read_bytes())
+    return kept
+
+
 def write_report(comparison: Comparison) -> list[Path]:
     """Write the files into the run folder, and return where. Raises StoreError.
 
-    results.json comes last: where it says what the comparison says, all of them do.
+    They are written twice: into reports/NAME, where those of each comparison are kept, and into
+    the folder itself, where those of the newest are found. results.json comes last: where it says
+    what the comparison says, all of them do.
     """
     figures = [
         (name, FIGURES[name].title, FIGURES[name].sentence, _draw_svgs(comparison, name))
@@ -109,8 +133,9 @@ def write_report(comparison: Comparison) -> list[Path]:
     }
     written = []
     for name, text in contents.items():
-        path = comparison.folder / name
-        write_atomically(path, text.encode())
+        path, content = comparison.folder / name, text.encode()
+        write_atomically(comparison.folder / KEPT / comparison.study.slug / name, content)
+        write_atomically(path, content)
         written.append(path)
     return written
 

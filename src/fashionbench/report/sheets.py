@@ -8,10 +8,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fashionbench.report.entries import NamedRuns
+from fashionbench.report.flips import Flips
 from fashionbench.report.style import INK, start_figure
 from fashionbench.store.records import TestSet
 
-__all__ = ["plot_augmentations", "plot_hard_images", "plot_samples"]
+__all__ = ["plot_augmentations", "plot_flips", "plot_hard_images", "plot_samples"]
 
 
 def plot_hard_images(entries: NamedRuns, test_set: TestSet, count: int = 24) -> Figure:
@@ -38,6 +39,28 @@ def plot_hard_images(entries: NamedRuns, test_set: TestSet, count: int = 24) -> 
         f"{len(hardest)} of the hardest images: true class → taken for; all {len(predicted)} runs "
         f"miss {always} · {test_set.title}",
     )
+
+
+def plot_flips(flips: Flips, test_set: TestSet, count: int = 16) -> Figure:
+    """Draw images that only the first of two models gets right, then those of the second."""
+    found = [flips.clearest(which, count) for which in (0, 1)]
+    columns, images, captions = 8, [], list[str]()
+    for chosen in found:
+        blank = -len(chosen) % columns
+        shape = (blank, *test_set.images.shape[1:])
+        images += [test_set.images[chosen], np.zeros(shape, test_set.images.dtype)]
+        captions += [
+            f"{test_set.classes[test_set.labels[index]]}\n"
+            + ", ".join(f"{100 * share[index]:.0f} %" for share in flips.shares)
+            for index in chosen
+        ]
+        captions += [""] * blank
+    counts = [np.count_nonzero(flips.only(which)) for which in (0, 1)]
+    title = (
+        f"Only {flips.first} is right ({counts[0]} images), then only {flips.second} ({counts[1]}) "
+        f"· {test_set.title}"
+    )
+    return _draw_sheet(np.concatenate(images), captions, columns, title)
 
 
 def plot_samples(

@@ -31,6 +31,7 @@ def find_warnings(comparison: Comparison) -> list[str]:
     runs = [run for entry in comparison.entries for run in entry.runs]
     return [
         *_unfinished(comparison),
+        *(f"{name} is left out: {fault}" for name, fault in comparison.study.left_out),
         *_held(comparison),
         *_edges(comparison),
         *_few_seeds(comparison),
@@ -207,7 +208,7 @@ def _engines(comparison: Comparison) -> Iterator[str]:
         engine: [
             comparison.name(entry)
             for entry in comparison.entries
-            if any(run.engine == engine for run in entry.runs)
+            if any(run.engine == engine and run.train_seconds is not None for run in entry.runs)
         ]
         for engine in ("kernels", "torch")
     }
@@ -219,7 +220,7 @@ def _engines(comparison: Comparison) -> Iterator[str]:
 
 
 def _few_seeds(comparison: Comparison) -> Iterator[str]:
-    seeds = len(comparison.study.seeds)
+    seeds = max(len(entry.runs) for entry in comparison.entries)
     if seeds == 1:
         yield "One seed each cannot tell how much of a difference is luck."
         yield from _single_networks(comparison)

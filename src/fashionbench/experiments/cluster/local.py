@@ -37,7 +37,7 @@ def start_worker(run_folder: Path) -> Process:
 class LocalWorkers:
     """So many processes, each replaced when it ends before the work does."""
 
-    poll = 0.05
+    poll = 0.1
     """Seconds between two looks into the inbox."""
 
     def __init__(

@@ -1,0 +1,99 @@
+"""Faulty networks are all told at once; two sound ones are enough to compare."""
+
+from pathlib import Path
+
+import pytest
+from factories import NET
+
+import fashionbench as fb
+from fashionbench.errors import UsageError
+from fashionbench.experiments.planning import plan
+from fashionbench.experiments.sound import is_custom, without_models
+
+QUICK = {"dataset": "silhouettes", "epochs": 1, "train_images": 100}
+BROKEN = {
+    "takes": NET.format(name="Net").replace("(self)", "(self, hidden)", 1),
+    "shapes": NET.format(name="Net").replace("784", "99"),
+    "syntax": "def broken(:",
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, text in {**BROKEN, "sound": NET.format(name="Net")}.items():
+        Path(f"{name}.py").write_text(text)
+
+
+@pytest.mark.usefixtures("files")
+def test_the_sound_ones_are_compared_and_the_faults_stand_in_the_report() -> None:
+    asked = ["v0", *(f"{name}.py:Net" for name in ("takes", "shapes", "syntax", "sound"))]
+    result = fb.compare(asked, seeds=1, out="runs", **QUICK)
+    assert [entry.model for entry in result.entries] == ["v0", "sound.py:Net"]
+    for name in BROKEN:
+        (told,) = [text for text in result.warnings if text.startswith(f"{name}.py")]
+        assert "is left out: " in told
+    page = Path("runs/report.html").read_text("utf-8")
+    assert "takes.py:Net is left out: takes.py:Net cannot be built" in page
+    again = fb.load_result("runs")
+    assert again.warnings == result.warnings
+
+
+@pytest.mark.usefixtures("files")
+def test_too_few_are_refused_with_every_fault_and_the_last_comparison_stays() -> None:
+    fb.compare(["v0", "mlp"], seeds=1, out="runs", **QUICK)
+    before = Path("runs/report.html").read_bytes()
+    with pytest.raises(UsageError) as refusal:
+        fb.compare(["v0", *(f"{name}.py:Net" for name in BROKEN)], seeds=1, out="runs", **QUICK)
+    assert all(f"{name}.py" in str(refusal.value) for name in BROKEN)
+    assert str(refusal.value).startswith("3 models cannot be compared:\n- ")
+    with pytest.raises(UsageError, match=r"takes\.py:Net cannot be built"):
+        fb.compare(["v0", "takes.py:Net"], seeds=1, out="runs", **QUICK)
+    with pytest.raises(UsageError, match=r"shapes\.py, line"):
+        fb.compare(["mlp", "shapes.py:Net"], seeds=1, out="runs", **QUICK)
+    assert [entry.model for entry in fb.load_result("runs").entries] == ["v0", "mlp"]
+    assert Path("runs/report.html").read_bytes() == before
+
+
+@pytest.mark.usefixtures("files")
+def test_a_mistyped_name_is_refused_however_many_others_are_sound() -> None:
+    with pytest.raises(UsageError, match="no model 'v9'"):
+        plan(["v0", "v1", "v9"], "default", 1, dataset="silhouettes")
+    assert [is_custom(name) for name in ("v0", "v2:hidden_units=3", "a.py:Net", "timm/x")] == [
+        False,
+        False,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.usefixtures("files")
+def test_recipes_stay_with_their_models() -> None:
+    asked = ["v0@fast", "takes.py:Net@adam", "mlp@adam", "sound.py:Net@fast"]
+    study = plan(asked, "default", 1, dataset="silhouettes")
+    rows = [(jobs[0].model, jobs[0].recipe.name) for jobs in study.entries()]
+    assert rows == [("v0", "fast"), ("mlp", "adam"), ("sound.py:Net", "fast")]
+    fewer = without_models(study, {"sound.py:Net": "it is broken"})
+    rows = [(jobs[0].model, jobs[0].recipe.name) for jobs in fewer.entries()]
+    assert rows == [("v0", "fast"), ("mlp", "adam")]
+    assert dict(fewer.left_out).keys() == {"takes.py:Net", "sound.py:Net"}
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("V2", "v2"), ("FashionMNISTModelV2", "v2"), ("resnet-20", "resnet20")]
+)
+def test_a_built_in_model_goes_by_its_class_and_in_any_case(name: str, key: str) -> None:
+    study = plan(name, "default", 1, dataset="silhouettes")
+    assert study.models == (key,)
+    assert type(fb.build_model(name)) is type(fb.build_model(key))
+    with pytest.raises(UsageError, match="ResNet may be resnet20 or resnet32"):
+        fb.build_model("ResNet")
+
+
+def test_what_is_no_class_is_refused_with_the_way_that_works() -> None:
+    with pytest.raises(UsageError, match="models is a dict, but should be a list"):
+        plan({"mine": dict}, "default", 1, dataset="silhouettes")
+    with pytest.raises(UsageError, match=r"built already .* give its class, without calling it"):
+        plan([fb.build_model("v0"), "v0"], "default", 1, dataset="silhouettes")
+    with pytest.raises(UsageError, match="defined at the top level of a module"):
+        plan([lambda: None, "v0"], "default", 1, dataset="silhouettes")
