@@ -140,6 +140,7 @@ def test_other_test_images_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError, match="were scored on other test images"):
         merge_runs([tmp_path / "a", tmp_path / "b"], tmp_path / "c", "x")
+    assert not (tmp_path / "c").exists()
 
 
 def test_two_recipes_of_one_name_are_refused(tmp_path: Path) -> None:

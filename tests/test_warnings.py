@@ -206,3 +206,12 @@ def test_models_trained_on_different_machines_are_told(tmp_path: Path) -> None:
     result = replace(plain, entries=(first[0], second[1]))
     (warning,) = [text for text in result.warnings if "1 kind of machines" in text]
     assert warning.endswith("That touches differences of models.")
+
+
+def test_engines_are_told_where_times_would_compare_them(tmp_path: Path) -> None:
+    timed = changed(make_result(tmp_path), "v0", engine="kernels")
+    assert [text for text in timed.warnings if text.startswith("The C kernels trained v0")]
+    untimed = timed
+    for model in ("v0", "v1", "v2"):
+        untimed = changed(untimed, model, train_seconds=None)
+    assert not [text for text in untimed.warnings if "C kernels" in text]

@@ -38,15 +38,17 @@ def merge_runs(folders: Sequence[Path], out: Path, command: str) -> Result:
     What `out` holds already stays. Raises UsageError for folders that cannot be compared, and
     StoreError for one that cannot be read.
     """
-    store = RunStore(out, create=True)
-    known = [out] if _holds_a_study(store) else []
+    known = [out] if _holds_a_study(out) else []
     sources = [*known, *(folder for folder in folders if folder.resolve() != out.resolve())]
     for folder in sources:
         take_in_if_idle(folder)
     stores = {folder: RunStore(folder) for folder in sources}
     studies = {folder: stores[folder].load_study()[0] for folder in sources}
     study = merge_studies(studies)
-    _save_test_set(stores, studies, store)
+    test_set = _find_test_set(stores, studies)
+    store = RunStore(out, create=True)
+    if test_set is not None:
+        store.save_test_set(test_set)
     for folder in sources:
         if folder != out:
             _copy_runs(stores[folder], store)
@@ -56,9 +58,9 @@ def merge_runs(folders: Sequence[Path], out: Path, command: str) -> Result:
     return result
 
 
-def _holds_a_study(store: RunStore) -> bool:
+def _holds_a_study(folder: Path) -> bool:
     try:
-        store.load_study()
+        RunStore(folder).load_study()
     except StoreError:
         return False
     return True
@@ -119,21 +121,19 @@ def _find_recipe(
     return len(recipes) - 1
 
 
-def _save_test_set(
-    stores: dict[Path, RunStore], studies: dict[Path, Study], store: RunStore
-) -> None:
-    """Keep the test images, which are the same for all."""
+def _find_test_set(stores: dict[Path, RunStore], studies: dict[Path, Study]) -> TestSet | None:
+    """Find the test images, which are the same for all; None where no run is finished."""
     found = {folder: stores[folder].load_test_set(studies[folder].test_set) for folder in stores}
     whole = {folder: test_set for folder, test_set in found.items() if test_set is not None}
     if not whole:
-        return
+        return None
     first = next(iter(whole))
     for folder, test_set in whole.items():
         if not _are_equal(test_set, whole[first]):
             raise UsageError(
                 f"{first} and {folder} cannot be compared: they were scored on other test images."
             )
-    store.save_test_set(whole[first])
+    return whole[first]
 
 
 def _are_equal(one: TestSet, other: TestSet) -> bool:

@@ -208,7 +208,7 @@ def _engines(comparison: Comparison) -> Iterator[str]:
         engine: [
             comparison.name(entry)
             for entry in comparison.entries
-            if any(run.engine == engine for run in entry.runs)
+            if any(run.engine == engine and run.train_seconds is not None for run in entry.runs)
         ]
         for engine in ("kernels", "torch")
     }
