@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from torch import Tensor
 
+from fashionbench.cli import previews
 from fashionbench.cli.previews import write_augmentations, write_samples, write_schedule
 from fashionbench.config.augmentations import MIXINGS
 from fashionbench.config.recipe import load_recipe
@@ -69,3 +70,25 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot be written"):
         write_schedule(DEFAULT, tmp_path / "file" / "schedule.png")
+
+
+def test_what_mirrors_is_shown_on_an_image_whose_sides_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[list[tuple[str, np.ndarray]]] = []
+    plot = previews.plot_augmentations
+
+    def note(rows, title):
+        drawn.append(rows)
+        return plot(rows, title)
+
+    monkeypatch.setattr(previews, "plot_augmentations", note)
+    recipe = DEFAULT.override(augmentation="noise,flip,pair")
+    write_augmentations(recipe, "silhouettes", None, tmp_path / "changes.png")
+    noise, flip, pair, _ = (images[0] for _, images in drawn[0])
+
+    def unlike(image: np.ndarray) -> float:
+        return float(np.abs(image.astype(float) - image[:, ::-1]).mean())
+
+    assert unlike(flip) > 2 * unlike(noise)
+    np.testing.assert_array_equal(flip, pair)

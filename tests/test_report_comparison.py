@@ -268,3 +268,18 @@ def test_shown_pairs_have_the_more_accurate_first_and_say_the_same(tmp_path: Pat
         assert shown.found.probability_a_beats_b == pytest.approx(alone.probability_a_beats_b)
         assert shown.found.spread.by_seed == pytest.approx(alone.spread.by_seed)
         assert (shown.interval[0] > 0) == (shown.verdict.word == "better")
+
+
+def test_a_vote_of_all_runs_is_counted_image_by_image(tmp_path: Path) -> None:
+    result = make_result(tmp_path, seeds=5)
+    labels = result.test_set.labels
+    for entry, summary in zip(result.entries, result.document.entries, strict=True):
+        right = 0
+        for image in range(len(labels)):
+            calls = [int(run.predicted[image]) for run in entry.runs]
+            most = max(map(calls.count, calls))
+            right += min(call for call in calls if calls.count(call) == most) == labels[image]
+        assert summary.vote_accuracy == right / len(labels)
+        assert summary.vote_accuracy > summary.accuracy.mean
+    two = make_result(tmp_path / "two", seeds=2)
+    assert two.document.entries[0].vote_accuracy is None

@@ -71,8 +71,8 @@ def compare(
         float | None,
         typer.Option(
             metavar="NUMBER",
-            help="add seeds until each pair of models is decided, or a difference of accuracy as "
-            "large as this, such as 0.002, is excluded",
+            help="add seeds until every pair of models is decided, or a difference of accuracy as "
+            "large as this, such as 0.002, is ruled out",
         ),
     ] = None,
     max_seeds: Annotated[

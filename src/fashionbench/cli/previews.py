@@ -24,6 +24,8 @@ __all__ = ["write_augmentations", "write_samples", "write_schedule"]
 
 DRAWS = 10
 """Augmented images beside each original."""
+SIDED = {"flip", "pair"}
+"""Augmentations that only an image shows whose sides differ."""
 
 
 def write_samples(
@@ -73,14 +75,29 @@ def write_augmentations(recipe: Recipe, dataset: str, data_dir: Path | None, tar
     singles = [(f"{change}:{strength:g}", [(change, strength)]) for change, strength in chain]
     together = [("all of them", chain)] if len(chain) > 1 else []
     rows = [
-        (label, _augment_often(chosen[k % len(chosen)][0], part))
+        (label, _augment_often(_choose(chosen, k, part), part))
         for k, (label, part) in enumerate(singles + together)
     ]
     if recipe.mixing is not None:
         mixed = np.stack([_pick_nth(chosen, k) for k in range(DRAWS)])
         rows.append((recipe.mixing, _mix_pairs(mixed, recipe.mixing)))
-    title = f"What {recipe.name} does to images of {entry.title}"
+    title = f"Recipe “{recipe.name}”: augmented images of {entry.title}"
     _write_png(plot_augmentations(rows, title), target)
+
+
+def _choose(
+    chosen: Sequence[NDArray[np.uint8]], row: int, chain: Sequence[tuple[str, float]]
+) -> NDArray[np.uint8]:
+    """Choose the image of a row: one of each class in turn, but for sides one that has them."""
+    if {change for change, _ in chain} & SIDED:
+        return max((images[0] for images in chosen), key=_measure_sides)
+    return np.asarray(chosen[row % len(chosen)][0])
+
+
+def _measure_sides(image: NDArray[np.uint8]) -> float:
+    """Return how unlike its mirror image an image is: a shoe is, a T-shirt is not."""
+    grey = image.astype(float)
+    return float(np.abs(grey - grey[..., ::-1]).mean())
 
 
 def _pick_nth(chosen: Sequence[NDArray[np.uint8]], k: int) -> NDArray[np.uint8]:

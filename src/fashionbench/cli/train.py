@@ -45,7 +45,7 @@ def train(
     ] = "default",
     seed: Annotated[
         int,
-        typer.Option(min=0, metavar="NUMBER", help="decides everything that is random"),
+        typer.Option(min=0, metavar="NUMBER", help="the seed of all random numbers"),
     ] = 0,
     weights: WeightsOption = None,
     resume: Annotated[

@@ -197,6 +197,9 @@ class EntrySummary(Part):
     over_splits: SplitsSummary | None = None
     """Test accuracy on splits dealt anew, as a fraction; null where none were asked for. All other
     numbers are of the official split."""
+    vote_accuracy: float | None = None
+    """The fraction of test images that a majority vote of all runs classifies correctly, the first
+    class counting where several have as many votes; null for fewer than three runs."""
     accuracy_one_by_one: NumberSummary
     """Accuracy on test images shown one at a time, of the runs in which that differs."""
     same_first_weights: bool

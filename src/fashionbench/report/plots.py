@@ -278,7 +278,7 @@ def plot_class_scores(entries: NamedRuns, test_set: TestSet) -> Figure:
 
 def plot_schedule(epochs: Sequence[float], rates: Sequence[float], name: str) -> Figure:
     """Draw the learning rate of a recipe over its epochs."""
-    figure, axes = start_figure(f"Learning rate of {name}", WIDTH, 3)
+    figure, axes = start_figure(f"Recipe “{name}”: learning rate", WIDTH, 3)
     axes.plot(epochs, rates, color=COLORS[0])
     axes.set(xlabel="epochs", ylabel="learning rate", ylim=(0, 1.05 * max(rates)))
     return figure

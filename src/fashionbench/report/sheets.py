@@ -74,9 +74,13 @@ def plot_samples(
 
 
 def plot_augmentations(rows: Sequence[tuple[str, NDArray[np.uint8]]], title: str) -> Figure:
-    """Draw a row for each augmentation: an image as it was, then the images made of it."""
+    """Draw a row for each augmentation: an image, then what was made of it, under its name."""
     count = len(rows[0][1])
-    captions = [f"{label}\nas it was" if k == 0 else "" for label, _ in rows for k in range(count)]
+    captions = [
+        "original" if k == row == 0 else label if k == 1 else ""
+        for row, (label, _) in enumerate(rows)
+        for k in range(count)
+    ]
     return _draw_sheet(np.concatenate([images for _, images in rows]), captions, count, title)
 
 
