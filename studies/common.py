@@ -1,4 +1,4 @@
-"""What the studies share: scores on validation images alone, and pages that say how to repeat them.
+"""What the studies share: flags, and pages that say how to repeat them.
 
 A study is a script: it asks a question of many runs and writes its page, docs/NAME.md, with the
 figures behind it in docs/results/NAME.json and a plot. Its runs are kept in runs/NAME: stopped and
@@ -10,20 +10,14 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import torch
 from matplotlib.figure import Figure
 
-import fashionbench as fb
-from fashionbench.data.split import Dataset
 from fashionbench.report.numbers import pluralize
 from fashionbench.training.devices import describe_device
-from fashionbench.training.many_seeds.members import fit_members
-from fashionbench.training.many_seeds.trial import why_not_stackable
 
 DOCS = Path(__file__).parent.parent / "docs"
 VALIDATION_IMAGES = 5000
@@ -37,23 +31,6 @@ def arguments(description: str | None, name: str) -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, help="folder of Fashion-MNIST, as for fashionbench")
     parser.add_argument("--out", type=Path, default=Path("runs") / name, help="where runs are kept")
     return parser
-
-
-def validation_accuracy(
-    model: str, recipe: fb.Recipe, seeds: Sequence[int], data: Dataset
-) -> float:
-    """Mean over seeds after the last epoch, on images held out; the test set is not touched."""
-    recipe = recipe.override(validation_images=VALIDATION_IMAGES)
-    build = partial(fb.build_model, model)
-    models = [build(seed) for seed in seeds]
-    if len(seeds) > 1 and why_not_stackable(build, data.train, recipe) is None:
-        runs = fit_members(models, data.train, recipe, seeds)
-    else:
-        runs = [
-            fb.fit(model, data.train, recipe, seed)
-            for model, seed in zip(models, seeds, strict=True)
-        ]
-    return fmean(run.validation_curve[-1][2] for run in runs)
 
 
 def percent(summary: Mapping[str, Any]) -> str:

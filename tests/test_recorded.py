@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 import re
 import sys
 from pathlib import Path
@@ -205,21 +206,28 @@ def test_what_is_said_of_photos_is_what_was_recorded() -> None:
 def test_the_study_of_optimizers_says_what_its_figures_say() -> None:
     figures = json.loads((ROOT / "docs" / "results" / "optimizers.json").read_text("utf-8"))
     text = (ROOT / "docs" / "optimizers.md").read_text("utf-8")
+    readme = words("README.md")
     for model in figures["models"]:
+        budget = model["budget"]
         means = {of["kind"]: fmean(of["accuracies"]) for of in model["optimizers"]}
         assert max(means, key=lambda kind: means[kind]) == model["best"]
-        for kind, mean in means.items():
-            rate = next(of["learning_rate"] for of in model["optimizers"] if of["kind"] == kind)
-            assert f"| {kind} | {rate:g} | {100 * mean:.2f} (" in text
-            tried = {
-                float(key.split(" | ")[2]): score
-                for key, score in model["tuning"].items()
-                if key.split(" | ")[:2] == [model["model"], kind]
-            }
-            assert tried[rate] == max(tried.values())
-    readme = words("README.md")
-    gain = means["Muon"] - means["SGD"]
-    assert f"first too, {100 * gain:.1f} points above plain SGD" in readme
+        for of in model["optimizers"]:
+            assert f"{100 * means[of['kind']]:.2f}" in text
+            assert len(of["accuracies"]) == budget["seeds"]
+            assert ", ".join(f"{rate:g}" for rate in of["rates"]) in text
+            trials = model["trials"][of["kind"]]
+            assert len({t["point"] for t in trials if t["stage"] == 1}) >= budget["trials"]
+            for study, rate in enumerate(of["rates"]):
+                losses: dict[float, list[float]] = {}
+                for trial in trials:
+                    if (trial["study"], trial["stage"]) == (study, 2):
+                        tried = trial["settings"]["learning_rate"]
+                        loss = trial["loss"] if trial["outcome"] == "ok" else math.inf
+                        losses.setdefault(tried, []).append(loss)
+                assert all(len(found) == 3 for found in losses.values())
+                best = min(losses, key=lambda tried: fmean(losses[tried]))
+                assert rate in (best, of["usual_rate"]), "the best, or in a tie the usual one"
+        assert f"{model['best']}" in readme
 
 
 def test_the_study_of_epochs_says_what_its_figures_say() -> None:
