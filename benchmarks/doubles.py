@@ -63,6 +63,7 @@ def measure(program, data, count):
 
     (train, _), (test, _) = load_arrays("fashion-mnist", data)
     images = np.concatenate([train, test])[:count]
+    del train, test
     search = search_ours if program == "fashionbench" else search_sklearn
     facts = search(images)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux tells kilobytes

@@ -38,8 +38,8 @@ MOST = 1_000_000
 """Pairs that are kept, the nearest of all: images that are all alike have billions."""
 ROUNDING = 1e-5
 """Of a sum of squares in float32, far more than products and sums of COMPONENTS lose."""
-CHUNK = 4096
-"""Pairs compared in full at once."""
+CHUNK = 512
+"""Images, or pairs, whose pixels are numbers of 32 bits at once: few, for the sake of memory."""
 
 
 @dataclass(frozen=True)
@@ -134,11 +134,12 @@ class _Search:
 
     def __init__(self, images: Tensor, distinct: NDArray[np.int64], found: "_Found") -> None:
         rows = torch.from_numpy(distinct).to(images.device)
-        self._found, self._components = found, _principal_components(images)
-        order = _sort_alike(_project(images, self._components, PLAIN).index_select(0, rows))
-        rows = rows.index_select(0, order)
-        self._images, self._positions = images.index_select(0, rows), rows.cpu().numpy()
-        self._plain = _Points.of(_project(self._images, self._components, PLAIN))
+        self._images, self._found = images, found
+        self._components = _principal_components(images)
+        points = _project(images, rows, self._components, PLAIN)
+        order = _sort_alike(points)
+        self._positions = rows.index_select(0, order)
+        self._plain = _Points.of(points.index_select(0, order))
 
     def run(self, description: str) -> None:
         """Search in every way, on the CPU in as many at once as torch has threads."""
@@ -158,15 +159,14 @@ class _Search:
     def _search(self, number: int, done: Callable[[], object]) -> None:
         """Search in one of WAYS: each image moved, with those after it and itself."""
         way = WAYS[number]
-        moved = _Points.of(_project(self._images, self._components, way))
+        moved = _Points.of(_project(self._images, self._positions, self._components, way))
         pixels = way.met(self._images[:1])[0].numel()
         for block in range(len(moved.low)):
-            pairs = _find_near(moved, self._plain, block, self._found.limit**2 * pixels)
-            for part in pairs.split(CHUNK):
-                distances = _compare(self._images, part, way).cpu().numpy()
+            found = _find_near(moved, self._plain, block, self._found.limit**2 * pixels)
+            for pairs in self._positions[found].split(CHUNK):
+                distances = _compare(self._images, pairs, way).cpu().numpy()
                 near = distances <= self._found.limit
-                rows = part.cpu().numpy()[near]
-                self._found.add(self._positions[rows], distances[near], number)
+                self._found.add(pairs.cpu().numpy()[near], distances[near], number)
             done()
 
 
@@ -239,11 +239,13 @@ def _principal_components(images: Tensor) -> Tensor:
     return components
 
 
-def _project(images: Tensor, components: Tensor, way: _Way) -> Tensor:
-    """Return the (N, C) coordinates of the images' middles."""
-    return torch.cat(
-        [way.middle(part).flatten(1).float() @ components for part in images.split(CHUNK)]
-    )
+def _project(images: Tensor, rows: Tensor, components: Tensor, way: _Way) -> Tensor:
+    """Return the (N, C) coordinates of the middles of the images at N positions."""
+    points = components.new_empty(len(rows), components.shape[1])
+    for part, found in zip(rows.split(CHUNK), points.split(CHUNK), strict=True):
+        middles = way.middle(images.index_select(0, part)).flatten(1).float()
+        torch.mm(middles, components, out=found)
+    return points
 
 
 def _sort_alike(points: Tensor) -> Tensor:
