@@ -24,7 +24,7 @@ import json
 import os
 import platform
 import random
-import resource
+import re
 import statistics
 import subprocess
 import sys
@@ -150,13 +150,18 @@ def intake(arguments):
 def take(folder):
     """Take in what is in a folder; print what it took."""
     store = RunStore(folder, create=True)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory()
     start = time.perf_counter()
     taken, _ = Intake(store).take()
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    told = {"taken": len(taken), "seconds": seconds, "peak_mb": peak / 1024}
-    print(json.dumps(told | {"before_mb": before / 1024}))
+    told = {"taken": len(taken), "seconds": seconds, "peak_mb": peak_memory()}
+    print(json.dumps(told | {"before_mb": before}))
+
+
+def peak_memory():
+    """Return the peak of this process in MB; getrusage has that of the process which started it."""
+    text = Path("/proc/self/status").read_text()
+    return int(re.findall(r"^VmHWM:\s*(\d+) kB$", text, re.MULTILINE)[0]) / 1024
 
 
 class Simulation:
@@ -168,7 +173,7 @@ class Simulation:
         self.stacked = stacked
         self.left = {f"b{number}": block for number in range(-(-runs // block))}
         self.runs, self.trained, self.deaths, self.now = runs, 0, 0, 0.0
-        self.events, self.at = [], {}
+        self.events, self.at, self.alive = [], {}, set()
         self.names = iter(range(10**9))
         self.random = random.Random(0)
         random.seed(0)
@@ -177,11 +182,13 @@ class Simulation:
 
     def begin(self):
         """Have a new worker look for work."""
-        heapq.heappush(self.events, (self.now, "look", next(self.names)))
+        worker = next(self.names)
+        self.alive.add(worker)
+        heapq.heappush(self.events, (self.now, "look", worker))
 
     def look(self, worker):
         """Claim a block, or look again later."""
-        if not self.left:
+        if not self.left or worker not in self.alive:
             return
         claims = Claims(self.folder, PATIENCE, Holder("node", worker))
         claims.now = lambda: self.now
@@ -205,23 +212,25 @@ class Simulation:
         heapq.heappush(self.events, (self.now, "look", worker))
 
     def die(self):
-        """Kill a worker in the middle of its block; what it had finished of it is kept."""
-        if not self.at:
+        """Kill any worker; what it had finished of its block is kept, and another begins."""
+        worker = self.random.choice(sorted(self.alive))
+        self.alive.remove(worker)
+        self.deaths += 1
+        self.begin()
+        if worker not in self.at:
             return
-        worker = self.random.choice(sorted(self.at))
         claim, start, _ = self.at.pop(worker)
         os.utime(claim.path, (self.now, self.now))
         share = (self.now - start) / self.seconds * self.block
         finished = 0 if self.stacked else int(share)
         self.left[claim.block] -= finished
-        self.trained += finished + (share - finished)
-        self.deaths += 1
-        self.begin()
+        self.trained += share
 
     def run(self):
         """Go from event to event until nothing is left."""
         death = 60.0
-        while self.events and self.left:
+        most = 5 * self.runs * self.seconds / self.block / len(self.alive)
+        while self.events and self.left and self.now < most:
             moment, kind, worker = heapq.heappop(self.events)
             while death < moment:
                 self.now, death = death, death + 60

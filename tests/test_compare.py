@@ -27,7 +27,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with contextlib.chdir(folder):
         answer = CliRunner().invoke(app, ["compare", "--models", "v0,v1", "--seeds", "2", *QUICK])
     assert answer.exit_code == 0, answer.stderr
-    assert "FashionMnistModelV0" in answer.stdout
+    assert "v0 " in answer.stdout
     assert "Silhouettes" in answer.stdout
     assert answer.stderr == ""
     return folder
@@ -154,10 +154,10 @@ def test_what_is_finished_outlives_a_blow_and_the_rerun_completes(
     wait_until((tmp_path / "held").exists, process)
     process.send_signal(blow)
     _, errors = process.communicate(timeout=PATIENCE)
-    assert finished_runs(tmp_path / "runs" / "silhouettes" / "store.sqlite") == 2
-    if blow is signal.SIGINT:
+    assert finished_runs(tmp_path / "runs" / "silhouettes" / "store.sqlite") == 1
+    if blow is signal.SIGINT:  # models take turns: v0 has had its first
         assert process.returncode == 130
-        assert "2 of 4 runs are finished and kept" in errors
+        assert "1 of 4 runs are finished and kept" in errors
         assert "Traceback" not in errors
     (tmp_path / "hold").unlink()
     assert numbers_in(tmp_path) == numbers_of_a_whole_comparison

@@ -67,7 +67,7 @@ def test_the_notebook_shows_table_plot_and_frame(tmp_path: Path) -> None:
     assert "train_seconds" in shown[2]
 
 
-DOCUMENTS = ["README.md", "docs/own.md", "docs/photos.md", "docs/serve.md"]
+DOCUMENTS = ["README.md", "docs/cluster.md", "docs/own.md", "docs/photos.md", "docs/serve.md"]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
