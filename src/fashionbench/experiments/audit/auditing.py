@@ -97,9 +97,9 @@ def audit(
     Ctrl-C.
 
     Examples:
-        >>> found = fb.audit("silhouettes", model="linear", folds=2, deals=0)
-        >>> len(found.suspects) < 500
-        True
+        >>> found = fb.audit("silhouettes", folds=0)  # doubles alone
+        >>> found.doubles[0].kind
+        'near'
     """
     command = write_call(audit, locals())
     folder = Path(out or default_audit_folder(dataset))
