@@ -24,7 +24,7 @@ import json
 import os
 import platform
 import random
-import resource
+import re
 import statistics
 import subprocess
 import sys
@@ -150,13 +150,18 @@ def intake(arguments):
 def take(folder):
     """Take in what is in a folder; print what it took."""
     store = RunStore(folder, create=True)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory()
     start = time.perf_counter()
     taken, _ = Intake(store).take()
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    told = {"taken": len(taken), "seconds": seconds, "peak_mb": peak / 1024}
-    print(json.dumps(told | {"before_mb": before / 1024}))
+    told = {"taken": len(taken), "seconds": seconds, "peak_mb": peak_memory()}
+    print(json.dumps(told | {"before_mb": before}))
+
+
+def peak_memory():
+    """Return the peak of this process in MB; getrusage has that of the process which started it."""
+    text = Path("/proc/self/status").read_text()
+    return int(re.findall(r"^VmHWM:\s*(\d+) kB$", text, re.MULTILINE)[0]) / 1024
 
 
 class Simulation:
