@@ -1,7 +1,7 @@
 """A tuning from call to choice: what is run, resumed, widened and told."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +88,13 @@ def test_more_trials_and_other_models_share_those_that_are_there(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[Job] = []
-    run_entry = launch.run_entry
 
-    def count(jobs: Iterable[Job], *rest: Any, **options: Any) -> None:
-        ran.extend(jobs)
-        run_entry(jobs, *rest, **options)
+    class Counted(launch.Turn):
+        def __init__(self, jobs: Sequence[Job], *rest: Any, **options: Any) -> None:
+            ran.extend(jobs)
+            super().__init__(jobs, *rest, **options)
 
-    monkeypatch.setattr(launch, "run_entry", count)
+    monkeypatch.setattr(launch, "Turn", Counted)
     before = trial_keys(folder)
     fb.compare(["mlp"], tune="lr", trials=5, out=folder, **ASKED)
     first = [job for job in ran if job.seed == TUNING_SEEDS]
