@@ -94,7 +94,7 @@ def test_what_was_found_out_about_a_model_is_told_once(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(launch, "run_entry", lambda *_, **__: None)
+    monkeypatch.setattr(launch.Turn, "go_on", lambda turn, _: turn.waiting.clear())
     torch.save(build_model("mlp", seed=9).state_dict(), tmp_path / "w.pt")
     study = plan("mlp", recipes, 2, weights=tmp_path / "w.pt", dataset="silhouettes", epochs=1)
     bench = open_bench(study, RunStore(tmp_path / "runs", create=True), None, Execution())
