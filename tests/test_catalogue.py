@@ -42,6 +42,7 @@ def test_lists(call_cli: Callable[..., Result]) -> None:
         "photo",
         "transfer",
         "scored",
+        "judge",
     }
     assert shipped == {row["name"] for row in recipes}
 

@@ -117,5 +117,5 @@ def test_planted_wrong_labels_are_found(silhouettes: Dataset, tmp_path: Path) ->
 
 def test_without_cleanlab_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cleanlab", None)
-    with pytest.raises(MissingPackage, match=r"needs cleanlab.*'\.\[audit\]'"):
+    with pytest.raises(MissingPackage, match=r'needs cleanlab.*"\.\[audit\]"'):
         check_cleanlab()

@@ -142,14 +142,14 @@ def test_what_is_passed_over_is_told_everywhere(
 
     folder = tmp_path / "mine"
     fill(folder, "a", "b", count=10)
-    for name in ("a/1.heic", "a/2.HEIC", "b/notes.txt", "README.md", "b/in/LICENSE"):
+    for name in ("a/1.dng", "a/2.DNG", "b/notes.txt", "README.md", "b/in/LICENSE"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"no picture")
     draw(folder / "lost.png")
     for name in (".DS_Store", "a/Thumbs.db", "a/._1.png", "__MACOSX/a/._1.png"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"of a system")
-    suffixes = "2 .heic, 1 .md, 1 .txt, 1 without a suffix"
+    suffixes = "2 .dng, 1 .md, 1 .txt, 1 without a suffix"
     told = (
         f"5 files were passed over because they are not pictures that can be read: {suffixes}.",
         "1 picture was passed over because it lies in no class's folder: 1 .png.",

@@ -331,3 +331,11 @@ def test_the_audit_of_fashion_mnist_says_what_was_found(monkeypatch: pytest.Monk
         f"score {min(differences):.1f} to {max(differences):.1f} points below",
     ):
         assert said in words("README.md"), said
+
+
+def test_the_cost_of_tuning_is_the_recorded_one() -> None:
+    s = json.loads((ROOT / "benchmarks" / "tuning.json").read_text("utf-8"))["summary"]
+    text = words("docs/speed.md")
+    assert f"takes {s['ratio']:.1f} times as long as without" in text
+    assert f"({s['tuned_seconds']:.1f} s and {s['seconds']:.1f} s from start to end" in text
+    assert s["ratio"] <= 6

@@ -95,7 +95,7 @@ def test_streams_part_before_the_members_compute_and_meet_afterwards(
 def test_more_seeds_than_streams_are_several_groups(
     tmp_path: Path, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launch, "choose", lambda *_: Choice("streams", "they were fast", 2))
+    monkeypatch.setattr(launch, "choose", lambda *_, **__: Choice("streams", "they were fast", 2))
     cpu, asked = torch.device("cpu"), jobs("lenet", 3)
     together, alone = (RunStore(tmp_path / name, create=True) for name in ("together", "alone"))
     bench = Bench(silhouettes, None, cpu, together, Execution())
