@@ -156,9 +156,9 @@ def say_floor(document: AuditDocument) -> str:
     floor, runs = labels.floor, labels.counts[1].runs
     share = f"{percent(floor.share)}, 95 % interval {percent(floor.low)} to {percent(floor.high)}"
     return (
-        f"{labels.counts[1].consensus} test labels ({share}) are called otherwise by at least 99 % "
-        f"of {runs} runs of {pluralize(len(labels.judges), 'model')}: if they are wrong, no "
-        f"accuracy above {percent(1 - floor.share)} can be had by being right."
+        f"{labels.counts[1].consensus} test labels ({share}) are contradicted by at least 99 % "
+        f"of {runs} runs of {pluralize(len(labels.judges), 'model')}: if they are wrong, a model "
+        f"that is right about every image has an accuracy of {percent(1 - floor.share)}."
     )
 
 
@@ -290,8 +290,8 @@ either. The intervals are for other images of the same kind.
 Public notebooks show held-out training images 0.3 to 0.9 points above the test set, and call it
 overfitting. Here nothing was chosen, and the difference is of that size: it lies in the images.
 
-By class, test less training, in points. Of {len(apart)} such intervals one in twenty excludes 0 by
-chance; {sum(apart)} of these {"does" if sum(apart) == 1 else "do"}.
+By class, test less training, in points. By chance one in twenty such intervals excludes 0; of these
+{len(apart)}, {sum(apart)} {"does" if sum(apart) == 1 else "do"}.
 
 {table(classes)}
 
@@ -339,7 +339,7 @@ def write_order(document: AuditDocument) -> str:
         for test in tests
     ]
     least = min(1, min(test.p_value for test in tests) * len(tests))
-    shown = "So the position tells nothing that shows" if least >= 0.05 else "So the position tells"
+    shown = "So the position shows no effect" if least >= 0.05 else "So the position has an effect"
     return f"""## The order of the files
 
 {table(rows)}

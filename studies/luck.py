@@ -230,7 +230,7 @@ A seed fixes the first weights and the order of the images. Which of the two mak
 accuracy better than another's?
 
 **Answer:** that differs from model to model, and with the rate. The luck of V0 is the order of
-the images, and is nearly gone where the rate falls to zero. The MLP has a share of both, and by a
+the images, and is nearly gone where the rate falls to zero. The MLP has a share of both, and with a
 falling rate hardly any of the order. Whether V1 loses classes ([how](v1-study.md)) is decided
 mostly by its first weights, whatever the rate does.
 

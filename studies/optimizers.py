@@ -232,7 +232,7 @@ def page(found: list[dict[str, Any]]) -> str:
     held = [row for row in old if row["survives"] != "–"]
     kept = sum(row["survives"] == "yes" for row in held)
     missing = [model for model in EARLIER if model not in [each["model"] for each in found]]
-    untried = f" {_list(missing)} could not be tried again yet." if missing else ""
+    untried = f" Those on {_list(missing)} are still to be tried." if missing else ""
     return f"""# Which optimizer is best, each at its own best learning rate?
 
 **Answer:** {"; ".join(map(answer, found))} (three epochs, batches of 32, constant rate). At the
@@ -247,8 +247,8 @@ rate, where that is not far below.
 ## What an earlier study said
 
 It climbed a grid of rates from the usual one while the accuracy rose, which gives optimizers
-unequal budgets, with one seed a point for the CNN. Of its {len(held)} sentences {kept} survive an
-equal budget.{untried}
+unequal budgets, with one seed a point for the CNN. Of its {len(old)} sentences {len(held)} were
+tried again, and {kept} of these survive an equal budget.{untried}
 
 {table(old)}
 
@@ -256,10 +256,11 @@ equal budget.{untried}
 
 A [tuned comparison](tuning.md) of each model, whose recipes are the optimizers. Every optimizer
 tried the same multiples of its usual rate, from 1/32 to 32, from the same seeds, on 54,000
-training images, and was scored by the loss on 6,000 validation images; the best quarter of a
-study's points, and the usual rate, from three seeds more, by which the study chose. Then each was
-trained on all 60,000 images, from the same seeds at the usual rate and at the chosen ones (shared
-out over the studies), and scored on the test set once a run; nothing was chosen by these scores.
+training images, and was scored by the loss on 6,000 validation images. The best quarter of a
+study's points, and the usual rate, were tried from three more seeds, by which the study
+chose. Then each was trained on all 60,000 images, from the same seeds at the usual rate and at
+the chosen ones (shared out over the studies), and scored on the test set once a run; nothing was
+chosen by these scores.
 Intervals of tuned rows are over studies and hold the luck of choosing, and verdicts are adjusted
 for all pairs of a model. V0 was compared after three studies first; as their intervals were too
 wide to tell anything, two studies and a seed were added to both models' plans: a second look at
