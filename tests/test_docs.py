@@ -4,6 +4,7 @@ import re
 import runpy
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
@@ -150,3 +151,21 @@ def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert short in block
         block = block.replace(short, long)
     exec(block, {"__name__": "__main__"})
+
+
+def test_the_extras_that_are_named_are_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    lists = [
+        named
+        for page in pages
+        for named in re.findall(r"pip install [^`\n]*\"\.\[([\w,]+)\]\"", page.read_text("utf-8"))
+    ]
+    code = [file.read_text("utf-8") for file in (ROOT / "src").rglob("*.py")]
+    lists += [
+        name for text in code for name in re.findall(r"MissingPackage\([^)]*\"(\w+)\"\)", text)
+    ]
+    assert len(lists) > 5
+    assert {name for named in lists for name in named.split(",")} <= {
+        *project["optional-dependencies"]
+    }
