@@ -120,6 +120,7 @@ def test_the_readme_repeats_the_recorded_speeds() -> None:
         ("augmentation", "augmentation", "models", (10,)),
         ("epochs", "epochs", "models", ()),
         ("optimizers", "optimizers", "models", ()),
+        ("three-tuned", "three_tuned", "comparison", ()),
         ("transfer", "transfer", "rows", ()),
         ("luck", "luck", "rows", ()),
         ("v1-study", "v1", "widths", ()),
@@ -339,3 +340,12 @@ def test_the_cost_of_tuning_is_the_recorded_one() -> None:
     assert f"takes {s['ratio']:.1f} times as long as without" in text
     assert f"({s['tuned_seconds']:.1f} s and {s['seconds']:.1f} s from start to end" in text
     assert s["ratio"] <= 6
+
+
+def test_the_readme_says_by_how_much_tuning_moves_the_three_models() -> None:
+    record = json.loads((ROOT / "docs" / "results" / "three-tuned.json").read_text("utf-8"))
+    tuning, readme = record["comparison"]["tuning"], words("README.md")
+    assert f"order of V0, V1 and V2 {'changes' if tuning['order_changed'] else 'stays'}" in readme
+    for entry in tuning["entries"]:
+        gain = f"{100 * entry['gain']['mean']:+.1f}".replace("-", "\N{MINUS SIGN}")
+        assert f"{entry['model'].upper()} by {gain}" in readme
