@@ -349,3 +349,16 @@ def test_the_readme_says_by_how_much_tuning_moves_the_three_models() -> None:
     for entry in tuning["entries"]:
         gain = f"{100 * entry['gain']['mean']:+.1f}".replace("-", "\N{MINUS SIGN}")
         assert f"{entry['model'].upper()} by {gain}" in readme
+
+
+def test_the_speed_of_photos_is_the_recorded_one() -> None:
+    record = json.loads((ROOT / "benchmarks" / "photo_speed.json").read_text("utf-8"))
+    rates, steps = record["photos_a_second"], record["seconds_on_one_thread"]
+    text = words("docs/speed.md")
+    assert (
+        f"classifies {rates['as they are']:.1f} photos a second on {record['cores']} cores" in text
+    )
+    assert f"and {rates['HEIC of 12 megapixels']:.1f} that are HEIC of 12 megapixels" in text
+    assert f"{steps['prepare']:.2f} s to prepare" in text
+    assert f"takes {steps['network']:.2f} s" in text
+    assert rates["as they are"] >= 4
