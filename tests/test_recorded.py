@@ -362,3 +362,17 @@ def test_the_speed_of_photos_is_the_recorded_one() -> None:
     assert f"{steps['prepare']:.2f} s to prepare" in text
     assert f"takes {steps['network']:.2f} s" in text
     assert rates["as they are"] >= 4
+
+
+def test_the_speed_of_the_search_for_doubles_is_the_recorded_one() -> None:
+    record = json.loads((ROOT / "benchmarks" / "doubles.json").read_text("utf-8"))
+    summary = record["summary"]
+    seconds, peak = summary["seconds"], summary["peak_megabytes"]["fashionbench"]
+    text = words("docs/speed.md")
+    assert f"takes {seconds['fashionbench']:.1f} s for all 70,000 images and {peak} MB" in text
+    assert (
+        f"takes {seconds['scikit-learn']:.1f} s, {summary['times_as_fast']['median']:.1f} times"
+        in text
+    )
+    assert summary["times_as_fast"]["median"] >= 3
+    assert peak < 1000
