@@ -15,7 +15,6 @@ import torch
 
 from fashionbench.config.study import Device, Execution, Job, Study
 from fashionbench.core.progress import progress_bar
-from fashionbench.data.datasets import load_data
 from fashionbench.data.split import Dataset, deal_anew
 from fashionbench.experiments.block import run_block
 from fashionbench.experiments.cluster.conditions import digest_data, make_plan
@@ -24,7 +23,7 @@ from fashionbench.experiments.cluster.elsewhere import Site, is_begun, run_elsew
 from fashionbench.experiments.cluster.local import LocalWorkers
 from fashionbench.experiments.cluster.plan import Block, data_name, split_evenly
 from fashionbench.experiments.gate import Examination, builder, examine
-from fashionbench.experiments.run import run_job
+from fashionbench.experiments.run import load_data_of, run_job
 from fashionbench.experiments.strategy import choose
 from fashionbench.models.table import model_entry
 from fashionbench.store.records import TestSet
@@ -79,13 +78,7 @@ def open_bench(
     """
     # A machine that only starts workers may lack the device that they have.
     device = resolve_device("cpu" if execution.on else study.device)
-    dataset = load_data(
-        study.dataset,
-        data_dir,
-        channels=study.channels,
-        size=study.size,
-        source=study.dataset_source,
-    )
+    dataset = load_data_of(study, data_dir)
     for note in dataset.notes:
         logger.warning(note)
     _save_test_set(study, dataset, store)

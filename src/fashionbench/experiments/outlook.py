@@ -220,15 +220,13 @@ def _seconds_of_a_run(row: _Row, data_dir: Path | str | None) -> float:
 
 
 def _time_steps(job: Job, data_dir: Path | str | None) -> float:
-    from fashionbench.data.datasets import load_data
     from fashionbench.data.split import hold_out
     from fashionbench.experiments.gate import builder
+    from fashionbench.experiments.run import load_data_of
     from fashionbench.training.batches import count_steps
     from fashionbench.training.loop import fit
 
-    data = load_data(
-        job.dataset, data_dir, channels=job.channels, size=job.size, source=job.dataset_source
-    )
+    data = load_data_of(job, data_dir)
     recipe = job.recipe
     training, _ = hold_out(data.train, recipe.validation_images, recipe.train_images)
     steps = count_steps(len(training), recipe)

@@ -18,12 +18,11 @@ from fashionbench.config.recipe import Recipe
 from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
 from fashionbench.core.machine import describe_environment
-from fashionbench.data.datasets import load_data
 from fashionbench.data.picture_facts import picture_facts
 from fashionbench.data.split import Dataset
 from fashionbench.errors import Interrupted, UsageError
 from fashionbench.experiments.gate import builder, examine, examine_trained
-from fashionbench.experiments.run import fit_job
+from fashionbench.experiments.run import fit_job, load_data_of
 from fashionbench.experiments.states import StateWriter, load_state
 from fashionbench.experiments.whole import why_unloadable
 from fashionbench.models.checkpoint import mark_unloadable, save_model
@@ -62,9 +61,7 @@ def train_in_folder(
         raise UsageError(f"{folder} holds the runs of a comparison; choose another --out.")
     on = resolve_device(device)
     state = load_state(job, folder, resume=resume)
-    dataset = load_data(
-        job.dataset, data_dir, channels=job.channels, size=job.size, source=job.dataset_source
-    )
+    dataset = load_data_of(job, data_dir)
     examined = examine(job, dataset)
     build = partial(builder(job, dataset), job.seed)
     model = build()

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fashionbench.config.optimizers import OPTIMIZERS
-from fashionbench.config.study import Job
+from fashionbench.config.study import Job, Study
 from fashionbench.core.machine import describe_environment, now
 from fashionbench.core.own_code import describe_error
 from fashionbench.core.snapshot import summary
+from fashionbench.data.datasets import load_data
 from fashionbench.data.picture_facts import PictureFacts, picture_facts
 from fashionbench.data.split import Dataset, Split, hold_out
 from fashionbench.errors import FashionbenchError, UsageError
@@ -56,7 +57,7 @@ from fashionbench.training.many_seeds.group import Strategy
 from fashionbench.training.many_seeds.members import fit_members
 from fashionbench.training.own_settings import differ
 
-__all__ = ["Destination", "fit_job", "run_job", "run_together"]
+__all__ = ["Destination", "fit_job", "load_data_of", "run_job", "run_together"]
 
 
 class Destination(Protocol):
@@ -70,6 +71,20 @@ class Destination(Protocol):
 
 
 logger = logging.getLogger(__name__)
+
+
+def load_data_of(asked: Job | Study, data_dir: Path | str | None) -> Dataset:
+    """Read the data set that a job or study names, as it is shown to networks there.
+
+    Raises DataError for one that cannot be read, or whose content is another by now.
+    """
+    return load_data(
+        asked.dataset,
+        data_dir,
+        channels=asked.channels,
+        size=asked.size,
+        source=asked.dataset_source,
+    )
 
 
 def run_job(

@@ -124,8 +124,8 @@ def run_audit(
     study: Study, asked: Asked, folder: Path, data_dir: Path | str | None, command: str
 ) -> Audit:
     """Audit the data set of a study by its models; `command` is what gives the same again."""
-    from fashionbench.data.datasets import load_data
     from fashionbench.experiments.audit.survey import survey
+    from fashionbench.experiments.run import load_data_of
     from fashionbench.report.audit_page import write_audit
     from fashionbench.training.devices import resolve_device
 
@@ -134,13 +134,7 @@ def run_audit(
 
         check_cleanlab()
     device = resolve_device(study.device)
-    data = load_data(
-        study.dataset,
-        data_dir,
-        channels=study.channels,
-        size=study.size,
-        source=study.dataset_source,
-    )
+    data = load_data_of(study, data_dir)
     for note in data.notes:
         logger.warning(note)
     study = _train_long_enough(study, len(data.train))

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fashionbench.config.study import Execution, Job
-from fashionbench.data.datasets import load_data
 from fashionbench.data.split import Dataset, deal_anew
 from fashionbench.errors import DataError, FashionbenchError, StoreError, UsageError
 from fashionbench.experiments.block import run_block
@@ -19,6 +18,7 @@ from fashionbench.experiments.cluster.heartbeat import Heartbeat
 from fashionbench.experiments.cluster.inbox import MOST_TRIALS, Failure, Inbox
 from fashionbench.experiments.cluster.plan import Block, Plan, PlanFolder, data_name
 from fashionbench.experiments.gate import Examination, builder, refuse_changed
+from fashionbench.experiments.run import load_data_of
 from fashionbench.experiments.strategy import Choice, choose
 from fashionbench.store.packed import run_file_names
 from fashionbench.training.devices import resolve_device
@@ -209,13 +209,7 @@ class Shift:
             place = self.plan.data_dir
             if place is not None and not Path(place).is_dir() and not self.is_local:
                 place = None  # another machine may have it elsewhere: it is verified in any case
-            self._data[job.test_set] = load_data(
-                job.dataset,
-                place,
-                channels=job.channels,
-                size=job.size,
-                source=job.dataset_source,
-            )
+            self._data[job.test_set] = load_data_of(job, place)
         return self._data[job.test_set]
 
     def _choose(self, jobs: Sequence[Job], dataset: Dataset) -> Choice:
