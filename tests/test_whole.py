@@ -34,7 +34,9 @@ def nets(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def drawn_once(silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """The data set is not drawn anew for each run."""
-    monkeypatch.setattr("fashionbench.experiments.resume.load_data", lambda *_, **__: silhouettes)
+    monkeypatch.setattr(
+        "fashionbench.experiments.resume.load_data_of", lambda *_, **__: silhouettes
+    )
 
 
 def job_of(file: Path, name: str) -> Job:
