@@ -231,11 +231,12 @@ def _keep_report(store: RunStore, study: Study) -> None:
 
 def _check_exclusion(study: Study, data_dir: Path | str | None) -> None:
     """Refuse to leave out images of other data before anything is trained."""
-    if study.exclusion is not None:
+    exclusion = study.exclusion
+    if exclusion is not None:
         [(images, labels)] = load_arrays(
-            study.dataset, data_dir, ["test"], channels=study.channels, size=study.size
+            study.dataset, data_dir, ["test"], channels=exclusion.channels, size=exclusion.size
         )
-        study.exclusion.check(digest_images(images, labels), labels.tolist())
+        exclusion.check(digest_images(images, labels), labels.tolist())
 
 
 def _open_bench(
