@@ -13,13 +13,13 @@ from fashionbench.data.split import Dataset
 from fashionbench.experiments import launch, strategy
 from fashionbench.experiments.gate import Examination
 from fashionbench.experiments.launch import (
-    MOST_TIMED,
     Bench,
     open_bench,
     run_entry,
     run_missing,
 )
 from fashionbench.experiments.planning import plan
+from fashionbench.experiments.strategy import MOST_TIMED
 from fashionbench.models.build import build_model
 from fashionbench.store.run_store import RunStore
 
