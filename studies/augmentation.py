@@ -120,7 +120,7 @@ def answer(model: dict[str, Any]) -> str:
 def verdict(gain: dict[str, Any]) -> str:
     """Return the verdict in the report's words, and why it is open beside an interval without 0."""
     if gain["word"] != "cannot tell":
-        return gain["word"]
+        return str(gain["word"])
     pairs = len(KINDS) * (len(KINDS) - 1) // 2
     excludes_zero = gain["low"] > 0 or gain["high"] < 0
     return f"not decided, adjusted for {pairs} pairs" if excludes_zero else "not decided"
