@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Model = str | Callable[[], nn.Module]
 
-__all__ = ["Pairing", "pair"]
+__all__ = ["Pairing", "pair", "split_recipe"]
 
 _BOUND = re.compile(r"(.+)@([\w-]+|[^@]+\.toml)")
 """A model and its recipe; what stands behind any other @ is part of a path."""
@@ -33,7 +33,9 @@ def pair(models: "Sequence[Model]", recipes: Sequence[str | Recipe]) -> Pairing:
 
     A model may be named with several recipes. Where all models name one, `recipes` do not count.
     """
-    asked = [_split(model) for model in models]
+    asked: list[tuple[Model, str | None]] = [
+        split_recipe(model) if isinstance(model, str) else (model, None) for model in models
+    ]
     own = [recipe for _, recipe in asked if recipe is not None]
     if not own:
         return Pairing([*models], [*recipes])
@@ -47,6 +49,7 @@ def pair(models: "Sequence[Model]", recipes: Sequence[str | Recipe]) -> Pairing:
     return Pairing([*trained_by], chosen, tuple(positions))
 
 
-def _split(model: "Model") -> tuple["Model", str | None]:
-    found = _BOUND.fullmatch(model) if isinstance(model, str) else None
+def split_recipe(model: str) -> tuple[str, str | None]:
+    """Take `NAME@RECIPE` apart; the recipe is None where none is named."""
+    found = _BOUND.fullmatch(model)
     return (model, None) if found is None else (found[1], found[2])

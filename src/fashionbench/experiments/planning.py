@@ -20,7 +20,7 @@ from fashionbench.data.datasets import DATASETS, dataset_entry, find_shape, iden
 from fashionbench.errors import UsageError
 from fashionbench.experiments.model_files import expand_models
 from fashionbench.experiments.pairing import pair
-from fashionbench.experiments.sound import is_custom, refuse
+from fashionbench.experiments.sound import is_custom, refuse, telling_faults
 from fashionbench.models.identity import identify
 
 if TYPE_CHECKING:
@@ -132,7 +132,8 @@ def _identify_models(
     found: list[tuple[ModelSpec, Source] | None] = []
     for model in models:
         try:
-            spec, source = identify(model, classes, shape)
+            with telling_faults(model):
+                spec, source = identify(model, classes, shape)
             if weights is not None:
                 spec = replace(spec, weights=spec.weights or str(weights))
                 spec, source = identify(spec, classes, shape)
