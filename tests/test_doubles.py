@@ -67,15 +67,21 @@ def test_the_search_finds_what_a_plain_loop_finds(
         assert of_ways[told] == pytest.approx(of_ways.min())
 
 
-def test_no_neighbour_that_scikit_learn_finds_is_missed(silhouettes: Dataset) -> None:
+@pytest.mark.parametrize("channels", [1, 3])
+def test_no_neighbour_that_scikit_learn_finds_is_missed(
+    silhouettes: Dataset, channels: int
+) -> None:
     from sklearn.neighbors import NearestNeighbors
 
     images = some(silhouettes, 800, noise=8)
-    limit = 25.0
-    search = NearestNeighbors(radius=limit * 28, algorithm="brute")
-    near, rows = search.fit(images.reshape(-1, 784).astype(float)).radius_neighbors()
+    if channels == 3:  # every second one is tinted
+        images = np.stack([images, images // 2, images // 3], axis=1)
+        images[1::2] = images[1::2, ::-1]
+    limit, side = 25.0, np.sqrt(images[0].size)
+    search = NearestNeighbors(radius=limit * side, algorithm="brute")
+    near, rows = search.fit(images.reshape(800, -1).astype(float)).radius_neighbors()
     expected = {
-        (first, int(second)): value / 28
+        (first, int(second)): value / side
         for first, (values, seconds) in enumerate(zip(near, rows, strict=True))
         for value, second in zip(values, seconds, strict=True)
         if first < second

@@ -101,7 +101,6 @@ def audit(
             [recipe],
             parse_seeds(seeds),
             dataset=dataset,
-            channels=1,  # doubles are told by grey levels
             device=device,
         )
         folder = out or default_audit_folder(dataset)

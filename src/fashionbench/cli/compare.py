@@ -198,10 +198,11 @@ def compare(
     given = {"parallel": parallel, "jobs": jobs, "on": on}
     seconds = read_duration(time_limit, "--for")
     execution = Execution.checked({**given, "seconds": seconds}, "compare")
+    folder = out or default_folder(dataset)
     if dry_run:
         from fashionbench.experiments.cluster.elsewhere import slurm_script
 
-        typer.echo(slurm_script(out or default_folder(dataset), on, device), nl=False)
+        typer.echo(slurm_script(folder, on, device), nl=False)
         return
     with redirect_stdout(sys.stderr):  # a person's own model may print
         study = plan(
@@ -210,6 +211,7 @@ def compare(
             parse_seeds(seeds),
             weights=weights,
             dataset=dataset,
+            folder=folder,
             channels=channels,
             size=size,
             device=device,
@@ -226,7 +228,6 @@ def compare(
         )
         words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]
         command = shlex.join(["fashionbench", *words])
-        folder = out or default_folder(dataset)
         result = run_study(study, folder, data_dir, command, execution, track)
     print_result(result, as_json)
 

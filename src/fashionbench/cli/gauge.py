@@ -92,6 +92,7 @@ def plan(
     for name, value in (("difference", difference), ("sd", sd)):
         if value is not None and not 0 < value < 1:
             raise UsageError(f"--{name} is {value}, but should be between 0 and 1, such as 0.005.")
+    folder = out or default_folder(dataset)
     with redirect_stdout(sys.stderr):  # a person's own model may print
         study = plan_study(
             split_names(models),
@@ -99,14 +100,13 @@ def plan(
             parse_seeds(seeds),
             weights=weights,
             dataset=dataset,
+            folder=folder,
             channels=channels,
             size=size,
             device=device,
             **settings,  # type: ignore[arg-type]
         )
-        found = look_ahead(
-            study, out or default_folder(dataset), data_dir, difference=difference, sd=sd
-        )
+        found = look_ahead(study, folder, data_dir, difference=difference, sd=sd)
     if as_json:
         typer.echo(json.dumps(asdict(found) | {"looks": found.looks}, indent=2))
         return

@@ -69,8 +69,8 @@ WeightsOption = Annotated[
 ]
 
 TRAINED_MODEL = (
-    "a .safetensors file, a run folder (its best run), v2:weights=FILE for weights of your own, or "
-    "photo: the model that ships with fashionbench"
+    "a .safetensors file, a run folder (its best run), FOLDER:NAME for one of its models, "
+    "v2:weights=FILE for weights of your own, or photo: the model that ships with fashionbench"
 )
 TrainedModel = Annotated[Path, typer.Argument(metavar="MODEL", help=TRAINED_MODEL)]
 

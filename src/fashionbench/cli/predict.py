@@ -34,6 +34,7 @@ app = typer.Typer()
     cls=Command,
     epilog=format_examples(
         "fashionbench predict ~/wardrobe --model photo",
+        "fashionbench predict shoe.jpg --model runs/fashion-mnist:v2",
         "fashionbench predict 'shoes/*.jpg' --json",
         "fashionbench predict ~/DCIM --jsonl > answers.jsonl",
     ),

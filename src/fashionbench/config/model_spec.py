@@ -83,6 +83,11 @@ class ModelSpec:
             return bare
         return replace(bare, arguments={**self.arguments, "pretrained": False})
 
+    @property
+    def short(self) -> str:
+        """The name without folders and without a script's or a notebook's module."""
+        return str(self.without_folders()).removeprefix("__main__:")
+
     def without_folders(self) -> "ModelSpec":
         """Return it with its files called by their names alone: `nets/my.py:Net` by `my.py:Net`."""
         base = re.sub(r"^.*[/\\](?=[^/\\]+\.py:)", "", self.base)

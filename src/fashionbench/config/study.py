@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from fashionbench.config.exclusion import Exclusion
 from fashionbench.config.launcher import read_launcher
 from fashionbench.config.model_spec import ModelSpec
+from fashionbench.config.naming import short_names
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.tuning import Tuning, trial_seed
 from fashionbench.config.validated import Validated
@@ -117,6 +118,8 @@ class Study(Validated):
 
     models: tuple[str, ...] = Field(min_length=1)
     model_sources: tuple[str, ...] = ()
+    called: tuple[str, ...] = ()
+    """Of each model the name that a person gave it, "" for none; empty where none has one."""
     origins: tuple[str, ...] = ()
     """Of each model the run folder that it was merged from; empty where none was merged."""
     recipes: tuple[Recipe, ...] = Field(min_length=1)
@@ -179,10 +182,10 @@ class Study(Validated):
         name = self.dataset_source or self.dataset
         return name if self.shape == GREY28 else f"{name} {self.shape}"
 
-    def origin_of(self, job: Job) -> str:
-        """Return the run folder that a job's model was merged from."""
-        named = zip(self.models, self.model_sources, self.origins, strict=True)
-        return next(origin for *model, origin in named if model == [job.model, job.model_source])
+    @property
+    def names(self) -> list[str]:
+        """What tables, plots, sentences and commands call each of the models."""
+        return short_names(self.models, self.called, self.origins)
 
     def held_for(self, recipe: Recipe) -> tuple[Source, ...]:
         """List what is the same for all seeds of a recipe though it could be random."""
@@ -204,7 +207,7 @@ class Study(Validated):
             update={"seeds": (0,) if self.until else self.seeds, "left_out": (), "device": "auto"}
         )
         digest = hashlib.sha256(asked.model_dump_json().encode()).hexdigest()[:6]
-        names = "-".join(str(ModelSpec.parse(model).without_folders()) for model in self.models[:3])
+        names = "-".join(self.names[:3])
         more = f"-and-{len(self.models) - 3}" if len(self.models) > 3 else ""
         counted = f"-{seeds}-seeds" if seeds else ""
         return f"{slug(names)[:60]}{more}{counted}-{digest}"

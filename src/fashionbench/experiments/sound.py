@@ -52,9 +52,11 @@ def without_models(study: Study, faults: Mapping[str, str]) -> Study:
     faulty = {model: fault for model, fault in faults.items() if model in study.models}
     if not faulty:
         return study
+    named = dict(zip(study.models, study.names, strict=True))
+    left_out = {**dict(study.left_out), **{named[model]: fault for model, fault in faulty.items()}}
     kept = [place for place, model in enumerate(study.models) if model not in faulty]
     if len(kept) < 2 or not all(map(is_custom, faulty)):
-        refuse({**dict(study.left_out), **faulty})
+        refuse(left_out)
 
     def pick(values: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(values[place] for place in kept) if values else values
@@ -63,8 +65,9 @@ def without_models(study: Study, faults: Mapping[str, str]) -> Study:
         update={
             "models": pick(study.models),
             "model_sources": pick(study.model_sources),
+            "called": pick(study.called),
             "trained_by": pick(study.trained_by),
-            "left_out": (*study.left_out, *faulty.items()),
+            "left_out": tuple(left_out.items()),
         }
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fashionbench.core.files import write_atomically
-from fashionbench.report.audit_document import AuditDocument, DoublePair
+from fashionbench.report.audit_document import AuditDocument, DoublePair, LabelsFound
 from fashionbench.report.audit_plots import Card, Pictures, plot_distances, show_pair, show_suspect
 from fashionbench.report.figures import render_svg
 from fashionbench.report.numbers import format_percent, pluralize
@@ -56,6 +56,7 @@ def render_audit(document: AuditDocument, pictures: Pictures) -> str:
         distances=distances,
         sheets=[*_show_pairs(document, pictures)],
         suspects=[*_show_suspects(document, pictures)],
+        judges=_say_judges(document.labels) if document.labels else [],
     )
 
 
@@ -81,15 +82,35 @@ def summarize_audit(document: AuditDocument) -> list[str]:
     said = [found, f"{told}training images."]
     if document.labels is None:
         return [*said, _say_place(document)]
-    floor = document.labels.floor
-    consensus = sum(count.consensus for count in document.labels.counts if count.split == "test")
-    are = "label ({} %) is" if consensus == 1 else "labels ({} %) are"
-    said.append(
-        f"{consensus:,} test {are.format(format_percent(floor.share))} called otherwise by nearly "
-        "every model: if they are wrong, no accuracy above "
-        f"{format_percent(1 - floor.share)} % is to be had by being right."
+    return [*said, _say_floor(document.labels), _say_place(document)]
+
+
+def _say_floor(labels: LabelsFound) -> str:
+    """Say how many test labels consensus doubts, and what that means."""
+    (of_test,) = (count for count in labels.counts if count.split == "test")
+    share, reached = map(format_percent, (labels.floor.share, 1 - labels.floor.share))
+    one = of_test.consensus == 1
+    noun, verb, they = ("label", "is", "it is") if one else ("labels", "are", "they are")
+    return (
+        f"{of_test.consensus:,} test {noun} ({share} %) {verb} doubtful: at least 99 % of "
+        f"{of_test.runs:,} runs of {pluralize(len(labels.judges), 'model')} disagree. If {they} "
+        f"wrong, a model that is right about every test image has an accuracy of {reached} %."
     )
-    return [*said, _say_place(document)]
+
+
+def _say_judges(labels: LabelsFound) -> list[str]:
+    """Say how far the judges can be trusted."""
+    best = max(labels.judges, key=lambda judge: judge.train_accuracy)
+    agreed = format_percent(best.train_accuracy)
+    known = (
+        f"The best judge, {best.model}, agrees with {agreed} % of the labels of training images "
+        "that it did not see. The weaker the judges, the more suspects are right but hard to tell."
+    )
+    alone = (
+        "One model judged alone, so what it cannot learn is doubted too. Models of several "
+        "families doubt less: name them with --model."
+    )
+    return [known, alone] if len(labels.judges) == 1 else [known]
 
 
 def _say_place(document: AuditDocument) -> str:
@@ -130,8 +151,8 @@ def _show_suspects(document: AuditDocument, pictures: Pictures) -> Iterator[Shee
         consensus = [suspect for suspect in of_split if suspect.is_consensus]
         others = [suspect for suspect in of_split if not suspect.is_consensus]
         for heading, found in (
-            (f"{images} that nearly all models call otherwise", consensus),
-            (f"{images} that confident learning alone doubts", others),
+            (f"{images} whose label consensus doubts", consensus),
+            (f"{images} whose label confident learning alone doubts", others),
         ):
             if found:
                 cards = [show_suspect(suspect, pictures) for suspect in found[:SHOWN]]

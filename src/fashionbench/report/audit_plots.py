@@ -15,7 +15,7 @@ from fashionbench.report.style import COLORS, INK, WIDTH, add_legend, start_figu
 __all__ = ["Card", "Pictures", "name_image", "plot_distances", "show_pair", "show_suspect"]
 
 Pictures = Mapping[str, NDArray[np.uint8]]
-"""(N, H, W) images of "train" and "test"."""
+"""(N, H, W) images of "train" and "test", or (N, 3, H, W) in color."""
 GAP = 1
 """Pixels between the two images of a pair."""
 
@@ -50,12 +50,12 @@ def plot_distances(doubles: DoublesFound, title: str) -> Figure:
 def show_pair(pair: DoublePair, pictures: Pictures) -> Card:
     """Show the two images of a pair side by side, with their places, labels and distance."""
     one, other = (pictures[place.split][place.position] for place in (pair.a, pair.b))
-    gap = np.full((len(one), GAP), 255, np.uint8)
+    gap = np.full((*one.shape[:-1], GAP), 255, np.uint8)
     way = pair.kind if pair.kind != "near" else f"{pair.distance:.1f} grey levels"
     turned = ", mirrored" if pair.kind == "near" and pair.is_mirrored else ""
     moved = f", moved {pair.down:+d} {pair.right:+d}" if pair.down or pair.right else ""
     return Card(
-        _encode(np.concatenate([one, gap, other], axis=1)),
+        _encode(np.concatenate([one, gap, other], axis=-1)),
         [name_image(pair.a), name_image(pair.b), way + turned + moved],
     )
 
@@ -69,7 +69,7 @@ def show_suspect(suspect: Suspect, pictures: Pictures) -> Card:
         [
             name_image(place),
             f"seems {suspect.seems}",
-            f"{100 * suspect.against:.0f} % of runs against, label {probability}",
+            f"{100 * suspect.disagreeing:.0f} % of runs disagree; its label gets {probability}",
         ],
     )
 
@@ -79,7 +79,7 @@ def _encode(image: NDArray[np.uint8]) -> str:
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
+    Image.fromarray(image if image.ndim == 2 else image.transpose(1, 2, 0)).save(buffer, "PNG")
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
