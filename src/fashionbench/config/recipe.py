@@ -396,9 +396,11 @@ def load_recipe(name: str) -> Recipe:
 
 def _parse_recipe(file: Traversable, name: str, where: str) -> Recipe:
     try:
-        fields = tomllib.loads(file.read_text("utf-8"))
+        fields = tomllib.loads(file.read_text("utf-8-sig"))  # as editors on Windows write it too
     except OSError as error:
         raise UsageError(f"{where} cannot be read ({error.strerror}).") from None
     except ValueError as error:  # not TOML, or not text
         raise UsageError(f"{where} is not a TOML file ({error}).") from None
+    if "overrides" in fields:
+        raise UsageError(f"{where}: overrides are made by flags; write the settings themselves.")
     return Recipe.checked({"name": name, **fields}, where)
