@@ -10,7 +10,7 @@ from torch import nn
 import fashionbench as fb
 from fashionbench.errors import UsageError
 from fashionbench.experiments.planning import plan
-from fashionbench.experiments.sound import is_custom, without_models
+from fashionbench.experiments.sound import is_custom, telling_faults, without_models
 
 QUICK = {"dataset": "silhouettes", "epochs": 1, "train_images": 100}
 BROKEN = {
@@ -54,6 +54,20 @@ def test_too_few_are_refused_with_every_fault_and_the_last_comparison_stays() ->
         fb.compare(["mlp", "shapes.py:Net"], seeds=1, out="runs", **QUICK)
     assert [entry.model for entry in fb.load_result("runs").entries] == ["v0", "mlp"]
     assert Path("runs/report.html").read_bytes() == before
+
+
+class Unruly:
+    """A stand-in for a model: no Exception of it is known beforehand."""
+
+
+@pytest.mark.parametrize("error", [KeyError("hidden"), TypeError("no hash"), SystemExit(3)])
+def test_whatever_an_own_model_raises_is_a_fault_of_it(error: BaseException) -> None:
+    for model in ("my_net.py:Net", Unruly):
+        told = pytest.raises(UsageError, match=r"(my_net.py:Net|Unruly) cannot be compared: ")
+        with told, telling_faults(model):
+            raise error
+    with pytest.raises(type(error)), telling_faults("v0"):  # a fault of the program is one
+        raise error
 
 
 @pytest.mark.usefixtures("files")

@@ -33,7 +33,7 @@ def worker(
         typer.Option(
             min=0,
             metavar="NUMBER",
-            help="end before so many minutes are over, and begin no run that would take longer",
+            help="stop within this many minutes, and start no run that would take longer",
         ),
     ] = None,
     timed: Annotated[

@@ -15,7 +15,8 @@ import torch
 
 from fashionbench.config.study import Device, Execution, Job, Study
 from fashionbench.core.progress import progress_bar
-from fashionbench.data.split import Dataset, deal_anew
+from fashionbench.data.split import Dataset, check_held_out, deal_anew
+from fashionbench.errors import UsageError
 from fashionbench.experiments.block import run_block
 from fashionbench.experiments.cluster.conditions import digest_data, make_plan
 from fashionbench.experiments.cluster.driver import Driver
@@ -71,13 +72,15 @@ def open_bench(
 ) -> Bench:
     """Read the data of a study once for all of its runs; keep its test images for the report.
 
-    Raises DataError for a data set that cannot be read.
+    Raises DataError for a data set that cannot be read, UsageError for a recipe that would hold
+    out, or train on, more images than there are.
     """
     # A machine that only starts workers may lack the device that they have.
     device = resolve_device("cpu" if execution.on else study.device)
     dataset = load_data_of(study, data_dir)
     for note in dataset.notes:
         logger.warning(note)
+    _check_recipes(study, dataset)
     _save_test_set(study, dataset, store)
     end = None if execution.seconds is None else time.monotonic() + execution.seconds
     return Bench(dataset, data_dir, device, store, execution, end)
@@ -141,6 +144,15 @@ def _find_site(bench: Bench, device: Device) -> Site | None:
     if on is None:
         return None
     return Site(on, bench.dataset, bench.data_dir, device, execution.parallel)
+
+
+def _check_recipes(study: Study, dataset: Dataset) -> None:
+    labels = dataset.train.labels.numpy()
+    for recipe in study.recipes:
+        try:
+            check_held_out(labels, recipe.validation_images, recipe.train_images)
+        except UsageError as error:
+            raise UsageError(f"recipe {recipe.label}: {error}") from None
 
 
 def _save_test_set(study: Study, dataset: Dataset, store: RunStore) -> None:
