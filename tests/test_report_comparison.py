@@ -158,7 +158,10 @@ def test_a_probe_on_random_weights_is_told(tmp_path: Path) -> None:
             replace(run, job=run.job.model_copy(update={"recipe": recipe, **job}))
             for run in entry.runs
         ]
-        return replace(result, entries=(replace(entry, runs=tuple(runs)),)).warnings
+        model, source = job.get("model", entry.model), job.get("model_source", "")
+        study = result.study.model_copy(update={"models": (model,), "model_sources": (source,)})
+        entries = (replace(entry, runs=tuple(runs)),)
+        return replace(result, study=study, entries=entries).warnings
 
     assert any("had random weights; give trained ones with --weights" in w for w in probed())
     for begun in ({"model_source": "+abc"}, {"model": "timm/resnet18"}):

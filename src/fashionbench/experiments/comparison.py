@@ -5,7 +5,7 @@ processes that share a run folder take turns.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache, partial
 from itertools import count, islice
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 def compare(
-    models: "Model | Sequence[Model]" = ("v0", "v1", "v2"),
+    models: "Model | Sequence[Model] | Mapping[str, Model]" = ("v0", "v1", "v2"),
     *,
     seeds: int | Iterable[int] = 5,
     recipes: str | Recipe | Sequence[str | Recipe] = "default",
@@ -67,8 +67,10 @@ def compare(
     Runs that the run folder holds already are not repeated. Writes the report into that folder.
 
     Args:
-        models: Keys of the table, classes and functions of your own that take no arguments, or
-            files of them, as in "nets/*.py:Net".
+        models: Built-in models, classes and functions of your own, or files of them, as in
+            "nets/*.py:Net". With arguments they are "v2:hidden_units=32" and
+            functools.partial(MyNet, width=64). A dict gives each a name:
+            {"mine": MyNet, "v2": "v2"}.
         seeds: How many seeds, or the seeds themselves.
         recipes: Names of recipes, paths of .toml files, or Recipe objects.
         weights: A file that all models begin with; "NAME:weights=FILE" is for one model alone.
@@ -99,8 +101,8 @@ def compare(
         jobs: The most processes at once; None allows one for each thread.
         track: Also write each run to "tensorboard", "mlflow" or "trackio".
         on: What starts workers that train the runs: "workers:4" is four processes here,
-            "slurm:16" an array of jobs, "ray" or "ray:ADDRESS" tasks of a cluster. Runs of workers
-            have no training time.
+            "slurm:16" an array of jobs, "ray" or "ray:ADDRESS" tasks of a cluster. The first runs
+            of each model are timed, on a machine of their own.
         settings: Single settings that replace those of the recipes, such as epochs=5.
 
     Raises UsageError, DataError or StoreError for what cannot be done, and Interrupted after
@@ -116,12 +118,14 @@ def compare(
     execution = Execution.checked(
         {"parallel": parallel, "jobs": jobs, "on": on, "seconds": seconds}, "comparison"
     )
+    folder = Path(out or default_folder(dataset))
     study = plan(
         models,
         recipes,
         seeds,
         weights=weights,
         dataset=dataset,
+        folder=folder,
         channels=channels,
         size=size,
         device=device,
@@ -139,7 +143,6 @@ def compare(
     if not isinstance(seeds, int):
         given["seeds"] = study.seeds  # a generator of seeds is used up by now
     command = write_call(compare, given)
-    folder = Path(out or default_folder(dataset))
     return run_study(study, folder, data_dir, command, execution, track)
 
 

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Self
 
-from fashionbench.config.model_spec import ModelSpec
+from fashionbench.config.naming import find_named
 from fashionbench.config.recipe import current_name
 from fashionbench.config.study import Job, Study
 from fashionbench.errors import StoreError, UsageError
@@ -204,25 +204,15 @@ class Comparison:
         return recipe.model_copy(update={"overrides": varying}).label
 
     def short_model(self, entry: Entry) -> str:
-        """Return the model's name without folders or a script's module, if no other is so called.
+        """Return the one name that tables, plots, sentences and errors have for a model."""
+        return self._names[entry.model, entry.runs[0].job.model_source]
 
-        It is the one name that tables, plots, sentences and errors have for it.
-        """
-        for shorten in (self._without_class, _shorten):
-            short = [shorten(model) for model in self.study.models]
-            name = shorten(entry.model)
-            if short.count(name) == 1:
-                return name
-        if self.study.models.count(entry.model) < 2:
-            return entry.model
-        return f"{self._without_class(entry.model)} ({self.study.origin_of(entry.runs[0].job)})"
-
-    def _without_class(self, model: str) -> str:
-        """Shorten a file's model to the file where all files of several call theirs the same."""
-        files = [_shorten(each) for each in self.study.models if ".py:" in each]
-        classes = {each.partition(".py:")[2] for each in files}
-        name = _shorten(model)
-        return name.partition(".py:")[0] if len(files) > 1 == len(classes) else name
+    @cached_property
+    def _names(self) -> dict[tuple[str, str], str]:
+        sources = self.study.model_sources or ("",) * len(self.study.models)
+        return dict(
+            zip(zip(self.study.models, sources, strict=True), self.study.names, strict=True)
+        )
 
     @cached_property
     def ranking(self) -> list[Ranked]:
@@ -273,17 +263,11 @@ class Comparison:
 
     def find_model(self, model: str) -> list[Entry]:
         """Return the rows of one model. Raises UsageError, which lists the models there are."""
-        names = [(row, (row.model, self.short_model(row), row.label)) for row in self.entries]
-        exact = [row for row, known in names if model in known[:2]]
-        rows = exact or [
-            row for row, known in names if model.casefold() in map(str.casefold, known)
-        ]
-        found = dict.fromkeys(map(self.short_model, rows))
+        names = [(self.short_model(e), e.model, self.name(e), e.label) for e in self.entries]
+        rows = [self.entries[place] for place in find_named(model, names)]
         if not rows:
             models = ", ".join(dict.fromkeys(map(self.short_model, self.entries)))
             raise UsageError(f"There is no model {model!r} in this comparison; there are {models}.")
-        if len(found) > 1:
-            raise UsageError(f"{model!r} may be {' or '.join(found)}; name one.")
         return rows
 
     def __repr__(self) -> str:
@@ -294,10 +278,6 @@ class Comparison:
             if (mean := row.entry.summarize_accuracy().mean) is not None
         ]
         return "\n".join([f"Comparison in {self.folder}", *rows])
-
-
-def _shorten(model: str) -> str:
-    return str(ModelSpec.parse(model).without_folders()).removeprefix("__main__:")
 
 
 def _load_finished(store: RunStore, study: Study, jobs: Sequence[Job]) -> tuple[RunRecord, ...]:
