@@ -146,9 +146,7 @@ def _ties(entry: Entry) -> Iterator[str]:
 
 def _same_start(entry: Entry) -> Iterator[str]:
     if entry.runs_alike:
-        yield (
-            "all runs are equal, so seeds make no difference and the interval says nothing of luck."
-        )
+        yield "all runs are equal: seeds make no difference to it, so there is no interval."
     elif entry.seeds_itself:
         yield (
             "all seeds begin with the same weights, since something in it seeds torch, so the luck "
