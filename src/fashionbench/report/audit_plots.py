@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 from numpy.typing import NDArray
 
 from fashionbench.report.audit_document import DoublePair, DoublesFound, ImagePlace, Suspect
@@ -40,6 +41,7 @@ def plot_distances(doubles: DoublesFound, title: str) -> Figure:
         axes.stairs(counts, edges, color=color, lw=1.8, label=label)
     axes.axvline(doubles.threshold, color=INK, lw=1, ls="--")
     axes.set_yscale("symlog", linthresh=1)
+    axes.yaxis.set_major_formatter(ScalarFormatter())
     axes.set_ylim(0)
     axes.set_xlabel("distance, grey levels (dashed: up to here a pair is called double)")
     axes.set_ylabel("pairs in a step")
