@@ -184,7 +184,7 @@ def test_what_was_asked_is_at_fault_and_not_tried_again(
     with pytest.raises(UsageError) as told:
         stage.drive(blocks, act)
     assert sorted([str(told.value), *caplog.messages]) == [
-        f"{fault} (on node1)" for fault in dict.fromkeys(faults)
+        f"{fault} (on node1)." for fault in dict.fromkeys(faults)
     ]
 
 
