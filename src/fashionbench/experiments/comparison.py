@@ -305,7 +305,7 @@ def _take_turn(folder: Path) -> AbstractContextManager[object]:
 def _add_seeds(result: Result) -> Study | None:
     """Return the study with half as many seeds again; None if no more were asked for or help."""
     study = result.study
-    if study.until is None or all(pair.verdict.word != "cannot tell" for pair in result.pairs):
+    if study.until is None or all(pair.verdict.word != "not decided" for pair in result.pairs):
         return None
     wanted = min(study.max_seeds, len(study.seeds) + max(3, len(study.seeds) // 2))
     unused = (seed for seed in count() if seed not in study.seeds)
