@@ -12,7 +12,7 @@ from fashionbench.config.launcher import read_launcher
 from fashionbench.config.recipe import own_parts
 from fashionbench.config.study import Device, Job, Parallel
 from fashionbench.data.split import Dataset, deal_anew, hold_out
-from fashionbench.errors import UsageError
+from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.experiments.cluster.conditions import digest_data, make_plan
 from fashionbench.experiments.cluster.driver import Driver, Launcher
 from fashionbench.experiments.cluster.local import LocalWorkers
@@ -74,11 +74,11 @@ def is_begun(run_folder: Path) -> bool:
 
 def run_elsewhere(
     missing: Missing, site: Site, store: RunStore, done: Callable[[int], object]
-) -> None:
+) -> dict[str, FashionbenchError]:
     """Have jobs trained by workers; `done` is told of every number of runs that has come.
 
-    What is planned already, and perhaps in good hands, stays as it is. Raises what a block failed
-    of twice, when all others are finished.
+    What is planned already, and perhaps in good hands, stays as it is. Returns what blocks failed
+    of twice, by the keys of their jobs.
     """
     jobs = [job for part, _ in missing for job in part]
     _refuse_what_is_here_alone(jobs)
@@ -97,7 +97,7 @@ def run_elsewhere(
     driver = Driver(store, plan)
     kept = driver.keep(jobs)
     driver.add(_divide(missing, kept, site))
-    driver.run(_LAUNCHERS[read_launcher(site.on).name](store.folder, site), done)
+    return driver.run(_LAUNCHERS[read_launcher(site.on).name](store.folder, site), done)
 
 
 def slurm_script(run_folder: Path, on: str | None, device: str) -> str:
