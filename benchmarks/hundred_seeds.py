@@ -41,7 +41,7 @@ def run_all(name, data, device, folder, seeds):
     """Seconds of all seeds, the way they were run, and their mean accuracy."""
     jobs = next(plan([name], ["default"], seeds, dataset="fashion-mnist").entries())
     store, start = RunStore(folder, create=True), time.perf_counter()
-    launch.MOST_TIMED = 0  # so that all run together
+    launch.is_to_be_timed = lambda *_: False  # so that all run together
     launch.run_missing([(0, jobs)], launch.Bench(data, None, device, store, Execution()))
     seconds = time.perf_counter() - start
     records = [store.load_run(job) for job in jobs]

@@ -47,7 +47,7 @@ def run_many(name, root, seeds):
     with tempfile.TemporaryDirectory() as folder:
         store = RunStore(Path(folder), create=True)
         start = time.perf_counter()
-        launch.MOST_TIMED = 0  # so that all run together
+        launch.is_to_be_timed = lambda *_: False  # so that all run together
         launch.run_missing([(0, jobs)], launch.Bench(data, root, device, store, Execution()))
         seconds = time.perf_counter() - start
         records = [store.load_run(job) for job in jobs]

@@ -6,16 +6,19 @@ import pytest
 import torch
 from factories import CPU, jobs
 
+from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Execution, Parallel
 from fashionbench.data.split import Dataset
+from fashionbench.errors import StoreError, UsageError
 from fashionbench.experiments import launch, strategy
+from fashionbench.experiments.comparison import run_study
 from fashionbench.experiments.launch import (
-    MOST_TIMED,
     Bench,
     open_bench,
     run_missing,
 )
 from fashionbench.experiments.planning import plan
+from fashionbench.experiments.strategy import MOST_TIMED
 from fashionbench.models.build import build_model
 from fashionbench.store.records import RunRecord
 from fashionbench.store.run_store import RunStore
@@ -43,11 +46,26 @@ def test_time_is_measured_alone(
     assert sum(found.train_seconds is not None for found in runs) == times
 
 
+@pytest.mark.parametrize("tune", [None, "lr"])
+def test_more_images_than_there_are_are_refused_before_anything_is_kept(
+    tune: str | None, tmp_path: Path, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "load_data_of", lambda *_: silhouettes)
+    greedy = load_recipe("default").override(train_images=9999).renamed("greedy")
+    study = plan(["v0"], ["fast", greedy], 1, dataset="silhouettes", tune=tune)
+    with pytest.raises(UsageError, match=r"^recipe greedy: train_images is 9999, but should be 10"):
+        run_study(study, tmp_path, None, "the command")
+    store = RunStore(tmp_path)
+    assert not store.list_runs()
+    with pytest.raises(StoreError, match="no comparison yet"):
+        store.load_study()
+
+
 @pytest.mark.slow
 def test_a_slow_model_is_timed_once(
     tmp_path: Path, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launch, "TIMING_SECONDS", 0)
+    monkeypatch.setattr(strategy, "TIMING_SECONDS", 0)
     runs = run(RunStore(tmp_path, create=True), silhouettes, 4)
     assert [run.train_seconds is None for run in runs] == [False, True, True, True]
 
@@ -67,7 +85,7 @@ def test_more_seeds_than_a_stack_holds_are_several_stacks(
     tmp_path: Path, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(strategy, "GROUP", 2)
-    monkeypatch.setattr(launch, "MOST_TIMED", 0)
+    monkeypatch.setattr(launch, "is_to_be_timed", lambda *_: False)
     found = run(RunStore(tmp_path, create=True), silhouettes, 5)
     ways = [run.environment.way for run in found]
     assert ways == ["stacked with 2"] * 4 + ["stacked with 1"]

@@ -31,6 +31,20 @@ def test_a_block_of_the_same_jobs_has_the_same_name_and_another_another() -> Non
     assert first.name == again.name != other.name
 
 
+def test_blocks_that_are_timed_are_apart_until_nothing_can_be_timed(tmp_path: Path) -> None:
+    folder = PlanFolder(tmp_path)
+    timed, other = (Block(jobs=jobs("v0", seeds)) for seeds in (2, 3))
+    folder.add(timed, timed=True)
+    folder.add(other)
+    assert (folder.names(timed=True), folder.names(timed=False)) == ([timed.name], [other.name])
+    assert folder.names() == sorted([timed.name, other.name])
+    folder.stop_timing()
+    assert (folder.names(timed=True), len(folder.names(timed=False))) == ([], 2)
+    assert folder.load_block(timed.name) == timed
+    folder.remove(timed.name)
+    assert folder.names() == [other.name]
+
+
 def test_what_is_asked_may_change_while_workers_are_at_work_and_conditions_may_not() -> None:
     plan = some_plan()
     assert plan.conditions == plan.model_copy(update={"on": "workers:4"}).conditions

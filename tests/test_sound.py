@@ -13,7 +13,7 @@ import fashionbench as fb
 from fashionbench.errors import UsageError
 from fashionbench.experiments.merge import merge_studies
 from fashionbench.experiments.planning import plan
-from fashionbench.experiments.sound import is_custom, without_rows
+from fashionbench.experiments.sound import is_custom, telling_faults, without_rows
 
 QUICK = {"dataset": "silhouettes", "epochs": 1, "train_images": 100}
 BROKEN = {
@@ -132,6 +132,20 @@ def test_what_is_missing_from_the_result_is_told_by_the_exit_code(
     assert "! late.py:Net is left out: late.py:Net cannot be trained" in told
     assert "Report: runs/report.html" in told
     assert call_cli("report", "runs").exit_code == 0
+
+
+class Unruly:
+    """A stand-in for a model: no Exception of it is known beforehand."""
+
+
+@pytest.mark.parametrize("error", [KeyError("hidden"), TypeError("no hash"), SystemExit(3)])
+def test_whatever_an_own_model_raises_is_a_fault_of_it(error: BaseException) -> None:
+    for model in ("my_net.py:Net", Unruly):
+        told = pytest.raises(UsageError, match=r"(my_net.py:Net|Unruly) cannot be compared: ")
+        with told, telling_faults(model):
+            raise error
+    with pytest.raises(type(error)), telling_faults("v0"):  # a fault of the program is one
+        raise error
 
 
 @pytest.mark.usefixtures("files")

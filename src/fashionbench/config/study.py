@@ -37,6 +37,8 @@ PROTOCOL = 3
 VIEWS_SINCE = {"shifts": " black"}
 """Added to the protocol of jobs with these test views alone: what a shift moves in is black since,
 and was the opposite border before."""
+MOST_SEEDS = 100_000
+"""Of a comparison: a seed that was meant as "7," is not waited for in vain."""
 FIRST_PROTOCOL = 2
 """That of the jobs and studies that do not say one: their reports can still be rendered."""
 
@@ -135,7 +137,7 @@ class Study(Validated):
     device: Device = "auto"
     until: float | None = Field(None, gt=0, lt=1)
     """Seeds are added until each pair is decided, or a difference this large is excluded."""
-    max_seeds: int = Field(100, ge=2)
+    max_seeds: int = Field(100, ge=2, le=MOST_SEEDS)
     """Where adding ends in any case."""
     splits: int | None = Field(None, ge=2)
     """How many splits are dealt anew beside the official one; None deals none."""
@@ -295,6 +297,15 @@ MOST_PROCESSES = 4
 """For each processor of the machine: more only take turns, and memory."""
 
 
+def _refuse_too_many(processes: int) -> None:
+    most = MOST_PROCESSES * (os.cpu_count() or 1)
+    if processes > most:
+        raise ValueError(
+            f"this machine has {os.cpu_count()} processors, so more than {most} processes would "
+            "only take its memory"
+        )
+
+
 class Execution(Validated):
     """How the runs of a study share the machine.
 
@@ -323,7 +334,8 @@ class Execution(Validated):
     @classmethod
     def _can_start_workers(cls, on: str | None) -> str | None:
         if on is not None:
-            read_launcher(on)
+            launcher = read_launcher(on)
+            _refuse_too_many(launcher.count if launcher.name == "workers" else 1)
         return on
 
     @model_validator(mode="after")
@@ -335,12 +347,7 @@ class Execution(Validated):
     @field_validator("jobs")
     @classmethod
     def _not_too_many(cls, jobs: int | None) -> int | None:
-        most = MOST_PROCESSES * (os.cpu_count() or 1)
-        if jobs is not None and jobs > most:
-            raise ValueError(
-                f"this machine has {os.cpu_count()} processors, so more than {most} processes "
-                "would only take its memory"
-            )
+        _refuse_too_many(jobs or 1)
         return jobs
 
     @model_validator(mode="before")

@@ -101,8 +101,8 @@ def compare(
         jobs: The most processes at once; None allows one for each thread.
         track: Also write each run to "tensorboard", "mlflow" or "trackio".
         on: What starts workers that train the runs: "workers:4" is four processes here,
-            "slurm:16" an array of jobs, "ray" or "ray:ADDRESS" tasks of a cluster. Runs of workers
-            have no training time.
+            "slurm:16" an array of jobs, "ray" or "ray:ADDRESS" tasks of a cluster. The first runs
+            of each model are timed, on a machine of their own.
         settings: Single settings that replace those of the recipes, such as epochs=5.
 
     Raises UsageError, DataError or StoreError for what cannot be done, and Interrupted after

@@ -15,17 +15,23 @@ import torch
 
 from fashionbench.config.study import Device, Execution, Job, Study
 from fashionbench.core.progress import progress_bar
-from fashionbench.data.split import Dataset, deal_anew
-from fashionbench.errors import DataError, FashionbenchError, Interrupted, StoreError
+from fashionbench.data.split import Dataset, check_held_out, deal_anew
+from fashionbench.errors import (
+    DataError,
+    FashionbenchError,
+    Interrupted,
+    StoreError,
+    UsageError,
+)
 from fashionbench.experiments.block import run_block
 from fashionbench.experiments.cluster.conditions import digest_data, make_plan
 from fashionbench.experiments.cluster.driver import Driver
-from fashionbench.experiments.cluster.elsewhere import Site, is_begun, run_elsewhere
+from fashionbench.experiments.cluster.elsewhere import Part, Site, is_begun, run_elsewhere
 from fashionbench.experiments.cluster.local import LocalWorkers
 from fashionbench.experiments.cluster.plan import Block, data_name, split_evenly
 from fashionbench.experiments.gate import Examination, builder, examine
 from fashionbench.experiments.run import load_data_of, run_job
-from fashionbench.experiments.strategy import choose
+from fashionbench.experiments.strategy import choose, is_to_be_timed
 from fashionbench.models.table import model_entry
 from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore
@@ -36,9 +42,6 @@ __all__ = ["Bench", "open_bench", "run_missing"]
 
 logger = logging.getLogger(__name__)
 
-MOST_TIMED = 3
-TIMING_SECONDS = 10
-"""A second and third run are timed alone only while those before took less than this."""
 AT_A_TIME = 4
 """Seeds of every entry that are made before the next are begun, where the time is limited."""
 SHARES, MOST_AT_ONCE = 8, 8
@@ -75,13 +78,15 @@ def open_bench(
 ) -> Bench:
     """Read the data of a study once for all of its runs; keep its test images for the report.
 
-    Raises DataError for a data set that cannot be read.
+    Raises DataError for a data set that cannot be read, UsageError for a recipe that would hold
+    out, or train on, more images than there are.
     """
     # A machine that only starts workers may lack the device that they have.
     device = resolve_device("cpu" if execution.on else study.device)
     dataset = load_data_of(study, data_dir)
     for note in dataset.notes:
         logger.warning(note)
+    _check_recipes(study, dataset)
     _save_test_set(study, dataset, store)
     end = None if execution.seconds is None else time.monotonic() + execution.seconds
     return Bench(dataset, data_dir, device, store, execution, end)
@@ -107,10 +112,13 @@ def run_missing(
     _tell_findings(new, [bench.examine(job) for job in new])
     with progress_bar(total=sum(len(m.jobs) for m in missing), unit="run", desc=name) as bar:
         if site := _find_site(bench, device):
-            parts = [(each.jobs, known) for each, known in zip(missing, examined, strict=True)]
+            parts = [
+                Part(each.jobs, known, each.timed)
+                for each, known in zip(missing, examined, strict=True)
+            ]
             lost = run_elsewhere(parts, site, bench.store, bar.update)
             found = ((m.row, lost[job.key]) for m in missing for job in m.jobs if job.key in lost)
-            return {row: str(error) for row, error in found}
+            return {row: _tell_fault(error) for row, error in found}
         turns = [
             Turn(each, bench, findings) for each, findings in zip(missing, examined, strict=True)
         ]
@@ -139,11 +147,16 @@ def _take_turns(
         for turn in going:
             try:
                 turn.go_on(done, limit)
-            except (DataError, StoreError, Interrupted):
-                raise
             except FashionbenchError as error:
-                faults[turn.row] = str(error)
+                faults[turn.row] = _tell_fault(error)
     return faults
+
+
+def _tell_fault(error: FashionbenchError) -> str:
+    """Tell what is wrong with a model. Raises what is wrong with the data, the store or a stop."""
+    if isinstance(error, DataError | StoreError | Interrupted):
+        raise error
+    return str(error)
 
 
 def _is_late(turns: Sequence["Turn"], end: float, limit: int) -> bool:
@@ -161,6 +174,15 @@ def _find_site(bench: Bench, device: Device) -> Site | None:
     if on is None:
         return None
     return Site(on, bench.dataset, bench.data_dir, device, execution.parallel)
+
+
+def _check_recipes(study: Study, dataset: Dataset) -> None:
+    labels = dataset.train.labels.numpy()
+    for recipe in study.recipes:
+        try:
+            check_held_out(labels, recipe.validation_images, recipe.train_images)
+        except UsageError as error:
+            raise UsageError(f"recipe {recipe.label}: {error}") from None
 
 
 def _save_test_set(study: Study, dataset: Dataset, store: RunStore) -> None:
@@ -192,8 +214,7 @@ def _find_missing(
 ) -> list[Missing]:
     """List what each entry lacks.
 
-    A job of two entries, as where tuning left a recipe as it is, is one of the first. On splits
-    dealt anew nothing is timed: runs on the official one tell the time.
+    A job of two entries, as where tuning left a recipe as it is, is one of the first.
     """
     lacking, listed = [], set[str]()
     for row, entry in entries:
@@ -206,7 +227,6 @@ def _find_missing(
         missing = [entry[place] for place in places]
         listed.update(job.key for job in missing)
         timed = sum(run is not None and run.train_seconds is not None for run in found)
-        timed = MOST_TIMED if entry[0].split else timed
         if missing:
             lacking.append(Missing(row, missing, places, timed))
     return lacking
@@ -235,8 +255,6 @@ class Turn:
         self.waiting = deque(zip(missing.places, missing.jobs, strict=True))
         self._bench, self._examined = bench, examined
         self._timed, self._alone = missing.timed, 0.0
-        is_trial = missing.jobs[0].scored_on == "validation"
-        self._most_timed = 0 if is_trial else MOST_TIMED
         self._pace = 0.0
         """Seconds a run, when there were some the last time."""
 
@@ -257,8 +275,7 @@ class Turn:
         return (
             self._bench.execution.parallel == "serial"
             or len(self.waiting) == 1  # with no other to run together with
-            or self._timed < min(1, self._most_timed)
-            or (self._timed < self._most_timed and self._alone < TIMING_SECONDS)
+            or is_to_be_timed(self.waiting[0][1], self._timed, self._alone)
         )
 
     def go_on(self, done: Callable[[int], object], limit: int | None) -> None:

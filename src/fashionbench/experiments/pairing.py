@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Model = str | Callable[[], nn.Module]
 
-__all__ = ["Pairing", "pair"]
+__all__ = ["Pairing", "pair", "split_recipe"]
 
 _BOUND = re.compile(r"(.+)@([\w-]+|[^@]+\.toml)")
 """A model and its recipe; what stands behind any other @ is part of a path."""
@@ -41,7 +41,9 @@ def pair(
     """
     called = [*models] if isinstance(models, Mapping) else [""] * len(models)
     models = [*models.values()] if isinstance(models, Mapping) else models
-    asked = [_split(model) for model in models]
+    asked: list[tuple[Model, str | None]] = [
+        split_recipe(model) if isinstance(model, str) else (model, None) for model in models
+    ]
     own = [recipe for _, recipe in asked if recipe is not None]
     if not own:
         return Pairing([*models], called, [*recipes])
@@ -61,6 +63,7 @@ def pair(
     return Pairing([*trained_by], [*names.values()], chosen, tuple(positions))
 
 
-def _split(model: "Model") -> tuple["Model", str | None]:
-    found = _BOUND.fullmatch(model) if isinstance(model, str) else None
+def split_recipe(model: str) -> tuple[str, str | None]:
+    """Take `NAME@RECIPE` apart; the recipe is None where none is named."""
+    found = _BOUND.fullmatch(model)
     return (model, None) if found is None else (found[1], found[2])

@@ -5,7 +5,7 @@ Nothing is trained, and only a person's own code brings torch.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from fashionbench.config.exclusion import load_exclusion
 from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.naming import short_names
 from fashionbench.config.recipe import Recipe, load_recipe, own_parts, recipe_names
-from fashionbench.config.study import PROTOCOL, Study
+from fashionbench.config.study import MOST_SEEDS, PROTOCOL, Study
 from fashionbench.config.tuning import TUNING_SEEDS, Tune, Tuning, read_tuning
 from fashionbench.core.own_source import Source
 from fashionbench.core.shape import Shape
@@ -22,7 +22,7 @@ from fashionbench.errors import UsageError
 from fashionbench.experiments.model_files import expand_models
 from fashionbench.experiments.pairing import Pairing, pair
 from fashionbench.experiments.recalled import recall
-from fashionbench.experiments.sound import is_custom, refuse
+from fashionbench.experiments.sound import is_custom, refuse, telling_faults
 from fashionbench.models.identity import identify, spell
 
 if TYPE_CHECKING:
@@ -131,7 +131,8 @@ def _identify_models(
     names = short_names([str(spell(model)) for model in paired.models], paired.called)
     for name, model in zip(names, paired.models, strict=True):
         try:
-            spec, source = identify(model, classes, shape)
+            with telling_faults(model):
+                spec, source = identify(model, classes, shape)
             if weights is not None:
                 spec = replace(spec, weights=spec.weights or str(weights))
                 spec, source = identify(spec, classes, shape)
@@ -205,11 +206,16 @@ def _list_seeds(seeds: int | Iterable[int] | str) -> tuple[int, ...]:
             f"seeds is {seeds!r}, but should be a number of seeds, such as 5, or a list of them, "
             "such as [0, 1, 7]."
         )
-    if not isinstance(seeds, int):
-        return tuple(seeds)
-    if seeds < 1:
-        raise UsageError(f"{seeds} seeds cannot be compared; ask for 1 or more.")
-    return tuple(range(seeds))
+    if isinstance(seeds, int):
+        if seeds < 1:
+            raise UsageError(f"{seeds} seeds cannot be compared; ask for 1 or more.")
+        seeds = range(seeds)
+    listed = tuple(islice(seeds, MOST_SEEDS + 1))
+    if len(listed) > MOST_SEEDS:
+        raise UsageError(
+            f'More than {MOST_SEEDS:,} seeds cannot be compared; "7," stands for seed 7 alone.'
+        )
+    return listed
 
 
 def _check_splits(study: Study) -> None:

@@ -1,21 +1,38 @@
 """The models of a comparison that can be compared: faults are told all at once, the others run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.study import Job, Study
-from fashionbench.errors import UsageError
+from fashionbench.errors import FashionbenchError, UsageError
 
 if TYPE_CHECKING:
     from fashionbench.experiments.launch import Bench
 
-__all__ = ["find_faults", "is_custom", "refuse", "without_rows"]
+__all__ = ["find_faults", "is_custom", "refuse", "telling_faults", "without_rows"]
 
 
 def is_custom(model: Any) -> bool:
     """Tell whether a person wrote it: a fault of it stops no other; a mistyped name does."""
     return not isinstance(model, str) or ":" in ModelSpec.parse(model).base
+
+
+@contextmanager
+def telling_faults(model: Any) -> Iterator[None]:
+    """Turn whatever a person's own model raises, in whichever of its methods, into a UsageError."""
+    try:
+        yield
+    except FashionbenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        if not is_custom(model):
+            raise
+        from fashionbench.core.own_code import describe_error
+
+        name = model if isinstance(model, str) else model.__qualname__
+        raise UsageError(f"{name} cannot be compared: {describe_error(error)}") from None
 
 
 def refuse(faults: Mapping[str, str]) -> None:
@@ -87,7 +104,8 @@ def _without(study: Study, check: "Callable[[Job], object]") -> Study:
     faults = {}
     for row, (job, *_) in enumerate(study.entries()):
         try:
-            check(job)
+            with telling_faults(job.model):
+                check(job)
         except UsageError as fault:
             if not (is_custom(job.model) or job.recipe_source):
                 raise
