@@ -9,6 +9,7 @@ from factories import make_result
 from fashionbench.config.recipe import load_recipe
 from fashionbench.errors import StoreError
 from fashionbench.experiments.result import load_result
+from fashionbench.report.entries import Entry
 from fashionbench.report.page import write_report
 from fashionbench.stats.difference import difference
 from fashionbench.store.run_store import RunStore
@@ -69,6 +70,21 @@ def test_what_a_reader_must_know_is_told(tmp_path: Path) -> None:
     }.items():
         assert told in warned(**changes)
         assert told not in before
+
+
+def test_classes_that_many_models_lose_are_one_sentence(tmp_path: Path) -> None:
+    models = tuple(f"nets/student_{number}.py:Net" for number in range(9))
+    result = make_result(tmp_path, models=models, seeds=2)
+
+    def lose(entry: Entry, index: int) -> Entry:
+        return replace(entry, runs=(replace(entry.runs[0], dead_classes=[index]), entry.runs[1]))
+
+    for count, sentences in ((5, 5), (9, 1)):
+        entries = [lose(e, i) if i < count else e for i, e in enumerate(result.entries)]
+        warnings = replace(result, entries=tuple(entries)).warnings
+        assert sum("never predict" in text for text in warnings) == sentences
+    (told,) = (text for text in warnings if "never predict" in text)
+    assert "and 4 others: some runs never predict at least one class" in told
 
 
 def test_a_folder_without_finished_runs_says_so(tmp_path: Path) -> None:

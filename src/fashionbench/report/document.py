@@ -35,7 +35,7 @@ class NumberSummary(Part):
     """Sample standard deviation over the runs (n - 1); null for fewer than two."""
     low: float | None
     """Lower end of the 95 % interval of the mean: a t interval, for fractions on the scale of
-    logits, so that it stays between 0 and 1; null for fewer than two runs."""
+    logits, so that it stays between 0 and 1; null for fewer than two runs, or if all are equal."""
     high: float | None
     """Upper end of that interval."""
     n: int
