@@ -167,7 +167,7 @@ def test_a_block_that_fails_twice_is_told_and_does_not_stop_the_others(tmp_path:
     ((key, error),) = stage.lost.items()
     assert key == asked[0].key
     assert isinstance(error, DataError)
-    assert str(error) == "no luck 2 (on node2)"
+    assert str(error) == "no luck 2 (on node2)."
     assert sum(stage.done) == 2
     stage.drive(blocks[:1], lambda look: stage.put(asked[0]))  # the same command tries it again
     assert sum(stage.done) == 3
@@ -185,7 +185,7 @@ def test_what_was_asked_is_at_fault_and_not_tried_again(tmp_path: Path) -> None:
     stage.drive(blocks, act)
     assert {type(error) for error in stage.lost.values()} == {UsageError}
     told = sorted(str(error) for error in stage.lost.values())
-    assert told == [f"{fault} (on node1)" for fault in faults]
+    assert told == [f"{fault} (on node1)." for fault in faults]
 
 
 def test_a_block_that_fails_once_is_no_failure(tmp_path: Path) -> None:

@@ -163,9 +163,14 @@ def run_study(
         from fashionbench.experiments.tracking import find_tracker
 
         find_tracker(track, folder)  # one that is not there is told before anything runs
+    execution = execution or Execution()
+    if execution.on is not None and study.tuning is not None and study.tuning.budget is not None:
+        raise UsageError(
+            f"--budget deals out the time of this machine, and with --on {execution.on} workers "
+            "train; give --trials instead."
+        )
     _check_exclusion(study, data_dir)
     store = RunStore(folder, create=True)
-    execution = execution or Execution()
     open_bench = cache(partial(_open_bench, study, store, data_dir, execution))
 
     run_missing = partial(_run_missing, store=store, command=command, open_bench=open_bench)

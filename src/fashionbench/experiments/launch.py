@@ -173,7 +173,8 @@ def _find_site(bench: Bench, device: Device) -> Site | None:
         logger.info("What is left of the plan for other machines is finished here, by %s.", on)
     if on is None:
         return None
-    return Site(on, bench.dataset, bench.data_dir, device, execution.parallel)
+    _, command = bench.store.load_study()
+    return Site(on, bench.dataset, bench.data_dir, device, execution.parallel, command)
 
 
 def _check_recipes(study: Study, dataset: Dataset) -> None:

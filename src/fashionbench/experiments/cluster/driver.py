@@ -164,9 +164,10 @@ class Driver:
         self.claims.forget(block)
 
     def _explain(self, failure: Failure) -> FashionbenchError:
-        where = f" (on {failure.host})" if self.plan.on and failure.host else ""
         kind: type[FashionbenchError] = getattr(errors, failure.kind)
-        return kind(f"{failure.message}{where}")
+        if self.plan.on and failure.host:
+            return kind(f"{failure.message.removesuffix('.')} (on {failure.host}).")
+        return kind(failure.message)
 
     def _close(self, block: str) -> None:
         """Remove a block that is finished and all that is about it."""

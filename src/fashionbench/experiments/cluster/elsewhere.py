@@ -69,6 +69,8 @@ class Site:
     data_dir: Path | str | None
     device: Device
     parallel: Parallel
+    command: str
+    """What a person types to have all runs."""
 
     @property
     def threads(self) -> int:
@@ -112,6 +114,7 @@ def run_elsewhere(
         device=site.device,
         parallel=site.parallel,
         on=site.on,
+        command=site.command,
     )
     driver = Driver(store, plan)
     kept = driver.keep(jobs)
