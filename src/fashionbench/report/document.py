@@ -264,8 +264,8 @@ class PairSummary(Part):
     p_value_other_test_images: float | None
     """The same, for other seeds and other test images."""
     probability_a_beats_b: float | None
-    """The chance that a run of a is more accurate than a run of b, each from a seed of its own;
-    null for one seed."""
+    """How probable it is that a run of a is more accurate than a run of b, each from a seed of its
+    own; null for one seed."""
     n: int
     """The number of seeds that both have finished, or of studies."""
     unit: Unit = "seeds"
