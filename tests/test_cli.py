@@ -88,6 +88,8 @@ def test_the_version_is_told(call_cli: Callable[..., Result]) -> None:
         (["--bad"], 2, "No such option: --bad"),
         (["serve", "--port", "x"], 2, "Invalid value for '--port': "),
         (["report", "nowhere"], 1, "nowhere holds no runs"),
+        (["report", 300 * "x"], 1, "cannot be used (File name too long); name another"),
+        (["compare", "--models", "folder"], 2, "folder is a folder; to compare the networks in it"),
         (["compare", *QUICK, "--out", "file/runs"], 1, "cannot be written"),
         (["compare", "--data", "file"], 1, "file"),
     ],
@@ -96,6 +98,7 @@ def test_a_mistake_is_told_in_a_sentence(
     arguments: list[str], code: int, says: str, tmp_path: Path, call_cli: Callable[..., Result]
 ) -> None:
     (tmp_path / "file").write_text("in the way")
+    (tmp_path / "folder").mkdir()
     answer = call_cli(*arguments)
     assert answer.exit_code == code, answer.stderr
     assert says in " ".join(answer.stderr.split())
