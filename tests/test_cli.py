@@ -5,11 +5,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import Result
 
 import fashionbench
+from fashionbench import cli
 
 QUICK = ("--dataset", "silhouettes", "--device", "cpu", "--epochs", "1")
 
@@ -106,6 +108,18 @@ def test_a_mistake_is_told_in_a_sentence(
     assert "Usage:" not in answer.stderr
     assert "Traceback" not in answer.stderr
     assert answer.stdout == ""
+
+
+def test_an_interruption_while_the_program_is_loaded_is_told_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "fashionbench.cli.app", SimpleNamespace(main=interrupt))
+    with pytest.raises(SystemExit, match="130"):
+        cli.main()
+    assert capsys.readouterr().err == "fashionbench: interrupted.\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")

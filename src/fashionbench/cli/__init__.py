@@ -1,8 +1,14 @@
 """The command line: arguments in, text out."""
 
+import sys
+
 
 def main() -> None:
     """Run the fashionbench command, and load it only now."""
-    from fashionbench.cli.app import main as run
+    try:
+        from fashionbench.cli.app import main as run
 
-    run()
+        run()
+    except KeyboardInterrupt:  # while it is loaded; later each command tells what it kept
+        sys.stderr.write("fashionbench: interrupted.\n")
+        sys.exit(130)
