@@ -1,5 +1,6 @@
 """The command line as a whole: its help, and mistakes told in a sentence."""
 
+import os
 import re
 import subprocess
 import sys
@@ -120,6 +121,14 @@ def test_an_interruption_while_the_program_is_loaded_is_told_in_a_sentence(
     with pytest.raises(SystemExit, match="130"):
         cli.main()
     assert capsys.readouterr().err == "fashionbench: interrupted.\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell that closes outputs")
+def test_an_output_that_is_closed_is_done_without() -> None:
+    for stream in (1, 2):
+        command = f'"{sys.executable}" -m fashionbench recipes {stream}>&-'
+        answer = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+        assert (answer.returncode, answer.stderr) == (0, "")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
