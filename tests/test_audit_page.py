@@ -171,7 +171,7 @@ def test_a_data_set_without_doubles_has_a_page_too() -> None:
         update={"pairs": [], "distances": [], "counts": [], "groups": 0, "test_images_known": 0}
     )
     page = render_audit(document.model_copy(update={"doubles": empty}), PICTURES)
-    assert "0 of 4 test images (0.00 %) have a double" in page
+    assert "0 of 4 test images (0.00\N{NO-BREAK SPACE}%) have a double" in page
 
 
 @pytest.mark.parametrize("known", [1, 2])
@@ -187,9 +187,28 @@ def test_the_summary_counts(known: int) -> None:
         "1 test label (25.00 %) is doubtful: at least 99 % of 10 runs of 1 model disagree. If it "
         "is wrong, a model that is right about every test image has an accuracy of 75.00 %."
     )
-    assert split.endswith("is harder than 85 % of 2,000 splits dealt anew.")
+    assert split.endswith("the split is harder than 85 % of 2,000 splits dealt anew.")
     assert render_summary(document).count("<p>") == 4
     assert len(summarize_audit(make_document(labels=False))) == 3
+
+
+def test_without_doubtful_labels_no_accuracy_is_out_of_reach() -> None:
+    document = make_document()
+    assert document.labels is not None
+    none = [count.model_copy(update={"consensus": 0}) for count in document.labels.counts]
+    labels = document.labels.model_copy(update={"counts": none})
+    said = summarize_audit(document.model_copy(update={"labels": labels}))
+    assert "No test label is doubtful: there is none that at least 99 % of 10 runs of 1" in said[2]
+
+
+def test_who_can_move_pictures_is_told_how_to_keep_doubles_together() -> None:
+    remedy = "fashionbench audit --dataset &#39;my mugs/&#39; --split grouped"
+    document = make_document().model_copy(update={"dataset": "my mugs/"})
+    assert remedy not in render_audit(document, PICTURES)
+    pair = document.doubles.pairs[0]
+    pair = pair.model_copy(update={"a": pair.a.model_copy(update={"file": "train/bag/1.png"})})
+    doubles = document.doubles.model_copy(update={"pairs": [pair]})
+    assert remedy in render_audit(document.model_copy(update={"doubles": doubles}), PICTURES)
 
 
 def test_the_split_is_on_the_page() -> None:

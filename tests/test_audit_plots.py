@@ -54,7 +54,7 @@ def test_the_two_images_of_a_pair_stand_side_by_side(shape: tuple[int, ...]) -> 
         }
     )
     card = show_pair(pair, pictures)
-    assert card.lines == ["train 1: bag", "test 2: boot", "7.2 grey levels, mirrored, moved +0 -1"]
+    assert card.lines == ["train 1: bag", "test 2: boot", "7.2 grey levels, mirrored, moved +0 −1"]
     kind, content = card.address.split(",")
     assert kind == "data:image/png;base64"
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fashionbench.data.split import Dataset
 from fashionbench.experiments.audit import doubles
 from fashionbench.experiments.audit.doubles import find_doubles, list_copies
+from fashionbench.experiments.audit.findings import THRESHOLD
 
 Images = NDArray[np.uint8]
 
@@ -95,6 +96,22 @@ def test_no_neighbour_that_scikit_learn_finds_is_missed(
     for k in np.flatnonzero(plain):
         pair = int(found.first[k]), int(found.second[k])
         assert found.distance[k] == pytest.approx(expected[pair])
+
+
+def test_of_planted_doubles_all_are_found_and_few_others(silhouettes: Dataset) -> None:
+    """2 % of 5,000 images: recall 1, precision 0.85 or more, since some drawings are alike."""
+    rng = np.random.default_rng(0)
+    images, planted = some(silhouettes, 5000).copy(), set()
+    originals, places = rng.permutation(5000)[:200].reshape(2, 100).tolist()
+    for original, place in zip(originals, places, strict=True):
+        down, right, mirrored = WAYS[rng.integers(len(WAYS))]
+        known = np.nan_to_num(moved(images[original], down, right, mirrored))
+        images[place] = (known + rng.normal(0, 4, (28, 28))).round().clip(0, 255)
+        planted.add((min(original, place), max(original, place)))
+    found = find_doubles(torch.from_numpy(images), THRESHOLD)
+    named = {*zip(found.first.tolist(), found.second.tolist(), strict=True)}
+    assert planted <= named
+    assert len(planted) / len(named) >= 0.85
 
 
 def test_of_images_that_are_all_alike_each_makes_one_pair() -> None:

@@ -99,7 +99,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Compare image classifiers on Fashion-MNIST: which is better, by how much, "
-    "how sure that is, and what it costs in seconds.",
+    "how sure that is, and what it costs in seconds.\n\n"
+    "Exit codes: 0 where all was done; 1 where something failed, or a model that was asked for is "
+    "missing from the result; 2 for a request that cannot be meant; 3 where check cannot tell; "
+    "130 after Ctrl-C.",
     epilog=format_examples("fashionbench compare --models v0,v2", "fashionbench compare --help"),
 )
 for commands in (compare, workers, gauge, train, audit, catalogue, predict, deploy):

@@ -4,6 +4,7 @@ The page is one file without scripts or anything from elsewhere, as the report i
 """
 
 import html
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -52,7 +53,8 @@ def render_audit(document: AuditDocument, pictures: Pictures) -> str:
     return load_template("audit.html.j2").render(
         document=document,
         doubles=doubles,
-        summary=summarize_audit(document),
+        summary=[_keep_together(sentence) for sentence in summarize_audit(document)],
+        remedy=_regroup(document),
         distances=distances,
         sheets=[*_show_pairs(document, pictures)],
         suspects=[*_show_suspects(document, pictures)],
@@ -85,16 +87,34 @@ def summarize_audit(document: AuditDocument) -> list[str]:
     return [*said, _say_floor(document.labels), _say_place(document)]
 
 
+def _keep_together(sentence: str) -> str:
+    """Break no line between a number and its percent sign."""
+    return sentence.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _regroup(document: AuditDocument) -> str:
+    """Return the command for a split that keeps doubles together, where pictures can be moved."""
+    movable = any(pair.a.file for pair in document.doubles.pairs)
+    if not (movable and document.doubles.test_images_known):
+        return ""
+    return shlex.join(
+        ["fashionbench", "audit", "--dataset", document.dataset, "--split", "grouped"]
+    )
+
+
 def _say_floor(labels: LabelsFound) -> str:
     """Say how many test labels consensus doubts, and what that means."""
     (of_test,) = (count for count in labels.counts if count.split == "test")
+    runs = f"at least 99 % of {of_test.runs:,} runs of {pluralize(len(labels.judges), 'model')}"
+    if of_test.consensus == 0:
+        return f"No test label is doubtful: there is none that {runs} disagree with."
     share, reached = map(format_percent, (labels.floor.share, 1 - labels.floor.share))
     one = of_test.consensus == 1
     noun, verb, they = ("label", "is", "it is") if one else ("labels", "are", "they are")
     return (
-        f"{of_test.consensus:,} test {noun} ({share} %) {verb} doubtful: at least 99 % of "
-        f"{of_test.runs:,} runs of {pluralize(len(labels.judges), 'model')} disagree. If {they} "
-        f"wrong, a model that is right about every test image has an accuracy of {reached} %."
+        f"{of_test.consensus:,} test {noun} ({share} %) {verb} doubtful: {runs} disagree. "
+        f"If {they} wrong, a model that is right about every test image has an accuracy of "
+        f"{reached} %."
     )
 
 
@@ -117,7 +137,7 @@ def _say_place(document: AuditDocument) -> str:
     """Say where the split lies among others, by the last that was found: a model, or neighbours."""
     found = [place for place in document.split.deals if "accuracy" in place.what][-1]
     return (
-        f"By the {found.what} the official split is harder than "
+        f"By the {found.what} the split is harder than "
         f"{100 * (1 - found.share_below):.0f} % of {found.deals:,} splits dealt anew."
     )
 

@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 from numpy.typing import NDArray
 
 from fashionbench.report.audit_document import DoublePair, DoublesFound, ImagePlace, Suspect
+from fashionbench.report.numbers import with_minus
 from fashionbench.report.style import COLORS, INK, WIDTH, add_legend, start_figure
 
 __all__ = ["Card", "Pictures", "name_image", "plot_distances", "show_pair", "show_suspect"]
@@ -39,6 +41,7 @@ def plot_distances(doubles: DoublesFound, title: str) -> Figure:
         axes.stairs(counts, edges, color=color, lw=1.8, label=label)
     axes.axvline(doubles.threshold, color=INK, lw=1, ls="--")
     axes.set_yscale("symlog", linthresh=1)
+    axes.yaxis.set_major_formatter(ScalarFormatter())
     axes.set_ylim(0)
     axes.set_xlabel("distance, grey levels (dashed: up to here a pair is called double)")
     axes.set_ylabel("pairs in a step")
@@ -53,7 +56,7 @@ def show_pair(pair: DoublePair, pictures: Pictures) -> Card:
     gap = np.full((*one.shape[:-1], GAP), 255, np.uint8)
     way = pair.kind if pair.kind != "near" else f"{pair.distance:.1f} grey levels"
     turned = ", mirrored" if pair.kind == "near" and pair.is_mirrored else ""
-    moved = f", moved {pair.down:+d} {pair.right:+d}" if pair.down or pair.right else ""
+    moved = with_minus(f", moved {pair.down:+d} {pair.right:+d}") if pair.down or pair.right else ""
     return Card(
         _encode(np.concatenate([one, gap, other], axis=-1)),
         [name_image(pair.a), name_image(pair.b), way + turned + moved],

@@ -131,8 +131,9 @@ FIGURES = {
     ),
     "hard": ReportFigure(
         "The hardest images",
-        "The test images that most runs get wrong, of these the ones with the highest loss, with "
-        "the true class, the class that was mostly predicted, and how many runs missed them.",
+        "The test images that most runs get wrong; of these, the ones with the highest loss. Above "
+        "each stand its true class, the class that was mostly predicted instead, and how many of "
+        "the runs missed it.",
         _of_runs(sheets.plot_hard_images),
     ),
 }
