@@ -1,15 +1,14 @@
 """The command line: arguments in, text out."""
 
-import os
-import sys
-from pathlib import Path
-
 
 def main() -> None:
     """Run the fashionbench command, and load it only now."""
+    import os
+    import sys
+
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started it, as some services do
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - until the end
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     try:
         from fashionbench.cli.app import main as run
 
