@@ -36,6 +36,18 @@ def _tell(error: Any) -> Exception:
     return typer.Exit(2)
 
 
+def _tell_of_system(error: OSError) -> None:
+    """Say what the system refuses: a path that nobody asked about before, or the output."""
+    if error.filename:
+        path = printable(error.filename)
+        sentence = f"{path} cannot be used ({error.strerror}); name another, or make it accessible."
+    else:
+        # Python would try to write what is left once more at its very end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sentence = f"the output cannot be written ({error.strerror})."
+    typer.echo(f"fashionbench: {sentence}", err=True)
+
+
 class CommandGroup(TyperGroup):
     """The commands; an error of the package becomes one sentence on standard error."""
 
@@ -74,11 +86,9 @@ class CommandGroup(TyperGroup):
             typer.echo("fashionbench: interrupted.", err=True)
             raise typer.Exit(130) from None
         except OSError as error:
-            if error.filename or isinstance(error, BrokenPipeError):
+            if isinstance(error, BrokenPipeError):
                 raise
-            # Python would try to write what is left once more at its very end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            typer.echo(f"fashionbench: the output cannot be written ({error.strerror}).", err=True)
+            _tell_of_system(error)
             raise typer.Exit(1) from None
 
 
