@@ -30,7 +30,7 @@ from fashionbench.store.run_store import RunStore
 
 @pytest.fixture
 def site(silhouettes: Dataset) -> Site:
-    return Site("workers:2", silhouettes, None, "cpu", "auto")
+    return Site("workers:2", silhouettes, None, "cpu", "auto", "")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_threads_are_shared_out_here_and_one_elsewhere(
 ) -> None:
     monkeypatch.setattr(elsewhere.torch, "get_num_threads", lambda: 8)
     assert site.threads == 4
-    assert Site("workers:16", site.dataset, None, "cpu", "auto").threads == 1
+    assert Site("workers:16", site.dataset, None, "cpu", "auto", "").threads == 1
 
 
 def test_a_machine_that_starts_workers_needs_not_their_device(tmp_path: Path) -> None:

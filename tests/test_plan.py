@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from factories import jobs, some_plan
 
+from fashionbench.config.study import PROTOCOL
 from fashionbench.errors import StoreError
-from fashionbench.experiments.cluster.plan import Block, PlanFolder, split_evenly
+from fashionbench.experiments.cluster.plan import FORMAT, Block, Plan, PlanFolder, split_evenly
 
 
 def test_plan_and_blocks_come_back_as_they_were_written(tmp_path: Path) -> None:
@@ -45,9 +46,21 @@ def test_blocks_that_are_timed_are_apart_until_nothing_can_be_timed(tmp_path: Pa
     assert folder.names() == [other.name]
 
 
+def test_a_reader_with_other_defaults_sees_what_was_meant(tmp_path: Path) -> None:
+    folder, block = PlanFolder(tmp_path), Block(jobs=jobs("v0", 1))
+    folder.write(some_plan())
+    folder.add(block)
+    written = json.loads(folder.path.read_text())
+    assert written.keys() == Plan.model_fields.keys()
+    assert (written["format"], written["protocol"]) == (FORMAT, PROTOCOL)
+    path = folder.blocks / f"{block.name}.json"
+    assert json.loads(path.read_text())["format"] == FORMAT
+
+
 def test_what_is_asked_may_change_while_workers_are_at_work_and_conditions_may_not() -> None:
     plan = some_plan()
-    assert plan.conditions == plan.model_copy(update={"on": "workers:4"}).conditions
+    asked = {"on": "workers:4", "command": "fashionbench compare --on workers:4"}
+    assert plan.conditions == plan.model_copy(update=asked).conditions
     assert plan.conditions != plan.model_copy(update={"threads": 2}).conditions
 
 

@@ -196,7 +196,7 @@ def test_ray_itself_gives_all_runs_though_a_node_is_lost(
 
     killer = threading.Thread(target=lose, daemon=True)
     killer.start()
-    site = Site(f"ray:{cluster.address}", silhouettes, None, "cpu", "auto")
+    site = Site(f"ray:{cluster.address}", silhouettes, None, "cpu", "auto", "")
     try:
         run_elsewhere([Part(asked, Examination())], site, store, counts.append)
     finally:

@@ -9,6 +9,7 @@ from factories import make_result
 from fashionbench.config.recipe import load_recipe
 from fashionbench.errors import StoreError
 from fashionbench.experiments.result import load_result
+from fashionbench.report.entries import Entry
 from fashionbench.report.page import write_report
 from fashionbench.stats.difference import difference
 from fashionbench.store.run_store import RunStore
@@ -71,6 +72,21 @@ def test_what_a_reader_must_know_is_told(tmp_path: Path) -> None:
         assert told not in before
 
 
+def test_classes_that_many_models_lose_are_one_sentence(tmp_path: Path) -> None:
+    models = tuple(f"nets/student_{number}.py:Net" for number in range(9))
+    result = make_result(tmp_path, models=models, seeds=2)
+
+    def lose(entry: Entry, index: int) -> Entry:
+        return replace(entry, runs=(replace(entry.runs[0], dead_classes=[index]), entry.runs[1]))
+
+    for count, sentences in ((5, 5), (9, 1)):
+        entries = [lose(e, i) if i < count else e for i, e in enumerate(result.entries)]
+        warnings = replace(result, entries=tuple(entries)).warnings
+        assert sum("never predict" in text for text in warnings) == sentences
+    (told,) = (text for text in warnings if "never predict" in text)
+    assert "and 4 others: some runs never predict at least one class" in told
+
+
 def test_a_folder_without_finished_runs_says_so(tmp_path: Path) -> None:
     store = RunStore(tmp_path, create=True)
     with pytest.raises(StoreError, match="no comparison yet"):
@@ -115,6 +131,19 @@ def test_runs_that_are_not_finished_are_counted_and_not_passed_over(tmp_path: Pa
     stopped = replace(whole, entries=(one,))
     assert stopped.warnings[0].startswith("Only 2 of the 6 runs are finished. To go on: ")
     assert whole.command in stopped.warnings[0]
+
+
+def test_a_stop_that_leaves_other_seeds_of_each_row_is_told(tmp_path: Path) -> None:
+    whole = make_result(tmp_path, models=("v0", "mlp"), seeds=4)
+    assert not any("same seeds" in warning for warning in whole.warnings)
+    fewer = replace(whole.entries[1], runs=whole.entries[1].runs[:2])
+    stopped = replace(whole, entries=(whole.entries[0], fewer))
+    (told,) = [warning for warning in stopped.warnings if "same seeds" in warning]
+    assert "mlp has 2, v0 4" in told
+    (pair,) = stopped.pairs
+    first = replace(whole.entries[0], runs=whole.entries[0].runs[:2])
+    (common,) = replace(whole, entries=(first, fewer)).pairs
+    assert pair.found == common.found
 
 
 def test_an_own_models_folders_are_in_its_name_only_where_they_tell_it_apart(

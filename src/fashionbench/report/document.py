@@ -35,7 +35,7 @@ class NumberSummary(Part):
     """Sample standard deviation over the runs (n - 1); null for fewer than two."""
     low: float | None
     """Lower end of the 95 % interval of the mean: a t interval, for fractions on the scale of
-    logits, so that it stays between 0 and 1; null for fewer than two runs."""
+    logits, so that it stays between 0 and 1; null for fewer than two runs, or if all are equal."""
     high: float | None
     """Upper end of that interval."""
     n: int
@@ -264,8 +264,8 @@ class PairSummary(Part):
     p_value_other_test_images: float | None
     """The same, for other seeds and other test images."""
     probability_a_beats_b: float | None
-    """The chance that a run of a is more accurate than a run of b, each from a seed of its own;
-    null for one seed."""
+    """How probable it is that a run of a is more accurate than a run of b, each from a seed of its
+    own; null for one seed."""
     n: int
     """The number of seeds that both have finished, or of studies."""
     unit: Unit = "seeds"
@@ -273,11 +273,11 @@ class PairSummary(Part):
     given_settings: bool = False
     """Whether the verdict is about tuned settings without the luck of having chosen them."""
     verdict: Word
-    """What follows for a: "better", "worse", "no difference" or "cannot tell"."""
+    """What follows for a: "better", "worse", "no difference" or "not decided"."""
     in_words: str
     """The verdict as the report words it, with its limits."""
     seeds_needed: int | None
-    """Of "cannot tell": about how many seeds, or studies, would decide; null where that is
+    """Of "not decided": about how many seeds, or studies, would decide; null where that is
     unknown."""
     holds_for_other_test_images: bool
     """Whether other test images can be expected to give the same verdict."""

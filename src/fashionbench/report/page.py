@@ -38,6 +38,8 @@ __all__ = ["keep_report", "render_notebook", "write_report"]
 KEPT = "reports"
 """The folder in which the reports of all comparisons of a run folder are kept."""
 FILES = ("report.html", "report.md", "results.csv", "summary.csv", "pairs.csv", "results.json")
+COUNTED = ("flips", "hard")
+"""The figures whose titles say how many images there are, which no heading does."""
 MOST_WARNINGS = 6
 """Warnings that stand open on the page."""
 DEAD_LOGITS = (
@@ -109,11 +111,7 @@ def write_report(comparison: Comparison) -> list[Path]:
         for name in list_figures(comparison)
     ]
     tuning_figures = [
-        (
-            figure.title,
-            figure.sentence,
-            render_svg(draw_figure(comparison, name), name, figure.title),
-        )
+        (figure.title, figure.sentence, *_draw_svgs(comparison, name))
         for name, figure in TUNING_FIGURES.items()
         if comparison.tuned_rows
     ]
@@ -158,8 +156,10 @@ def _draw_svgs(comparison: Comparison, name: str) -> list[str]:
     """Draw a figure of the page, which shows the confusion of every entry in front."""
     if name != "confusion":
         figure = draw_figure(comparison, name)
-        drop_titles(figure)  # the heading says it
-        return [render_svg(figure, name, FIGURES[name].title)]
+        if name not in COUNTED:
+            drop_titles(figure)  # the heading says it
+        described = FIGURES.get(name) or TUNING_FIGURES[name]
+        return [render_svg(figure, name, described.title)]
     svgs = []
     for index, (entry, figure) in enumerate(draw_confusions(comparison)):
         figure.axes[0].set_title(entry, loc="left")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fashionbench.stats.intervals import CONFIDENCE
+from fashionbench.stats.intervals import CONFIDENCE, EQUAL
 from fashionbench.stats.sequential import anytime_p_value
 from fashionbench.stats.spread import Spread, can_flip_signs, list_signs
 
@@ -137,7 +137,7 @@ def seed_test(differences: ArrayLike, pairs: int = 1) -> float | None:
         # Equal sums differ by rounding.
         return float(np.mean(sums >= abs(values.sum()) * (1 - 1e-9)))
     mean, sd = float(values.mean()), float(values.std(ddof=1))
-    if sd <= 1e-12:
+    if sd <= EQUAL:
         return None
     from scipy.special import stdtr
 

@@ -52,12 +52,14 @@ class Plan(Validated):
     """Where modules are imported from."""
     on: str = ""
     """What starts workers, as it was asked for; empty for processes of a comparison here."""
+    command: str = ""
+    """What a person types to have all of it."""
     patience: float = PATIENCE
 
     @property
     def conditions(self) -> Self:
         """The plan without what may change while workers are at work."""
-        return self.model_copy(update={"on": ""})
+        return self.model_copy(update={"on": "", "command": ""})
 
 
 def data_name(job: Job) -> str:
@@ -95,7 +97,7 @@ class PlanFolder:
 
     def write(self, plan: Plan) -> None:
         """Write the plan, where it is another than before."""
-        content = plan.model_dump_json(indent=2, exclude_defaults=True).encode()
+        content = plan.model_dump_json(indent=2).encode()
         if not self.path.is_file() or self.path.read_bytes() != content:
             write_atomically(self.path, content)
 
@@ -118,7 +120,9 @@ class PlanFolder:
 
     def add(self, block: Block, *, timed: bool = False) -> None:
         """Write a block."""
-        content = block.model_dump_json(exclude_defaults=True).encode()
+        # Whatever is left out is read as the reader's own default: never the format.
+        fields = block.model_dump(mode="json", exclude_defaults=True) | {"format": block.format}
+        content = json.dumps(fields).encode()
         write_atomically((self.timed if timed else self.blocks) / f"{block.name}.json", content)
 
     def stop_timing(self) -> None:

@@ -91,7 +91,7 @@ class RayWorkers:
                 include_dashboard=None if self.address else False,
             )
         plan = self.folder.load()
-        self._plan = plan.model_dump_json(exclude_defaults=True)
+        self._plan = plan.model_dump_json()
         self._task, self._gpus = ray.remote(train_block), int(plan.device == "cuda")
         whole = max((_cpus(node) for node in self._nodes()), default=0)
         self._cpus = {True: whole, False: plan.threads}
