@@ -17,9 +17,9 @@ __all__ = ["COSTS", "draw_pareto", "plot_pareto"]
 
 COSTS: dict[str, Callable[[RunRecord, int], float | None]] = {
     "parameters": lambda run, _: run.parameters,
-    "FLOPs for an image": lambda run, _: run.flops_per_image,
+    "FLOPs per image": lambda run, _: run.flops_per_image,
     "training time, seconds": lambda run, _: run.train_seconds,
-    "time for a test image, microseconds": lambda run, images: (
+    "time per test image, microseconds": lambda run, images: (
         None if run.train_seconds is None else 1e6 * run.other_seconds["test"] / images
     ),
 }
