@@ -9,10 +9,11 @@ and with images mixed in pairs; all else stays the same.
 from typing import Any
 
 import numpy as np
-from common import arguments, how, percent, table, write_page
+from common import arguments, how, percent, points, table, write_page
 from matplotlib.figure import Figure
 
 import fashionbench as fb
+from fashionbench.report.numbers import format_points
 
 KINDS: dict[str, dict[str, Any]] = {
     "none": {},
@@ -106,13 +107,23 @@ def answer(model: dict[str, Any]) -> str:
 
     def named(word: str) -> str:
         found = [
-            f"{kind['kind'].replace(', ', '+')} ({100 * kind['gain']['mean']:+.2f} points)"
+            f"{kind['kind'].replace(', ', '+')} ({format_points(kind['gain']['mean'])} points)"
             for kind in model["kinds"][1:]
             if kind["gain"]["word"] == word
         ]
         return " and ".join(found) or "no augmentation"
 
-    return f"{model['label']} is improved by {named('better')} and worsened by {named('worse')}"
+    better, worse = named("better"), named("worse")
+    return f"{better} improves {model['label']}, and {worse} make it worse"
+
+
+def verdict(gain: dict[str, Any]) -> str:
+    """Return the verdict in the report's words, and why it is open beside an interval without 0."""
+    if gain["word"] != "cannot tell":
+        return str(gain["word"])
+    pairs = len(KINDS) * (len(KINDS) - 1) // 2
+    excludes_zero = gain["low"] > 0 or gain["high"] < 0
+    return f"not decided, adjusted for {pairs} pairs" if excludes_zero else "not decided"
 
 
 def page(found: list[dict[str, Any]], epochs: int) -> str:
@@ -123,18 +134,19 @@ def page(found: list[dict[str, Any]], epochs: int) -> str:
             {
                 "augmentation": kind["kind"],
                 "test accuracy, % (95 %)": percent(kind["accuracy"]),
-                "gain, points (95 %)": percent(kind["gain"]) if kind["gain"] else "",
-                "verdict": kind["gain"]["word"] if kind["gain"] else "",
+                "gain, points (95 %)": points(kind["gain"]) if kind["gain"] else "",
+                "verdict": verdict(kind["gain"]) if kind["gain"] else "",
                 "loss": f"{kind['loss']['mean']:.3f}",
                 "runs": kind["accuracy"]["n"],
             }
             for kind in model["kinds"]
         ]
         tables.append(f"## {model['label']}\n\n{table(rows)}\n")
-    strengths = "; ".join(
-        f"{kind}: {', '.join(map(str, settings.values()))}"
-        for kind, settings in KINDS.items()
-        if settings
+    strengths = ", ".join(
+        f"`{value}`"
+        for settings in KINDS.values()
+        for value in settings.values()
+        if "," not in value
     )
     rates = " and ".join(f"{model['learning_rate']} for {model['label']}" for model in found)
     return f"""# What does augmentation add?
@@ -148,9 +160,10 @@ def page(found: list[dict[str, Any]], epochs: int) -> str:
 
 All runs train for {epochs} epochs by SGD with Nesterov momentum 0.9, batch size 128, weight decay
 0.0005, and a learning rate that falls along a cosine from {rates}. Only the augmentation differs
-({strengths}). The verdicts "better" and "worse" are corrected for all pairs of a model's rows
-(Holm); the intervals are those of single pairs. So an interval can exclude 0 where the verdict is
-"cannot tell". Each run was scored on the test set once, and nothing was chosen by the scores.
+({strengths}). Verdicts are adjusted for all pairs of a
+model's rows (Holm), and the intervals are those of single pairs. So an interval can exclude 0 where
+the verdict is "not decided". Each run was scored on the test set once, and nothing was chosen by
+the scores.
 {how(found[0]["document"])} Every number: [results/augmentation.json](results/augmentation.json).
 """
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 
-from fashionbench.report.numbers import pluralize
+from fashionbench.report.numbers import format_percent, format_points, pluralize
 from fashionbench.training.devices import describe_device
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -35,10 +35,21 @@ def arguments(description: str | None, name: str) -> argparse.ArgumentParser:
 
 def percent(summary: Mapping[str, Any]) -> str:
     """Write a mean of fractions and its 95 % interval in percent."""
-    mean = f"{100 * summary['mean']:.2f}"
+    mean = format_percent(summary["mean"])
     if summary["low"] is None:  # of one run
         return mean
-    return f"{mean} ({100 * summary['low']:.2f} to {100 * summary['high']:.2f})"
+    return f"{mean} ({format_percent(summary['low'])} to {format_percent(summary['high'])})"
+
+
+def points(summary: Mapping[str, Any]) -> str:
+    """Write a mean difference of accuracies and its 95 % interval in points, with their signs."""
+    mean, low, high = (format_points(summary[key]) for key in ("mean", "low", "high"))
+    return f"{mean} ({low} to {high})"
+
+
+def enumerate_words(words: Sequence[str]) -> str:
+    """Join words by commas and an "and"."""
+    return f"{', '.join(words[:-1])} and {words[-1]}" if words[1:] else words[0]
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> str:

@@ -1,4 +1,4 @@
-"""How long is worth training, and does early stopping know?
+"""How long is worth training, and does early stopping help?
 
     python studies/epochs.py [--data DIR] [--models v0,mlp,v2] [--epochs 50]
 
@@ -12,12 +12,13 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from common import VALIDATION_IMAGES, arguments, how, percent, table, write_page
+from common import VALIDATION_IMAGES, arguments, how, percent, points, table, write_page
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import fashionbench as fb
 from fashionbench.report.entries import Entry
+from fashionbench.report.numbers import format_points
 from fashionbench.stats.intervals import summarize
 
 SEEDS = {"v0": 20, "mlp": 20, "v2": 5}
@@ -100,7 +101,6 @@ def settled(model: dict[str, Any]) -> int:
 def row(model: dict[str, Any]) -> dict[str, object]:
     accuracies = 100 * np.mean(model["validation_accuracy"], axis=0)
     after = model["stopped_after"]
-    low, high = (100 * model["gain"][key] for key in ("low", "high"))
     return {
         "model": model["label"],
         "validation accuracy after 3 epochs, %": f"{accuracies[2]:.1f}",
@@ -108,8 +108,7 @@ def row(model: dict[str, Any]) -> dict[str, object]:
         "no gain after epoch": settled(model),
         f"test accuracy after {len(accuracies)}, % (95 %)": percent(model["whole"]["accuracy"]),
         "with early stopping, % (95 %)": percent(model["stopped"]["accuracy"]),
-        "gain of early stopping, points (95 %)": f"{100 * model['gain']['mean']:+.2f} "
-        f"({low:+.2f} to {high:+.2f})",
+        "gain of early stopping, points (95 %)": points(model["gain"]),
         "test loss, without and with early stopping": f"{model['whole']['loss']['mean']:.3f}, "
         f"{model['stopped']['loss']['mean']:.3f}",
         "stopped after epoch": f"{median(after):g} ({min(after)} to {max(after)})",
@@ -121,15 +120,15 @@ def answer(model: dict[str, Any]) -> str:
     whole, early = (model[name]["loss"]["mean"] for name in ("whole", "stopped"))
     return (
         f"{model['label']} shows no gain after {settled(model)} epochs, and early stopping "
-        f"changes its test accuracy by {100 * model['gain']['mean']:+.2f} points and its test loss "
-        f"from {whole:.2f} to {early:.2f}"
+        f"changes its test accuracy by {format_points(model['gain']['mean'])} points and its test "
+        f"loss from {whole:.2f} to {early:.2f}"
     )
 
 
 def page(found: list[dict[str, Any]]) -> str:
     """Write the page: question, answer, plot, table."""
     answers = "; ".join(map(answer, found))
-    return f"""# How long is worth training, and does early stopping know?
+    return f"""# How long is worth training, and does early stopping help?
 
 **Answer:** at the constant learning rate of the recipe `default`, {answers}.
 

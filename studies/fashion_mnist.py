@@ -156,9 +156,9 @@ def say_floor(document: AuditDocument) -> str:
     floor, runs = labels.floor, labels.counts[1].runs
     share = f"{percent(floor.share)}, 95 % interval {percent(floor.low)} to {percent(floor.high)}"
     return (
-        f"{labels.counts[1].consensus} test labels ({share}) are contradicted by at least 99 % "
-        f"of {runs} runs of {pluralize(len(labels.judges), 'model')}: if they are wrong, a model "
-        f"that is right about every image has an accuracy of {percent(1 - floor.share)}."
+        f"{labels.counts[1].consensus} test labels ({share}) are doubtful: at least 99 % of {runs} "
+        f"runs of {pluralize(len(labels.judges), 'model')} disagree with them. If they are wrong, "
+        f"a model that is right about every image has an accuracy of {percent(1 - floor.share)}."
     )
 
 
@@ -212,7 +212,7 @@ def write_labels(document: AuditDocument, ranks: Sequence[int]) -> str:
             "images": count.split,
             "number": f"{count.images:,}",
             "runs that judged each": count.runs,
-            "doubted by consensus": f"{count.consensus:,}",
+            "suspects by consensus": f"{count.consensus:,}",
             "by confident learning": f"{count.confident:,}",
             "by both": f"{count.both:,}",
         }
@@ -224,7 +224,7 @@ def write_labels(document: AuditDocument, ranks: Sequence[int]) -> str:
             "runs": judge.folds * len(judge.seeds),
             "training images, out of fold": percent(judge.train_accuracy),
             "test images": percent(judge.test_accuracy),
-            "test images not in doubt": percent(judge.test_accuracy_without),
+            "test images that consensus does not doubt": percent(judge.test_accuracy_without),
         }
         for judge in labels.judges
     ]
@@ -236,10 +236,10 @@ def write_labels(document: AuditDocument, ranks: Sequence[int]) -> str:
 
 The last column is higher by construction: the judges helped to choose what is left out. The
 official accuracy is the one on all test images. A doubt is no proof, and many of these images are
-merely hard to tell. Test images that nearly all runs call otherwise, the least probable labels
-first:
+merely hard to tell. {SHOWN} of the test images that consensus doubts, those that confident learning
+doubts too first, and of these the least probable labels:
 
-![Test images whose label nearly all runs doubt](results/{NAME}-labels.png)
+![Test images with doubtful labels](results/{NAME}-labels.png)
 
 {say_published(document, ranks)}"""
 

@@ -1,6 +1,6 @@
 """What is the luck of a seed made of: the first weights, the order of the images, or both?
 
-    python studies/luck.py [--data DIR] [--models v0,v1,mlp]
+    python studies/luck.py [--data DIR] [--models v0,v1,mlp,v2,vgg-tiny]
 
 From each seed three runs: one in which it fixes everything, one in which it fixes the order of the
 images alone, and one in which it fixes the first weights alone. What two of them share makes their
@@ -8,6 +8,7 @@ accuracies go together: the covariance is the part of the variance that comes fr
 Sobol 1993). By a constant rate, one that falls to zero, and running means of the last weights.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import fashionbench as fb
+from fashionbench.report.numbers import with_minus
 from fashionbench.stats.intervals import error_of_test_set, expected_sd
 
 SEEDS = {"v0": 100, "v1": 100, "mlp": 100, "v2": 20, "vgg-tiny": 20}
@@ -26,6 +28,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "averaged weights": {"ema": 0.999},
 }
 VARIED = ("all", "order", "weights")
+SOURCES = {"order": "the order of the images", "weights": "the first weights"}
 PARTS = {"order": "#0072B2", "weights": "#D55E00", "both": "#999999"}
 DRAWS = 2000
 
@@ -144,13 +147,24 @@ def _points(value: float) -> str:
     return f"{100 * value:.2f}"
 
 
+def _sd(row: dict[str, Any], vary: str = "all") -> str:
+    return _points(float(np.std(row["accuracies"][vary], ddof=1)))
+
+
 def _share(values: tuple[float, float, float]) -> str:
-    mean, low, high = (100 * value + 0.0 for value in values)
-    return f"{mean:.0f} % ({low:.0f} to {high:.0f})"
+    share, low, high = (100 * value for value in values)
+    return with_minus(f"{share:z.0f} % ({low:z.0f} to {high:z.0f})")
 
 
 def _correlation(values: tuple[float, float, float]) -> str:
-    return "{:.2f} ({:.2f} to {:.2f})".format(*values)
+    value, low, high = values
+    return with_minus(f"{value:z.2f} ({low:z.2f} to {high:z.2f})")
+
+
+def _join(words: Sequence[str]) -> str:
+    """Write several as one: a, b and c."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def spread_row(row: dict[str, Any]) -> dict[str, object]:
@@ -160,7 +174,7 @@ def spread_row(row: dict[str, Any]) -> dict[str, object]:
         "recipe": row["recipe"],
         "accuracy, %": f"{100 * np.mean(row['accuracies']['all']):.2f}",
         **{
-            f"sd, {name}": _points(float(np.std(row["accuracies"][vary], ddof=1)))
+            f"sd, {name}": _sd(row, vary)
             for vary, name in zip(
                 VARIED, ("everything varies", "the order", "the weights"), strict=True
             )
@@ -185,21 +199,38 @@ def share_row(row: dict[str, Any]) -> dict[str, object]:
     }
 
 
+def say_source(rows: list[dict[str, Any]], recipe: str) -> str:
+    """Say by one recipe of every model what its luck is made of: what has a share for certain."""
+    models: dict[str, list[str]] = {}
+    for row in (row for row in rows if row["recipe"] == recipe):
+        found = estimate(row)
+        named = [part for part in SOURCES if found[part][1] > 0]
+        words = "both" if len(named) == 2 else SOURCES[named[0]] if named else "undecided"
+        models.setdefault(words, []).append(f"`{row['model']}`")
+    of = [f"{words} for {_join(named)}" for words, named in models.items()]
+    return f"With a {recipe} it is {_join(of)}."
+
+
 def answer(rows: list[dict[str, Any]], model: str) -> str:
     """Say of one model how far runs scatter by each recipe, and what of that is the order."""
-    own = {row["recipe"]: row for row in rows if row["model"] == model}
-    sds = [
-        f"{_points(float(np.std(row['accuracies']['all'], ddof=1)))} points {_with(row)}"
-        for row in own.values()
-    ]
-    first = next(iter(own.values()))
-    found = estimate(first)
-    order, weights = (f"{100 * found[part][0]:.0f}" for part in ("order", "weights"))
+    own = [row for row in rows if row["model"] == model]
+    sds = [f"{_sd(row)} points {_with(row)}" for row in own]
+    equal = [_points(row["expected_sd"]) for row in own]
+    found = estimate(own[0])
+    collapsed = [f"{n} {_with(row)}" for row in own if (n := count_collapsed(row))]
+    of = f"{len(own[0]['accuracies']['all'])} runs"
+    said = f" Of {of} each, {_join(collapsed)} predict one class alone." if collapsed else ""
     return (
-        f"- **{first['label']}**: the sd over seeds is {', '.join(sds)}. "
-        f"{_with(first).capitalize()}, the order alone makes {order} % of the variance and the "
-        f"first weights alone {weights} %."
+        f"- **{own[0]['label']}**: the sd over seeds is {_join(sds)}; if runs were equally good it "
+        f"would be {_join(equal)}. {_with(own[0]).capitalize()}, the order alone makes "
+        f"{_share(found['order'])} of the variance and the first weights alone "
+        f"{_share(found['weights'])}.{said}"
     )
+
+
+def count_collapsed(row: dict[str, Any]) -> int:
+    """Count the runs that call all test images the same: each class is a tenth of them."""
+    return int(np.isclose(row["accuracies"]["all"], 0.1).sum())
 
 
 def _with(row: dict[str, Any]) -> str:
@@ -216,8 +247,8 @@ def same_order(rows: list[dict[str, Any]]) -> str:
     if len(runs[0]) != len(runs[1]):
         return ""
     return (
-        f" Here V0 and the MLP, which have different first weights, correlate at "
-        f"{float(correlate(*runs)):.2f} over seeds."
+        f" Here V0 and the MLP, which have\n  different first weights, correlate at "
+        f"{with_minus(f'{float(correlate(*runs)):z.2f}')} over seeds."
     )
 
 
@@ -229,10 +260,11 @@ def page(rows: list[dict[str, Any]]) -> str:
 A seed fixes the first weights and the order of the images. Which of the two makes one seed's
 accuracy better than another's?
 
-**Answer:** that differs from model to model, and with the rate. The luck of V0 is the order of
-the images, and is nearly gone where the rate falls to zero. The MLP has a share of both, and with a
-falling rate hardly any of the order. Whether V1 loses classes ([how](v1-study.md)) is decided
-mostly by its first weights, whatever the rate does.
+**Answer:** that differs from model to model, and with the rate.
+{say_source(rows, "constant rate")}
+{say_source(rows, "falling rate")}
+Undecided is what the seeds are too few to tell. How far runs scatter differs as much. What scatters
+in V1 is [how many classes it loses](v1-study.md).
 
 {answers}
 
@@ -283,7 +315,7 @@ and nothing was chosen by the scores. {how(rows[0]["document"])} Every number:
 
 def main() -> None:
     parser = arguments(__doc__, "luck")
-    parser.add_argument("--models", default="v0,v1,mlp", help=f"which of {', '.join(SEEDS)}")
+    parser.add_argument("--models", default=",".join(SEEDS), help="which of them")
     flags = parser.parse_args()
     rows = [row for model in flags.models.split(",") for row in study(model, flags.data, flags.out)]
     write_page("luck", page(rows), {"rows": rows}, draw(rows))

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import DOCS, arguments, how, percent, table, write_page
+from common import DOCS, arguments, enumerate_words, how, percent, points, table, write_page
 from matplotlib.figure import Figure
 
 import fashionbench as fb
 from fashionbench.errors import UsageError
+from fashionbench.report.numbers import with_minus
 from fashionbench.stats.difference import difference
 
 RECORD = DOCS / "results" / "transfer.json"
@@ -117,11 +118,16 @@ def verdict(row: dict[str, Any]) -> str:
 
 def answer(found: list[dict[str, Any]]) -> str:
     """Say with how many images pre-training pays, network by network."""
-    told: dict[str, list[str]] = {row["model"]: [] for row in found}
-    for row in found:
-        gain = f"{100 * row['gain']['mean']:+.1f} points"
-        told[row["model"]].append(f"{verdict(row)} with {row['images']:,} images ({gain})")
-    return "; ".join(f"for `{model}` it {', '.join(gains)}" for model, gains in told.items())
+    said = []
+    for model in dict.fromkeys(row["model"] for row in found):
+        rows = [row for row in found if row["model"] == model]
+        for word in dict.fromkeys(map(verdict, rows)):
+            alike = [row for row in rows if verdict(row) == word]
+            images = enumerate_words([f"{row['images']:,}" for row in alike])
+            gains = enumerate_words([f"{100 * row['gain']['mean']:+.1f}" for row in alike])
+            gained = f"{with_minus(gains)} points"
+            said.append(f"for `{model}` it {word} with {images} images ({gained})")
+    return "; ".join(said)
 
 
 def page(found: list[dict[str, Any]]) -> str:
@@ -132,7 +138,7 @@ def page(found: list[dict[str, Any]]) -> str:
             "images": f"{row['images']:,}",
             "epochs": row["epochs"],
             **{f"{start}, % (95 %)": percent(row["starts"][start]["accuracy"]) for start in STARTS},
-            "gain, points (95 %)": percent(row["gain"]),
+            "gain, points (95 %)": points(row["gain"]),
             "runs": row["starts"]["CIFAR-10"]["accuracy"]["n"],
         }
         for row in found

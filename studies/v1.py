@@ -12,13 +12,14 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-from common import arguments, how, table, write_page
+from common import arguments, enumerate_words, how, table, write_page
 from matplotlib.figure import Figure
 
 import fashionbench as fb
 from fashionbench.core.logits import infer
 from fashionbench.models.checkpoint import checkpoint_path
 from fashionbench.report.entries import Entry
+from fashionbench.report.numbers import pluralize, with_minus
 from fashionbench.stats.difference import difference
 from fashionbench.stats.intervals import summarize
 
@@ -113,7 +114,7 @@ def _mean(values: list[float]) -> str:
 
 def _points(summary: dict[str, float]) -> str:
     mean, low, high = (round(100 * summary[key], 1) + 0.0 for key in ("mean", "low", "high"))
-    return f"{mean} ({low} to {high})"
+    return with_minus(f"{mean} ({low} to {high})")
 
 
 def ties_row(width: int, ties: dict[str, Any]) -> dict[str, object]:
@@ -151,7 +152,7 @@ def page(found: list[dict[str, Any]]) -> str:
         {
             "dead logits": count,
             **{
-                f"{f['width']} hidden units": f"{_mean(chosen)}, {len(chosen)} runs"
+                f"{f['width']} hidden units": f"{_mean(chosen)}, {pluralize(len(chosen), 'run')}"
                 if chosen
                 else "–"
                 for f in found
@@ -165,7 +166,7 @@ def page(found: list[dict[str, Any]]) -> str:
     costs = ", ".join(
         f"{_points(f['differences']['all'])} at {f['width']} hidden units" for f in found
     )
-    dead = ", ".join(widths_row["V1 runs with a dead logit"] for widths_row in widths)
+    dead = enumerate_words([str(row["V1 runs with a dead logit"]) for row in widths])
     within = 100 * max(
         abs(f["differences"]["alive"][end]) for f in found for end in ("low", "high")
     )
@@ -202,7 +203,7 @@ for *every* image of the test set is rare: {silent} of {runs} runs have one.
 
 If all ten logits of an image are negative before the ReLU, all are 0 after it, and no class is
 ahead of the others. fashionbench lets the first of the equal classes count; other programs take
-another one ([why](statistics.md#choices)). So far does V1's score depend on that rule:
+another one ([why](statistics.md#choices)). V1's score depends on that rule as follows:
 
 {table([ties_row(f["width"], f["ties"]) for f in tied])}
 

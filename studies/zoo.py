@@ -136,13 +136,13 @@ def page(found: list[dict[str, Any]]) -> str:
         {
             "model": f"`{model['model']}`",
             "parameters": f"{model['parameters']:,}",
-            "MFLOPs an image": f"{model['flops_per_image'] / 1e6:.2f}",
+            "MFLOPs per image": f"{model['flops_per_image'] / 1e6:.2f}",
             "device": DEVICES[model["device"]],
             "epochs": model["epochs"],
             "test accuracy, % (95 %)": percent(model["accuracy"]),
             "loss": f"{model['loss']['mean']:.3f}",
             "training, s": f"{model['train_seconds']['median']:.0f}",
-            "inference, µs an image": f"{model['microseconds']:.0f}",
+            "inference, µs per image": f"{model['microseconds']:.0f}",
             "runs": model["accuracy"]["n"],
         }
         for model in found

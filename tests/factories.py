@@ -181,6 +181,15 @@ def save_silhouettes(store: RunStore) -> None:
     store.save_test_set(TestSet("silhouettes", "Silhouettes (a title)", CLASSES, IMAGES, labels))
 
 
+def draw_runs(
+    rng: np.random.Generator, seeds: int, images: int, *, seed_sd: float, gain: float = 0.0
+) -> NDArray[np.bool_]:
+    """(S, N) correctness: each image has a chance of its own, each seed shifts all of them."""
+    chance = rng.beta(4, 1, images) * 0.9
+    shift = rng.normal(gain, seed_sd, (seeds, 1))
+    return rng.random((seeds, images)) < chance + shift
+
+
 def sampling_error(rate: float, count: int) -> float:
     """Four standard errors of a simulated rate: a right method misses by more once in 16,000."""
     return 4 * math.sqrt(rate * (1 - rate) / count)

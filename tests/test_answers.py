@@ -95,7 +95,7 @@ def test_why_has_a_number_for_each_pixel(served: ServedModels) -> None:
         (b"{", 400, "Invalid JSON"),
         (b"{}", 422, "either `picture` or `pixels`"),
         (b'{"picture": "%%%"}', 400, "not base64"),
-        (b'{"picture": "aGVsbG8="}', 415, "not a picture that can be read"),
+        (b'{"picture": "aGVsbG8="}', 415, "cannot be read as a picture"),
         (b'{"pixels": [[0]]}', 422, "pixels"),
         (json.dumps({"pixels": [[256] * 28] * 28}).encode(), 422, "less than or equal to 255"),
         (b'{"path": "/etc/passwd"}', 422, "path"),

@@ -13,6 +13,8 @@ EMPTY = {
     "title": "mine",
     "digests": {"train": "a", "test": "b"},
     "command": "fashionbench audit --dataset mine/",
+    "channels": 3,
+    "size": 32,
     "classes": ["bag", "boot"],
     "train_images": 6,
     "test_images": 4,

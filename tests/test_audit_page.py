@@ -67,7 +67,7 @@ LABELS = {
             "image": place(split, 1, "<bag> & co"),
             "seems": "boot",
             "probability": 0.0123,
-            "against": 1.0,
+            "disagreeing": 1.0,
             "is_consensus": split == "test",
             "is_confident": split == "train",
         }
@@ -105,6 +105,8 @@ def make_document(pairs: int = 2, *, labels: bool = True) -> AuditDocument:
             "title": "Mine <& yours>",
             "digests": {"train": "a", "test": "b"},
             "command": "fashionbench audit --dataset mine/",
+            "channels": 1,
+            "size": 28,
             "classes": ["<bag> & co", "boot"],
             "train_images": 6,
             "test_images": 4,
@@ -169,7 +171,7 @@ def test_a_data_set_without_doubles_has_a_page_too() -> None:
         update={"pairs": [], "distances": [], "counts": [], "groups": 0, "test_images_known": 0}
     )
     page = render_audit(document.model_copy(update={"doubles": empty}), PICTURES)
-    assert "0 of 4 test images (0.00 %) have a double" in page
+    assert "0 of 4 test images (0.00\N{NO-BREAK SPACE}%) have a double" in page
 
 
 @pytest.mark.parametrize("known", [1, 2])
@@ -181,11 +183,32 @@ def test_the_summary_counts(known: int) -> None:
     )
     assert pairs == "0 pairs of exactly the same pixels, 0 mirrored, 2 nearly the same."
     assert f"{known} of 4 test images" in test_images
-    assert floor.startswith("1 test label (25.00 %) is called otherwise by nearly every model")
-    assert "no accuracy above 75.00 %" in floor
-    assert split.endswith("is harder than 85 % of 2,000 splits dealt anew.")
+    assert floor == (
+        "1 test label (25.00 %) is doubtful: at least 99 % of 10 runs of 1 model disagree. If it "
+        "is wrong, a model that is right about every test image has an accuracy of 75.00 %."
+    )
+    assert split.endswith("the split is harder than 85 % of 2,000 splits dealt anew.")
     assert render_summary(document).count("<p>") == 4
     assert len(summarize_audit(make_document(labels=False))) == 3
+
+
+def test_without_doubtful_labels_no_accuracy_is_out_of_reach() -> None:
+    document = make_document()
+    assert document.labels is not None
+    none = [count.model_copy(update={"consensus": 0}) for count in document.labels.counts]
+    labels = document.labels.model_copy(update={"counts": none})
+    said = summarize_audit(document.model_copy(update={"labels": labels}))
+    assert "No test label is doubtful: there is none that at least 99 % of 10 runs of 1" in said[2]
+
+
+def test_who_can_move_pictures_is_told_how_to_keep_doubles_together() -> None:
+    remedy = "fashionbench audit --dataset &#39;my mugs/&#39; --split grouped"
+    document = make_document().model_copy(update={"dataset": "my mugs/"})
+    assert remedy not in render_audit(document, PICTURES)
+    pair = document.doubles.pairs[0]
+    pair = pair.model_copy(update={"a": pair.a.model_copy(update={"file": "train/bag/1.png"})})
+    doubles = document.doubles.model_copy(update={"pairs": [pair]})
+    assert remedy in render_audit(document.model_copy(update={"doubles": doubles}), PICTURES)
 
 
 def test_the_split_is_on_the_page() -> None:
@@ -197,10 +220,16 @@ def test_the_split_is_on_the_page() -> None:
 
 def test_suspects_and_judges_are_on_the_page() -> None:
     page = render_audit(make_document(), PICTURES)
-    assert "Test images that nearly all models call otherwise" in page
-    assert "Training images that confident learning alone doubts" in page
+    assert "The best judge, linear, agrees with 81.25 % of the labels" in page
+    assert "One model judged alone" in page
+    document = make_document()
+    assert document.labels is not None
+    two = document.labels.model_copy(update={"judges": document.labels.judges * 2})
+    assert "alone, so" not in render_audit(document.model_copy(update={"labels": two}), PICTURES)
+    assert "Test images whose label consensus doubts" in page
+    assert "Training images whose label confident learning alone doubts" in page
     assert page.count("seems boot") == 2
-    assert "100 % of runs against, label 1.2 %" in page
+    assert "100 % of runs disagree; its label gets 1.2 %" in page
     for cell in ("81.25", "79.19", "84.31", "87.5", "12.5", "4.56 to 69.94"):
         assert cell in page
     assert "Doubtful labels" not in render_audit(make_document(labels=False), PICTURES)

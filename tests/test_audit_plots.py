@@ -4,6 +4,7 @@ import base64
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from fashionbench.report.audit_document import DoublePair, DoublesFound, ImagePlace
@@ -37,9 +38,10 @@ def test_the_plot_of_distances_has_both_counts_and_the_threshold() -> None:
     assert axes.lines[0].get_xdata()[0] == 12
 
 
-def test_the_two_images_of_a_pair_stand_side_by_side() -> None:
+@pytest.mark.parametrize("shape", [(28, 28), (3, 28, 28)])
+def test_the_two_images_of_a_pair_stand_side_by_side(shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(0)
-    pictures = {name: rng.integers(0, 256, (3, 28, 28), np.uint8) for name in ("train", "test")}
+    pictures = {name: rng.integers(0, 256, (3, *shape), np.uint8) for name in ("train", "test")}
     pair = DoublePair.model_validate(
         {
             "a": {"split": "train", "position": 1, "label": "bag", "file": None},
@@ -52,12 +54,14 @@ def test_the_two_images_of_a_pair_stand_side_by_side() -> None:
         }
     )
     card = show_pair(pair, pictures)
-    assert card.lines == ["train 1: bag", "test 2: boot", "7.2 grey levels, mirrored, moved +0 -1"]
+    assert card.lines == ["train 1: bag", "test 2: boot", "7.2 grey levels, mirrored, moved +0 −1"]
     kind, content = card.address.split(",")
     assert kind == "data:image/png;base64"
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
-    assert (shown[:, :28] == pictures["train"][1]).all()
-    assert (shown[:, -28:] == pictures["test"][2]).all()
+    if len(shape) == 3:
+        shown = np.moveaxis(shown, 2, 0)
+    assert (shown[..., :28] == pictures["train"][1]).all()
+    assert (shown[..., -28:] == pictures["test"][2]).all()
 
 
 def test_a_picture_is_named_by_its_file() -> None:

@@ -73,6 +73,37 @@ def test_pictures_are_told_by_their_files(tmp_path: Path) -> None:
     assert {pair.a.label, pair.b.label} == {"bag", "boot"}
 
 
+def test_colors_are_seen_and_the_audit_fits_the_data_in_any_shape(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("bag", "boot"):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        for number in range(10):
+            pixels = rng.integers(0, 256, (32, 32, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "mine" / name / f"{number}.png")
+    shades = np.full((32, 32, 3), (200, 0, 0), np.uint8)
+    for name, swapped in (("a", shades), ("b", shades), ("c", shades[..., ::-1])):
+        Image.fromarray(swapped).save(tmp_path / "mine" / "bag" / f"{name}.png")
+    folder = str(tmp_path / "mine")
+    found = fb.audit(folder, folds=0, out=tmp_path / "audit")
+    assert (found.document.channels, found.document.size) == (3, 32)
+    (pair,) = found.doubles  # in grey all three are nearly one
+    assert (pair.a.file, pair.b.file) == ("bag/a.png", "bag/b.png")
+    audit = json.loads((tmp_path / "audit" / "audit.json").read_text("utf-8"))
+    audit["doubtful_test_images"] = {"label": [0]}
+    (tmp_path / "audit.json").write_text(json.dumps(audit))
+    compared = fb.compare(
+        "linear",
+        dataset=folder,
+        channels=1,
+        size=16,
+        epochs=1,
+        seeds=1,
+        exclude=tmp_path / "audit.json",
+        out=tmp_path / "runs",
+    )
+    assert compared.document.excluded is not None
+
+
 def test_bad_input_is_told_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="There is no data set 'fashion'"):
         fb.audit("fashion")

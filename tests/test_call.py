@@ -1,6 +1,7 @@
 """A call is written so that Python, reading it, asks for the same again."""
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,14 @@ def test_a_path_is_written_as_text() -> None:
 
 def test_a_class_is_named_so_that_it_is_found_from_anywhere() -> None:
     assert read(write_call(ask, ask([Net, "v0"])))["models"] == [f"{__name__}:Net", "v0"]
+
+
+def test_a_partial_is_named_with_its_arguments_and_a_dict_with_its_names() -> None:
+    asked = ask({"wide": partial(Net, 784, out_features=10), "v0": "v0"})
+    assert read(write_call(ask, asked))["models"] == {
+        "wide": f"{__name__}:Net:in_features=784:out_features=10",
+        "v0": "v0",
+    }
 
 
 def test_what_a_script_defines_has_its_bare_name(monkeypatch: pytest.MonkeyPatch) -> None:

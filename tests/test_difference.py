@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from factories import sampling_error
+from factories import draw_runs, sampling_error
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
@@ -15,15 +15,6 @@ from fashionbench.stats.sequential import anytime_p_value
 from fashionbench.stats.verdict import decide
 
 RNG = np.random.default_rng(0)
-
-
-def draw_runs(
-    rng: np.random.Generator, seeds: int, images: int, *, seed_sd: float, gain: float = 0.0
-) -> np.ndarray:
-    """(S, N) correctness: each image has a chance of its own, each seed shifts all of them."""
-    chance = rng.beta(4, 1, images) * 0.9
-    shift = rng.normal(gain, seed_sd, (seeds, 1))
-    return rng.random((seeds, images)) < chance + shift
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))

@@ -11,7 +11,7 @@ import pytest
 from factories import jobs, make_record, some_plan
 
 from fashionbench.config.study import Job
-from fashionbench.errors import FashionbenchError, UsageError
+from fashionbench.errors import DataError, FashionbenchError, UsageError
 from fashionbench.experiments.cluster.claims import MOST_CLAIMS, Claims, Holder
 from fashionbench.experiments.cluster.driver import Driver
 from fashionbench.experiments.cluster.inbox import Failure, Inbox
@@ -56,7 +56,7 @@ class Stage:
         driver, engine = Driver(self.store, self.plan), Acting(act)
         wanted = [job for block in blocks for job in block.jobs]
         kept = driver.keep(wanted)
-        driver.add(block for block in blocks if kept.isdisjoint(job.key for job in block.jobs))
+        driver.add(block for block in blocks if not any(job.key in kept for job in block.jobs))
         try:
             driver.run(engine, self.done.append)
         finally:
@@ -158,16 +158,34 @@ def test_a_block_that_fails_twice_is_told_and_does_not_stop_the_others(tmp_path:
 
     def act(look: int) -> None:
         if look < 3:
-            failure = Failure(f"node{look}", f"node{look}", "UsageError", f"no luck {look}")
+            failure = Failure(f"node{look}", f"node{look}", "DataError", f"no luck {look}")
             stage.inbox.fail(bad, failure)
         elif look > 5:
             stage.put(asked[look - 5])
 
-    with pytest.raises(UsageError, match=r"no luck 2 \(on node2\)"):
+    with pytest.raises(DataError, match=r"no luck 2 \(on node2\)"):
         stage.drive(blocks, act)
     assert sum(stage.done) == 2
     stage.drive(blocks[:1], lambda look: stage.put(asked[0]))  # the same command tries it again
     assert sum(stage.done) == 3
+
+
+def test_what_was_asked_is_at_fault_and_not_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage, blocks = Stage(tmp_path, on="slurm:2"), blocks_of(3, 1)
+    faults = ["a model's fault", "a model's fault", "another's"]
+
+    def act(look: int) -> None:
+        assert look == 1
+        for block, fault in zip(blocks, faults, strict=True):
+            stage.inbox.fail(block.name, Failure("node1", "node1", "UsageError", fault))
+
+    with pytest.raises(UsageError) as told:
+        stage.drive(blocks, act)
+    assert sorted([str(told.value), *caplog.messages]) == [
+        f"{fault} (on node1)." for fault in dict.fromkeys(faults)
+    ]
 
 
 def test_a_block_that_fails_once_is_no_failure(tmp_path: Path) -> None:
@@ -175,7 +193,7 @@ def test_a_block_that_fails_once_is_no_failure(tmp_path: Path) -> None:
 
     def act(look: int) -> None:
         if look == 1:
-            stage.inbox.fail(block.name, Failure("node1", "node1", "UsageError", "no luck"))
+            stage.inbox.fail(block.name, Failure("node1", "node1", "DataError", "no luck"))
         else:
             stage.put(*jobs("v0", 1))
 

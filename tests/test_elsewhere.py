@@ -12,8 +12,10 @@ from fashionbench.experiments.cluster import elsewhere
 from fashionbench.experiments.cluster.elsewhere import (
     FEWEST,
     MOST,
+    Part,
     Site,
     block_size,
+    count_timed,
     estimate_seconds,
     is_begun,
     run_elsewhere,
@@ -28,7 +30,7 @@ from fashionbench.store.run_store import RunStore
 
 @pytest.fixture
 def site(silhouettes: Dataset) -> Site:
-    return Site("workers:2", silhouettes, None, "cpu", "auto")
+    return Site("workers:2", silhouettes, None, "cpu", "auto", "")
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,14 @@ def test_blocks_are_worth_a_start_and_leave_work_for_others(
     assert block_size(seconds, share) == size
 
 
+def test_the_first_runs_are_timed_while_they_are_short() -> None:
+    asked = jobs("v0", 5)
+    assert [count_timed(asked, seconds) for seconds in (0.1, 6, 3600)] == [3, 2, 1]
+    assert count_timed(asked[:1], 0.1) == 1
+    untrained = [job.model_copy(update={"recipe": job.recipe.override(epochs=0)}) for job in asked]
+    assert count_timed(untrained, 0.1) == 0
+
+
 @pytest.mark.slow
 def test_the_trial_tells_the_seconds_of_a_run(tmp_path: Path, silhouettes: Dataset) -> None:
     """Within a factor, on a machine that others use too."""
@@ -62,7 +72,8 @@ def test_workers_give_the_numbers_of_this_process(tmp_path: Path, site: Site) ->
     here, there = (RunStore(tmp_path / name, create=True) for name in ("here", "there"))
     known, counts = Examination(flops=5), list[int]()
     asked = [jobs("v0", 5), jobs("mlp", 3)]
-    run_elsewhere([(part, known) for part in asked], site, there, counts.append)
+    parts = [Part(asked[0], known), Part(asked[1], known, timed=1)]
+    run_elsewhere(parts, site, there, counts.append)
     assert sum(counts) == 8
     assert not is_begun(there.folder)
     for job in [job for part in asked for job in part]:
@@ -70,15 +81,17 @@ def test_workers_give_the_numbers_of_this_process(tmp_path: Path, site: Site) ->
         other = there.load_run(job)
         assert other is not None
         assert other.scores == single.scores
-        assert other.train_seconds is None
         assert other.flops_per_image == 5
+    times = [[there.load_run(job).train_seconds for job in part] for part in asked]
+    assert [time is None for time in times[0]] == [False] * 3 + [True] * 2
+    assert times[1] == [None] * 3  # it has a time already
 
 
 def test_a_model_of_a_script_is_refused(tmp_path: Path, site: Site) -> None:
     job: Job = jobs("v0", 1)[0].model_copy(update={"model": "__main__:Net"})
     with pytest.raises(UsageError, match=r"Net is defined in a script.*put it into a file"):
         run_elsewhere(
-            [([job], Examination())], site, RunStore(tmp_path, create=True), lambda count: None
+            [Part([job], Examination())], site, RunStore(tmp_path, create=True), lambda count: None
         )
 
 
@@ -97,7 +110,7 @@ def test_threads_are_shared_out_here_and_one_elsewhere(
 ) -> None:
     monkeypatch.setattr(elsewhere.torch, "get_num_threads", lambda: 8)
     assert site.threads == 4
-    assert Site("workers:16", site.dataset, None, "cpu", "auto").threads == 1
+    assert Site("workers:16", site.dataset, None, "cpu", "auto", "").threads == 1
 
 
 def test_a_machine_that_starts_workers_needs_not_their_device(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Summaries and intervals against SciPy."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from factories import sampling_error
 from scipy import stats as scipy_stats
 
 from fashionbench.stats.intervals import (
+    Summary,
     error_of_test_set,
     expected_sd,
     share_interval,
@@ -29,7 +31,16 @@ def test_summary_agrees_with_scipy() -> None:
     assert summary.n == 7
 
 
-@pytest.mark.parametrize("values", [[0.2, 0.9], [0.99, 1.0, 1.0], [0.0, 0.001], [1.0, 1.0]])
+@pytest.mark.parametrize("in_brief", [summarize, summarize_fractions])
+@pytest.mark.parametrize("value", [0.1, 1.0])
+def test_equal_values_have_no_interval(in_brief: Callable[..., Summary], value: float) -> None:
+    found = in_brief([value] * 3)
+    assert (found.mean, found.n) == (pytest.approx(value), 3)
+    assert found.sd == pytest.approx(0)
+    assert (found.low, found.high) == (None, None)
+
+
+@pytest.mark.parametrize("values", [[0.2, 0.9], [0.99, 1.0, 1.0], [0.0, 0.001]])
 def test_an_interval_of_fractions_stays_between_0_and_1(values: list[float]) -> None:
     found = summarize_fractions(values)
     assert 0 <= found.low <= found.mean <= found.high <= 1

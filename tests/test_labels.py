@@ -94,9 +94,10 @@ def test_the_document_counts_and_names_what_is_in_doubt() -> None:
 
 @pytest.mark.slow
 def test_planted_wrong_labels_are_found(silhouettes: Dataset, tmp_path: Path) -> None:
-    """2 % of 5,000 labels are wrong: 9 of 10 are suspects, and 7 of 10 are among the first 100.
+    """2 % of 5,000 labels are wrong. Recall is 0.9 or more, precision of the first 100 0.7.
 
-    Which also are images that are hard to tell: their drawings are ambiguous.
+    Suspects also are images that are hard to tell: their drawings are ambiguous. So precision of
+    all of them is 0.15 or more, of those that both doubt 0.3.
     """
     rng = np.random.default_rng(0)
     labels = silhouettes.train.labels[:5000].clone()
@@ -110,9 +111,11 @@ def test_planted_wrong_labels_are_found(silhouettes: Dataset, tmp_path: Path) ->
     suspects = [s for s in describe_labels(judges, pooled).suspects if s.image.split == "train"]
     ranked = [suspect.image.position for suspect in suspects]
     wrong = set(planted.tolist())
-    assert len(wrong & set(ranked)) >= 90
-    assert len(wrong & set(ranked[:100])) >= 70
-    assert len(ranked) < 600
+    both = {s.image.position for s in suspects if s.is_consensus and s.is_confident}
+    assert len(wrong & set(ranked)) / len(wrong) >= 0.9
+    assert len(wrong & set(ranked[:100])) / 100 >= 0.7
+    assert len(wrong & both) / len(both) >= 0.3
+    assert len(wrong & set(ranked)) / len(ranked) >= 0.15
 
 
 def test_without_cleanlab_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,18 +8,21 @@ import pytest
 import torch
 from factories import CPU, jobs
 
+from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Execution, Parallel
 from fashionbench.data.split import Dataset
+from fashionbench.errors import StoreError, UsageError
 from fashionbench.experiments import launch, strategy
+from fashionbench.experiments.comparison import run_study
 from fashionbench.experiments.gate import Examination
 from fashionbench.experiments.launch import (
-    MOST_TIMED,
     Bench,
     open_bench,
     run_entry,
     run_missing,
 )
 from fashionbench.experiments.planning import plan
+from fashionbench.experiments.strategy import MOST_TIMED
 from fashionbench.models.build import build_model
 from fashionbench.store.run_store import RunStore
 
@@ -53,6 +56,21 @@ def test_time_is_measured_alone(
     runs = [store.load_run(job) for job in jobs("v0", 5)]
     assert all(found is not None for found in runs)
     assert sum(found.train_seconds is not None for found in runs if found) == times
+
+
+@pytest.mark.parametrize("tune", [None, "lr"])
+def test_more_images_than_there_are_are_refused_before_anything_is_kept(
+    tune: str | None, tmp_path: Path, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "load_data_of", lambda *_: silhouettes)
+    greedy = load_recipe("default").override(train_images=9999).renamed("greedy")
+    study = plan(["v0"], ["fast", greedy], 1, dataset="silhouettes", tune=tune)
+    with pytest.raises(UsageError, match=r"^recipe greedy: train_images is 9999, but should be 10"):
+        run_study(study, tmp_path, None, "the command")
+    store = RunStore(tmp_path)
+    assert not store.list_runs()
+    with pytest.raises(StoreError, match="no comparison yet"):
+        store.load_study()
 
 
 @pytest.mark.slow

@@ -9,8 +9,8 @@ from fashionbench.errors import UsageError
 
 @pytest.mark.parametrize("name", [name for name in LAUNCHERS if name != "ray"])
 def test_a_name_and_a_number_are_read(name: str) -> None:
-    assert read_launcher(f"{name}:16") == LauncherChoice(name, 16)
-    assert Execution(on=f"{name}:16").on == f"{name}:16"
+    assert read_launcher(f"{name}:4") == LauncherChoice(name, 4)
+    assert Execution(on=f"{name}:4").on == f"{name}:4"
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,14 @@ def test_what_cannot_be_meant_is_refused(text: str, told: str) -> None:
 def test_the_number_of_workers_stands_in_one_place() -> None:
     with pytest.raises(UsageError, match="with --on workers:2 the number of workers stands there"):
         Execution.checked({"on": "workers:2", "jobs": 2}, "compare")
+
+
+def test_more_processes_than_this_machine_can_hold_are_refused_but_not_more_jobs_of_slurm() -> None:
+    with pytest.raises(UsageError, match="on is 'workers:99999', but this machine has"):
+        Execution.checked({"on": "workers:99999"}, "compare")
+    with pytest.raises(UsageError, match="jobs is 99999, but this machine has"):
+        Execution.checked({"jobs": 99999}, "compare")
+    assert Execution(on="slurm:99999").on == "slurm:99999"
 
 
 @pytest.mark.parametrize(

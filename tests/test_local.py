@@ -6,18 +6,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from factories import PATIENCE
+from factories import PATIENCE, jobs
 
 from fashionbench.errors import DataError, FashionbenchError
 from fashionbench.experiments.cluster.local import DEATHS, LocalWorkers, start_worker
+from fashionbench.experiments.cluster.plan import Block, PlanFolder
 
-Start = Callable[[Path], "subprocess.Popen[str]"]
+Start = Callable[..., "subprocess.Popen[str]"]
 
 
 def program(text: str) -> Start:
     """Stands in for a worker."""
-    return lambda folder: subprocess.Popen(
-        [sys.executable, "-c", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    return lambda *arguments: subprocess.Popen(
+        [sys.executable, "-c", text, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -32,6 +36,21 @@ def test_so_many_are_started_and_all_are_ended(tmp_path: Path) -> None:
     assert workers.look_after(progressed=False) == []
     workers.stop(finished=True)
     assert [process.returncode for process in workers._processes] == [-9] * 3
+
+
+def test_one_has_the_machine_to_itself_while_runs_are_timed(tmp_path: Path) -> None:
+    block, plan = Block(jobs=jobs("v0", 1)), PlanFolder(tmp_path)
+    plan.add(block, timed=True)
+    workers = LocalWorkers(tmp_path, 3, program("input()"))
+    workers.start()
+    workers.look_after(progressed=False)
+    (first,) = workers._processes
+    assert first.args[-1] == "--timed"  # type: ignore[index]
+    plan.remove(block.name)
+    workers.look_after(progressed=True)
+    assert workers._processes[0] is first
+    assert ["--timed" in process.args for process in workers._processes[1:]] == [False] * 2  # type: ignore[operator]
+    workers.stop(finished=True)
 
 
 def test_one_that_ends_is_replaced_and_told(tmp_path: Path) -> None:

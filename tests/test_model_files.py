@@ -49,6 +49,15 @@ def test_of_a_folder_each_file_has_one_network_and_faults_are_told(nets: Path) -
 
 
 @pytest.mark.usefixtures("nets")
+def test_a_name_may_look_like_a_pattern_or_a_recipe() -> None:
+    for folder in map(Path, ("one@home", "one[2]")):
+        folder.mkdir()
+        (folder / "ann[1].py").write_text(NET.format(name="Net"))
+    assert expand_models(["one@home/@fast"], {}) == ["one@home/ann[1].py:Net@fast"]
+    assert expand_models(["one[2]/ann[1].py:Net"], {}) == ["one[2]/ann[1].py:Net"]
+
+
+@pytest.mark.usefixtures("nets")
 @pytest.mark.parametrize(
     ("model", "message"),
     [("nets/x*.py:Net", "No file is called nets/x"), ("empty/", "no .py file")],

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from fashionbench.config.model_spec import ModelSpec
+from fashionbench.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,11 @@ def test_a_name_has_what_was_given_in_the_order_of_the_alphabet() -> None:
     arguments: dict[str, Any] = {"width": 8, "depth": 2, "dropout": None}
     spec = ModelSpec("net", arguments, "a/b.pt")
     assert str(spec) == "net:depth=2:dropout=None:weights=a/b.pt:width=8"
+
+
+def test_an_argument_is_given_once() -> None:
+    with pytest.raises(UsageError, match="net:width=8:width=9: width is given twice"):
+        ModelSpec.parse("net:width=8:width=9")
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,13 @@ from fashionbench.experiments.audit import neighbours
 from fashionbench.experiments.audit.neighbours import find_neighbours
 
 
+@pytest.mark.parametrize("shape", [(28, 28), (3, 14, 14)])
 def test_neighbours_are_scikit_learns(
-    silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
+    silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]
 ) -> None:
     monkeypatch.setattr(neighbours, "ROWS", 128)  # the last block is short
-    images = silhouettes.train.images[:700]
+    monkeypatch.setattr(neighbours, "PART", 300)
+    images = silhouettes.train.images[:700].flatten(1)[:, : np.prod(shape)].reshape(-1, *shape)
     found = find_neighbours(images, 5)
     flat = images.flatten(1).double().numpy()
     search = NearestNeighbors(n_neighbors=5, algorithm="brute").fit(flat)

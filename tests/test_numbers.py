@@ -9,8 +9,10 @@ from fashionbench.report.numbers import (
     format_count,
     format_percent,
     format_points,
+    format_probability,
     format_seconds,
     format_seconds_range,
+    format_size,
 )
 
 
@@ -27,6 +29,16 @@ def test_no_zero_has_a_minus() -> None:
     assert format_percent(-0.00004) == "0.00"
     assert [format_points(value) for value in (-0.00004, -0.01)] == ["+0.00", "−1.00"]
     assert format_points(0.01) == "+1.00"
+
+
+def test_no_probability_is_called_certain_that_is_not() -> None:
+    written = [format_probability(p) for p in (0.0, 0.0049, 0.0051, 0.5, 0.994, 0.996, 1.0)]
+    assert written == ["0", "< 1", "1", "50", "99", "> 99", "100"]
+
+
+def test_one_point_is_no_plural() -> None:
+    written = [format_size(size) for size in (0.01, 0.002, 0.0125)]
+    assert written == ["1 point", "0.2 points", "1.25 points"]
 
 
 def test_training_times_are_a_median_and_how_far_they_spread(tmp_path: Path) -> None:

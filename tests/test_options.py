@@ -26,10 +26,11 @@ def test_names_are_parted_at_commas_outside_brackets() -> None:
 def test_seeds_are_a_number_of_them_or_the_seeds_themselves(
     text: str, seeds: int | list[int]
 ) -> None:
-    assert parse_seeds(text) == seeds
+    found = parse_seeds(text)
+    assert (found if isinstance(found, int) else [*found]) == seeds
 
 
-@pytest.mark.parametrize("text", ["few", "4-2", "-3", "1-", "0:50", "1-2-3"])
+@pytest.mark.parametrize("text", ["few", "4-2", "-3", "1-", "0:50", "1-2-3", ","])
 def test_seeds_that_are_no_numbers_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match=f"--seeds '{text}' is not understood; give a number"):
         parse_seeds(text)

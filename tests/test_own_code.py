@@ -170,6 +170,7 @@ def test_a_fault_is_placed_in_the_persons_own_lines(tmp_path: Path) -> None:
         locate(f"{path}:f")()
     assert describe_error(fault.value).endswith(".")
     assert "Expecting" in describe_error(fault.value)
+    assert len(describe_error(RuntimeError("registered at " * 1000))) < 400, "torch writes pages"
 
 
 def test_a_file_is_run_anew_without_a_trace(tmp_path: Path) -> None:

@@ -103,6 +103,7 @@ FAULTS = {
     "Raises": ("faults.py, line 12: no such thing", ""),
     "Needs": ("missing 1 required.*'width'.*:name=value; it takes width", ""),
     "NotFinite": ("not finite before training", ""),
+    "Complex": ("answers with complex numbers; logits are real", ""),
     "a_list": ("gave a list; a model is a torch.nn.Module", ""),
 }
 FAULTY = """
@@ -127,6 +128,13 @@ class NotFinite(nn.Sequential):
         super().__init__(nn.Flatten(), nn.Linear(784, 10))
     def forward(self, x):
         return super().forward(x) / 0
+
+class Complex(Wrong):
+    def __init__(self):
+        super().__init__()
+        self[1] = nn.Linear(784, 10)
+    def forward(self, x):
+        return super().forward(x) * 1j
 
 def a_list():
     return [1]

@@ -1,6 +1,7 @@
 """The report's files: the same bytes, self-contained, and saying what the records say."""
 
 import csv
+import html
 import json
 import re
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 from factories import make_result
 
 from fashionbench.experiments.result import Result
+from fashionbench.report.numbers import format_probability
 from fashionbench.report.page import FIGURES, render_notebook, write_report
 
 
@@ -161,6 +163,18 @@ def test_who_beats_whom_is_the_part_of_all_pairs_of_runs(result: Result, tmp_pat
         assert "Which run wins" not in read(other, "report.html")
 
 
+def test_a_pair_says_how_probable_it_is_and_its_p_value_in_another_table(result: Result) -> None:
+    page, text = read(result, "report.html"), html.unescape(read(result, "report.md"))
+    (headings,) = re.findall(r"<thead>.*Better by over 1 point.*</thead>", page)
+    assert "p-value" not in headings
+    assert "p-value</th>" in page
+    first, *_ = text.partition("| p-value |")
+    for pair in result.shown_pairs:
+        shares = [vars(pair.probabilities)[name] for name in ("better", "within", "worse")]
+        said = " | ".join(map(format_probability, shares))
+        assert re.search(rf"^\| {pair.a} \| {pair.b} \| .* \| {said} \|$", first, re.MULTILINE)
+
+
 @pytest.mark.slow
 def test_one_seed_gives_no_interval(tmp_path: Path) -> None:
     result = make_result(tmp_path, seeds=1)
@@ -193,4 +207,4 @@ def test_the_spread_at_a_constant_rate_is_called_what_it_may_be(tmp_path: Path) 
         study = result.study.model_copy(update={"recipes": (chosen,)})
         write_report(replace(result, study=study))
         page = (tmp_path / "report.html").read_text("utf-8")
-        assert ("--vary order tells how much of it is" in page) == told
+        assert ("<code>--vary order</code> measures that part" in page) == told

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from factories import jobs, some_plan
 
+from fashionbench.config.study import PROTOCOL
 from fashionbench.errors import StoreError
-from fashionbench.experiments.cluster.plan import Block, PlanFolder, split_evenly
+from fashionbench.experiments.cluster.plan import FORMAT, Block, Plan, PlanFolder, split_evenly
 
 
 def test_plan_and_blocks_come_back_as_they_were_written(tmp_path: Path) -> None:
@@ -31,9 +32,35 @@ def test_a_block_of_the_same_jobs_has_the_same_name_and_another_another() -> Non
     assert first.name == again.name != other.name
 
 
+def test_blocks_that_are_timed_are_apart_until_nothing_can_be_timed(tmp_path: Path) -> None:
+    folder = PlanFolder(tmp_path)
+    timed, other = (Block(jobs=jobs("v0", seeds)) for seeds in (2, 3))
+    folder.add(timed, timed=True)
+    folder.add(other)
+    assert (folder.names(timed=True), folder.names(timed=False)) == ([timed.name], [other.name])
+    assert folder.names() == sorted([timed.name, other.name])
+    folder.stop_timing()
+    assert (folder.names(timed=True), len(folder.names(timed=False))) == ([], 2)
+    assert folder.load_block(timed.name) == timed
+    folder.remove(timed.name)
+    assert folder.names() == [other.name]
+
+
+def test_a_reader_with_other_defaults_sees_what_was_meant(tmp_path: Path) -> None:
+    folder, block = PlanFolder(tmp_path), Block(jobs=jobs("v0", 1))
+    folder.write(some_plan())
+    folder.add(block)
+    written = json.loads(folder.path.read_text())
+    assert written.keys() == Plan.model_fields.keys()
+    assert (written["format"], written["protocol"]) == (FORMAT, PROTOCOL)
+    path = folder.blocks / f"{block.name}.json"
+    assert json.loads(path.read_text())["format"] == FORMAT
+
+
 def test_what_is_asked_may_change_while_workers_are_at_work_and_conditions_may_not() -> None:
     plan = some_plan()
-    assert plan.conditions == plan.model_copy(update={"on": "workers:4"}).conditions
+    asked = {"on": "workers:4", "command": "fashionbench compare --on workers:4"}
+    assert plan.conditions == plan.model_copy(update=asked).conditions
     assert plan.conditions != plan.model_copy(update={"threads": 2}).conditions
 
 

@@ -1,5 +1,6 @@
 """What is asked becomes a study: defaults, names that tell recipes apart, and refusals."""
 
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,14 @@ def test_two_recipes_of_one_name_are_refused() -> None:
 def test_more_seeds_to_begin_with_than_there_may_be_are_refused() -> None:
     with pytest.raises(UsageError, match="6 seeds to begin with are more than the 3"):
         plan(["v0", "mlp"], ["default"], 6, dataset="silhouettes", until=0.01, max_seeds=3)
+
+
+@pytest.mark.parametrize("seeds", [10**11, count(), range(10**11)])
+def test_a_number_of_seeds_that_cannot_be_meant_is_refused_at_once(seeds: object) -> None:
+    with pytest.raises(
+        UsageError, match=r'More than 100,000 seeds .* "7," stands for seed 7 alone'
+    ):
+        plan(["v0"], ["default"], seeds, dataset="silhouettes")
 
 
 def test_seeds_as_text_are_refused_since_they_could_mean_a_number_or_a_seed() -> None:

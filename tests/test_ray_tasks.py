@@ -4,7 +4,10 @@ import importlib.util
 import sys
 import threading
 import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +17,7 @@ from fashionbench.data.split import Dataset
 from fashionbench.errors import MissingPackage
 from fashionbench.experiments.cluster import ray_tasks
 from fashionbench.experiments.cluster.driver import Driver
-from fashionbench.experiments.cluster.elsewhere import Site, run_elsewhere
+from fashionbench.experiments.cluster.elsewhere import Part, Site, run_elsewhere
 from fashionbench.experiments.cluster.plan import Block, split_evenly
 from fashionbench.experiments.cluster.ray_tasks import RayWorkers, train_block
 from fashionbench.experiments.gate import Examination
@@ -37,7 +40,7 @@ def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_task_returns_its_runs_and_leaves_nothing(tmp_path: Path) -> None:
     asked, here = jobs("v0", 2), Path.cwd()
     block = Block(jobs=asked)
-    answer = train_block(plan_here().model_dump_json(), block.model_dump_json())
+    answer = train_block(plan_here().model_dump_json(), block.model_dump_json(), timed=False)
     assert Path.cwd() == here
     assert answer["failures"] == []
     names = sorted(Path(path).suffix for path in answer["files"])
@@ -47,9 +50,9 @@ def test_a_task_returns_its_runs_and_leaves_nothing(tmp_path: Path) -> None:
 def test_a_task_that_cannot_be_done_says_so_and_raises_nothing() -> None:
     block = Block(jobs=jobs("v0", 1))
     other = plan_here().model_copy(update={"torch": "1.0"})
-    answer = train_block(other.model_dump_json(), block.model_dump_json())
+    answer = train_block(other.model_dump_json(), block.model_dump_json(), timed=False)
     ((failure,), files) = answer["failures"], answer["files"]
-    assert (failure["kind"], files) == ("UsageError", {})
+    assert (failure["kind"], files) == ("FashionbenchError", {})  # another node may do
     assert "The plan is for torch 1.0" in failure["message"]
 
 
@@ -60,8 +63,19 @@ class FakeRay:
         class RayError(Exception):
             pass
 
-    def __init__(self, *lost: int) -> None:
-        self.lost, self.sent, self.given = lost, 0, dict[int, Any]()
+    def __init__(self, *lost: int, cpus: tuple[int, ...] = (2, 4)) -> None:
+        self.lost, self.given = lost, dict[int, Any]()
+        self.options: list[dict[str, Any]] = []
+        """Of all tasks that were sent."""
+        self.cpus = cpus
+        strategies = SimpleNamespace(NodeAffinitySchedulingStrategy=lambda node, soft: node)
+        self.util = SimpleNamespace(scheduling_strategies=strategies)
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [
+            {"NodeID": f"node{number}", "Alive": True, "Resources": {"CPU": float(cpus)}}
+            for number, cpus in enumerate(self.cpus)
+        ]
 
     def is_initialized(self) -> bool:
         return True
@@ -72,13 +86,13 @@ class FakeRay:
 
         class Task:
             def options(self, **options: Any) -> "Task":
-                outer.options = options
+                outer.options.append(options)
                 return self
 
-            def remote(self, *arguments: str) -> int:
-                outer.sent += 1
-                outer.given[outer.sent] = arguments
-                return outer.sent
+            def remote(self, *arguments: str, timed: bool) -> int:
+                number = len(outer.options)
+                outer.given[number] = partial(outer.function, *arguments, timed=timed)
+                return number
 
         return Task()  # type: ignore[return-value]
 
@@ -88,7 +102,7 @@ class FakeRay:
     def get(self, task: int) -> Any:
         if task in self.lost:
             raise self.exceptions.RayError("the node\ndied")
-        return self.function(*self.given[task])
+        return self.given[task]()
 
     def cancel(self, task: int, force: bool) -> None:
         self.lost = (*self.lost, task)
@@ -97,10 +111,17 @@ class FakeRay:
         self.given.clear()
 
 
-def drive(folder: Path, ray: FakeRay, blocks: list[Block], monkeypatch: pytest.MonkeyPatch) -> int:
+def drive(
+    folder: Path,
+    ray: FakeRay,
+    blocks: list[Block],
+    monkeypatch: pytest.MonkeyPatch,
+    timed: Sequence[Block] = (),
+) -> int:
     monkeypatch.setattr(ray_tasks, "_import_ray", lambda: ray)
     store, counts = RunStore(folder, create=True), list[int]()
     driver = Driver(store, plan_here().model_copy(update={"on": "ray"}))
+    driver.add(timed, timed=True)
     driver.add(blocks)
     driver.run(RayWorkers(folder, None), counts.append)
     return sum(counts)
@@ -112,11 +133,36 @@ def test_what_tasks_bring_back_comes_into_the_store(
     asked, ray = jobs("v0", 4), FakeRay(2)  # the second task is lost once
     blocks = [Block(jobs=part) for part in split_evenly(asked, 2)]
     assert drive(tmp_path, ray, blocks, monkeypatch) == 4
-    assert ray.sent == 3
-    assert ray.options == {"num_cpus": 1, "num_gpus": 0, "max_retries": ray_tasks.RETRIES}
+    assert ray.options == [{"num_cpus": 1, "num_gpus": 0, "max_retries": ray_tasks.RETRIES}] * 3
     for job in asked:
         assert RunStore(tmp_path).has_run(job, "cpu")
         assert load_model(checkpoint_path(tmp_path, job)) is not None
+
+
+@pytest.mark.parametrize(("cpus", "whole"), [((2, 4), 4), ((0,), None)])
+def test_a_timed_block_takes_the_largest_node_whole_if_there_is_one(
+    cpus: tuple[int, ...], whole: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray, (first, *others) = FakeRay(cpus=cpus), jobs("v0", 3)
+    timed, rest = Block(jobs=(first,)), Block(jobs=tuple(others))
+    assert drive(tmp_path, ray, [rest], monkeypatch, [timed]) == 3
+    assert [each["num_cpus"] for each in ray.options] == [whole or 1, 1]
+    found = RunStore(tmp_path).load_run(first, "cpu")
+    assert found is not None
+    assert (found.train_seconds is None) == (whole is None)
+
+
+def test_what_failed_goes_to_another_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*given: str, timed: bool) -> dict[str, Any]:
+        if len(ray.options) == 2:
+            return train_block(*given, timed=timed)
+        failure = {"host": "here", "place": "here", "kind": "DataError", "message": "no luck"}
+        return {"files": {}, "failures": [failure], "node": "node0"}
+
+    ray = FakeRay()
+    monkeypatch.setattr(ray_tasks, "train_block", fail)
+    assert drive(tmp_path, ray, [Block(jobs=jobs("v0", 1))], monkeypatch) == 1
+    assert [each.get("scheduling_strategy") for each in ray.options] == [None, "node1"]
 
 
 def test_a_block_that_is_lost_twice_is_told(
@@ -150,9 +196,9 @@ def test_ray_itself_gives_all_runs_though_a_node_is_lost(
 
     killer = threading.Thread(target=lose, daemon=True)
     killer.start()
-    site = Site(f"ray:{cluster.address}", silhouettes, None, "cpu", "auto")
+    site = Site(f"ray:{cluster.address}", silhouettes, None, "cpu", "auto", "")
     try:
-        run_elsewhere([(asked, Examination())], site, store, counts.append)
+        run_elsewhere([Part(asked, Examination())], site, store, counts.append)
     finally:
         killer.join(timeout=60)
         ray.shutdown()
@@ -164,3 +210,5 @@ def test_ray_itself_gives_all_runs_though_a_node_is_lost(
         assert there is not None
         assert there.scores == here.scores
         assert there.environment.threads == 1
+        if job.seed in (0, 5):  # of a slow model one is timed, of a quick one three
+            assert (there.train_seconds is None) == (job.seed == 5)

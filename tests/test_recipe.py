@@ -147,12 +147,19 @@ def test_a_recipe_of_ones_own_is_a_file(tmp_path: Path) -> None:
     assert (recipe.name, recipe.epochs, recipe.optimizer) == ("mine", 7, "lion")
 
 
+def test_a_recipe_from_an_editor_that_marks_its_files_as_utf_8_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("epochs = 7\n", "utf-8-sig")
+    assert load_recipe(str(path)).epochs == 7
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("epochs = ", "not a TOML file"),
         ("epoch = 3", "no setting 'epoch'"),
         ("epochs = -1", "epochs is -1"),
+        ('overrides = [["epochs", "9"]]', "write the settings themselves"),
     ],
 )
 def test_a_bad_file_is_named_with_its_fault(tmp_path: Path, text: str, message: str) -> None:

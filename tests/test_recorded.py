@@ -13,6 +13,7 @@ import pytest
 
 from fashionbench.models.table import MODELS
 from fashionbench.report.audit_document import AuditDocument
+from fashionbench.report.numbers import format_points
 
 ROOT = Path(__file__).parent.parent
 
@@ -239,7 +240,7 @@ def test_the_study_of_epochs_says_what_its_figures_say() -> None:
         assert len(model["validation_loss"]) == len(model["stopped_after"]) >= least
         gain = model["stopped"]["accuracy"]["mean"] - model["whole"]["accuracy"]["mean"]
         assert gain == pytest.approx(model["gain"]["mean"])
-        assert f"test accuracy by {100 * model['gain']['mean']:+.2f} points" in text
+        assert f"test accuracy by {format_points(model['gain']['mean'])} points" in text
         after_three = fmean(curve[2] for curve in model["validation_accuracy"])
         assert f"| {model['label']} | {100 * after_three:.1f} |" in text
         assert all(
@@ -302,7 +303,7 @@ def test_the_study_of_augmentation_says_what_its_figures_say() -> None:
                 worse = kind["gain"]["word"] == "worse"
                 assert not better or kind["gain"]["low"] > 0
                 assert not worse or kind["gain"]["high"] < 0
-                named = f"{kind['kind'].replace(', ', '+')} ({100 * kind['gain']['mean']:+.2f}"
+                named = f"{kind['kind'].replace(', ', '+')} ({format_points(kind['gain']['mean'])}"
                 assert (named in text.split("**Answer:**")[1].split("\n")[0]) == (better or worse)
     v2, vgg = (
         next(-100 * kind["gain"]["mean"] for kind in model["kinds"] if kind["kind"] == "cutmix")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from fashionbench.errors import UsageError
 from fashionbench.experiments.result import load_result
 from fashionbench.inference.selection import PHOTO_MODEL, find_checkpoint, find_newest_run_folder
 from fashionbench.models.checkpoint import checkpoint_path
@@ -83,6 +84,24 @@ def test_photo_means_the_shipped_model_unless_something_has_that_name(
     assert find_checkpoint(Path("photo")) == PHOTO_MODEL
     (tmp_path / "photo").touch()
     assert find_checkpoint(Path("photo")) == Path("photo")
+
+
+def test_a_model_of_a_run_folder_is_named_as_its_report_names_it(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlp = checkpoint_path(run_folder, load_result(run_folder).find_entry("mlp").runs[0].job)
+    v0 = checkpoint_path(run_folder, load_result(run_folder).find_entry("v0").runs[0].job)
+    for name, path in (("mlp", mlp), ("MLP", mlp), ("v0", v0), ("fashionmnistmodelv0", v0)):
+        assert find_checkpoint(Path(f"{run_folder}:{name}")).name == path.name
+    with pytest.raises(UsageError, match="no model 'v7' in this comparison; there are v0, mlp"):
+        find_checkpoint(Path(f"{run_folder}:v7"))
+    monkeypatch.chdir(tmp_path)
+    assert find_checkpoint(Path("mlp")) == Path("mlp"), "without a run folder it is a file"
+    shutil.copytree(run_folder, tmp_path / "runs" / "new")
+    assert find_checkpoint(Path("mlp")).name == mlp.name
+    assert find_checkpoint(Path("mlp.pth")) == Path("mlp.pth")
+    served = load_served_models(Path("runs/new:mlp"))
+    assert [model.name for model in served.models] == ["mlp", "v0"]
 
 
 def test_the_model_in_a_folder_of_train_is_its_own(tmp_path: Path) -> None:

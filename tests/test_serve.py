@@ -305,7 +305,7 @@ def test_an_image_of_contention_is_opened(page: Any, served: ServedModels) -> No
 def test_what_is_no_picture_is_told_and_the_page_lives_on(page: Any) -> None:
     page.set_input_files("#file", {"name": "a.txt", "mimeType": "text/plain", "buffer": b"hello"})
     page.wait_for_selector("#problem:not([hidden])")
-    assert "not a picture" in page.inner_text("#problem")
+    assert "cannot be read as a picture" in page.inner_text("#problem")
     page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": SHIRT})
     page.wait_for_selector("#problem", state="hidden")
 

@@ -31,20 +31,27 @@ class Setting:
         self.plan = plan.model_copy(update=changes)
         self.plan_folder.write(self.plan)
 
-    def add(self, *parts: Sequence[Job], seconds: float | None = None) -> list[str]:
+    def add(
+        self, *parts: Sequence[Job], seconds: float | None = None, timed: bool = False
+    ) -> list[str]:
         blocks = [Block(jobs=tuple(part), seconds=seconds) for part in parts]
         for block in blocks:
-            self.plan_folder.add(block)
+            self.plan_folder.add(block, timed=timed)
         return [block.name for block in blocks]
 
     def work(
-        self, place: str = "node1", *, is_local: bool = False, seconds: float | None = None
+        self,
+        place: str = "node1",
+        *,
+        is_local: bool = False,
+        timed: bool = False,
+        seconds: float | None = None,
     ) -> Shift:
         """Work until nothing is left."""
         claims = Claims(self.folder, self.plan.patience, Holder(place, 1))
         deadline = None if seconds is None else module.time.monotonic() + seconds
         with Heartbeat(self.plan.patience, deadline, signals=False) as heartbeat:
-            shift = Shift(self.folder, self.plan, claims, heartbeat, place, is_local)
+            shift = Shift(self.folder, self.plan, claims, heartbeat, place, is_local, timed)
             shift.work()
         return shift
 
@@ -83,6 +90,36 @@ def test_of_a_block_only_what_is_missing_is_trained(setting: Setting) -> None:
     assert setting.work().runs == 1
     assert setting.records().keys() == {job.key for job in asked}
     assert all(setting.records()[key].recorded_at == run.recorded_at for key, run in first.items())
+
+
+def test_a_worker_alone_on_its_machine_times_runs_and_no_other_does(setting: Setting) -> None:
+    few, more = brief("v0", 2), brief("mlp", 2)
+    setting.add(few, timed=True)
+    setting.add(more)
+    assert setting.work().runs == 2  # and does not wait for what is not its own
+    assert setting.work(timed=True).runs == 2
+    times = {key: run.train_seconds for key, run in setting.records().items()}
+    assert all(times[job.key] for job in few)
+    assert [times[job.key] for job in more] == [None] * 2
+
+
+def test_a_drivers_own_worker_goes_on_with_what_is_not_timed(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting.add(brief("v0", 1), timed=True)
+    setting.add(brief("mlp", 1))
+
+    def close(seconds: float) -> None:
+        """Act the driver; at last end the worker."""
+        if not setting.plan_folder.names(timed=True):
+            raise KeyboardInterrupt
+        for name in setting.plan_folder.names(timed=True):
+            setting.plan_folder.remove(name)
+
+    monkeypatch.setattr(module.time, "sleep", close)
+    with pytest.raises(KeyboardInterrupt):
+        setting.work(timed=True, is_local=True)
+    assert sorted(run.train_seconds is None for run in setting.records().values()) == [False, True]
 
 
 NETS = """
@@ -132,30 +169,46 @@ def test_a_seed_ends_the_same_in_a_block_of_8_and_of_64(
             np.testing.assert_array_equal(one.losses, other.losses)
 
 
-def test_what_fails_is_told_and_tried_once_more_elsewhere(setting: Setting, nets: Path) -> None:
+def test_a_model_that_fails_is_told_and_not_tried_again(setting: Setting, nets: Path) -> None:
+    bad = setting.add(*([job] for job in brief(f"{nets}:Failing", 4)))
     (good,) = setting.add(brief("v0", 2))
-    (bad,) = setting.add(brief(f"{nets}:Failing", 2))
-    assert setting.work().runs == 2  # after the patience it was tried here again
-    told = setting.inbox.read_failures(bad)
-    assert [failure.host for failure in told] == ["node1", "node1"]
-    assert told[0].kind == "UsageError"
-    assert "no luck today" in told[0].message
+    assert setting.work().runs == 2  # however many of the others came first
+    for name in bad:
+        (failure,) = setting.inbox.read_failures(name)
+        assert (failure.host, failure.kind) == ("node1", "UsageError")
+        assert "no luck today" in failure.message
     assert setting.inbox.read_failures(good) == []
-    assert setting.work("node2").runs == 0  # twice is enough
 
 
-def test_elsewhere_is_at_once(tmp_path: Path, silhouettes: Dataset, nets: Path) -> None:
+@pytest.fixture
+def faulty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be trained, for a reason that may lie with the machine."""
+    monkeypatch.setattr(module, "run_block", lambda *_, **__: {}["absent"])
+
+
+@pytest.mark.usefixtures("faulty")
+def test_what_may_be_a_fault_of_the_place_is_tried_once_more(setting: Setting) -> None:
+    (bad,) = setting.add(brief("v0", 2))
+    assert setting.work().runs == 0
+    told = setting.inbox.read_failures(bad)  # after the patience it was tried here again
+    assert [failure.host for failure in told] == ["node1", "node1"]
+    setting.work("node2")  # twice is enough
+    assert setting.inbox.read_failures(bad) == told
+
+
+@pytest.mark.usefixtures("faulty")
+def test_elsewhere_is_at_once(tmp_path: Path, silhouettes: Dataset) -> None:
     setting = Setting(tmp_path, silhouettes, patience=1000)
-    (bad,) = setting.add(brief(f"{nets}:Failing", 1))
+    (bad,) = setting.add(brief("v0", 1))
     for place in ("node1", "node2"):
         setting.work(place, is_local=True)
     assert [failure.place for failure in setting.inbox.read_failures(bad)] == ["node1", "node2"]
 
 
+@pytest.mark.usefixtures("faulty")
 def test_a_fault_of_the_program_is_told_too(
-    setting: Setting, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    setting: Setting, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(module, "run_block", lambda *_, **__: {}["absent"])
     (name,) = setting.add(brief("v0", 1))
     setting.work(is_local=True)
     (failure,) = setting.inbox.read_failures(name)

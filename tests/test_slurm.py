@@ -6,22 +6,28 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from factories import jobs, plan_here, run_cli
+from factories import CPU, jobs, plan_here, run_cli
 from slurm_cluster import SlurmCluster, why_not_here
 from typer.testing import Result
 
+from fashionbench.data.split import Dataset
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.experiments.cluster.claims import Claims, Holder
 from fashionbench.experiments.cluster.plan import Block, PlanFolder
 from fashionbench.experiments.cluster.slurm import LOOK, MOST_STARTS, SlurmWorkers, write_script
 from fashionbench.experiments.planning import plan
+from fashionbench.experiments.run import run_job
 from fashionbench.store.run_store import RunStore
 
 FAKES = {
     # As with Slurm, a job without a folder for its output would run nothing.
-    "sbatch": 'test -d "$STAGE/x/logs" && echo "$@" >> "$STAGE/sent" && echo "7$EXTRA;cluster"',
+    "sbatch": (
+        'test -d "$STAGE/x/logs" && { test "$2" != --exclusive || ! test -s "$STAGE/refused"; } '
+        '&& echo "$@" >> "$STAGE/sent" && echo "$(wc -l < "$STAGE/sent");cluster"'
+    ),
     "squeue": 'cat "$STAGE/queue"; cat "$STAGE/error" >&2; test ! -s "$STAGE/error"',
-    "scancel": 'echo "$@" >> "$STAGE/cancelled"',
+    # As with Slurm, a job that has ended is no longer known.
+    "scancel": 'echo "$@" >> "$STAGE/cancelled"; exit 1',
 }
 
 
@@ -30,8 +36,10 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.run_folder, self.now = folder, folder / "x", 0.0
-        (self.run_folder / "plan").mkdir(parents=True)
-        for name in ("sent", "queue", "error", "cancelled"):
+        self.plan = PlanFolder(self.run_folder)
+        self.block = Block(jobs=jobs("v0", 2))
+        self.plan.add(self.block)
+        for name in ("sent", "queue", "error", "cancelled", "refused"):
             (folder / name).write_text("")
 
     def workers(self) -> SlurmWorkers:
@@ -83,6 +91,31 @@ def test_an_array_that_has_ended_is_sent_again_but_not_for_ever(stage: Stage) ->
         stage.look(workers)
 
 
+def test_runs_are_timed_by_a_worker_alone_on_its_node(stage: Stage) -> None:
+    stage.plan.add(Block(jobs=jobs("v0", 1)), timed=True)
+    workers, script = stage.workers(), stage.run_folder / "plan" / "workers.sh"
+    workers.start()
+    array, alone = f"--parsable {script}", f"--parsable --exclusive --array=1 {script} --timed"
+    assert stage.said("sent") == [array, alone]
+    stage.plan.remove(stage.block.name)
+    stage.look(workers, progressed=True)  # both have ended, and one has work left
+    assert stage.said("sent") == [array, alone, alone]
+    workers.stop(finished=True)
+    assert stage.said("cancelled") == ["--state=PENDING 1", "--state=PENDING 3"]
+
+
+def test_where_no_node_can_be_had_alone_all_workers_train_and_none_times(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.plan.remove(stage.block.name)
+    stage.plan.add(stage.block, timed=True)
+    (stage.folder / "refused").write_text("yes")
+    stage.workers().start()
+    assert len(stage.said("sent")) == 1
+    assert stage.plan.names(timed=False) == [stage.block.name]
+    assert "No run is timed, since Slurm gives no node to one alone: sbatch" in caplog.text
+
+
 def test_a_controller_that_is_away_is_waited_for(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -101,10 +134,10 @@ def test_at_the_end_only_those_in_the_queue_are_cancelled(
     workers = stage.workers()
     workers.start()
     workers.stop(finished=False)
-    assert "`scancel 7` ends them" in caplog.text
+    assert "`scancel 1` ends them" in caplog.text
     assert stage.said("cancelled") == []
     workers.stop(finished=True)
-    assert stage.said("cancelled") == ["--state=PENDING 7"]
+    assert stage.said("cancelled") == ["--state=PENDING 1"]
     workers.stop(finished=True)
     assert len(stage.said("cancelled")) == 1
 
@@ -130,7 +163,7 @@ def test_the_script_asks_for_what_a_worker_needs(
         assert f"#SBATCH {line}\n" in script
     assert "\ntrap '' USR1\n" in script  # Slurm may send it a minute early, while torch is imported
     assert "--gpus" not in write_script(Path("x"), 1, 1, "cpu")
-    assert f"worker '{tmp_path / 'my runs'}' --minutes 55\n" in script
+    assert f"worker '{tmp_path / 'my runs'}' --minutes 55 \"$@\"\n" in script
 
 
 def test_a_dry_run_prints_the_script_and_leaves_nothing(
@@ -172,20 +205,20 @@ def wait_until(condition: Callable[[], object], seconds: float = 120) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("environment")
-def test_slurm_itself_gives_the_numbers_of_this_machine(tmp_path: Path) -> None:
+def test_slurm_itself_gives_the_numbers_of_this_machine(
+    tmp_path: Path, silhouettes: Dataset
+) -> None:
     asked = ("compare", "--models", "v0,mlp", "--seeds", "6", "--dataset", "silhouettes")
     brief = ("--epochs", "1", "--train-images", "500", "--device", "cpu")
-    there = run_cli(*asked, *brief, "--on", "slurm:2", "--out", "there", cwd=tmp_path)
-    assert there.returncode == 0, there.stderr
-    here = run_cli(*asked, *brief, "--out", "here", cwd=tmp_path)
-    assert here.returncode == 0, here.stderr
-    one, two = (RunStore(tmp_path / name) for name in ("there", "here"))
-    study, _ = one.load_study()
+    told = run_cli(*asked, *brief, "--on", "slurm:2", "--out", "there", cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    there, here = RunStore(tmp_path / "there"), RunStore(tmp_path / "here", create=True)
+    study, _ = there.load_study()
     for job in [job for entry in study.entries() for job in entry]:
-        first, second = one.load_run(job), two.load_run(job)
+        first, second = there.load_run(job), run_job(job, silhouettes, CPU, here)
         assert first is not None
-        assert second is not None
         assert first.scores == second.scores
+        assert (first.train_seconds is None) == (job.seed > 2)
 
 
 @pytest.mark.slow

@@ -9,11 +9,24 @@ from factories import Asking, jobs
 from fashionbench.config.study import Execution
 from fashionbench.data.split import Dataset
 from fashionbench.experiments import strategy
-from fashionbench.experiments.strategy import choose
+from fashionbench.experiments.strategy import choose, is_to_be_timed
 from fashionbench.models.build import build_model
 from fashionbench.training.kernels.compiler import SWITCH, load_library
 
 pytestmark = pytest.mark.usefixtures("two_threads")
+
+
+@pytest.mark.parametrize(
+    ("timed", "seconds", "expected"),
+    [(0, 0, True), (0, 3600, True), (1, 9, True), (1, 11, False), (2, 9, True), (3, 0, False)],
+)
+def test_up_to_three_runs_are_timed_while_they_are_short(
+    timed: int, seconds: float, expected: bool
+) -> None:
+    (job,) = jobs("v0", 1)
+    assert is_to_be_timed(job, timed, seconds) == expected
+    for changes in ({"scored_on": "validation"}, {"split": 1}):
+        assert not is_to_be_timed(job.model_copy(update=changes), timed, seconds)
 
 
 @pytest.mark.slow

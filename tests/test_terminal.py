@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from factories import make_result
+from factories import make_result, make_tuned_result
 from rich.console import Console
 
 from fashionbench.experiments.result import Result
@@ -37,9 +37,10 @@ def test_a_row_says_what_the_document_says(tmp_path: Path) -> None:
         assert int(row[-1]) == accuracy.n
 
 
+@pytest.mark.parametrize("tuned", [False, True])
 @pytest.mark.parametrize("validated", [False, True])
-def test_it_fits_80_columns(validated: bool, tmp_path: Path) -> None:
-    result = make_result(tmp_path)
+def test_it_fits_80_columns(validated: bool, tuned: bool, tmp_path: Path) -> None:
+    result = make_tuned_result(tmp_path, studies=1) if tuned else make_result(tmp_path)
     if validated:
         entries = (
             replace(
@@ -53,7 +54,10 @@ def test_it_fits_80_columns(validated: bool, tmp_path: Path) -> None:
         )
         result = replace(result, entries=tuple(entries))
     table = build_entry_table(result)
-    assert ("valid. %" in [column.header for column in table.columns]) == validated
+    headings = [str(column.header) for column in table.columns]
+    assert ("valid. %" in headings) == validated
+    assert ("recipe" in headings) == tuned
+    assert {"accuracy %", "95 % interval", "parameters", "n"} < {*headings}
     assert Console(width=80, file=io.StringIO()).measure(table).maximum <= 80
 
 

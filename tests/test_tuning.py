@@ -137,6 +137,7 @@ def test_a_trial_holds_out_a_tenth_where_its_recipe_holds_out_none() -> None:
     few, nearly_all = SEED.override(train_images=100), SEED.override(train_images=5990)
     assert tuned.trial_recipe(few, None).train_images == 100
     assert tuned.trial_recipe(nearly_all, None).train_images == 5400
+    assert tuning().trial_recipe(few, None) == few, "it is not known yet of how many"
 
 
 def test_a_space_is_widened_only_where_every_recipe_may_go() -> None:

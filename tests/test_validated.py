@@ -9,6 +9,8 @@ from fashionbench.errors import UsageError
 
 class Order(Validated):
     pieces: int = Field(1, ge=1)
+    colors: tuple[str, ...] = Field(("red",), min_length=1)
+    wrapped: bool = False
 
 
 def test_what_is_right_is_taken_and_stays() -> None:
@@ -22,7 +24,11 @@ def test_what_is_right_is_taken_and_stays() -> None:
     ("fields", "message"),
     [
         ({"pieces": 0}, "order: pieces is 0, but should be greater than or equal to 1."),
-        ({"pices": 1}, "order: there is no setting 'pices'; there are pieces."),
+        ({"pices": 1}, "order: there is no setting 'pices'; there are pieces, colors, wrapped."),
+        ({"colors": ()}, "order: colors is (), but should name one at least."),
+        ({"colors": 3}, "order: colors is 3, but should be a list."),
+        ({"colors": [3]}, "order: colors is 3, but should be text."),
+        ({"wrapped": "perhaps"}, "order: wrapped is 'perhaps', but should be true or false."),
     ],
 )
 def test_what_is_wrong_is_named(fields: dict[str, object], message: str) -> None:

@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from fashionbench.stats.votes import count_votes, find_consensus, most_called, share_against
+from fashionbench.stats.votes import count_votes, find_consensus, most_called, share_disagreeing
 
 
 def test_votes_are_those_of_a_plain_loop() -> None:
     rng = np.random.default_rng(0)
     predicted, labels = rng.integers(0, 4, (30, 50)).astype(np.uint8), rng.integers(0, 4, 50)
     votes = count_votes(predicted, 4)
-    against, called = share_against(votes, labels), most_called(votes, labels)
+    disagreeing, called = share_disagreeing(votes, labels), most_called(votes, labels)
     for image, label in enumerate(labels.tolist()):
         calls = predicted[:, image].tolist()
         assert votes[image].tolist() == [calls.count(k) for k in range(4)]
-        assert np.isclose(against[image], sum(call != label for call in calls) / 30)
+        assert np.isclose(disagreeing[image], sum(call != label for call in calls) / 30)
         others = {k: calls.count(k) for k in range(4) if k != label}
         assert others[int(called[image])] == max(others.values())
 

@@ -58,6 +58,13 @@ def test_what_is_no_place_for_workers_is_told(call_cli: Callable[..., Result]) -
     assert "on is 'moon:4', but there are workers:4" in answer.stderr
 
 
+def test_a_budget_is_of_this_machine_alone(call_cli: Callable[..., Result]) -> None:
+    answer = call_cli("compare", "--on", "slurm:2", "--tune", "lr", "--budget", "10m", *BRIEF)
+    assert answer.exit_code == 2
+    assert "with --on slurm:2 workers train; give --trials instead" in answer.stderr
+    assert not Path("runs").exists()
+
+
 def test_a_report_takes_in_what_has_come(tmp_path: Path, call_cli: Callable[..., Result]) -> None:
     result = make_result(tmp_path / "x", models=("v0", "v1"), seeds=2)
     last = result.entries[1].runs[1]

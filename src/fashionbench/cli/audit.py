@@ -47,7 +47,7 @@ def audit(
         int,
         typer.Option(
             metavar="NUMBER",
-            help="deal the training images into so many parts, each judged by models that are "
+            help="deal the training images into this many parts, each judged by models that are "
             "trained on the others; 0 finds doubles alone",
         ),
     ] = 10,
@@ -59,7 +59,7 @@ def audit(
         int,
         typer.Option(
             metavar="NUMBER",
-            help="train the first model on so many splits dealt anew, to see where the official "
+            help="train the first model on this many splits dealt anew, to see where the official "
             "one lies among them; 0 leaves that to nearest neighbours alone",
         ),
     ] = 20,
@@ -84,8 +84,7 @@ def audit(
     Every image is compared with every other, also mirrored and moved by up to two pixels. Labels
     are judged by models that never saw the image. The split into training and test images is
     compared with splits dealt anew. The folder gets audit.html, a page with pictures, and
-    audit.json; what is finished is kept there, so that the same command goes on where it was
-    stopped.
+    audit.json. If it is stopped, run the same command again and it continues.
     """
     from fashionbench.experiments.audit.asked import Asked
     from fashionbench.experiments.audit.auditing import default_audit_folder, run_audit
@@ -101,7 +100,6 @@ def audit(
             [recipe],
             parse_seeds(seeds),
             dataset=dataset,
-            channels=1,  # doubles are told by grey levels
             device=device,
         )
         folder = out or default_audit_folder(dataset)

@@ -82,15 +82,15 @@ def compare(
         str,
         typer.Option(
             metavar="NAME",
-            help="what differs between seeds: all that is random, or weights (the first ones), "
-            "order (of the images) or augmentation alone",
+            help="what differs between seeds: all (everything random), or only weights (the first "
+            "ones), order (of the images) or augmentation",
         ),
     ] = "all",
     splits: Annotated[
         int | None,
         typer.Option(
             metavar="NUMBER",
-            help="make every run on so many splits dealt anew from all images too, and tell "
+            help="also make every run on this many splits of all images dealt anew, and say "
             "whether verdicts hold for other splits",
         ),
     ] = None,
@@ -98,7 +98,7 @@ def compare(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="tell accuracies also without the test images that an audit.json doubts",
+            help="also show accuracies without the test images that an audit.json doubts",
         ),
     ] = None,
     tune: Annotated[
@@ -113,7 +113,7 @@ def compare(
         int | None,
         typer.Option(
             metavar="NUMBER",
-            help="how many points of the space each model and recipe tries",
+            help="how many points of the search space each model and recipe tries",
             show_default="15",
         ),
     ] = None,
@@ -121,7 +121,7 @@ def compare(
         int,
         typer.Option(
             metavar="NUMBER",
-            help="deal the trials into so many studies, of which each chooses on its own, so that "
+            help="divide the trials into this many studies that each choose on their own, so that "
             "intervals include the luck of choosing",
         ),
     ] = 1,
@@ -129,7 +129,8 @@ def compare(
         str | None,
         typer.Option(
             metavar="TIME",
-            help="the time that tuning may take, such as 10m; trials are dealt by what they cost",
+            help="the time that tuning may take, such as 10m; how many trials that is follows from "
+            "what they cost",
         ),
     ] = None,
     weights: WeightsOption = None,
@@ -143,8 +144,8 @@ def compare(
         typer.Option(
             "--for",
             metavar="TIME",
-            help="begin no more seeds after this long, such as 90s, 10m or 2h; all models have as "
-            "many by then",
+            help="start no more seeds after this time, such as 90s, 10m or 2h; all models then "
+            "have equally many",
         ),
     ] = None,
     parallel: Annotated[
@@ -160,12 +161,12 @@ def compare(
         str | None,
         typer.Option(
             metavar="NAME:NUMBER",
-            help="have workers train the runs: workers:4 starts processes here, slurm:16 an array "
-            "of jobs, ray tasks of the cluster here, ray:ADDRESS of another",
+            help="let workers train the runs: workers:4 starts 4 processes here, slurm:16 an array "
+            "of 16 jobs; ray uses the Ray cluster here, ray:ADDRESS another one",
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="print the script for Slurm's workers, and end")
+        bool, typer.Option("--dry-run", help="only print the script for Slurm's workers")
     ] = False,
     out: Annotated[
         Path | None,
@@ -198,10 +199,11 @@ def compare(
     given = {"parallel": parallel, "jobs": jobs, "on": on}
     seconds = read_duration(time_limit, "--for")
     execution = Execution.checked({**given, "seconds": seconds}, "compare")
+    folder = out or default_folder(dataset)
     if dry_run:
         from fashionbench.experiments.cluster.elsewhere import slurm_script
 
-        typer.echo(slurm_script(out or default_folder(dataset), on, device), nl=False)
+        typer.echo(slurm_script(folder, on, device), nl=False)
         return
     with redirect_stdout(sys.stderr):  # a person's own model may print
         study = plan(
@@ -210,6 +212,7 @@ def compare(
             parse_seeds(seeds),
             weights=weights,
             dataset=dataset,
+            folder=folder,
             channels=channels,
             size=size,
             device=device,
@@ -226,7 +229,6 @@ def compare(
         )
         words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]
         command = shlex.join(["fashionbench", *words])
-        folder = out or default_folder(dataset)
         result = run_study(study, folder, data_dir, command, execution, track)
     print_result(result, as_json)
 

@@ -33,7 +33,7 @@ def export(
     with_preprocessing: Annotated[
         bool,
         typer.Option(
-            "--with-preprocessing", help="make the file take uint8 images, and scale them itself"
+            "--with-preprocessing", help="make the file take uint8 images and scale them itself"
         ),
     ] = False,
     data_dir: Annotated[
@@ -47,7 +47,7 @@ def export(
 ) -> None:
     """Write a trained model as a file for other programs, with a model card beside it.
 
-    Before anything is written, the file has to answer like the original on test images.
+    The file is written only if it answers like the original on test images.
     """
     from fashionbench.inference.export import export_model
 

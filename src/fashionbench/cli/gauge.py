@@ -80,10 +80,11 @@ def plan(
     as_json: JsonOption = False,
     **settings: str | None,
 ) -> None:
-    """Tell what a comparison could show, and what it would cost, before any of it runs.
+    """Say what a comparison could show, and what it would cost, before any of it runs.
 
-    The smallest difference that the seeds can show, the time, and the looks at the test set. The
-    time is that of recorded runs or of a few steps on trial. The test set is not looked at.
+    That is the smallest difference that the seeds can show, the time, and the number of looks at
+    the test set. The time is that of recorded runs, or an estimate from a few steps. This command
+    itself does not look at the test set.
     """
     from fashionbench.experiments.outlook import look_ahead
     from fashionbench.experiments.planning import default_folder
@@ -92,6 +93,7 @@ def plan(
     for name, value in (("difference", difference), ("sd", sd)):
         if value is not None and not 0 < value < 1:
             raise UsageError(f"--{name} is {value}, but should be between 0 and 1, such as 0.005.")
+    folder = out or default_folder(dataset)
     with redirect_stdout(sys.stderr):  # a person's own model may print
         study = plan_study(
             split_names(models),
@@ -99,14 +101,13 @@ def plan(
             parse_seeds(seeds),
             weights=weights,
             dataset=dataset,
+            folder=folder,
             channels=channels,
             size=size,
             device=device,
             **settings,  # type: ignore[arg-type]
         )
-        found = look_ahead(
-            study, out or default_folder(dataset), data_dir, difference=difference, sd=sd
-        )
+        found = look_ahead(study, folder, data_dir, difference=difference, sd=sd)
     if as_json:
         typer.echo(json.dumps(asdict(found) | {"looks": found.looks}, indent=2))
         return
@@ -127,7 +128,9 @@ def check(
     ],
     margin: Annotated[
         float,
-        typer.Option(metavar="NUMBER", help="the loss of accuracy that is not to be reached"),
+        typer.Option(
+            metavar="NUMBER", help="the smallest loss of accuracy that would be too large"
+        ),
     ] = 0.005,
     as_json: JsonOption = False,
 ) -> None:

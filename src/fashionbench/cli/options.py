@@ -1,6 +1,8 @@
 """What several commands share: their options, their help, and names and seeds read from text."""
 
 import re
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,8 +69,8 @@ WeightsOption = Annotated[
 ]
 
 TRAINED_MODEL = (
-    "a .safetensors file, a run folder (its best run), v2:weights=FILE for weights of your own, or "
-    "photo: the model that ships with fashionbench"
+    "a .safetensors file, a run folder (its best run), FOLDER:NAME for one of its models, "
+    "v2:weights=FILE for weights of your own, or photo: the model that ships with fashionbench"
 )
 TrainedModel = Annotated[Path, typer.Argument(metavar="MODEL", help=TRAINED_MODEL)]
 
@@ -119,19 +121,21 @@ def split_names(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def parse_seeds(text: str) -> int | list[int]:
+def parse_seeds(text: str) -> int | Iterable[int]:
     """Return a number of seeds ("5"), or the seeds themselves ("0,1,7", "7," or "0-49").
 
-    Raises UsageError for anything else.
+    These are not counted out yet, since they may be any number. Raises UsageError for anything
+    else.
     """
     try:
-        seeds = [seed for part in split_names(text) for seed in _parse_range(part)]
-    except ValueError:
+        ranges = [_parse_range(part) for part in split_names(text)]
+        first = ranges[0][0]
+    except (ValueError, IndexError):
         raise UsageError(
             f"--seeds {text!r} is not understood; give a number of seeds, such as 5, "
             "or the seeds themselves, such as 0,1,7 or 0-49."
         ) from None
-    return seeds[0] if text.strip().isdecimal() else seeds
+    return first if text.strip().isdecimal() else chain.from_iterable(ranges)
 
 
 def _parse_range(text: str) -> range:

@@ -34,6 +34,7 @@ app = typer.Typer()
     cls=Command,
     epilog=format_examples(
         "fashionbench predict ~/wardrobe --model photo",
+        "fashionbench predict shoe.jpg --model runs/fashion-mnist:v2",
         "fashionbench predict 'shoes/*.jpg' --json",
         "fashionbench predict ~/DCIM --jsonl > answers.jsonl",
     ),
@@ -58,14 +59,17 @@ def predict(
     ] = None,
     as_json: JsonOption = False,
     as_lines: Annotated[
-        bool, typer.Option("--jsonl", help="print a line of JSON for each picture, as it is ready")
+        bool,
+        typer.Option(
+            "--jsonl", help="print a line of JSON for each picture, as soon as it is ready"
+        ),
     ] = False,
 ) -> None:
     """Say which item of clothing is on each of your pictures, and how sure that is.
 
-    A picture should show one item, on any background; of several that lie apart each is named.
-    One that cannot be read is named on standard error; the others are still classified, and the
-    exit code is 1.
+    A picture should show one item, on any background; if several lie apart, each is named. A
+    picture that cannot be read is reported on standard error; the others are still classified, and
+    the exit code is 1.
     """
     from fashionbench.inference.predictor import load_predictor
 

@@ -33,9 +33,17 @@ def worker(
         typer.Option(
             min=0,
             metavar="NUMBER",
-            help="end before so many minutes are over, and begin no run that would take longer",
+            help="stop within this many minutes, and start no run that would take longer",
         ),
     ] = None,
+    timed: Annotated[
+        bool,
+        typer.Option(
+            "--timed",
+            help="train only the runs that are to be timed, one after another; the machine must do "
+            "nothing else",
+        ),
+    ] = False,
 ) -> None:
     """Train runs that a comparison has planned, until none is left.
 
@@ -45,7 +53,7 @@ def worker(
     """
     from fashionbench.experiments.cluster.worker import work
 
-    runs = work(run_folder, minutes)
+    runs = work(run_folder, minutes, timed=timed)
     typer.echo(f"{runs} {'run' if runs == 1 else 'runs'} finished")
 
 

@@ -28,9 +28,9 @@ AUGMENTATIONS = {
         "this share of images mirrored in every other epoch (Jordan 2024, arXiv 2404.00498)",
         *(1, 0, 1),
     ),
-    "shift": Augmentation("moved by up to so many pixels each way; black moves in", 2, 1, 14),
+    "shift": Augmentation("moved by up to this many pixels each way; black moves in", 2, 1, 14),
     "crop": Augmentation("a part with at least this share of the side, enlarged", 0.8, 0.2, 1),
-    "rotate": Augmentation("turned by up to so many degrees either way", 10, 0, 180),
+    "rotate": Augmentation("turned by up to this many degrees either way", 10, 0, 180),
     "scale": Augmentation("enlarged or reduced by up to this share", 0.1, 0, 1),
     "stretch": Augmentation("made wider or narrower by up to this share", 0.2, 0, 1),
     "erase": Augmentation(
@@ -39,7 +39,7 @@ AUGMENTATIONS = {
         *(0.5, 0, 1),
     ),
     "cutout": Augmentation(
-        "a black square with sides of so many pixels, cut off at the border (DeVries and "
+        "a black square with sides of this many pixels, cut off at the border (DeVries and "
         "Taylor 2017, arXiv 1708.04552)",
         *(8, 1, 28),
     ),
@@ -55,7 +55,10 @@ AUGMENTATIONS = {
     ),
     "noise": Augmentation("Gaussian noise of this sd, where white is 1", 0.05, 0, 1),
     "arms": Augmentation(
-        "arms of upright items turned outwards at the shoulder by up to so many degrees", 60, 0, 90
+        "arms of upright items turned outwards at the shoulder by up to this many degrees",
+        60,
+        0,
+        90,
     ),
     "legs": Augmentation("legs apart, each by up to this share of its length", 0.3, 0, 1),
     "beside": Augmentation(

@@ -24,7 +24,11 @@ class Exclusion(Validated):
     file: str
     """The audit's file, as it was named."""
     digest: str
-    """That of the test images: others are not meant."""
+    """That of the test images as they were audited: others are not meant."""
+    channels: int = 1
+    """Of the images as they were audited."""
+    size: int = 28
+    """Pixels a side of these."""
     by_reason: dict[str, tuple[Position, ...]]
     """Positions of test images by why they are doubtful; an image may stand under several."""
 
@@ -73,7 +77,7 @@ def load_exclusion(path: Path | str) -> Exclusion:
         "file": str(path),
         "digest": content["digests"].get("test", ""),
         "by_reason": content["doubtful_test_images"],
-    }
+    } | {name: content[name] for name in ("channels", "size") if name in content}
     exclusion = Exclusion.checked(fields, str(path))
     if not exclusion.positions:
         raise UsageError(f"{path} doubts no test image, so there are none to leave out.")

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fashionbench.errors import UsageError
+
 __all__ = ["ModelSpec"]
 
 _HUBS = ("timm", "torchvision")
@@ -32,7 +34,10 @@ class ModelSpec:
 
     @classmethod
     def parse(cls, name: str) -> "ModelSpec":
-        """Take a name apart; whether there is such a model is not looked at."""
+        """Take a name apart; whether there is such a model is not looked at.
+
+        Raises UsageError for an argument that is given twice.
+        """
         base, given = name, dict[str, Any]()
         while ":" in base:
             rest, _, argument = base.rpartition(":")
@@ -42,6 +47,8 @@ class ModelSpec:
                 key = _WEIGHTS
             elif not is_given:
                 break
+            if key.strip() in given:
+                raise UsageError(f"{name}: {key.strip()} is given twice; give it once.")
             base, given[key.strip()] = rest, _literal(text)
         weights = given.pop(_WEIGHTS, None)
         new_head = weights is not None and given.get(_HEAD) == "new"
@@ -75,6 +82,11 @@ class ModelSpec:
         if not self.hub:
             return bare
         return replace(bare, arguments={**self.arguments, "pretrained": False})
+
+    @property
+    def short(self) -> str:
+        """The name without folders and without a script's or a notebook's module."""
+        return str(self.without_folders()).removeprefix("__main__:")
 
     def without_folders(self) -> "ModelSpec":
         """Return it with its files called by their names alone: `nets/my.py:Net` by `my.py:Net`."""

@@ -99,7 +99,7 @@ class Recipe(Validated):
         3, ge=0, description="passes over the training images; 0 scores the weights as they are"
     )
     batch_size: Annotated[int, Range("log", 8, 256)] = Field(
-        32, ge=1, description="images a step; an epoch's last batch may be short"
+        32, ge=1, description="images a step; an epoch's last batch may be smaller"
     )
     optimizer: Annotated[str, _one_of(OPTIMIZERS)] = Field(
         "sgd", description=f"the update rule: {', '.join(OPTIMIZERS)}, or file.py:Name"
@@ -133,11 +133,14 @@ class Recipe(Validated):
     )
     schedule: Annotated[str, _one_of(SCHEDULES)] = Field(
         "constant",
-        description=f"how the rate goes on: {', '.join(SCHEDULES)}, or file.py:name, a function of "
-        "the step and the number of steps",
+        description=f"how the learning rate changes: {', '.join(SCHEDULES)}, or file.py:name, a "
+        "function of the step and the number of steps",
     )
     warm_up: Annotated[float, Range("linear", 0, 0.9)] = Field(
-        0, ge=0, allow_inf_nan=False, description="epochs in which the rate rises from 0, linearly"
+        0,
+        ge=0,
+        allow_inf_nan=False,
+        description="epochs in which the learning rate rises linearly from 0",
     )
     label_smoothing: Annotated[Fraction, Range("linear", 0, 0.2)] = Field(
         0, description="share of the target spread over all classes (Szegedy et al. 2015)"
@@ -151,13 +154,18 @@ class Recipe(Validated):
         None, description="images mixed in pairs, with their labels: mixup:0.2 or cutmix:1"
     )
     probe_epochs: int = Field(
-        0, ge=0, description="epochs of the last layer alone, before all, on features computed once"
+        0,
+        ge=0,
+        description="epochs that first train the last layer alone, on features computed once",
     )
     unfreeze_every: int | None = Field(
-        None, ge=1, description="begin with the last layer, open one more after so many epochs"
+        None, ge=1, description="epochs after which one more layer is trained, the last layer first"
     )
     layer_decay: float = Field(
-        1, gt=0, le=1, description="factor of the rate from each layer to the one before it"
+        1,
+        gt=0,
+        le=1,
+        description="factor of the learning rate from each layer to the one before it",
     )
     ema: Fraction = Field(
         0,
@@ -173,12 +181,13 @@ class Recipe(Validated):
     train_images: int | None = Field(
         None,
         ge=1,
-        description="train on so many images alone, the same for every model, by class alike",
+        description="train on this many images only, the same for every model, each class in "
+        "proportion",
     )
     patience: int | None = Field(
         None,
         ge=1,
-        description="stop after so many epochs without improvement, with the best weights",
+        description="stop after this many epochs without improvement, and take the best weights",
     )
     monitor: Literal["loss", "accuracy"] = Field(
         "loss", description="what counts as improvement, on the validation images"
@@ -387,9 +396,11 @@ def load_recipe(name: str) -> Recipe:
 
 def _parse_recipe(file: Traversable, name: str, where: str) -> Recipe:
     try:
-        fields = tomllib.loads(file.read_text("utf-8"))
+        fields = tomllib.loads(file.read_text("utf-8-sig"))  # as editors on Windows write it too
     except OSError as error:
         raise UsageError(f"{where} cannot be read ({error.strerror}).") from None
     except ValueError as error:  # not TOML, or not text
         raise UsageError(f"{where} is not a TOML file ({error}).") from None
+    if "overrides" in fields:
+        raise UsageError(f"{where}: overrides are made by flags; write the settings themselves.")
     return Recipe.checked({"name": name, **fields}, where)

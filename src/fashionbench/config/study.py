@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from fashionbench.config.exclusion import Exclusion
 from fashionbench.config.launcher import read_launcher
 from fashionbench.config.model_spec import ModelSpec
+from fashionbench.config.naming import short_names
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.tuning import Tuning, trial_seed
 from fashionbench.config.validated import Validated
@@ -36,6 +37,8 @@ PROTOCOL = 3
 VIEWS_SINCE = {"shifts": " black"}
 """Added to the protocol of jobs with these test views alone: what a shift moves in is black since,
 and was the opposite border before."""
+MOST_SEEDS = 100_000
+"""Of a comparison: a seed that was meant as "7," is not waited for in vain."""
 FIRST_PROTOCOL = 2
 """That of the jobs and studies that do not say one: their reports can still be rendered."""
 
@@ -115,6 +118,8 @@ class Study(Validated):
 
     models: tuple[str, ...] = Field(min_length=1)
     model_sources: tuple[str, ...] = ()
+    called: tuple[str, ...] = ()
+    """Of each model the name that a person gave it, "" for none; empty where none has one."""
     origins: tuple[str, ...] = ()
     """Of each model the run folder that it was merged from; empty where none was merged."""
     recipes: tuple[Recipe, ...] = Field(min_length=1)
@@ -132,7 +137,7 @@ class Study(Validated):
     device: Device = "auto"
     until: float | None = Field(None, gt=0, lt=1)
     """Seeds are added until each pair is decided, or a difference this large is excluded."""
-    max_seeds: int = Field(100, ge=2)
+    max_seeds: int = Field(100, ge=2, le=MOST_SEEDS)
     """Where adding ends in any case."""
     splits: int | None = Field(None, ge=2)
     """How many splits are dealt anew beside the official one; None deals none."""
@@ -177,10 +182,10 @@ class Study(Validated):
         name = self.dataset_source or self.dataset
         return name if self.shape == GREY28 else f"{name} {self.shape}"
 
-    def origin_of(self, job: Job) -> str:
-        """Return the run folder that a job's model was merged from."""
-        named = zip(self.models, self.model_sources, self.origins, strict=True)
-        return next(origin for *model, origin in named if model == [job.model, job.model_source])
+    @property
+    def names(self) -> list[str]:
+        """What tables, plots, sentences and commands call each of the models."""
+        return short_names(self.models, self.called, self.origins)
 
     def held_for(self, recipe: Recipe) -> tuple[Source, ...]:
         """List what is the same for all seeds of a recipe though it could be random."""
@@ -202,7 +207,7 @@ class Study(Validated):
             update={"seeds": (0,) if self.until else self.seeds, "left_out": (), "device": "auto"}
         )
         digest = hashlib.sha256(asked.model_dump_json().encode()).hexdigest()[:6]
-        names = "-".join(str(ModelSpec.parse(model).without_folders()) for model in self.models[:3])
+        names = "-".join(self.names[:3])
         more = f"-and-{len(self.models) - 3}" if len(self.models) > 3 else ""
         counted = f"-{seeds}-seeds" if seeds else ""
         return f"{slug(names)[:60]}{more}{counted}-{digest}"
@@ -284,6 +289,15 @@ MOST_PROCESSES = 4
 """For each processor of the machine: more only take turns, and memory."""
 
 
+def _refuse_too_many(processes: int) -> None:
+    most = MOST_PROCESSES * (os.cpu_count() or 1)
+    if processes > most:
+        raise ValueError(
+            f"this machine has {os.cpu_count()} processors, so more than {most} processes would "
+            "only take its memory"
+        )
+
+
 class Execution(Validated):
     """How the runs of a study share the machine.
 
@@ -312,7 +326,8 @@ class Execution(Validated):
     @classmethod
     def _can_start_workers(cls, on: str | None) -> str | None:
         if on is not None:
-            read_launcher(on)
+            launcher = read_launcher(on)
+            _refuse_too_many(launcher.count if launcher.name == "workers" else 1)
         return on
 
     @model_validator(mode="after")
@@ -324,12 +339,7 @@ class Execution(Validated):
     @field_validator("jobs")
     @classmethod
     def _not_too_many(cls, jobs: int | None) -> int | None:
-        most = MOST_PROCESSES * (os.cpu_count() or 1)
-        if jobs is not None and jobs > most:
-            raise ValueError(
-                f"this machine has {os.cpu_count()} processors, so more than {most} processes "
-                "would only take its memory"
-            )
+        _refuse_too_many(jobs or 1)
         return jobs
 
     @model_validator(mode="before")

@@ -159,10 +159,10 @@ class Tuning(Validated):
     def trial_recipe(self, recipe: Recipe, point: int | None) -> Recipe:
         """Return by what a point is tried: with images held out, also where the recipe does not.
 
-        A tenth of the training images is held out then.
+        A tenth of the training images is held out then, once it is known how many there are.
         """
         settings = {} if point is None else self.settings(point, recipe)
-        if not recipe.validation_images:
+        if self.images and not recipe.validation_images:
             settings["validation_images"] = self.images // 10
             if recipe.train_images is not None:
                 left = self.images - self.images // 10

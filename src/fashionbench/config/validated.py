@@ -15,6 +15,11 @@ _IN_WORDS = {
     "int_type": "should be a whole number",
     "float_parsing": "should be a number",
     "float_type": "should be a number",
+    "bool_parsing": "should be true or false",
+    "bool_type": "should be true or false",
+    "string_type": "should be text",
+    "tuple_type": "should be a list",
+    "too_short": "should name one at least",
     "missing": "has too few values",
     "too_long": "has too many values",
 }

@@ -41,6 +41,8 @@ __all__ = [
 
 # The whole package, not this room of it alone.
 _HERE, _PYTHON = Path(__file__).parent.parent, Path(sysconfig.get_path("stdlib"))
+_MESSAGE = 300
+"""Characters of an error's message that are told: some of torch's are pages."""
 _PREFIX = "fashionbench_own_"
 """Of the name under which a person's file is a module."""
 
@@ -341,7 +343,7 @@ def list_arguments(build: Callable[..., Any]) -> dict[str, Any]:
 
 def describe_error(error: BaseException) -> str:
     """Say what went wrong, and where: the last line that is a person's own."""
-    message = " ".join(str(error).split()) or type(error).__name__
+    message = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     if isinstance(error, SystemExit):
         message = f"it ends the program (exit code {error.code})"
     frames = [
@@ -350,4 +352,4 @@ def describe_error(error: BaseException) -> str:
         if not _is_others(frame.filename) and not frame.filename.startswith("<")
     ]
     place = f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}: " if frames else ""
-    return f"{place}{message.rstrip('.')}."
+    return f"{place}{message[:_MESSAGE]}{'…' if message[_MESSAGE:] else '.'}"

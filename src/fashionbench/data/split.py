@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["Arrays", "Dataset", "Split", "deal_anew", "hold_out", "hold_out_order"]
+__all__ = [
+    "Arrays",
+    "Dataset",
+    "Split",
+    "check_held_out",
+    "deal_anew",
+    "hold_out",
+    "hold_out_order",
+]
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """(N, H, W) grey or (N, 3, H, W) images and (N,) labels, as they are read, without torch."""
@@ -134,24 +142,31 @@ def hold_out(
     import torch
 
     labels = split.labels.cpu().numpy()
-    limit = len(labels) - len(np.unique(labels))
-    if not 0 <= validation_images <= limit:
-        raise UsageError(
-            f"{validation_images} validation images cannot be held out of {len(labels)}; "
-            f"0 to {limit} leave an image of each class to train on."
-        )
-    left, classes = len(labels) - validation_images, len(labels) - limit
-    wanted = left if train_images is None else train_images
-    if not classes <= wanted <= left:
-        raise UsageError(
-            f"{wanted} training images cannot be chosen; there are {left} of {classes} classes, "
-            "and each class needs one."
-        )
+    wanted = check_held_out(labels, validation_images, train_images)
     order = hold_out_order(labels)
     parts = order[len(labels) - wanted :], order[:validation_images]
     rows = [torch.from_numpy(np.sort(part)).to(split.labels.device) for part in parts]
     training, validation = (Split(split.images[row], split.labels[row]) for row in rows)
     return training, validation
+
+
+def check_held_out(labels: NDArray[Any], validation_images: int, train_images: int | None) -> int:
+    """Return how many images are trained on; raise UsageError unless each class keeps one."""
+    classes = len(np.unique(labels))
+    limit = len(labels) - classes
+    if not 0 <= validation_images <= limit:
+        raise UsageError(
+            f"{validation_images} validation images cannot be held out of {len(labels)}; "
+            f"0 to {limit} leave an image of each class to train on."
+        )
+    left = len(labels) - validation_images
+    wanted = left if train_images is None else train_images
+    if not classes <= wanted <= left:
+        raise UsageError(
+            f"train_images is {wanted}, but should be {classes} to {left}: one of each of the "
+            f"{classes} classes at least, and no more than there are."
+        )
+    return wanted
 
 
 def hold_out_order(labels: NDArray[Any]) -> NDArray[np.intp]:

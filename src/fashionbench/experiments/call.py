@@ -3,11 +3,13 @@
 import inspect
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fashionbench.config.recipe import SETTINGS, Recipe, load_recipe, recipe_names
 from fashionbench.core.names import printable
+from fashionbench.models.identity import spell
 
 __all__ = ["write_call"]
 
@@ -33,6 +35,10 @@ def write_call(function: Callable[..., Any], given: Mapping[str, Any]) -> str:
 def _write(value: Any) -> str:
     if isinstance(value, str | Path):
         return json.dumps(str(value), ensure_ascii=False)
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_write(key)}: {_write(part)}' for key, part in value.items())}}}"
+    if isinstance(value, partial):
+        return _write(str(spell(value)))
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_write, value))}]"
     if isinstance(value, Recipe):

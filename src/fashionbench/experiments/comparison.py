@@ -5,7 +5,7 @@ processes that share a run folder take turns.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache, partial
 from itertools import count, islice
@@ -16,7 +16,7 @@ from fashionbench.config.recipe import Recipe
 from fashionbench.config.study import Device, Execution, Study
 from fashionbench.config.tuning import Tune, read_duration
 from fashionbench.data.datasets import load_arrays
-from fashionbench.errors import Interrupted, StoreError
+from fashionbench.errors import Interrupted, StoreError, UsageError
 from fashionbench.experiments.call import write_call
 from fashionbench.experiments.cluster.inbox import take_in
 from fashionbench.experiments.planning import default_folder, plan
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 def compare(
-    models: "Model | Sequence[Model]" = ("v0", "v1", "v2"),
+    models: "Model | Sequence[Model] | Mapping[str, Model]" = ("v0", "v1", "v2"),
     *,
     seeds: int | Iterable[int] = 5,
     recipes: str | Recipe | Sequence[str | Recipe] = "default",
@@ -67,8 +67,10 @@ def compare(
     Runs that the run folder holds already are not repeated. Writes the report into that folder.
 
     Args:
-        models: Keys of the table, classes and functions of your own that take no arguments, or
-            files of them, as in "nets/*.py:Net".
+        models: Built-in models, classes and functions of your own, or files of them, as in
+            "nets/*.py:Net". With arguments they are "v2:hidden_units=32" and
+            functools.partial(MyNet, width=64). A dict gives each a name:
+            {"mine": MyNet, "v2": "v2"}.
         seeds: How many seeds, or the seeds themselves.
         recipes: Names of recipes, paths of .toml files, or Recipe objects.
         weights: A file that all models begin with; "NAME:weights=FILE" is for one model alone.
@@ -99,8 +101,8 @@ def compare(
         jobs: The most processes at once; None allows one for each thread.
         track: Also write each run to "tensorboard", "mlflow" or "trackio".
         on: What starts workers that train the runs: "workers:4" is four processes here,
-            "slurm:16" an array of jobs, "ray" or "ray:ADDRESS" tasks of a cluster. Runs of workers
-            have no training time.
+            "slurm:16" an array of jobs, "ray" or "ray:ADDRESS" tasks of a cluster. The first runs
+            of each model are timed, on a machine of their own.
         settings: Single settings that replace those of the recipes, such as epochs=5.
 
     Raises UsageError, DataError or StoreError for what cannot be done, and Interrupted after
@@ -116,12 +118,14 @@ def compare(
     execution = Execution.checked(
         {"parallel": parallel, "jobs": jobs, "on": on, "seconds": seconds}, "comparison"
     )
+    folder = Path(out or default_folder(dataset))
     study = plan(
         models,
         recipes,
         seeds,
         weights=weights,
         dataset=dataset,
+        folder=folder,
         channels=channels,
         size=size,
         device=device,
@@ -139,7 +143,6 @@ def compare(
     if not isinstance(seeds, int):
         given["seeds"] = study.seeds  # a generator of seeds is used up by now
     command = write_call(compare, given)
-    folder = Path(out or default_folder(dataset))
     return run_study(study, folder, data_dir, command, execution, track)
 
 
@@ -160,9 +163,14 @@ def run_study(
         from fashionbench.experiments.tracking import find_tracker
 
         find_tracker(track, folder)  # one that is not there is told before anything runs
+    execution = execution or Execution()
+    if execution.on is not None and study.tuning is not None and study.tuning.budget is not None:
+        raise UsageError(
+            f"--budget deals out the time of this machine, and with --on {execution.on} workers "
+            "train; give --trials instead."
+        )
     _check_exclusion(study, data_dir)
     store = RunStore(folder, create=True)
-    execution = execution or Execution()
     open_bench = cache(partial(_open_bench, study, store, data_dir, execution))
 
     run_missing = partial(
@@ -228,11 +236,12 @@ def _keep_report(store: RunStore, study: Study) -> None:
 
 def _check_exclusion(study: Study, data_dir: Path | str | None) -> None:
     """Refuse to leave out images of other data before anything is trained."""
-    if study.exclusion is not None:
+    exclusion = study.exclusion
+    if exclusion is not None:
         [(images, labels)] = load_arrays(
-            study.dataset, data_dir, ["test"], channels=study.channels, size=study.size
+            study.dataset, data_dir, ["test"], channels=exclusion.channels, size=exclusion.size
         )
-        study.exclusion.check(digest_images(images, labels), labels.tolist())
+        exclusion.check(digest_images(images, labels), labels.tolist())
 
 
 def _open_bench(

@@ -62,33 +62,33 @@ ENDS = {"SoftmaxBackward0": "softmax", "SigmoidBackward0": "sigmoid", "TanhBackw
 
 REMARKS = {
     "only scored": "its weights were trained elsewhere and are only scored here, once, so nothing "
-    "is known of other seeds of it; how they were chosen, and on which images, is yours to know.",
-    "several answers": "it answers with several tensors; the one called logits, or else the first, "
-    "is taken for the loss and the scores, and the others train nothing.",
+    "is known of other seeds; only you know how they were chosen, and on which images.",
+    "several answers": "it returns several tensors; the one called logits, or else the first, is "
+    "used for the loss and the scores, and the others train nothing.",
     "other pictures": "it was written for other pictures, so those of the data set are {} for it; "
-    "an argument `channels` or `side` is given what they have.",
+    "if it takes an argument `channels` or `side`, it is given what they have.",
     "untrained": "{} holds weights where torch overlooks them, so they are not trained; use "
     "nn.ModuleList, nn.ModuleDict, nn.ParameterList or nn.Parameter.",
-    "late": "it makes {} while it answers, when it is too late to be trained or loaded again; make "
-    "it where the net is built, as nn.LazyLinear does for a size that is not known yet.",
-    "drawn anew": "the same seed gives other first weights, since it draws numbers that no seed of "
-    "this program fixes; draw them by torch, numpy.random or random, without a seed of your own.",
-    "trained anew": "the same seed trains it in two ways, since its forward method draws numbers "
-    "that no seed of this program fixes; draw them by torch, numpy.random or random.",
-    "squeezed": "it ends in a {0}, and the loss applies a softmax of its own to what comes out, so "
-    "that it learns little; return what goes into the {0}.",
+    "late": "it makes {} while it answers, which is too late for training and for loading; make it "
+    "in __init__, as nn.LazyLinear does for a size that is not known yet.",
+    "drawn anew": "the same seed gives different first weights, since it draws numbers that no "
+    "seed of this program fixes; draw them with torch, numpy.random or random, and set no seed.",
+    "trained anew": "two trainings from the same seed differ, since its forward method draws "
+    "numbers that no seed of this program fixes; draw them with torch, numpy.random or random.",
+    "squeezed": "it ends in a {0}, but the loss applies a softmax itself, so that it learns "
+    "little; return the values before the {0}.",
     "log-softmax": "it ends in a log-softmax, which the loss applies too; a second one changes "
-    "nothing, so its scores are right, but other losses and programs expect what goes into it.",
+    "nothing, so its scores are right, but other losses and programs expect the values before it.",
     "in eval mode": "{} stays in eval mode in training, so dropout drops nothing and batch norms "
-    "learn no statistics; look for eval() in the net, or a `train` that does not call the usual.",
+    "learn no statistics; look for eval() in the net, or a train() that does not call torch's.",
     "frozen": "{} of its {} parameters are frozen (requires_grad is False), in {}; they keep their "
     "first values. If that is not meant, leave requires_grad as torch makes it.",
-    "blind": "it answers all images alike, also after a step of training, so nothing comes through "
-    "from them; look for a dead ReLU, weights that are all zero, or an input that is not used.",
+    "blind": "it gives all images the same answer, even after a step of training, so nothing of "
+    "them comes through; look for a dead ReLU, weights that are all zero, or an unused input.",
     "shared": "its forward method changes {}, which all networks of its kind in a process share, "
     "so that a run depends on those before it; keep it in self, as a buffer.",
-    "random": "the same image gets another answer at each call, since something in it draws at "
-    "random or keeps what it saw in scoring too; F.dropout does, without training=self.training.",
+    "random": "the same image gets a different answer at each call, since something in it draws at "
+    "random or keeps what it saw, in scoring too; F.dropout does, without training=self.training.",
     "batch": "its answer for an image depends on the batch {}; look for a softmax, a mean or a "
     "norm over dimension 0, batch statistics in scoring, an LSTM without batch_first, squeeze().",
 }

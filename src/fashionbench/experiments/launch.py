@@ -15,16 +15,17 @@ import torch
 
 from fashionbench.config.study import Device, Execution, Job, Study
 from fashionbench.core.progress import progress_bar
-from fashionbench.data.split import Dataset, deal_anew
+from fashionbench.data.split import Dataset, check_held_out, deal_anew
+from fashionbench.errors import UsageError
 from fashionbench.experiments.block import run_block
 from fashionbench.experiments.cluster.conditions import digest_data, make_plan
 from fashionbench.experiments.cluster.driver import Driver
-from fashionbench.experiments.cluster.elsewhere import Site, is_begun, run_elsewhere
+from fashionbench.experiments.cluster.elsewhere import Part, Site, is_begun, run_elsewhere
 from fashionbench.experiments.cluster.local import LocalWorkers
 from fashionbench.experiments.cluster.plan import Block, data_name, split_evenly
 from fashionbench.experiments.gate import Examination, builder, examine
 from fashionbench.experiments.run import load_data_of, run_job
-from fashionbench.experiments.strategy import choose
+from fashionbench.experiments.strategy import choose, is_to_be_timed
 from fashionbench.models.table import model_entry
 from fashionbench.store.records import TestSet
 from fashionbench.store.run_store import RunStore
@@ -35,9 +36,6 @@ __all__ = ["Bench", "Turn", "open_bench", "run_entry", "run_missing"]
 
 logger = logging.getLogger(__name__)
 
-MOST_TIMED = 3
-TIMING_SECONDS = 10
-"""A second and third run are timed alone only while those before took less than this."""
 AT_A_TIME = 4
 """Seeds that an entry takes at once where the time is limited."""
 SHARES, MOST_AT_ONCE = 8, 8
@@ -74,13 +72,15 @@ def open_bench(
 ) -> Bench:
     """Read the data of a study once for all of its runs; keep its test images for the report.
 
-    Raises DataError for a data set that cannot be read.
+    Raises DataError for a data set that cannot be read, UsageError for a recipe that would hold
+    out, or train on, more images than there are.
     """
     # A machine that only starts workers may lack the device that they have.
     device = resolve_device("cpu" if execution.on else study.device)
     dataset = load_data_of(study, data_dir)
     for note in dataset.notes:
         logger.warning(note)
+    _check_recipes(study, dataset)
     _save_test_set(study, dataset, store)
     end = None if execution.seconds is None else time.monotonic() + execution.seconds
     return Bench(dataset, data_dir, device, store, execution, end)
@@ -109,7 +109,10 @@ def run_missing(
     ]
     with progress_bar(total=sum(len(jobs) for jobs, _ in missing), unit="run", desc=name) as bar:
         if site := _find_site(bench, device):
-            parts = [(jobs, known) for (jobs, _), known in zip(missing, examined, strict=True)]
+            parts = [
+                Part(jobs, known, timed)
+                for (jobs, timed), known in zip(missing, examined, strict=True)
+            ]
             run_elsewhere(parts, site, bench.store, bar.update)
             return
         while turns and not _is_late(turns, bench.end):
@@ -140,7 +143,17 @@ def _find_site(bench: Bench, device: Device) -> Site | None:
         logger.info("What is left of the plan for other machines is finished here, by %s.", on)
     if on is None:
         return None
-    return Site(on, bench.dataset, bench.data_dir, device, execution.parallel)
+    _, command = bench.store.load_study()
+    return Site(on, bench.dataset, bench.data_dir, device, execution.parallel, command)
+
+
+def _check_recipes(study: Study, dataset: Dataset) -> None:
+    labels = dataset.train.labels.numpy()
+    for recipe in study.recipes:
+        try:
+            check_held_out(labels, recipe.validation_images, recipe.train_images)
+        except UsageError as error:
+            raise UsageError(f"recipe {recipe.label}: {error}") from None
 
 
 def _save_test_set(study: Study, dataset: Dataset, store: RunStore) -> None:
@@ -160,8 +173,7 @@ def _find_missing(
 ) -> list[tuple[list[Job], int]]:
     """List of each entry the jobs without a record, and how many of its runs have been timed.
 
-    A job of two entries, as where tuning left a recipe as it is, is one of the first. On splits
-    dealt anew nothing is timed: runs on the official one tell the time.
+    A job of two entries, as where tuning left a recipe as it is, is one of the first.
     """
     lacking, listed = [], set[str]()
     for entry in entries:
@@ -173,7 +185,6 @@ def _find_missing(
         ]
         listed.update(job.key for job in missing)
         timed = sum(run is not None and run.train_seconds is not None for run in found)
-        timed = MOST_TIMED if entry[0].split else timed
         if missing:
             lacking.append((missing, timed))
     return lacking
@@ -228,7 +239,6 @@ class Turn:
         self.waiting, self.finished = deque(jobs), 0
         self._bench, self._examined, self._clock = bench, examined, clock
         self._timed, self._alone = timed, 0.0
-        self._most_timed = 0 if jobs[0].scored_on == "validation" else MOST_TIMED
         self._pace = 0.0
         """Seconds a run, when there were some the last time."""
 
@@ -247,8 +257,7 @@ class Turn:
         return (
             self._bench.execution.parallel == "serial"
             or len(self.waiting) == 1  # with no other to run together with
-            or self._timed < min(1, self._most_timed)
-            or (self._timed < self._most_timed and self._alone < TIMING_SECONDS)
+            or is_to_be_timed(self.waiting[0], self._timed, self._alone)
         )
 
     def go_on(self, done: Callable[[int], object]) -> None:

@@ -26,7 +26,17 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE = 100
 """Runs that become one transaction of the store."""
-MERGED = {"models", "model_sources", "origins", "recipes", "recipe_sources", "trained_by", "seeds"}
+MERGED = {
+    "models",
+    "model_sources",
+    "called",
+    "origins",
+    "recipes",
+    "recipe_sources",
+    "trained_by",
+    "left_out",
+    "seeds",
+}
 """What is put together; in all else that a study says the folders must agree."""
 FREE = {"device", "max_seeds", "dataset"}
 """What the folders may differ in: the same data of a person's own may lie elsewhere."""
@@ -77,27 +87,33 @@ def merge_studies(studies: dict[Path, Study]) -> Study:
                     f"{first_folder} and {folder} cannot be compared: {name} is {one} in the one "
                     f"and {other} in the other."
                 )
-    models = dict[tuple[str, str], str]()
+    models = dict[tuple[str, str], tuple[str, str]]()
     recipes = list[tuple[Recipe, str]]()
     trained = dict[tuple[str, str], set[int]]()
     for folder, study in studies.items():
         origins = study.origins or (folder.name,) * len(study.models)
+        called = study.called or ("",) * len(study.models)
         sources = study.model_sources or ("",) * len(study.models)
         for entry in study.entries():
             job = entry[0]
             position = _find_recipe(recipes, job.recipe, job.recipe_source, folder)
             trained.setdefault((job.model, job.model_source), set()).add(position)
-        for model, source, origin in zip(study.models, sources, origins, strict=True):
-            models.setdefault((model, source), origin)
+        about = zip(called, origins, strict=True)
+        for model, known in zip(zip(study.models, sources, strict=True), about, strict=True):
+            models.setdefault(model, known)
     devices = {study.device for study in studies.values()}
     return first.model_copy(
         update={
             "models": tuple(model for model, _ in models),
             "model_sources": tuple(source for _, source in models),
-            "origins": tuple(models.values()),
+            "called": tuple(name for name, _ in models.values()),
+            "origins": tuple(origin for _, origin in models.values()),
             "recipes": tuple(recipe for recipe, _ in recipes),
             "recipe_sources": tuple(source for _, source in recipes),
             "trained_by": tuple(tuple(sorted(trained[model])) for model in models),
+            "left_out": tuple(
+                dict.fromkeys(each for study in studies.values() for each in study.left_out)
+            ),
             "seeds": tuple(sorted({seed for study in studies.values() for seed in study.seeds})),
             "device": devices.pop() if len(devices) == 1 else "auto",
             "max_seeds": max(study.max_seeds for study in studies.values()),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fashionbench.errors import UsageError
+from fashionbench.experiments.pairing import split_recipe
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,20 +29,21 @@ def _expand(model: "Model", faults: MutableMapping[str, str]) -> "Iterator[Model
     if not isinstance(model, str):
         yield model
         return
-    path, at, recipe = model.partition("@")
+    path, recipe = split_recipe(model)
+    by = f"@{recipe}" if recipe else ""
     pattern, colon, name = path.partition(".py:")
-    if colon and has_magic(pattern):
+    if colon and has_magic(pattern) and not Path(f"{pattern}.py").is_file():
         files = sorted(glob(f"{pattern}.py"))  # noqa: PTH207 - a Path has no absolute patterns
         if not files:
             raise UsageError(f"No file is called {pattern}.py; write a pattern such as nets/*.py.")
-        yield from (f"{file}:{name}{at}{recipe}" for file in files)
+        yield from (f"{file}:{name}{by}" for file in files)
     elif "/" in path and Path(path).is_dir():
         files = sorted(map(str, Path(path).glob("[!_]*.py")))
         if not files:
             raise UsageError(f"There is no .py file in {path}; name a folder of networks.")
         for file in files:
             try:
-                yield f"{file}:{_find_network(file)}{at}{recipe}"
+                yield f"{file}:{_find_network(file)}{by}"
             except UsageError as fault:
                 faults[file] = str(fault)
     else:

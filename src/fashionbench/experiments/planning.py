@@ -5,23 +5,25 @@ Nothing is trained, and only a person's own code brings torch.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fashionbench.config.exclusion import load_exclusion
 from fashionbench.config.model_spec import ModelSpec
+from fashionbench.config.naming import short_names
 from fashionbench.config.recipe import Recipe, load_recipe, own_parts, recipe_names
-from fashionbench.config.study import PROTOCOL, Study
+from fashionbench.config.study import MOST_SEEDS, PROTOCOL, Study
 from fashionbench.config.tuning import TUNING_SEEDS, Tune, Tuning, read_tuning
 from fashionbench.core.own_source import Source
 from fashionbench.core.shape import Shape
 from fashionbench.data.datasets import DATASETS, dataset_entry, find_shape, identify_dataset
 from fashionbench.errors import UsageError
 from fashionbench.experiments.model_files import expand_models
-from fashionbench.experiments.pairing import pair
-from fashionbench.experiments.sound import is_custom, refuse
-from fashionbench.models.identity import identify
+from fashionbench.experiments.pairing import Pairing, pair
+from fashionbench.experiments.recalled import recall
+from fashionbench.experiments.sound import is_custom, refuse, telling_faults
+from fashionbench.models.identity import identify, spell
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,12 +39,13 @@ def default_folder(dataset: str) -> Path:
 
 
 def plan(
-    models: "Model | Sequence[Model]",
+    models: "Model | Sequence[Model] | Mapping[str, Model]",
     recipes: str | Recipe | Sequence[str | Recipe],
     seeds: int | Iterable[int],
     *,
     weights: Path | str | None = None,
     dataset: str,
+    folder: Path | None = None,
     channels: int | None = None,
     size: int | None = None,
     device: str = "auto",
@@ -59,19 +62,22 @@ def plan(
 ) -> Study:
     """Turn what was asked, in the terms of `compare`, into a Study.
 
+    Models of the last comparison of the run `folder` go by the names that its report shows.
     Raises UsageError for what does not exist or does not go together, DataError for a data set
     that cannot be read.
     """
-    models = _list_models(models)
+    models = [models] if isinstance(models, str) or callable(models) else models
     recipes = [recipes] if isinstance(recipes, (str, Recipe)) else recipes
     if not models or not recipes:
         raise UsageError("There is nothing to compare; name at least one model and one recipe.")
     faults: dict[str, str] = {}
-    paired = pair(expand_models(models, faults), recipes)
+    if not isinstance(models, Mapping):
+        models = expand_models(models, faults)
+    paired = recall(pair(models, recipes), folder)
     dataset_source = identify_dataset(dataset)
     shape = find_shape(dataset, channels, size)
     classes = len(dataset_entry(dataset).classes)
-    identified = _identify_models(paired.models, weights, classes, shape, faults)
+    identified = _identify_models(paired, weights, classes, shape, faults)
     named = [found for found in identified if found is not None]
     kept = [place for place, found in enumerate(identified) if found is not None]
     if len(named) < min(2, len(identified)):
@@ -81,6 +87,7 @@ def plan(
         {
             "models": [str(spec) for spec, _ in named],
             "model_sources": [str(source) for _, source in named],
+            "called": [paired.called[place] for place in kept if any(paired.called)],
             "recipes": chosen,
             "recipe_sources": [_identify_parts(recipe) for recipe in chosen],
             "trained_by": [paired.trained_by[place] for place in kept if paired.trained_by],
@@ -109,17 +116,8 @@ def plan(
     return study
 
 
-def _list_models(models: Any) -> "Sequence[Model]":
-    if isinstance(models, Mapping):
-        raise UsageError(
-            "models is a dict, but should be a list of models: each goes by the name of its class "
-            "or function. Arguments are part of a name, as in 'my_net.py:MyNet:width=64'."
-        )
-    return [models] if isinstance(models, str) or callable(models) else models
-
-
 def _identify_models(
-    models: "Sequence[Model]",
+    paired: Pairing,
     weights: Path | str | None,
     classes: int,
     shape: Shape,
@@ -130,17 +128,19 @@ def _identify_models(
     None stands for a person's model that cannot be had; `faults` tells why.
     """
     found: list[tuple[ModelSpec, Source] | None] = []
-    for model in models:
+    names = short_names([str(spell(model)) for model in paired.models], paired.called)
+    for name, model in zip(names, paired.models, strict=True):
         try:
-            spec, source = identify(model, classes, shape)
+            with telling_faults(model):
+                spec, source = identify(model, classes, shape)
             if weights is not None:
                 spec = replace(spec, weights=spec.weights or str(weights))
                 spec, source = identify(spec, classes, shape)
             found.append((spec, source))
         except UsageError as fault:
-            if not is_custom(model) or not hasattr(model, "__qualname__") | isinstance(model, str):
+            if not is_custom(model):
                 raise
-            faults[model if isinstance(model, str) else model.__qualname__] = str(fault)
+            faults[name] = str(fault)
             found.append(None)
     return found
 
@@ -206,11 +206,16 @@ def _list_seeds(seeds: int | Iterable[int] | str) -> tuple[int, ...]:
             f"seeds is {seeds!r}, but should be a number of seeds, such as 5, or a list of them, "
             "such as [0, 1, 7]."
         )
-    if not isinstance(seeds, int):
-        return tuple(seeds)
-    if seeds < 1:
-        raise UsageError(f"{seeds} seeds cannot be compared; ask for 1 or more.")
-    return tuple(range(seeds))
+    if isinstance(seeds, int):
+        if seeds < 1:
+            raise UsageError(f"{seeds} seeds cannot be compared; ask for 1 or more.")
+        seeds = range(seeds)
+    listed = tuple(islice(seeds, MOST_SEEDS + 1))
+    if len(listed) > MOST_SEEDS:
+        raise UsageError(
+            f'More than {MOST_SEEDS:,} seeds cannot be compared; "7," stands for seed 7 alone.'
+        )
+    return listed
 
 
 def _check_splits(study: Study) -> None:

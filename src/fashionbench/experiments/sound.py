@@ -1,21 +1,38 @@
 """The models of a comparison that can be compared: faults are told all at once, the others run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.study import Study
-from fashionbench.errors import UsageError
+from fashionbench.errors import FashionbenchError, UsageError
 
 if TYPE_CHECKING:
     from fashionbench.experiments.launch import Bench
 
-__all__ = ["find_faults", "is_custom", "refuse", "without_models"]
+__all__ = ["find_faults", "is_custom", "refuse", "telling_faults", "without_models"]
 
 
 def is_custom(model: Any) -> bool:
     """Tell whether a person wrote it: a fault of it stops no other; a mistyped name does."""
     return not isinstance(model, str) or ":" in ModelSpec.parse(model).base
+
+
+@contextmanager
+def telling_faults(model: Any) -> Iterator[None]:
+    """Turn whatever a person's own model raises, in whichever of its methods, into a UsageError."""
+    try:
+        yield
+    except FashionbenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        if not is_custom(model):
+            raise
+        from fashionbench.core.own_code import describe_error
+
+        name = model if isinstance(model, str) else model.__qualname__
+        raise UsageError(f"{name} cannot be compared: {describe_error(error)}") from None
 
 
 def refuse(faults: Mapping[str, str]) -> None:
@@ -35,9 +52,11 @@ def without_models(study: Study, faults: Mapping[str, str]) -> Study:
     faulty = {model: fault for model, fault in faults.items() if model in study.models}
     if not faulty:
         return study
+    named = dict(zip(study.models, study.names, strict=True))
+    left_out = {**dict(study.left_out), **{named[model]: fault for model, fault in faulty.items()}}
     kept = [place for place, model in enumerate(study.models) if model not in faulty]
     if len(kept) < 2 or not all(map(is_custom, faulty)):
-        refuse({**dict(study.left_out), **faulty})
+        refuse(left_out)
 
     def pick(values: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(values[place] for place in kept) if values else values
@@ -46,8 +65,9 @@ def without_models(study: Study, faults: Mapping[str, str]) -> Study:
         update={
             "models": pick(study.models),
             "model_sources": pick(study.model_sources),
+            "called": pick(study.called),
             "trained_by": pick(study.trained_by),
-            "left_out": (*study.left_out, *faulty.items()),
+            "left_out": tuple(left_out.items()),
         }
     )
 
@@ -78,7 +98,8 @@ def _try_each(models: tuple[str, ...], check: Callable[[str], object]) -> dict[s
     faults = {}
     for model in models:
         try:
-            check(model)
+            with telling_faults(model):
+                check(model)
         except UsageError as fault:
             faults[model] = str(fault)
     return faults

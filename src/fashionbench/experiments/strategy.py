@@ -1,4 +1,4 @@
-"""How seeds of a model run together: stacked or on streams, in processes, or one after another."""
+"""How seeds of a model run: some alone, by the clock; the others together or one after another."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,12 +23,27 @@ from fashionbench.training.many_seeds.trial import (
 )
 from fashionbench.training.step import useful_threads
 
-__all__ = ["Choice", "choose"]
+__all__ = ["MOST_TIMED", "Choice", "choose", "is_to_be_timed"]
+
+MOST_TIMED = 3
+TIMING_SECONDS = 10
+"""A second and third run are timed alone only while those before took less than this."""
 
 GROUP = 32
 """Members at once on a CPU: beyond that a step's numbers outgrow its caches."""
 STREAMS = 16
 """Members on streams of CUDA: their kernels fill a device by then."""
+
+
+def is_to_be_timed(job: Job, timed: int, seconds: float) -> bool:
+    """Tell whether one more run of a model should have the machine to itself, by the clock.
+
+    So many have had it, `seconds` in all. Trials of tuning are not timed, nor are runs on splits
+    dealt anew: those on the official one tell the time.
+    """
+    if job.scored_on == "validation" or job.split:
+        return False
+    return timed == 0 or (timed < MOST_TIMED and seconds < TIMING_SECONDS)
 
 
 @dataclass(frozen=True)

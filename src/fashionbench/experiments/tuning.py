@@ -114,7 +114,7 @@ def _count_images(study: Study, bench: "Bench") -> int:
     if without:
         logger.warning(
             "%s: no images are held out, so that a tenth of the training images (%s) is while "
-            "settings are tuned; the comparison trains on all of them.",
+            "settings are tuned; the comparison holds out none.",
             ", ".join(without),
             f"{images // 10:,}",
         )

@@ -215,6 +215,7 @@ def load_predictor(where: Path | str | None = None) -> Predictor:
 
     `where` is a .safetensors file, or a run folder, whose best run is taken: the one with the
     highest validation accuracy or, without validation images, the lowest training loss.
+    "FOLDER:NAME" is the best run of one of its models.
     "NAME:weights=FILE" is a file of weights that you trained elsewhere, in the model of that name.
     "photo", or None, is the shipped model, made for photos.
 

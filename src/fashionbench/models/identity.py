@@ -31,38 +31,59 @@ from fashionbench.models.table import ModelEntry, model_entry, with_known_base
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["identify", "is_as_first_asked", "is_unchanged"]
+__all__ = ["identify", "is_as_first_asked", "is_unchanged", "spell"]
 
 KEPT_HEAD = " with its head"
 """Added to the digest of weights: runs recorded before always began with a new last layer."""
 
 
-def identify(
-    model: str | ModelSpec | Callable[[], "nn.Module"], classes: int = 10, shape: Shape = GREY28
-) -> tuple[ModelSpec, Source]:
+Model = str | ModelSpec | Callable[[], "nn.Module"]
+
+
+def spell(model: "Model") -> ModelSpec:
+    """Return the name by which a model can be built anew for each seed, in any process.
+
+    A class or function of one's own is `module:Name`, and a `functools.partial` of it that with
+    arguments. Raises UsageError for what has no such name, such as an instance or a lambda.
+    """
+    if isinstance(model, ModelSpec):
+        return model
+    if isinstance(model, str):
+        return with_known_base(ModelSpec.parse(model))
+    build = model.func if isinstance(model, partial) else model
+    name = getattr(build, "__qualname__", "<")
+    if not callable(build) or "<" in name:
+        raise UsageError(_why_nameless(build))
+    given = dict[str, Any]()
+    if isinstance(model, partial):
+        given = dict(zip(inspect.signature(build).parameters, model.args, strict=False))
+        given |= model.keywords
+    spec = ModelSpec(f"{build.__module__}:{name}", given)
+    if ModelSpec.parse(str(spec)) != spec:
+        raise UsageError(
+            f"Not all arguments of {spec.short} can be written in its name; give numbers, text, "
+            "lists or dicts of them, or write a function without arguments that builds the model."
+        )
+    return spec
+
+
+def identify(model: "Model", classes: int = 10, shape: Shape = GREY28) -> tuple[ModelSpec, Source]:
     """Return which model that is, and digests of its source: empty for a model of the table.
 
-    A class or function of one's own is named `module:Name`; the digests tell runs of an edited
-    model from those before. Arguments that are the defaults fall away, so that one model has one
-    name. Raises UsageError for arguments that the model does not take and one that cannot be built.
+    The digests tell runs of an edited model from those before. Arguments that are the defaults fall
+    away, so that one model has one name. Raises UsageError for arguments that the model does not
+    take, and for one that cannot be built or has no name.
     """
-    if isinstance(model, str):
-        model = with_known_base(ModelSpec.parse(model))
-    if isinstance(model, ModelSpec):
-        entry = model_entry(model)
-        spec = replace(model, arguments=_not_by_default(model, entry))
-        source = _identify_own(spec, classes, shape) if entry.is_own else Source()
-        if spec.weights is not None:
-            from fashionbench.models.weights import digest_weights
+    named = spell(model)
+    entry = model_entry(named)
+    spec = replace(named, arguments=_not_by_default(named, entry))
+    source = _identify_own(spec, classes, shape) if entry.is_own else Source()
+    if spec.weights is not None:
+        from fashionbench.models.weights import digest_weights
 
-            kept = "" if spec.new_head else KEPT_HEAD
-            source = replace(source, weights=f"{digest_weights(spec.weights)}{kept}")
-        return spec, source
-    if not callable(model) or "<" in getattr(model, "__qualname__", "<"):
-        raise UsageError(_why_nameless(model))
-    spec = ModelSpec(f"{model.__module__}:{model.__qualname__}")
-    source = digest_source(model, "")
-    return spec, replace(source, values=_identify_own(spec, classes, shape).values)
+        kept = "" if spec.new_head else KEPT_HEAD
+        source = replace(source, weights=f"{digest_weights(spec.weights)}{kept}")
+    return spec, source
 
 
 def _why_nameless(model: Any) -> str:
@@ -70,13 +91,12 @@ def _why_nameless(model: Any) -> str:
     name = type(model).__name__
     if hasattr(model, "forward"):
         return (
-            f"A {name} that is built already has the weights of one seed; give its class, without "
-            f"calling it. Arguments are part of its name, as in '{type(model).__module__}:{name}"
-            ":width=64'."
+            f"A {name} that is built already has the weights of one seed; give its class without "
+            f"calling it, or with arguments functools.partial({name}, width=64)."
         )
     return (
-        f"A {name} cannot be rebuilt by its name, for each seed anew; give the class or a function "
-        "defined at the top level of a module, without calling it."
+        f"A {name} has no name by which it could be built anew for each seed; give a class or "
+        "function of a module's top level, or with arguments functools.partial(MyNet, width=64)."
     )
 
 

@@ -128,5 +128,7 @@ def _check_answer(answer: Any, reference: str, classes: int, images: Tensor) -> 
             f"be ({FEW}, {classes}): a logit for each of the {classes} classes. Change its last "
             "layer, or take an argument `classes`, which is given their number."
         )
+    if answer.is_complex():
+        raise UsageError(f"{reference} answers with complex numbers; logits are real ones.")
     if not answer.isfinite().all():
         raise UsageError(f"{reference} answers with numbers that are not finite before training.")

@@ -6,6 +6,7 @@ model (`file.py:Name`, `package.module:Name`) is found in the same way.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from fashionbench.config.model_spec import ModelSpec
@@ -118,6 +119,8 @@ def model_entry(spec: ModelSpec) -> ModelEntry:
         entry = ModelEntry(_BUILDERS[hub], settings, title=base)
     elif ":" in base:
         entry = ModelEntry(base)
+    elif Path(base).is_dir():
+        raise UsageError(f"{base} is a folder; to compare the networks in it, write {base}/.")
     else:
         raise UsageError(
             f"There is no model {base!r}; there are {', '.join(MODELS)}, and file.py:Name or "

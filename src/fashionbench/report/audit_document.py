@@ -56,8 +56,8 @@ class DoublePair(Part):
     kind: Kind
     """"exact" for the same pixels, "mirrored" for those of a mirror image, else "near"."""
     distance: float
-    """Root of the mean squared difference of grey levels, 0 to 255, over the pixels that both
-    have."""
+    """Root of the mean squared difference of grey levels, 0 to 255, in color of red, green and blue
+    each, over the pixels that both have."""
     down: int
     """Pixels by which the first is moved down to match the second; negative is up."""
     right: int
@@ -132,11 +132,11 @@ class JudgeSummary(Part):
     test_accuracy: float
     """Mean accuracy on the test images over all its models, which are the same ones."""
     test_accuracy_without: float
-    """The same without the test images whose label is in doubt by consensus."""
+    """The same without the test images whose label consensus doubts."""
 
 
 class Suspect(Part):
-    """An image whose label may be wrong."""
+    """An image with a doubtful label, which may be wrong."""
 
     image: ImagePlace
     """The image, with the label that it has."""
@@ -144,16 +144,16 @@ class Suspect(Part):
     """The class that most runs call it, of the others."""
     probability: float
     """What the runs together give its label, from 0 to 1."""
-    against: float
-    """Share of the runs that call it otherwise."""
+    disagreeing: float
+    """Share of the runs that disagree with its label: they call the image another class."""
     is_consensus: bool
-    """Whether at least 99 % of the runs call it otherwise."""
+    """Whether consensus doubts its label: at least 99 % of the runs disagree with it."""
     is_confident: bool
     """Whether confident learning doubts its label."""
 
 
 class LabelCount(Part):
-    """How many labels are in doubt in a part of the data set."""
+    """How many labels are doubtful in a part of the data set."""
 
     split: Split
     """The part of the data set."""
@@ -162,15 +162,15 @@ class LabelCount(Part):
     runs: int
     """Runs that called each of its images."""
     confident: int
-    """Images whose label confident learning doubts."""
+    """Suspects of confident learning."""
     consensus: int
-    """Images that at least 99 % of the runs call otherwise."""
+    """Suspects of consensus."""
     both: int
-    """Images that both doubt."""
+    """Suspects of both."""
 
 
 class ErrorFloor(Part):
-    """The accuracy that is out of reach if the test labels in doubt by consensus are wrong."""
+    """The accuracy that is out of reach if the test labels that consensus doubts are wrong."""
 
     share: float
     """Share of the test images."""
@@ -186,14 +186,15 @@ class LabelsFound(Part):
     judges: list[JudgeSummary]
     """The models that judged."""
     counts: list[LabelCount]
-    """Labels in doubt, of training and test images."""
+    """Suspects counted, of training and test images."""
     noise: list[list[float]]
     """Estimated by confident learning from the training images: of those that are truly the row's
     class, the share that has the column's label."""
     floor: ErrorFloor
     """The accuracy that is out of reach."""
     suspects: list[Suspect]
-    """Images whose label is in doubt, test images first, the least probable labels first."""
+    """Test images first; of each part those that both consensus and confident learning doubt, then
+    others, the least probable label first. At most 10,000 of a part."""
 
 
 class PartScores(Part):
@@ -308,6 +309,10 @@ class AuditDocument(Part):
     """SHA-256 of the images and labels of "train" and "test": other digests are other data."""
     command: str
     """What gives the same audit again."""
+    channels: int
+    """Of the images as they were audited: 1 for grey, 3 for color."""
+    size: int
+    """Pixels a side of these images."""
     classes: list[str]
     """The classes, in the order of their labels."""
     train_images: int
@@ -329,11 +334,11 @@ class AuditDocument(Part):
     doubles: DoublesFound
     """Images that are there twice."""
     labels: LabelsFound | None
-    """Labels that are in doubt; null where no models were trained (--folds 0)."""
+    """Doubtful labels; null where no models were trained (--folds 0)."""
     split: SplitFound
     """How lucky the split is."""
     doubtful_test_images: dict[str, list[int]]
-    """Positions of test images in doubt, by reason: "label" where consensus doubts the label,
+    """Positions of doubtful test images, by reason: "label" where consensus doubts the label,
     "double" where there is a double among the training images. `compare --exclude` scores without
     them."""
 

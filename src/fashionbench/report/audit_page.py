@@ -4,12 +4,13 @@ The page is one file without scripts or anything from elsewhere, as the report i
 """
 
 import html
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from fashionbench.core.files import write_atomically
-from fashionbench.report.audit_document import AuditDocument, DoublePair
+from fashionbench.report.audit_document import AuditDocument, DoublePair, LabelsFound
 from fashionbench.report.audit_plots import Card, Pictures, plot_distances, show_pair, show_suspect
 from fashionbench.report.figures import render_svg
 from fashionbench.report.numbers import format_percent, pluralize
@@ -52,10 +53,12 @@ def render_audit(document: AuditDocument, pictures: Pictures) -> str:
     return load_template("audit.html.j2").render(
         document=document,
         doubles=doubles,
-        summary=summarize_audit(document),
+        summary=[_keep_together(sentence) for sentence in summarize_audit(document)],
+        remedy=_regroup(document),
         distances=distances,
         sheets=[*_show_pairs(document, pictures)],
         suspects=[*_show_suspects(document, pictures)],
+        judges=_say_judges(document.labels) if document.labels else [],
     )
 
 
@@ -81,22 +84,60 @@ def summarize_audit(document: AuditDocument) -> list[str]:
     said = [found, f"{told}training images."]
     if document.labels is None:
         return [*said, _say_place(document)]
-    floor = document.labels.floor
-    consensus = sum(count.consensus for count in document.labels.counts if count.split == "test")
-    are = "label ({} %) is" if consensus == 1 else "labels ({} %) are"
-    said.append(
-        f"{consensus:,} test {are.format(format_percent(floor.share))} called otherwise by nearly "
-        "every model: if they are wrong, no accuracy above "
-        f"{format_percent(1 - floor.share)} % is to be had by being right."
+    return [*said, _say_floor(document.labels), _say_place(document)]
+
+
+def _keep_together(sentence: str) -> str:
+    """Break no line between a number and its percent sign."""
+    return sentence.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _regroup(document: AuditDocument) -> str:
+    """Return the command for a split that keeps doubles together, where pictures can be moved."""
+    movable = any(pair.a.file for pair in document.doubles.pairs)
+    if not (movable and document.doubles.test_images_known):
+        return ""
+    return shlex.join(
+        ["fashionbench", "audit", "--dataset", document.dataset, "--split", "grouped"]
     )
-    return [*said, _say_place(document)]
+
+
+def _say_floor(labels: LabelsFound) -> str:
+    """Say how many test labels consensus doubts, and what that means."""
+    (of_test,) = (count for count in labels.counts if count.split == "test")
+    runs = f"at least 99 % of {of_test.runs:,} runs of {pluralize(len(labels.judges), 'model')}"
+    if of_test.consensus == 0:
+        return f"No test label is doubtful: there is none that {runs} disagree with."
+    share, reached = map(format_percent, (labels.floor.share, 1 - labels.floor.share))
+    one = of_test.consensus == 1
+    noun, verb, they = ("label", "is", "it is") if one else ("labels", "are", "they are")
+    return (
+        f"{of_test.consensus:,} test {noun} ({share} %) {verb} doubtful: {runs} disagree. "
+        f"If {they} wrong, a model that is right about every test image has an accuracy of "
+        f"{reached} %."
+    )
+
+
+def _say_judges(labels: LabelsFound) -> list[str]:
+    """Say how far the judges can be trusted."""
+    best = max(labels.judges, key=lambda judge: judge.train_accuracy)
+    agreed = format_percent(best.train_accuracy)
+    known = (
+        f"The best judge, {best.model}, agrees with {agreed} % of the labels of training images "
+        "that it did not see. The weaker the judges, the more suspects are right but hard to tell."
+    )
+    alone = (
+        "One model judged alone, so what it cannot learn is doubted too. Models of several "
+        "families doubt less: name them with --model."
+    )
+    return [known, alone] if len(labels.judges) == 1 else [known]
 
 
 def _say_place(document: AuditDocument) -> str:
     """Say where the split lies among others, by the last that was found: a model, or neighbours."""
     found = [place for place in document.split.deals if "accuracy" in place.what][-1]
     return (
-        f"By the {found.what} the official split is harder than "
+        f"By the {found.what} the split is harder than "
         f"{100 * (1 - found.share_below):.0f} % of {found.deals:,} splits dealt anew."
     )
 
@@ -130,8 +171,8 @@ def _show_suspects(document: AuditDocument, pictures: Pictures) -> Iterator[Shee
         consensus = [suspect for suspect in of_split if suspect.is_consensus]
         others = [suspect for suspect in of_split if not suspect.is_consensus]
         for heading, found in (
-            (f"{images} that nearly all models call otherwise", consensus),
-            (f"{images} that confident learning alone doubts", others),
+            (f"{images} whose label consensus doubts", consensus),
+            (f"{images} whose label confident learning alone doubts", others),
         ):
             if found:
                 cards = [show_suspect(suspect, pictures) for suspect in found[:SHOWN]]

@@ -7,15 +7,17 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 from numpy.typing import NDArray
 
 from fashionbench.report.audit_document import DoublePair, DoublesFound, ImagePlace, Suspect
+from fashionbench.report.numbers import with_minus
 from fashionbench.report.style import COLORS, INK, WIDTH, add_legend, start_figure
 
 __all__ = ["Card", "Pictures", "name_image", "plot_distances", "show_pair", "show_suspect"]
 
 Pictures = Mapping[str, NDArray[np.uint8]]
-"""(N, H, W) images of "train" and "test"."""
+"""(N, H, W) images of "train" and "test", or (N, 3, H, W) in color."""
 GAP = 1
 """Pixels between the two images of a pair."""
 
@@ -39,6 +41,7 @@ def plot_distances(doubles: DoublesFound, title: str) -> Figure:
         axes.stairs(counts, edges, color=color, lw=1.8, label=label)
     axes.axvline(doubles.threshold, color=INK, lw=1, ls="--")
     axes.set_yscale("symlog", linthresh=1)
+    axes.yaxis.set_major_formatter(ScalarFormatter())
     axes.set_ylim(0)
     axes.set_xlabel("distance, grey levels (dashed: up to here a pair is called double)")
     axes.set_ylabel("pairs in a step")
@@ -50,12 +53,12 @@ def plot_distances(doubles: DoublesFound, title: str) -> Figure:
 def show_pair(pair: DoublePair, pictures: Pictures) -> Card:
     """Show the two images of a pair side by side, with their places, labels and distance."""
     one, other = (pictures[place.split][place.position] for place in (pair.a, pair.b))
-    gap = np.full((len(one), GAP), 255, np.uint8)
+    gap = np.full((*one.shape[:-1], GAP), 255, np.uint8)
     way = pair.kind if pair.kind != "near" else f"{pair.distance:.1f} grey levels"
     turned = ", mirrored" if pair.kind == "near" and pair.is_mirrored else ""
-    moved = f", moved {pair.down:+d} {pair.right:+d}" if pair.down or pair.right else ""
+    moved = with_minus(f", moved {pair.down:+d} {pair.right:+d}") if pair.down or pair.right else ""
     return Card(
-        _encode(np.concatenate([one, gap, other], axis=1)),
+        _encode(np.concatenate([one, gap, other], axis=-1)),
         [name_image(pair.a), name_image(pair.b), way + turned + moved],
     )
 
@@ -69,7 +72,7 @@ def show_suspect(suspect: Suspect, pictures: Pictures) -> Card:
         [
             name_image(place),
             f"seems {suspect.seems}",
-            f"{100 * suspect.against:.0f} % of runs against, label {probability}",
+            f"{100 * suspect.disagreeing:.0f} % of runs disagree; its label gets {probability}",
         ],
     )
 
@@ -79,7 +82,7 @@ def _encode(image: NDArray[np.uint8]) -> str:
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
+    Image.fromarray(image if image.ndim == 2 else image.transpose(1, 2, 0)).save(buffer, "PNG")
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 

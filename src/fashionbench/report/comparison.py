@@ -5,41 +5,29 @@ same document.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Self
 
-from fashionbench.config.model_spec import ModelSpec
+from fashionbench.config.naming import find_named
 from fashionbench.config.recipe import current_name
 from fashionbench.config.study import Job, Study
-from fashionbench.core.seeds import PURPOSES
 from fashionbench.errors import StoreError, UsageError
-from fashionbench.report.dealt import compare_over_splits, summarize_over_splits
+from fashionbench.report.dealt import summarize_over_splits
 from fashionbench.report.document import Document, EntrySummary, ExcludedImages, SplitsSummary
 from fashionbench.report.entries import Entry, Pair
 from fashionbench.report.gains import TunedRow, group_pairs, match_rows, summarize_tuning
+from fashionbench.report.judging import Judging
 from fashionbench.report.ranking import Ranked, rank
 from fashionbench.report.tuned import AS_IT_IS, TUNED, Tuned
 from fashionbench.report.tuning_document import TuningSummary
-from fashionbench.stats.difference import Difference, adjust, holm, holm_steps, mcnemar
-from fashionbench.stats.splits import OverSplits
-from fashionbench.stats.studies import compare_tuned
-from fashionbench.stats.verdict import (
-    SMALLEST_DIFFERENCE,
-    Unit,
-    decide,
-    extend_to_splits,
-    interval_of_verdict,
-)
 from fashionbench.store.records import RunRecord, TestSet
 from fashionbench.store.run_store import RunStore
 from fashionbench.store.trials import follow
 
 __all__ = ["MANY_PAIRS", "Comparison"]
 
-Steps = tuple[float | None, float | None]
-"""By what Holm multiplies the p-values of a pair: over seeds, and over test images too."""
 MANY_PAIRS = 10
 """Up to so many pairs are all shown."""
 
@@ -110,6 +98,7 @@ class Comparison:
             splits=self.study.splits,
             excluded=self._count_excluded(),
             until=self.study.until,
+            smallest_difference=self._judging.smallest,
             entries=[summaries[id(entry)] for entry in self.entries],
             pairs=[pair.summarize() for pair in self.pairs],
             tuning=self._summarize_tuning(),
@@ -182,78 +171,11 @@ class Comparison:
         Where entries were tuned: those as they are with each other, those tuned with each other,
         and each tuned one with itself as it is. Each of these three is judged together.
         """
-        return [
-            pair
-            for together in group_pairs(self.entries)
-            for pair in self._judge_together([each for each in together if _shared_seeds(*each)])
-        ]
-
-    def _judge_together(self, pairs: Sequence[tuple[Entry, Entry]]) -> list[Pair]:
-        """Compare pairs of entries, with p-values adjusted for their number."""
-        found = [self._difference(a, b, len(pairs)) for a, b in pairs]
-        p_values = [(each.p_value, each.p_value_other_test_images) for each in found]
-        by_holm = zip(*map(holm_steps, zip(*p_values, strict=True)), strict=True)
-        smallest = self.study.until or SMALLEST_DIFFERENCE
-        judged = [
-            self._judge(a, b, values, steps, len(pairs))
-            for (a, b), values, steps in zip(pairs, found, by_holm, strict=True)
-        ]
-        return [
-            replace(
-                pair, over_splits=splits, verdict=extend_to_splits(pair.verdict, splits, smallest)
-            )
-            for pair, splits in zip(judged, self._over_splits(pairs), strict=True)
-        ]
-
-    def _over_splits(self, pairs: Sequence[tuple[Entry, Entry]]) -> list[OverSplits | None]:
-        """Compare pairs on splits dealt anew, with p-values adjusted for all of them."""
-        found = [compare_over_splits(a, b, pairs=len(pairs)) for a, b in pairs]
-        p_values = holm([None if values is None else values.p_value for values in found])
-        return [
-            values and replace(values, p_value=p) for values, p in zip(found, p_values, strict=True)
-        ]
-
-    def _difference(self, a: Entry, b: Entry, pairs: int) -> Difference:
-        labels, shared = self.test_set.labels, _shared_seeds(a, b)
-        first, second = (
-            # What was only scored is the same whichever seed the other began with.
-            entry.mark_correct(labels).repeat(len(shared), axis=0)
-            if entry.is_only_scored
-            else entry.mark_correct(labels)[[run.job.seed in shared for run in entry.runs]]
-            for entry in (a, b)
-        )
-        studies = _shared_studies(a, b, shared)
-        return compare_tuned(first, second, studies, pairs=pairs, sequential=self._sequential)
-
-    def _judge(self, a: Entry, b: Entry, alone: Difference, steps: Steps, pairs: int) -> Pair:
-        """Return a pair with its verdict: the p-values of it `alone` are multiplied by `steps`."""
-        found = replace(
-            alone,
-            p_value=adjust(alone.p_value, steps[0]),
-            p_value_other_test_images=adjust(alone.p_value_other_test_images, steps[1]),
-        )
-        verdict = decide(
-            found,
-            self.study.until or SMALLEST_DIFFERENCE,
-            pairs=pairs,
-            sequential=self._sequential,
-            held=tuple(source for source in PURPOSES if source in {*a.held, *b.held}),
-        )
-        if a.tuned or b.tuned:
-            several = len({*a.studies, *b.studies}) > 1
-            unit: Unit = "studies" if several else "seeds"
-            verdict = replace(verdict, unit=unit, given_settings=not several)
-        interval = interval_of_verdict(verdict, found, steps, pairs)
-        p_value = None
-        if len(a.runs) == len(b.runs) == 1:
-            labels = self.test_set.labels
-            p_value = mcnemar(a.mark_correct(labels)[0], b.mark_correct(labels)[0])
-        return Pair(self.name(a), self.name(b), a, b, found, verdict, interval, p_value)
+        return [pair for pairs in group_pairs(self.entries) for pair in self._judging.judge(pairs)]
 
     @property
-    def _sequential(self) -> bool:
-        """Whether seeds were added after looking."""
-        return self.study.until is not None
+    def _judging(self) -> Judging:
+        return Judging(self.test_set.labels, self.study.until, self.name)
 
     @cached_property
     def _shared_overrides(self) -> list[tuple[str, str]]:
@@ -282,25 +204,15 @@ class Comparison:
         return recipe.model_copy(update={"overrides": varying}).label
 
     def short_model(self, entry: Entry) -> str:
-        """Return the model's name without folders or a script's module, if no other is so called.
+        """Return the one name that tables, plots, sentences and errors have for a model."""
+        return self._names[entry.model, entry.runs[0].job.model_source]
 
-        It is the one name that tables, plots, sentences and errors have for it.
-        """
-        for shorten in (self._without_class, _shorten):
-            short = [shorten(model) for model in self.study.models]
-            name = shorten(entry.model)
-            if short.count(name) == 1:
-                return name
-        if self.study.models.count(entry.model) < 2:
-            return entry.model
-        return f"{self._without_class(entry.model)} ({self.study.origin_of(entry.runs[0].job)})"
-
-    def _without_class(self, model: str) -> str:
-        """Shorten a file's model to the file where all files of several call theirs the same."""
-        files = [_shorten(each) for each in self.study.models if ".py:" in each]
-        classes = {each.partition(".py:")[2] for each in files}
-        name = _shorten(model)
-        return name.partition(".py:")[0] if len(files) > 1 == len(classes) else name
+    @cached_property
+    def _names(self) -> dict[tuple[str, str], str]:
+        sources = self.study.model_sources or ("",) * len(self.study.models)
+        return dict(
+            zip(zip(self.study.models, sources, strict=True), self.study.names, strict=True)
+        )
 
     @cached_property
     def ranking(self) -> list[Ranked]:
@@ -351,17 +263,11 @@ class Comparison:
 
     def find_model(self, model: str) -> list[Entry]:
         """Return the rows of one model. Raises UsageError, which lists the models there are."""
-        names = [(row, (row.model, self.short_model(row), row.label)) for row in self.entries]
-        exact = [row for row, known in names if model in known[:2]]
-        rows = exact or [
-            row for row, known in names if model.casefold() in map(str.casefold, known)
-        ]
-        found = dict.fromkeys(map(self.short_model, rows))
+        names = [(self.short_model(e), e.model, self.name(e), e.label) for e in self.entries]
+        rows = [self.entries[place] for place in find_named(model, names)]
         if not rows:
             models = ", ".join(dict.fromkeys(map(self.short_model, self.entries)))
             raise UsageError(f"There is no model {model!r} in this comparison; there are {models}.")
-        if len(found) > 1:
-            raise UsageError(f"{model!r} may be {' or '.join(found)}; name one.")
         return rows
 
     def __repr__(self) -> str:
@@ -374,25 +280,6 @@ class Comparison:
         return "\n".join([f"Comparison in {self.folder}", *rows])
 
 
-def _shorten(model: str) -> str:
-    return str(ModelSpec.parse(model).without_folders()).removeprefix("__main__:")
-
-
 def _load_finished(store: RunStore, study: Study, jobs: Sequence[Job]) -> tuple[RunRecord, ...]:
     runs = (store.load_run(job, study.device) for job in jobs)
     return tuple(run for run in runs if run is not None)
-
-
-def _shared_studies(a: Entry, b: Entry, shared: set[int]) -> list[int]:
-    """By which study's choice the runs of each shared seed were trained."""
-    entry = a if a.tuned else b
-    shares = zip(entry.runs, entry.studies, strict=True)
-    found = [study for run, study in shares if run.job.seed in shared]
-    return found if entry.tuned else [0] * len(shared)
-
-
-def _shared_seeds(a: Entry, b: Entry) -> set[int]:
-    found = [{run.job.seed for run in each.runs} for each in (a, b)]
-    if a.is_only_scored or b.is_only_scored:
-        return found[a.is_only_scored]  # two of them have one run each, from one seed
-    return found[0] & found[1]

@@ -17,6 +17,7 @@ __all__ = [
     "ExcludedImages",
     "NumberSummary",
     "PairSummary",
+    "ProbabilitiesSummary",
     "RatioSummary",
     "RunSummary",
     "SecondsSummary",
@@ -34,7 +35,7 @@ class NumberSummary(Part):
     """Sample standard deviation over the runs (n - 1); null for fewer than two."""
     low: float | None
     """Lower end of the 95 % interval of the mean: a t interval, for fractions on the scale of
-    logits, so that it stays between 0 and 1; null for fewer than two runs."""
+    logits, so that it stays between 0 and 1; null for fewer than two runs, or if all are equal."""
     high: float | None
     """Upper end of that interval."""
     n: int
@@ -210,6 +211,20 @@ class EntrySummary(Part):
     """The finished runs, in the order of their seeds."""
 
 
+class ProbabilitiesSummary(Part):
+    """How probable it is that a is better than b, for other seeds and other test images.
+
+    Of this pair alone; together they are 1.
+    """
+
+    better: float
+    """That a is better by more than the smallest difference of interest."""
+    within: float
+    """That the two differ by less than that."""
+    worse: float
+    """That a is worse by more than that."""
+
+
 class PairSummary(Part):
     """Two entries, and what their runs say of the difference between them."""
 
@@ -229,6 +244,9 @@ class PairSummary(Part):
     these; null where the seeds are too few to tell."""
     verdict_high: Known = None
     """Upper end of that interval."""
+    probabilities: ProbabilitiesSummary | None = None
+    """How probable it is that a is better or worse by more than `smallest_difference`, or neither;
+    null where the seeds are too few to tell."""
     seeds_low: Known
     """Lower end of the 95 % interval of the difference, for other seeds on these test images."""
     seeds_high: Known
@@ -246,8 +264,8 @@ class PairSummary(Part):
     p_value_other_test_images: float | None
     """The same, for other seeds and other test images."""
     probability_a_beats_b: float | None
-    """The chance that a run of a is more accurate than a run of b, each from a seed of its own;
-    null for one seed."""
+    """How probable it is that a run of a is more accurate than a run of b, each from a seed of its
+    own; null for one seed."""
     n: int
     """The number of seeds that both have finished, or of studies."""
     unit: Unit = "seeds"
@@ -314,6 +332,9 @@ class Document(Part):
     until: float | None
     """The difference of accuracies down to which seeds were added until each pair was decided;
     null where their number was fixed."""
+    smallest_difference: float = 0.01
+    """The smallest difference of accuracies that is of interest: `until`, else one point. The
+    verdict "no difference" and the probabilities of pairs are told by it."""
     entries: list[EntrySummary]
     """The rows of the table."""
     pairs: list[PairSummary]

@@ -16,6 +16,7 @@ from fashionbench.report.document import (
     NumberSummary,
     OutcomeCounts,
     PairSummary,
+    ProbabilitiesSummary,
     RatioSummary,
     RunSummary,
     SecondsSummary,
@@ -31,6 +32,7 @@ from fashionbench.stats.intervals import (
     summarize_fractions,
     time_ratio,
 )
+from fashionbench.stats.probabilities import Probabilities
 from fashionbench.stats.splits import OverSplits
 from fashionbench.stats.studies import summarize_tuned
 from fashionbench.stats.verdict import Verdict
@@ -258,6 +260,8 @@ class Pair:
     verdict: Verdict
     interval: tuple[float, float]
     """The interval of the difference that the verdict is read from; infinite where unknown."""
+    probabilities: Probabilities | None
+    """How probable it is that a is better, about as good, or worse; None where unknown."""
     mcnemar_p_value: float | None
     """Where each has one run: p-value of the two networks being right equally often."""
     over_splits: OverSplits | None = None
@@ -269,7 +273,7 @@ class Pair:
 
     def turned(self) -> "Pair":
         """Return the same of b minus a."""
-        found, (low, high) = self.found, self.interval
+        found, (low, high), probable = self.found, self.interval, self.probabilities
         chance = found.probability_a_beats_b
         negated = replace(
             found,
@@ -290,6 +294,7 @@ class Pair:
             found=negated,
             verdict=self.verdict.of_the_other(),
             interval=(-high, -low),
+            probabilities=probable and probable.turned(),
             over_splits=self.over_splits and self.over_splits.turned(),
         )
 
@@ -306,6 +311,9 @@ class Pair:
             **numbers,
             verdict_low=self.interval[0],
             verdict_high=self.interval[1],
+            probabilities=None
+            if self.probabilities is None
+            else ProbabilitiesSummary.model_validate(self.probabilities),
             verdict=self.verdict.word,
             in_words=str(self.verdict),
             seeds_needed=self.verdict.seeds_needed,

@@ -61,7 +61,8 @@ def _plot_first_confusion(comparison: Comparison, entries: Sequence[Entry]) -> "
 
 
 def _plot_differences(comparison: Comparison, _entries: Sequence[Entry]) -> "Figure":
-    return plots.plot_differences(comparison.shown_pairs, comparison.test_set.title)
+    smallest = comparison.document.smallest_difference
+    return plots.plot_differences(comparison.shown_pairs, smallest, comparison.test_set.title)
 
 
 def _plot_flips(comparison: Comparison, _entries: Sequence[Entry]) -> "Figure":
@@ -81,7 +82,7 @@ FIGURES = {
     "accuracies": ReportFigure(
         "Accuracy of every run",
         "Each dot is one run from its own seed, the diamond their mean, the line its 95 % "
-        "interval. “no Shirt” marks a run that never predicts that class.",
+        "interval. Where there is room, “no Shirt” marks a run that never predicts that class.",
         _plot_accuracies,
     ),
     "curves": ReportFigure(
@@ -124,14 +125,15 @@ FIGURES = {
     "flips": ReportFigure(
         "Images that flip",
         "The most accurate model and the next: test images that most runs of one classify "
-        "correctly and most runs of the other do not. Below each image stands in what percentage "
+        "correctly and most runs of the other do not. Above each image stands in what percentage "
         "of its runs the first is right, then the second.",
         _plot_flips,
     ),
     "hard": ReportFigure(
         "The hardest images",
-        "The test images that most runs get wrong, of these the ones with the highest loss, with "
-        "the true class, the class that was mostly predicted, and how many runs missed them.",
+        "The test images that most runs get wrong; of these, the ones with the highest loss. Above "
+        "each stand its true class, the class that was mostly predicted instead, and how many of "
+        "the runs missed it.",
         _of_runs(sheets.plot_hard_images),
     ),
 }

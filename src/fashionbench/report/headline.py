@@ -72,9 +72,10 @@ def _say_verdict(pair: Pair, best: Entry, vary: Vary) -> str:
     if pair.verdict.word not in ("better", "worse"):
         return f". {_say_undecided(pair)} ({interval})."
     place = str(pair.verdict).removeprefix(pair.verdict.word)
-    luck = "the seed" if vary == "all" else VARIED[vary]
+    luck = "seeds" if vary == "all" else VARIED[vary]
     luck += " and of the choice of settings" if pair.verdict.unit == "studies" else ""
-    return f", which is more than luck of {luck}{place} ({interval}; p = {found.p_value:.2g})."
+    p_value = f"p = {found.p_value:.2g}"
+    return f": more than the luck of {luck} explains{place} ({interval}; {p_value})."
 
 
 def _say_undecided(pair: Pair) -> str:

@@ -21,8 +21,11 @@ __all__ = [
     "format_percent",
     "format_places",
     "format_points",
+    "format_probability",
     "format_seconds",
     "format_seconds_range",
+    "format_seconds_spread",
+    "format_size",
     "format_time_ratio",
     "format_verdict_interval",
     "pluralize",
@@ -63,6 +66,19 @@ def format_points(difference: float) -> str:
     return with_minus(f"{100 * difference:+z.2f}")
 
 
+def format_size(difference: float) -> str:
+    """Write a difference of accuracies as a size, such as 0.5 points."""
+    size = f"{100 * difference:.4g}"
+    return f"{size} point" if size == "1" else f"{size} points"
+
+
+def format_probability(value: float) -> str:
+    """Write a probability in whole percent, which are 0 and 100 only where it is 0 or 1."""
+    if 0 < value < 0.005:
+        return "< 1"
+    return "> 99" if 0.995 <= value < 1 else f"{100 * value:.0f}"
+
+
 def format_number(value: float | None, digits: int = 3) -> str:
     """Write a number to `digits` decimals; an en dash where there is none."""
     return "–" if value is None else f"{value:.{digits}f}"
@@ -96,11 +112,15 @@ def format_seconds(entry: EntrySummary) -> str:
 
 def format_seconds_range(entry: EntrySummary) -> str:
     """Write the median training time, the fastest and slowest run, and how many were timed."""
+    spread = format_seconds_spread(entry)
+    return f"{format_number(entry.train_seconds.median, 2)} ({spread})" if spread else "–"
+
+
+def format_seconds_spread(entry: EntrySummary) -> str:
+    """Write the fastest and slowest training time, and how many runs were timed; empty if none."""
     timed = [run.train_seconds for run in entry.runs if run.train_seconds is not None]
-    if not timed:
-        return "–"
     spread = f"{min(timed):.2f}–{max(timed):.2f}; " if len(timed) > 1 else ""
-    return f"{format_number(entry.train_seconds.median, 2)} ({spread}{len(timed)})"
+    return f"{spread}{len(timed)}" if timed else ""
 
 
 def format_time_ratio(ratio: RatioSummary | None) -> str:

@@ -38,6 +38,8 @@ __all__ = ["keep_report", "render_notebook", "write_report"]
 KEPT = "reports"
 """The folder in which the reports of all comparisons of a run folder are kept."""
 FILES = ("report.html", "report.md", "results.csv", "summary.csv", "pairs.csv", "results.json")
+COUNTED = ("flips", "hard")
+"""The figures whose titles say how many images there are, which no heading does."""
 MOST_WARNINGS = 6
 """Warnings that stand open on the page."""
 DEAD_LOGITS = (
@@ -158,7 +160,8 @@ def _draw_svgs(comparison: Comparison, name: str) -> list[str]:
     """Draw a figure of the page, which shows the confusion of every entry in front."""
     if name != "confusion":
         figure = draw_figure(comparison, name)
-        drop_titles(figure)  # the heading says it
+        if name not in COUNTED:
+            drop_titles(figure)  # the heading says it
         return [render_svg(figure, name, FIGURES[name].title)]
     svgs = []
     for index, (entry, figure) in enumerate(draw_confusions(comparison)):

@@ -17,15 +17,17 @@ __all__ = ["COSTS", "draw_pareto", "plot_pareto"]
 
 COSTS: dict[str, Callable[[RunRecord, int], float | None]] = {
     "parameters": lambda run, _: run.parameters,
-    "FLOPs for an image": lambda run, _: run.flops_per_image,
+    "FLOPs per image": lambda run, _: run.flops_per_image,
     "training time, seconds": lambda run, _: run.train_seconds,
-    "time for a test image, microseconds": lambda run, images: (
+    "time per test image, microseconds": lambda run, images: (
         None if run.train_seconds is None else 1e6 * run.other_seconds["test"] / images
     ),
 }
 """What a run cost, by the name on the axis, given the number of test images; None where that was
 not measured."""
 
+MOVED = 0.03
+"""The part of a panel by which a name has moved from its point, so that a line joins the two."""
 THREES_TO = 1000
 """The span of an axis up to which there is room for 3, 30, 300 between 1, 10, 100."""
 
@@ -95,6 +97,9 @@ def _name_points(axes: Axes, named: Sequence[tuple[str, float, float]]) -> None:
             va="center",
             size=8,
             color=INK,
+            arrowprops={"arrowstyle": "-", "color": INK, "lw": 0.5, "alpha": 0.5, "shrinkA": 0}
+            if up - height > MOVED
+            else None,
         )
 
 

@@ -10,9 +10,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fashionbench.report.entries import SEEDS_FOR_A_BAR, NamedRuns, Pair
+from fashionbench.report.numbers import format_size
 from fashionbench.report.style import (
     COLORS,
     GREY,
+    IN_FRONT,
     INK,
     WIDTH,
     Look,
@@ -36,8 +38,8 @@ __all__ = [
 ]
 
 MOST_BANDS = 4
-MOST_NOTED = 6
-"""Runs of an entry up to which each is said to have lost its classes."""
+LEAST_GAP = 0.05
+"""The part of the axis that lies between two points with words above them, or these overlap."""
 LEAST_SHOWN = 0.5
 """Percent above which a cell of a confusion matrix has its number."""
 VERDICT_COLORS = {
@@ -71,8 +73,8 @@ def plot_accuracies(
         if summary.low is not None and summary.high is not None and summary.n >= SEEDS_FOR_A_BAR:
             ends = [100 * summary.low, 100 * summary.high]
             axes.plot(ends, [row + 0.28] * 2, "-", color=INK, lw=1.2)
-        if look.front:
-            _name_dead_classes(axes, row, runs, test_set.classes)
+    for row, (_, runs) in enumerate(entries[:IN_FRONT]):
+        _name_dead_classes(axes, row, runs, test_set.classes)
     axes.set_yticks(range(len(entries)), names)
     axes.set_ylim(len(entries) - 0.4, -0.6)
     axes.set_xlabel("test accuracy, % (diamond: mean; line: its 95 % interval, from four seeds on)")
@@ -83,9 +85,12 @@ def plot_accuracies(
 def _name_dead_classes(
     axes: Axes, row: int, runs: Sequence[RunRecord], classes: Sequence[str]
 ) -> None:
-    """Write above a run's point which classes it never predicts; none where all runs lost many."""
+    """Write above a run's point which classes it never predicts; none where there is no room."""
     lost = [run for run in runs if run.outcome == "ok" and run.dead_classes]
-    for run in lost if len(lost) <= MOST_NOTED else []:
+    left, right = axes.get_xlim()
+    gaps = np.diff(sorted(100 * run.scores.accuracy for run in lost))
+    has_room = all(gaps > LEAST_GAP * (right - left))
+    for run in lost if has_room else []:
         names = [classes[index] for index in run.dead_classes]
         axes.annotate(
             f"no {', '.join(names)}" if len(names) <= 2 else f"{len(names)} classes lost",
@@ -98,8 +103,10 @@ def _name_dead_classes(
         )
 
 
-def plot_differences(pairs: Sequence[Pair], title: str) -> Figure:
+def plot_differences(pairs: Sequence[Pair], smallest: float, title: str) -> Figure:
     """Draw a row for each pair: difference and interval around zero, in the verdict's color.
+
+    A band behind them shows the differences that are smaller than the `smallest` of interest.
 
     The interval is the one that the verdict is read from. Of fewer seeds than SEEDS_FOR_A_BAR there
     is none.
@@ -108,6 +115,8 @@ def plot_differences(pairs: Sequence[Pair], title: str) -> Figure:
         f"Differences of test accuracy · {title}", WIDTH, 1.2 + 0.36 * len(pairs)
     )
     axes.axvline(0, color=INK, lw=1, alpha=0.5)
+    band, size = 100 * smallest, format_size(smallest)
+    axes.axvspan(-band, band, color=GREY, alpha=0.15, lw=0, label=f"within {size}")
     for row, pair in enumerate(pairs):
         color = VERDICT_COLORS[pair.verdict.word]
         low, high = (100 * end for end in pair.interval)

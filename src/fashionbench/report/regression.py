@@ -14,6 +14,7 @@ import numpy as np
 from fashionbench.errors import UsageError
 from fashionbench.report.comparison import Comparison
 from fashionbench.report.entries import Entry
+from fashionbench.report.numbers import format_points, pluralize
 from fashionbench.stats.difference import difference
 from fashionbench.stats.intervals import CONFIDENCE
 
@@ -40,12 +41,12 @@ class Checked:
     """Whether each run predicts for each test image what it did before."""
 
     def __str__(self) -> str:
-        change = f"{100 * self.difference:+.2f} points over {self.seeds} seeds"
+        change = f"{format_points(self.difference)} points over {pluralize(self.seeds, 'seed')}"
         if self.identical:
             return f"{self.outcome}: {self.name}: every prediction is the same as before"
         if self.low is None or self.high is None:
             return f"{self.outcome}: {self.name}: {change}; two seeds or more would tell"
-        interval = f"{100 * self.low:+.2f} to {100 * self.high:+.2f}"
+        interval = f"{format_points(self.low)} to {format_points(self.high)}"
         return f"{self.outcome}: {self.name}: {change} (95 %: {interval})"
 
 

@@ -36,8 +36,8 @@ def plot_hard_images(entries: NamedRuns, test_set: TestSet, count: int = 24) -> 
         test_set.images[hardest],
         captions,
         8,
-        f"{len(hardest)} of the hardest images: true class → taken for; all {len(predicted)} runs "
-        f"miss {always} · {test_set.title}",
+        f"{always:,} images are missed by all {len(predicted)} runs; shown: the {len(hardest)} "
+        f"hardest · {test_set.title}",
     )
 
 

@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["build_entry_table", "build_pair_table"]
 
-LONG_NAME = 12
-"""Characters of a name beside which all columns have room."""
+WIDTH, LONG_NAME = 80, 24
+"""Columns of a terminal, and of them those that a name may have before it is folded."""
+GAP = 2
+"""Characters between two columns."""
+DISPENSABLE = ("sd", "loss", "parameters")
+"""Headings of what is left to the report where a terminal has no room for it, the first first."""
 
 
 def build_entry_table(comparison: Comparison) -> "Table":
@@ -42,7 +46,12 @@ def build_entry_table(comparison: Comparison) -> "Table":
     ]
     table = _start_table(" · ".join(conditions), ["model", "recipe"] if several else ["model"])
     entries = [summary for _, summary in comparison.rows]
-    columns = _choose_columns(entries, tuned=document.tuning is not None)
+    names = [
+        [comparison.short_model(row.entry)]
+        + ([comparison.short_recipe(row.entry)] if several else [])
+        for row in comparison.ranking
+    ]
+    columns = _choose_columns(entries, _count_left(names))
     for heading, write in columns.items():
         # Where a terminal is narrow, names are folded, but numbers and words stay whole.
         values = [write(entry) for entry in entries]
@@ -51,11 +60,15 @@ def build_entry_table(comparison: Comparison) -> "Table":
             values, side = " ".join(values).split(), "left"
         least = max(map(len, [*values, *heading.split()]))
         table.add_column(heading, justify=side, overflow="fold", min_width=least)
-    for entry, row in zip(entries, comparison.ranking, strict=True):
-        names = [comparison.short_model(row.entry)]
-        names += [comparison.short_recipe(row.entry)] if several else []
-        table.add_row(*names, *(write(entry) for write in columns.values()))
+    for entry, named in zip(entries, names, strict=True):
+        table.add_row(*named, *(write(entry) for write in columns.values()))
     return table
+
+
+def _count_left(names: Sequence[Sequence[str]]) -> int:
+    """Count the characters of a line that names, and the gaps after them, leave."""
+    widths = (max(map(len, column)) for column in zip(*names, strict=True))
+    return WIDTH - sum(min(width, LONG_NAME) + GAP for width in widths)
 
 
 def _describe_excluded(excluded: ExcludedImages | None) -> list[str]:
@@ -76,19 +89,15 @@ def _start_table(title: str, names: Sequence[str]) -> "Table":
 
 
 def _choose_columns(
-    entries: Sequence[EntrySummary], *, tuned: bool
+    entries: Sequence[EntrySummary], room: int
 ) -> dict[str, Callable[[EntrySummary], str]]:
-    """Choose the headings that have something below them, and who writes it."""
+    """Choose the headings that have something below them and fit, and who writes it."""
     validated = any(entry.validation_accuracy.n for entry in entries)
     alone = any(entry.accuracy_one_by_one.n for entry in entries)
     dealt = any(entry.over_splits for entry in entries)
     accuracy = "official %" if dealt else "accuracy %"
     excluded = any(entry.accuracy_without_excluded for entry in entries)
     noted = any(entry.notes for entry in entries)
-    long = max(len(entry.name) for entry in entries) > LONG_NAME
-    crowded = (
-        noted or dealt or excluded or validated or long or tuned
-    )  # 80 columns have no room for more
     columns: dict[str, tuple[bool, Callable[[EntrySummary], str]]] = {
         "valid. %": (validated, lambda entry: format_percent(entry.validation_accuracy.mean)),
         accuracy: (True, lambda entry: format_percent(entry.accuracy.mean)),
@@ -97,14 +106,19 @@ def _choose_columns(
         "95 % interval": (True, lambda entry: format_interval(entry.accuracy)),
         "dealt %": (dealt, lambda entry: format_mean(entry.over_splits)),
         "95 % dealt": (dealt, lambda entry: format_interval(entry.over_splits)),
-        "sd": (not crowded, lambda entry: format_percent(entry.accuracy.sd)),
+        "sd": (not dealt, lambda entry: format_percent(entry.accuracy.sd)),
         "loss": (not dealt, lambda entry: format_number(entry.loss.mean)),
         "train s": (True, format_seconds),
         "parameters": (not dealt, lambda entry: f"{entry.parameters:,}"),
         "n": (True, lambda entry: str(entry.accuracy.n)),
         "notes": (noted, lambda entry: ", ".join(entry.notes)),
     }
-    return {heading: write for heading, (there, write) in columns.items() if there}
+    chosen = {heading: write for heading, (there, write) in columns.items() if there}
+    for heading in DISPENSABLE:
+        widths = [max(len(each), *map(len, map(chosen[each], entries))) for each in chosen]
+        if sum(widths) + GAP * (len(widths) - 1) > room:
+            chosen.pop(heading, None)
+    return chosen
 
 
 def build_pair_table(comparison: Comparison) -> "Table":

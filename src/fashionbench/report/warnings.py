@@ -1,6 +1,6 @@
 """What a reader must know before believing a comparison's table; a sentence each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import fmean
 
 from fashionbench.core.seeds import HELD_SEED
@@ -22,12 +22,9 @@ def find_warnings(comparison: Comparison) -> list[str]:
 
     What is said of several models is said once, of all of them.
     """
-    said: dict[str, list[str]] = {}
-    for entry in (row.entry for row in comparison.ranking):
-        texts = [text for warn in _OF_AN_ENTRY for text in warn(entry)]
-        for text in [*texts, *_dead_classes(entry, comparison.test_set.classes)]:
-            said.setdefault(text, []).append(comparison.name(entry))
-    of_entries = [f"{_join(names)}: {text}" for text, names in said.items()]
+    of_entries = _say_once(
+        comparison, lambda entry: (text for warn in _OF_AN_ENTRY for text in warn(entry))
+    )
     runs = [run for entry in comparison.entries for run in entry.runs]
     return [
         *_unfinished(comparison),
@@ -38,8 +35,20 @@ def find_warnings(comparison: Comparison) -> list[str]:
         *_conditions(runs),
         *_machines(comparison),
         *_engines(comparison),
-        *of_entries,
+        *(f"{_join(names)}: {text}" for text, names in of_entries.items()),
+        *_lost_classes(comparison),
     ]
+
+
+def _say_once(
+    comparison: Comparison, warn: Callable[[Entry], Iterable[str]]
+) -> dict[str, list[str]]:
+    """Collect what there is to warn of, each with the names of the entries that it is about."""
+    said: dict[str, list[str]] = {}
+    for entry in (row.entry for row in comparison.ranking):
+        for text in warn(entry):
+            said.setdefault(text, []).append(comparison.name(entry))
+    return said
 
 
 def _join(names: Sequence[str]) -> str:
@@ -109,6 +118,16 @@ def _dead_classes(entry: Entry, classes: Sequence[str]) -> Iterator[str]:
         )
 
 
+def _lost_classes(comparison: Comparison) -> Iterator[str]:
+    """Tell who never predicts which classes; of many entries only who, since a table has these."""
+    classes = comparison.test_set.classes
+    said = _say_once(comparison, lambda entry: _dead_classes(entry, classes))
+    if len(said) > MOST_NAMED:
+        names = _join([name for names in said.values() for name in names])
+        said = {"some runs never predict at least one class; the report says which.": [names]}
+    yield from (f"{_join(names)}: {text}" for text, names in said.items())
+
+
 def _ties(entry: Entry) -> Iterator[str]:
     """Tell of equal largest logits where another rule would move a run's accuracy."""
     tied = [(run, run.ties) for run in entry.runs if run.ties is not None]
@@ -127,9 +146,7 @@ def _ties(entry: Entry) -> Iterator[str]:
 
 def _same_start(entry: Entry) -> Iterator[str]:
     if entry.runs_alike:
-        yield (
-            "all runs are equal, so seeds make no difference and the interval says nothing of luck."
-        )
+        yield "all runs are equal: seeds make no difference to it, so there is no interval."
     elif entry.seeds_itself:
         yield (
             "all seeds begin with the same weights, since something in it seeds torch, so the luck "

@@ -148,7 +148,7 @@ def answer_picture(served: ServedModels, content: bytes) -> Answers:
     except NoPicture:
         raise Refusal(
             415,
-            "This is not a picture that can be read; give a JPEG, HEIC, PNG, WebP, AVIF, GIF, TIFF "
+            "This file cannot be read as a picture. Use a JPEG, HEIC, PNG, WebP, AVIF, GIF, TIFF "
             "or BMP.",
         ) from None
     except FashionbenchError as error:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fashionbench.config.study import Job
 from fashionbench.core.shape import GREY28
 from fashionbench.errors import FashionbenchError, UsageError
+from fashionbench.inference.own_weights import parse_own_weights
 from fashionbench.inference.predictor import Predictor, load_predictor
 from fashionbench.inference.selection import PHOTO_MODEL, find_newest_run_folder
 from fashionbench.models.checkpoint import checkpoint_path
@@ -68,7 +69,8 @@ class ServedModels:
 def load_served_models(where: Path | None = None, photo_model: Path = PHOTO_MODEL) -> ServedModels:
     """Load the models of a run folder: the best, and the first seed of every other entry.
 
-    The photo model comes last, if the run's models tell the same classes apart. A checkpoint is
+    Of `FOLDER:NAME` the model of that name comes first. The photo model comes last, if the run's
+    models tell the same classes apart. A checkpoint is
     served alone; None is the newest run folder in runs/, and the photo model where there is none.
     Raises StoreError if there is no model; one of several that cannot be loaded is left out, with
     a warning.
@@ -81,7 +83,8 @@ def load_served_models(where: Path | None = None, photo_model: Path = PHOTO_MODE
             "grey 28x28 ones alone; classify pictures with it by fashionbench predict."
         )
     best, folder = _describe(predictor), predictor.path.resolve().parent.parent
-    if (where is not None and not where.is_dir()) or not (folder / "store.sqlite").is_file():
+    is_one = where is not None and (where.is_file() or parse_own_weights(where) is not None)
+    if is_one or not (folder / "store.sqlite").is_file():
         return ServedModels((best,))
     comparison = Comparison.load(folder)
     compared = list(_load_compared(comparison, best))

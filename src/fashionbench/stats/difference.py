@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fashionbench.stats.intervals import CONFIDENCE
+from fashionbench.stats.intervals import CONFIDENCE, EQUAL
 from fashionbench.stats.sequential import anytime_p_value
 from fashionbench.stats.spread import Spread, can_flip_signs, list_signs
 
@@ -97,9 +97,9 @@ def difference(
         seeds_high=mean + over_seeds,
         limit=abs(mean) + half(spread.over_seeds, alpha / pairs),
         limit_other_test_images=abs(mean) + half(spread.over_both, alpha / pairs),
-        sd=float(differences.std(ddof=1)),
+        sd=spread.sd,
         p_value=p_value,
-        p_value_other_test_images=_level_of(spread.over_both, abs(mean)) if is_known else None,
+        p_value_other_test_images=spread.level_over_both(abs(mean)) if is_known else None,
         probability_a_beats_b=probability_a_beats_b(a.mean(axis=1), b.mean(axis=1)),
         n=seeds,
         spread=spread,
@@ -113,15 +113,6 @@ def _error_over_images(by_image: Floats) -> float:
     residuals = by_image - means - by_image.mean(axis=1, keepdims=True) + by_image.mean()
     noise = float(np.square(residuals).sum() / ((seeds - 1) * (images - 1)))
     return math.sqrt(max(0.0, float(means.var(ddof=1)) - noise / seeds) / images)
-
-
-def _level_of(half_width: Callable[[float], float], distance: float) -> float:
-    """Find the alpha at which the half-width of an interval is `distance`."""
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (low, middle) if half_width(middle) < distance else (middle, high)
-    return high
 
 
 def probability_a_beats_b(a: Floats, b: Floats) -> float:
@@ -146,7 +137,7 @@ def seed_test(differences: ArrayLike, pairs: int = 1) -> float | None:
         # Equal sums differ by rounding.
         return float(np.mean(sums >= abs(values.sum()) * (1 - 1e-9)))
     mean, sd = float(values.mean()), float(values.std(ddof=1))
-    if sd <= 1e-12:
+    if sd <= EQUAL:
         return None
     from scipy.special import stdtr
 

@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 CONFIDENCE = 0.95
+EQUAL = 1e-12
+"""The sd below which values differ by rounding alone."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,10 @@ class Summary:
 
 
 def summarize(values: Sequence[float]) -> Summary:
-    """Return mean, sample sd and 95 % t interval of the finite values; n counts those."""
+    """Return mean, sample sd and 95 % t interval of the finite values; n counts those.
+
+    Equal values have no interval: that a few agree tells nothing of how far others scatter.
+    """
     finite = np.array([value for value in values if math.isfinite(value)], dtype=float)
     if len(finite) == 0:
         return Summary(None, None, None, None, 0)
@@ -51,6 +56,8 @@ def summarize(values: Sequence[float]) -> Summary:
     if len(finite) == 1:
         return Summary(mean, None, None, None, 1)
     sd = float(finite.std(ddof=1))
+    if sd <= EQUAL:
+        return Summary(mean, sd, None, None, len(finite))
     half = t_quantile(len(finite) - 1) * sd / math.sqrt(len(finite))
     return Summary(mean, sd, mean - half, mean + half, len(finite))
 
@@ -63,7 +70,7 @@ def summarize_fractions(values: Sequence[float]) -> Summary:
     near them, where that reaches beyond, it covers the mean more often too.
     """
     plain = summarize(values)
-    if plain.mean is None or plain.high is None or plain.high == plain.mean:
+    if plain.mean is None or plain.high is None:
         return plain
     from scipy.special import expit, logit
 

@@ -6,7 +6,7 @@ is the level. Without the test's own, an interval and a p-value could say two th
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import product
 
 import numpy as np
@@ -41,9 +41,14 @@ class Spread:
         """Whether these seeds tell anything of others."""
         return len(self.by_seed) > 1
 
+    @cached_property
+    def sd(self) -> float:
+        """Sample standard deviation over the seeds, of which there are two or more."""
+        return float(np.std(self.by_seed, ddof=1))
+
     def over_seeds(self, alpha: float) -> float:
         """Return half the width of the interval over seeds at confidence 1 - alpha."""
-        n, sd = len(self.by_seed), float(np.std(self.by_seed, ddof=1))
+        n, sd = len(self.by_seed), self.sd
         if self.sequential:
             return confidence_sequence(n, sd, alpha)
         return t_quantile(n - 1, 1 - alpha) * sd / math.sqrt(n)
@@ -56,6 +61,14 @@ class Spread:
         return math.hypot(
             self.over_seeds(alpha), normal_quantile(1 - alpha) * self.error_over_images
         )
+
+    def level_over_both(self, distance: float) -> float:
+        """Return the alpha at which half the width over seeds and images is `distance`."""
+        low, high = 0.0, 1.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (low, middle) if self.over_both(middle) < distance else (middle, high)
+        return high
 
     def interval_of_test(self, alpha: float, pairs: int) -> tuple[float, float]:
         """Return what the test over seeds does not refuse at level alpha, of `pairs` judged."""

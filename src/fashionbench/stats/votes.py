@@ -1,14 +1,14 @@
-"""What many runs call images, against their labels: who disagrees, and how many."""
+"""What many runs call images: how many of them disagree with the label."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CONSENSUS", "count_votes", "find_consensus", "most_called", "share_against"]
+__all__ = ["CONSENSUS", "count_votes", "find_consensus", "most_called", "share_disagreeing"]
 
 CONSENSUS = 0.99
-"""The share of runs that call an image otherwise, from which on its label is in doubt."""
+"""The share of runs that disagree with a label, from which on it is doubtful."""
 
 
 def count_votes(predicted: NDArray[Any], classes: int) -> NDArray[np.int64]:
@@ -19,8 +19,8 @@ def count_votes(predicted: NDArray[Any], classes: int) -> NDArray[np.int64]:
     return np.asarray(counts.reshape(images, classes), np.int64)
 
 
-def share_against(votes: NDArray[np.int64], labels: NDArray[Any]) -> NDArray[np.float64]:
-    """Return (N,) the share of runs that call an image otherwise than its label."""
+def share_disagreeing(votes: NDArray[np.int64], labels: NDArray[Any]) -> NDArray[np.float64]:
+    """Return (N,) the share of runs that call an image another class than its label."""
     return np.asarray(1 - votes[np.arange(len(labels)), labels] / votes.sum(axis=1))
 
 
@@ -32,5 +32,5 @@ def most_called(votes: NDArray[np.int64], labels: NDArray[Any]) -> NDArray[np.in
 
 
 def find_consensus(votes: NDArray[np.int64], labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return (N,) whether nearly all runs, a share of CONSENSUS, call an image otherwise."""
-    return np.asarray(share_against(votes, labels) >= CONSENSUS)
+    """Return (N,) whether nearly all runs, a share of CONSENSUS, disagree with a label."""
+    return np.asarray(share_disagreeing(votes, labels) >= CONSENSUS)

@@ -103,7 +103,7 @@ def audit(
     """
     command = write_call(audit, locals())
     folder = Path(out or default_audit_folder(dataset))
-    study = plan(model, recipe, seeds, dataset=dataset, channels=1, device=device)
+    study = plan(model, recipe, seeds, dataset=dataset, device=device)
     asked = Asked.checked({"folds": folds, "deals": deals, "split": split}, "audit")
     return run_audit(study, asked, folder, data_dir, command)
 

@@ -1,7 +1,8 @@
 """Images that are there twice: exactly, mirrored, or nearly, after shifts of up to two pixels.
 
-The distance of two images is the root of the mean squared difference of grey levels, over the
-pixels that both have once one of them is shifted, and mirrored or not; the best of all ways counts.
+The distance of two images is the root of the mean squared difference of grey levels, in color of
+red, green and blue each, over the pixels that both have once one of them is shifted, and mirrored
+or not; the best of all ways counts.
 The search is exact, though few pairs are compared in full. The middle of an image is there after
 every shift, and projected onto principal components two middles can only come nearer: what is far
 apart there is far apart. Images that are alike are sorted into blocks. Of a block only those images
@@ -30,8 +31,8 @@ LIMIT = 16.0
 """Grey levels; pairs up to here are listed, more than are called doubles."""
 SHIFT = 2
 """Pixels, in each direction."""
-COMPONENTS, BOXED = 64, 16
-"""Of the projection; those that a box is drawn in, the first of them."""
+COMPONENTS, BOXED, SAMPLE = 64, 16, 1024
+"""Of the projection; those that a box is drawn in, the first of them; images that tell them."""
 BLOCK = 128
 """Images; small enough for a tight box, large enough to keep a processor busy."""
 MOST = 1_000_000
@@ -69,22 +70,24 @@ class _Way:
     mirrored: bool
 
     def moved(self, images: Tensor) -> Tensor:
-        """Return the part of (N, H, W) first images that has a counterpart."""
+        """Return the part of (N, H, W) or (N, C, H, W) first images that has a counterpart."""
         images = images.flip(-1) if self.mirrored else images
-        return images[:, *(_part(-by, side) for by, side in self._by(images))]
+        rows, columns = (_part(-by, side) for by, side in self._by(images))
+        return images[..., rows, columns]
 
     def met(self, images: Tensor) -> Tensor:
-        """Return the part of (N, H, W) second images that has a counterpart."""
-        return images[:, *(_part(by, side) for by, side in self._by(images))]
+        """Return the part of the second images that has a counterpart."""
+        rows, columns = (_part(by, side) for by, side in self._by(images))
+        return images[..., rows, columns]
 
     def middle(self, images: Tensor) -> Tensor:
         """Return what of the first images lies on the middle of the second."""
         images = images.flip(-1) if self.mirrored else images
         rows, columns = (slice(SHIFT - by, side - SHIFT - by) for by, side in self._by(images))
-        return images[:, rows, columns]
+        return images[..., rows, columns]
 
     def _by(self, images: Tensor) -> tuple[tuple[int, int], tuple[int, int]]:
-        return (self.down, images.shape[1]), (self.right, images.shape[2])
+        return (self.down, images.shape[-2]), (self.right, images.shape[-1])
 
 
 def _part(by: int, side: int) -> slice:
@@ -104,7 +107,7 @@ PLAIN = WAYS[0]
 
 
 def list_copies(images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return, for each of (N, H, W) images, the position of the first that is the same."""
+    """Return, for each of N images, the position of the first that is the same."""
     first: dict[bytes, int] = {}
     digests = (hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images)
     return np.array([first.setdefault(digest, k) for k, digest in enumerate(digests)], np.int64)
@@ -113,7 +116,9 @@ def list_copies(images: NDArray[np.uint8]) -> NDArray[np.int64]:
 def find_doubles(
     images: Tensor, limit: float = LIMIT, *, most: int = MOST, description: str = "doubles"
 ) -> Doubles:
-    """Find all pairs of (N, H, W) uint8 images within `limit` grey levels, on their device.
+    """Find all pairs of uint8 images within `limit` grey levels, on their device.
+
+    Images are (N, H, W), or (N, C, H, W) in color.
 
     Of images that are copies of each other the first stands for all in what is near it, and each
     of the others makes one pair with it. Where there are more than `most` pairs the nearest are
@@ -224,19 +229,17 @@ def _find_near(moved: _Points, plain: _Points, block: int, farthest: float) -> T
 
 
 def _principal_components(images: Tensor) -> Tensor:
-    """Return (D, C) orthonormal directions along which the images' middles vary most."""
-    size = PLAIN.middle(images[:1]).numel()
-    sums, products = (
-        images.new_zeros(shape, dtype=torch.float64) for shape in (size, (size, size))
-    )
-    for part in images.split(CHUNK):
-        middles = PLAIN.middle(part).flatten(1).float()
-        sums += middles.sum(dim=0)
-        products += middles.T @ middles
-    mean = sums / len(images)
-    _, directions = torch.linalg.eigh(products / len(images) - mean.outer(mean))
-    components: Tensor = directions[:, -COMPONENTS:].flip(1).float()
-    return components
+    """Return (D, C) orthonormal directions along which the images' middles vary most.
+
+    A sample of them tells, by the products of images instead of pixels, of which there may be many
+    more. Any orthonormal directions would give the same pairs, others only later.
+    """
+    sample = images[:: -(-len(images) // SAMPLE)]
+    middles = PLAIN.middle(sample).flatten(1).double()
+    middles -= middles.mean(dim=0)
+    _, weights = torch.linalg.eigh(middles @ middles.T)
+    directions: Tensor = torch.linalg.qr(middles.T @ weights[:, -COMPONENTS:].flip(1))[0]
+    return directions.float()
 
 
 def _project(images: Tensor, rows: Tensor, components: Tensor, way: _Way) -> Tensor:

@@ -49,9 +49,10 @@ def check_folds(labels: NDArray[np.int64], classes: Sequence[str], folds: int) -
             "learned from others; add images, or give --folds 0 to find doubles alone."
         )
     if not 2 <= folds <= least:
+        allowed = f"2 to {least}" if least > 2 else "2"
         raise UsageError(
             f"{folds} folds cannot be dealt: the smallest class, {smallest}, has {least} training "
-            f"images; give --folds 2 to {least}, or 0 to find doubles alone."
+            f"images; give --folds {allowed}, or 0 to find doubles alone."
         )
 
 

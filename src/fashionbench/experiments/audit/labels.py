@@ -1,4 +1,4 @@
-"""Doubtful labels: confident learning by cleanlab, and what nearly all runs call otherwise.
+"""Doubtful labels: those that nearly all runs disagree with, and confident learning by cleanlab.
 
 Confident learning is that of Northcutt, Jiang and Chuang 2021 (arXiv 1911.00068), with the
 probabilities of our own judges: of training images out of fold, of test images by all models.
@@ -25,7 +25,7 @@ from fashionbench.report.audit_document import (
 )
 from fashionbench.stats.intervals import share_interval
 from fashionbench.stats.metrics import classify, log_softmax
-from fashionbench.stats.votes import count_votes, find_consensus, most_called, share_against
+from fashionbench.stats.votes import count_votes, find_consensus, most_called, share_disagreeing
 
 __all__ = [
     "Judge",
@@ -109,7 +109,7 @@ def noise_matrix(
 
 
 def describe_labels(judges: Sequence[Judge], pooled: Pooled) -> LabelsFound:
-    """Find the labels that are in doubt, of training and test images."""
+    """Find the doubtful labels of training and test images."""
     opinions = form_opinions([judge.judgement for judge in judges])
     labels = pooled.parts
     of_train, suspects = _doubt("train", opinions[0], labels[0], pooled)
@@ -128,11 +128,12 @@ def describe_labels(judges: Sequence[Judge], pooled: Pooled) -> LabelsFound:
 def _doubt(
     split: Split, opinion: Opinion, labels: NDArray[np.int64], pooled: Pooled
 ) -> tuple[LabelCount, list[Suspect]]:
-    """Count and list the images of a split whose label is in doubt, the least probable first."""
+    """Count and list the suspects of a split, the least probable label first."""
     consensus = find_consensus(opinion.votes, labels)
     confident = np.isin(np.arange(len(labels)), find_suspects(labels, opinion.probabilities))
     probability = opinion.probabilities[np.arange(len(labels)), labels]
-    against, called = share_against(opinion.votes, labels), most_called(opinion.votes, labels)
+    disagreeing = share_disagreeing(opinion.votes, labels)
+    called = most_called(opinion.votes, labels)
     doubtful = np.flatnonzero(consensus | confident)
     # Those that both doubt come first.
     order = doubtful[np.lexsort((probability[doubtful], ~(consensus & confident)[doubtful]))]
@@ -142,7 +143,7 @@ def _doubt(
             image=pooled.place(row + offset),
             seems=pooled.classes[called[row]],
             probability=float(probability[row]),
-            against=float(against[row]),
+            disagreeing=float(disagreeing[row]),
             is_consensus=bool(consensus[row]),
             is_confident=bool(confident[row]),
         )

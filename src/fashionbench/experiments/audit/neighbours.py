@@ -11,8 +11,8 @@ from fashionbench.core.progress import progress_bar
 
 __all__ = ["Neighbours", "find_neighbours"]
 
-ROWS = 512
-"""Images whose distances to all others are computed at once."""
+ROWS, PART = 256, 4096
+"""Images whose distances to all others are computed at once, and so many others at a time."""
 MORE = 4
 """Neighbours beyond those asked for: rounding may put one before another that is as near."""
 
@@ -28,20 +28,25 @@ class Neighbours:
 
 
 def find_neighbours(images: Tensor, count: int) -> Neighbours:
-    """Find the `count` nearest other images of each of (N, H, W) uint8 images."""
-    flat = images.flatten(1).float()
-    squares = flat.square().sum(dim=1)
+    """Find the `count` nearest other images of each of N uint8 images, of any shape."""
+    flat = images.flatten(1)  # as bytes: pixels of 32 bits take four times the memory
+    squares = torch.cat([part.float().square_().sum(dim=1) for part in flat.split(ROWS)])
     wanted = min(count + MORE, len(flat) - 1)
     positions, distances = [], []
     with progress_bar(total=len(flat), desc="neighbours", unit="image") as bar:
         for start in range(0, len(flat), ROWS):
-            rows = flat[start : start + ROWS]
-            apart = torch.addmm(squares, rows, flat.T, alpha=-2)  # but for the rows' own squares
+            rows = flat[start : start + ROWS].float()
+            apart = squares.repeat(len(rows), 1)  # but for the rows' own squares
+            for part, others in zip(apart.split(PART, dim=1), flat.split(PART), strict=True):
+                part.addmm_(rows, others.float().T, alpha=-2)
             own = torch.arange(len(rows), device=flat.device)
             apart[own, own + start] = torch.inf
             near = apart.topk(wanted, dim=1, largest=False).indices
             exact = torch.stack(
-                [(flat[near[:, k]] - rows).double().square().sum(dim=1) for k in range(wanted)],
+                [
+                    (flat[near[:, k]].float() - rows).double().square_().sum(dim=1)
+                    for k in range(wanted)
+                ],
                 dim=1,
             )
             # Stable, after the order of positions: of two equally near the first.

@@ -83,6 +83,8 @@ def survey(
             for name, split in (("train", data.train), ("test", data.test))
         },
         command=command,
+        channels=study.channels,
+        size=study.size,
         classes=list(data.classes),
         train_images=len(data.train),
         test_images=len(data.test),
@@ -126,7 +128,7 @@ def _survey_split(
 
 
 def _doubtful_tests(labels: LabelsFound) -> list[int]:
-    """Return the positions of the test images whose label is in doubt by consensus."""
+    """Return the positions of the test images whose label consensus doubts."""
     return sorted(
         suspect.image.position
         for suspect in labels.suspects

@@ -27,6 +27,7 @@ def make_plan(
     device: Device,
     parallel: Parallel,
     on: str = "",
+    command: str = "",
 ) -> Plan:
     """Make the plan for runs of this program here; `data` has digests by `data_name`."""
     return Plan(
@@ -40,6 +41,7 @@ def make_plan(
         folder=str(Path.cwd()),
         path=tuple(entry for entry in sys.path if isinstance(entry, str)),
         on=on,
+        command=command,
     )
 
 

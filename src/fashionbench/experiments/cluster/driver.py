@@ -16,7 +16,7 @@ from fashionbench.config.study import Job
 from fashionbench.core.files import remove_if_empty
 from fashionbench.errors import FashionbenchError
 from fashionbench.experiments.cluster.claims import MOST_CLAIMS, Claims, Holder
-from fashionbench.experiments.cluster.inbox import MOST_TRIALS, Failure, Inbox, Intake
+from fashionbench.experiments.cluster.inbox import Failure, Inbox, Intake, is_given_up
 from fashionbench.experiments.cluster.plan import Block, Plan, PlanFolder
 from fashionbench.store.packed import run_file_names
 from fashionbench.store.run_store import RunStore
@@ -60,28 +60,30 @@ class Driver:
         """The blocks whose first failure was told."""
         self._lost: list[Failure] = []
 
-    def keep(self, wanted: Iterable[Job]) -> set[str]:
-        """Keep the blocks of before in which every job is wanted; return the keys of their jobs.
+    def keep(self, wanted: Iterable[Job]) -> dict[str, bool]:
+        """Keep the blocks of before in which every job is wanted.
 
-        The others are removed; what their workers are at is taken in all the same.
+        Returns the keys of their jobs, and whether these are timed. The other blocks are removed;
+        what their workers are at is taken in all the same.
         """
-        keys, kept = {job.key for job in wanted}, set[str]()
-        for name in self.folder.names():
-            block = self.folder.load_block(name)
-            if block and keys.issuperset(found := [job.key for job in block.jobs]):
-                self._watch(block)
-                kept.update(found)
-            else:
-                self._remove(name)
+        keys, kept = {job.key for job in wanted}, dict[str, bool]()
+        for timed in (True, False):
+            for name in self.folder.names(timed=timed):
+                block = self.folder.load_block(name)
+                if block and keys.issuperset(found := [job.key for job in block.jobs]):
+                    self._watch(block)
+                    kept |= dict.fromkeys(found, timed)
+                else:
+                    self._remove(name)
         return kept
 
-    def add(self, blocks: Iterable[Block]) -> None:
+    def add(self, blocks: Iterable[Block], *, timed: bool = False) -> None:
         """Write the plan and blocks of jobs that are in none yet."""
         self.folder.write(self.plan)
         for block in blocks:
             self.inbox.forget_failures(block.name)
             self.claims.forget(block.name)
-            self.folder.add(block)
+            self.folder.add(block, timed=timed)
             self._watch(block)
 
     def _watch(self, block: Block) -> None:
@@ -101,7 +103,7 @@ class Driver:
     def run(self, launcher: Launcher, done: Callable[[int], object]) -> None:
         """Have the blocks trained; `done` is told of every number of runs that have come.
 
-        Raises what a block failed of twice, when all others are finished.
+        Raises what a block failed of, when all others are finished.
         """
         self.claims.release_of(())
         try:
@@ -118,7 +120,10 @@ class Driver:
             self._look(done)  # what has come since is kept
         self._tidy()
         if self._lost:
-            raise self._explain(self._lost[-1])
+            *others, last = {failure.message: failure for failure in self._lost}.values()
+            for failure in others:
+                logger.warning("%s", self._explain(failure))
+            raise self._explain(last)
 
     def _look(self, done: Callable[[int], object]) -> bool:
         """Take in what has come, and return whether anything has."""
@@ -140,7 +145,7 @@ class Driver:
     def _look_for_failures(self) -> None:
         for block in self.inbox.failed() & self._open.keys():
             failures = self.inbox.read_failures(block)
-            if len(failures) >= MOST_TRIALS:
+            if is_given_up(failures):
                 self._lose(block, failures[-1])
             elif failures and block not in self._told:
                 self._told.add(block)
@@ -161,9 +166,10 @@ class Driver:
         self.claims.forget(block)
 
     def _explain(self, failure: Failure) -> FashionbenchError:
-        where = f" (on {failure.host})" if self.plan.on and failure.host else ""
         kind: type[FashionbenchError] = getattr(errors, failure.kind)
-        return kind(f"{failure.message}{where}")
+        if self.plan.on and failure.host:
+            return kind(f"{failure.message.removesuffix('.')} (on {failure.host}).")
+        return kind(failure.message)
 
     def _close(self, block: str) -> None:
         """Remove a block that is finished and all that is about it."""
@@ -183,5 +189,6 @@ class Driver:
             self.folder.clear()
         if self.plan.on.partition(":")[0] in ("", "workers"):
             inbox = self.inbox.folder
-            for folder in (self.folder.blocks, self.claims.folder, inbox / "checkpoints", inbox):
+            self.folder.tidy()
+            for folder in (self.claims.folder, inbox / "checkpoints", inbox):
                 remove_if_empty(folder)

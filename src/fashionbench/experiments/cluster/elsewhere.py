@@ -2,8 +2,9 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,17 +21,24 @@ from fashionbench.experiments.cluster.plan import Block, PlanFolder, data_name, 
 from fashionbench.experiments.cluster.ray_tasks import RayWorkers
 from fashionbench.experiments.cluster.slurm import SlurmWorkers, write_script
 from fashionbench.experiments.gate import Examination, builder
+from fashionbench.experiments.strategy import MOST_TIMED, is_to_be_timed
 from fashionbench.store.run_store import RunStore
 from fashionbench.training.batches import count_steps
 from fashionbench.training.devices import threads_at_most
 from fashionbench.training.step import WARM_UP_STEPS, warm_up
 
-__all__ = ["Site", "block_size", "estimate_seconds", "is_begun", "run_elsewhere", "slurm_script"]
+__all__ = [
+    "Part",
+    "Site",
+    "block_size",
+    "count_timed",
+    "estimate_seconds",
+    "is_begun",
+    "run_elsewhere",
+    "slurm_script",
+]
 
 logger = logging.getLogger(__name__)
-
-Missing = Sequence[tuple[Sequence[Job], Examination]]
-"""Jobs of one model that may train together, and what is known of it."""
 
 BLOCK_SECONDS = 600.0
 """What the runs of a block may take one after another."""
@@ -38,6 +46,17 @@ LONG = 10.0
 """A trial that took so many seconds is not repeated."""
 FEWEST, MOST = 8, 64
 """Jobs in a block: at least, however long they take; and at most."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Jobs of one model that may train together."""
+
+    jobs: Sequence[Job]
+    known: Examination
+    """What was found out about the model."""
+    timed: int = 0
+    """How many runs beside these have a training time."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +69,8 @@ class Site:
     data_dir: Path | str | None
     device: Device
     parallel: Parallel
+    command: str
+    """What a person types to have all runs."""
 
     @property
     def threads(self) -> int:
@@ -73,16 +94,16 @@ def is_begun(run_folder: Path) -> bool:
 
 
 def run_elsewhere(
-    missing: Missing, site: Site, store: RunStore, done: Callable[[int], object]
+    missing: Sequence[Part], site: Site, store: RunStore, done: Callable[[int], object]
 ) -> None:
     """Have jobs trained by workers; `done` is told of every number of runs that has come.
 
     What is planned already, and perhaps in good hands, stays as it is. Raises what a block failed
-    of twice, when all others are finished.
+    of, when all others are finished.
     """
-    jobs = [job for part, _ in missing for job in part]
+    jobs = [job for part in missing for job in part.jobs]
     _refuse_what_is_here_alone(jobs)
-    firsts = {data_name(part[0]): part[0] for part, _ in missing}
+    firsts = {data_name(part.jobs[0]): part.jobs[0] for part in missing}
     digests = {
         name: digest_data(deal_anew(site.dataset, job.split)) for name, job in firsts.items()
     }
@@ -93,10 +114,13 @@ def run_elsewhere(
         device=site.device,
         parallel=site.parallel,
         on=site.on,
+        command=site.command,
     )
     driver = Driver(store, plan)
     kept = driver.keep(jobs)
-    driver.add(_divide(missing, kept, site))
+    timed, others = _divide(missing, kept, site)
+    driver.add(timed, timed=True)
+    driver.add(others)
     driver.run(_LAUNCHERS[read_launcher(site.on).name](store.folder, site), done)
 
 
@@ -126,19 +150,40 @@ def _refuse_what_is_here_alone(jobs: Sequence[Job]) -> None:
                 )
 
 
-def _divide(missing: Missing, kept: set[str], site: Site) -> Iterator[Block]:
-    """Divide jobs that no block holds yet into blocks."""
+def _divide(
+    missing: Sequence[Part], kept: Mapping[str, bool], site: Site
+) -> tuple[list[Block], list[Block]]:
+    """Divide jobs that no block holds yet into blocks: those that are timed, and the others.
+
+    `kept` has the keys of jobs in blocks of before, and whether these are timed.
+    """
     workers = read_launcher(site.on).count
-    left = [([job for job in part if job.key not in kept], known) for part, known in missing]
-    share = -(-sum(len(part) for part, _ in left) // workers)
-    for part, known in left:
-        if part:
-            with threads_at_most(site.threads):
-                seconds = estimate_seconds(part[0], site.dataset)
-            size = block_size(seconds, share)
-            logger.info("%s: %.3g s a run, %d runs a block", part[0].model, seconds, size)
-            for jobs in split_evenly(part, size):
-                yield Block(jobs=jobs, examined=asdict(known), seconds=seconds)
+    lacking = [[job for job in part.jobs if job.key not in kept] for part in missing]
+    share = -(-sum(map(len, lacking)) // workers)
+    timed, others = list[Block](), list[Block]()
+    for part, jobs in zip(missing, lacking, strict=True):
+        if not jobs:
+            continue
+        with threads_at_most(site.threads):
+            seconds = estimate_seconds(jobs[0], site.dataset)
+        size = block_size(seconds, share)
+        logger.info("%s: %.3g s a run, %d runs a block", jobs[0].model, seconds, size)
+        block = partial(Block, examined=asdict(part.known), seconds=seconds)
+        has_time = part.timed or any(kept.get(job.key) for job in part.jobs)
+        count = 0 if has_time else count_timed(jobs, seconds)
+        if count:
+            timed.append(block(jobs=tuple(jobs[:count])))
+        if jobs[count:]:
+            others += [block(jobs=few) for few in split_evenly(jobs[count:], size)]
+    return timed, others
+
+
+def count_timed(jobs: Sequence[Job], seconds: float) -> int:
+    """Return how many of the jobs are timed, at so many seconds each."""
+    if not jobs[0].recipe.epochs:
+        return 0
+    most = range(min(len(jobs), MOST_TIMED))
+    return sum(is_to_be_timed(jobs[0], count, count * seconds) for count in most)
 
 
 def block_size(seconds: float, share: int) -> int:

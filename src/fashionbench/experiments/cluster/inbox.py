@@ -7,7 +7,7 @@ is in that file, so that a run is never kept with the weights of another. Brings
 import hashlib
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from fashionbench.store.packed import PackedRun, RunFile, WeightsFile
 from fashionbench.store.records import RunRecord
 from fashionbench.store.run_store import RunStore
 
-__all__ = ["MOST_TRIALS", "Failure", "Inbox", "Intake", "take_in", "take_in_if_idle"]
+__all__ = ["Failure", "Inbox", "Intake", "is_given_up", "take_in", "take_in_if_idle"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,11 @@ class Failure:
     kind: str
     """The class of the error."""
     message: str
+
+
+def is_given_up(failures: Sequence[Failure]) -> bool:
+    """Tell whether a block is not tried again: what was asked is at fault, not the place."""
+    return len(failures) >= MOST_TRIALS or any(each.kind == "UsageError" for each in failures)
 
 
 class Inbox:

@@ -10,6 +10,7 @@ from pathlib import Path
 from fashionbench import errors
 from fashionbench.errors import FashionbenchError
 from fashionbench.experiments.cluster.claims import Holder
+from fashionbench.experiments.cluster.plan import PlanFolder
 
 __all__ = ["LocalWorkers", "start_worker"]
 
@@ -19,14 +20,14 @@ DEATHS = 3
 """So many more than there are workers may die with no run finished in between."""
 
 
-def start_worker(run_folder: Path) -> Process:
+def start_worker(run_folder: Path, *more: str) -> Process:
     """Start a worker that ends with this process.
 
     It is started as a program: nothing depends on how a platform starts processes, and a script
     without a main guard is not run twice.
     """
     return subprocess.Popen(
-        [sys.executable, "-m", "fashionbench.experiments.cluster.worker", str(run_folder)],
+        [sys.executable, "-m", "fashionbench.experiments.cluster.worker", str(run_folder), *more],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -35,7 +36,10 @@ def start_worker(run_folder: Path) -> Process:
 
 
 class LocalWorkers:
-    """So many processes, each replaced when it ends before the work does."""
+    """So many processes, each replaced when it ends before the work does.
+
+    While runs are to be timed there is one, which has the machine to itself.
+    """
 
     poll = 0.1
     """Seconds between two looks into the inbox."""
@@ -44,9 +48,9 @@ class LocalWorkers:
         self,
         run_folder: Path,
         count: int,
-        start: Callable[[Path], Process] = start_worker,
+        start: Callable[..., Process] = start_worker,
     ) -> None:
-        self.folder = run_folder
+        self.folder, self._plan = run_folder, PlanFolder(run_folder)
         self.count = count
         self._start = start
         self._processes: list[Process] = []
@@ -54,7 +58,10 @@ class LocalWorkers:
 
     def start(self) -> None:
         """Start the workers."""
-        self._processes = [self._start(self.folder) for _ in range(self.count)]
+        timed = bool(self._plan.names(timed=True))
+        more = ["--timed"] if timed else []
+        while len(self._processes) < (1 if timed else self.count):
+            self._processes.append(self._start(self.folder, *more))
 
     def look_after(self, *, progressed: bool) -> list[Holder]:
         """Start a worker for each that has ended; return which those were.
@@ -76,7 +83,7 @@ class LocalWorkers:
                     "Processes that ran jobs were ended from outside, or had too little memory. "
                     "Run the command again, with fewer of them."
                 )
-            self._processes.append(self._start(self.folder))
+        self.start()
         return [Holder(platform.node(), process.pid) for process in gone]
 
     def stop(self, *, finished: bool) -> None:  # noqa: ARG002 - either way

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 
 from fashionbench.config.study import PROTOCOL, Device, Job, Parallel
 from fashionbench.config.validated import Validated, describe_refusal
-from fashionbench.core.files import remove_if_empty, slug, write_atomically
+from fashionbench.core.files import list_folder, remove_if_empty, slug, write_atomically
 from fashionbench.errors import StoreError
 
 __all__ = ["Block", "Plan", "PlanFolder", "data_name", "split_evenly"]
@@ -52,12 +52,14 @@ class Plan(Validated):
     """Where modules are imported from."""
     on: str = ""
     """What starts workers, as it was asked for; empty for processes of a comparison here."""
+    command: str = ""
+    """What a person types to have all of it."""
     patience: float = PATIENCE
 
     @property
     def conditions(self) -> Self:
         """The plan without what may change while workers are at work."""
-        return self.model_copy(update={"on": ""})
+        return self.model_copy(update={"on": "", "command": ""})
 
 
 def data_name(job: Job) -> str:
@@ -90,10 +92,12 @@ class PlanFolder:
     def __init__(self, run_folder: Path) -> None:
         self.path = run_folder / "plan" / "plan.json"
         self.blocks = run_folder / "plan" / "blocks"
+        self.timed = run_folder / "plan" / "timed"
+        """Blocks of runs that are timed, by a worker that has its machine to itself."""
 
     def write(self, plan: Plan) -> None:
         """Write the plan, where it is another than before."""
-        content = plan.model_dump_json(indent=2, exclude_defaults=True).encode()
+        content = plan.model_dump_json(indent=2).encode()
         if not self.path.is_file() or self.path.read_bytes() != content:
             write_atomically(self.path, content)
 
@@ -108,37 +112,52 @@ class PlanFolder:
             ) from None
         return _parse(Plan, self.path, content)
 
-    def names(self) -> list[str]:
-        """List the blocks that are not finished."""
-        try:
-            return sorted(path.stem for path in self.blocks.iterdir() if path.suffix == ".json")
-        except FileNotFoundError:
-            return []
+    def names(self, *, timed: bool | None = None) -> list[str]:
+        """List the blocks that are not finished: those that are timed, the others, or all."""
+        folders = {True: [self.timed], False: [self.blocks], None: [self.timed, self.blocks]}
+        found = [path for folder in folders[timed] for path in list_folder(folder)]
+        return sorted(path.stem for path in found if path.suffix == ".json")
 
-    def add(self, block: Block) -> None:
+    def add(self, block: Block, *, timed: bool = False) -> None:
         """Write a block."""
-        content = block.model_dump_json(exclude_defaults=True).encode()
-        write_atomically(self.blocks / f"{block.name}.json", content)
+        # Whatever is left out is read as the reader's own default: never the format.
+        fields = block.model_dump(mode="json", exclude_defaults=True) | {"format": block.format}
+        content = json.dumps(fields).encode()
+        write_atomically((self.timed if timed else self.blocks) / f"{block.name}.json", content)
+
+    def stop_timing(self) -> None:
+        """Leave to all workers what was to be timed."""
+        for name in self.names(timed=True):
+            self.blocks.mkdir(exist_ok=True)
+            (self.timed / f"{name}.json").replace(self.blocks / f"{name}.json")
 
     def load_block(self, name: str) -> Block | None:
         """Load a block; None where it is finished and gone. Raises StoreError for a damaged one."""
-        path = self.blocks / f"{name}.json"
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            return None
-        return _parse(Block, path, content)
+        for folder in (self.timed, self.blocks):  # in the order in which it may be moved
+            path = folder / f"{name}.json"
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                continue
+            return _parse(Block, path, content)
+        return None
 
     def remove(self, name: str) -> None:
         """Remove a block that is finished or no longer wanted."""
-        (self.blocks / f"{name}.json").unlink(missing_ok=True)
+        for folder in (self.timed, self.blocks):
+            (folder / f"{name}.json").unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Remove the folders of blocks where there are none."""
+        for folder in (self.timed, self.blocks):
+            remove_if_empty(folder)
 
     def clear(self) -> None:
         """Remove the plan, if no block is left."""
         if not self.names():
             self.path.unlink(missing_ok=True)
-            for folder in (self.blocks, self.blocks.parent):
-                remove_if_empty(folder)
+            self.tidy()
+            remove_if_empty(self.path.parent)
 
 
 def _parse(kind: type[T], path: Path, content: bytes) -> T:

@@ -15,7 +15,7 @@ from fashionbench.experiments.cluster.canary import train_canary
 from fashionbench.experiments.cluster.claims import Claim, Claims
 from fashionbench.experiments.cluster.conditions import refuse_other_data
 from fashionbench.experiments.cluster.heartbeat import Heartbeat
-from fashionbench.experiments.cluster.inbox import MOST_TRIALS, Failure, Inbox
+from fashionbench.experiments.cluster.inbox import Failure, Inbox, is_given_up
 from fashionbench.experiments.cluster.plan import Block, Plan, PlanFolder, data_name
 from fashionbench.experiments.gate import Examination, builder, refuse_changed
 from fashionbench.experiments.run import load_data_of
@@ -51,6 +51,8 @@ class Shift:
     """Where it is: what failed here is tried once more at another place."""
     is_local: bool
     """Whether a driver on this machine ends it, and starts another where it ends itself."""
+    timed: bool = False
+    """Whether the machine does nothing else: then it takes the blocks that are timed."""
     runs: int = 0
     """How many it has finished."""
     _failures: int = 0
@@ -95,12 +97,19 @@ class Shift:
     def _take(self) -> Claim | None:
         """Claim a block: one that nobody failed of, else one that failed once, elsewhere."""
         self._refuse_other_plan()
-        names = self._plan_folder.names()
-        failed = self._inbox.failed()
+        names, failed = self._names(), self._inbox.failed()
         claim = self.claims.take(name for name in names if name not in failed)
         return claim or self.claims.take(
             name for name in names if name in failed and self._may_retry(name)
         )
+
+    def _names(self) -> list[str]:
+        """List the blocks for this worker; a driver's own is for the others after those timed."""
+        names = self._plan_folder.names(timed=self.timed)
+        if not names and self.timed and self.is_local:
+            self.timed = False
+            return self._names()
+        return names
 
     def _refuse_other_plan(self) -> None:
         if self._plan_folder.load().conditions != self.plan.conditions:
@@ -115,7 +124,7 @@ class Shift:
         If none has come for it within the patience, it is for the same one.
         """
         failures = self._inbox.read_failures(name)
-        if len(failures) >= MOST_TRIALS:
+        if is_given_up(failures):
             return False
         if failures[0].place != self.place:
             return True
@@ -123,8 +132,8 @@ class Shift:
 
     def _may_get_work(self, idle: float) -> bool:
         """Tell whether others hold blocks that may be left to this one yet."""
-        held = self.claims.unfinished(self._plan_folder.names())
-        hopeful = any(len(self._inbox.read_failures(name)) < MOST_TRIALS for name in held)
+        held = self.claims.unfinished(self._names())
+        hopeful = any(not is_given_up(self._inbox.read_failures(name)) for name in held)
         return hopeful and idle < 1.2 * self.plan.patience
 
     def _work_on(self, claim: Claim) -> None:
@@ -155,7 +164,8 @@ class Shift:
         host = self.claims.holder.host
         self._inbox.fail(claim.block, Failure(host, self.place, kind, message))
         self.heartbeat.release()
-        self._failures += 1
+        if self.is_local or kind != "UsageError":  # which is no fault of the place
+            self._failures += 1
 
     def _train(self, block: Block) -> None:
         here = self._inbox.names()
@@ -184,7 +194,7 @@ class Shift:
             self._device,
             self._inbox,
             Examination(**block.examined),
-            alone=False,
+            alone=self.timed,
             done=note,
         )
 
@@ -218,6 +228,8 @@ class Shift:
         Where a group draws for all its members together, a seed would end otherwise in another
         block; there one run follows the other.
         """
+        if self.timed:
+            return Choice("serial", "they are timed")
         first = jobs[0]
         if self.plan.parallel in ("serial", "processes"):
             return Choice("serial", "one run after another was asked for")

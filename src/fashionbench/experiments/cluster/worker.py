@@ -29,15 +29,20 @@ _JOB = ("SLURM_ARRAY_JOB_ID", "SLURM_JOB_ID", "PBS_JOBID", "JOB_ID")
 
 
 def work(
-    run_folder: Path, minutes: float | None = None, *, is_local: bool = False, once: bool = False
+    run_folder: Path,
+    minutes: float | None = None,
+    *,
+    timed: bool = False,
+    is_local: bool = False,
+    once: bool = False,
 ) -> int:
     """Train blocks of the plan in a run folder until nothing is left; return the number of runs.
 
     With `minutes` it ends before they are over, counted from the call. SIGTERM drops the run in
-    hand, and SIGUSR1 leaves it a minute. With `once` it takes one block, and signals are left to
-    whoever called. `is_local` says that a driver on this machine
-    ends it and starts others. Raises StoreError, UsageError or DataError where this machine cannot
-    do the plan's work.
+    hand, and SIGUSR1 leaves it a minute. `timed` says that the machine does nothing else: it takes
+    the blocks that are timed, and only these. With `once` it takes one block, and signals are left
+    to whoever called. `is_local` says that a driver on this machine ends it and starts others.
+    Raises StoreError, UsageError or DataError where this machine cannot do the plan's work.
     """
     began, run_folder = time.monotonic(), run_folder.resolve()
     plan = PlanFolder(run_folder).load()
@@ -56,7 +61,7 @@ def work(
     deadline = None if minutes is None else began + 60 * minutes
     with Heartbeat(plan.patience, deadline, signals=not once) as heartbeat:
         place = f"{host} {os.getpid()}" if is_local else host
-        shift = Shift(run_folder, plan, claims, heartbeat, place, is_local)
+        shift = Shift(run_folder, plan, claims, heartbeat, place, is_local, timed)
         try:
             shift.work_once() if once else shift.work()
         finally:
@@ -95,7 +100,7 @@ def main() -> None:
     answers, sys.stdout = sys.stdout, sys.stderr
     Thread(target=_end_with_the_driver, daemon=True).start()
     try:
-        work(Path(sys.argv[1]), is_local=True)
+        work(Path(sys.argv[1]), timed=sys.argv[2:] == ["--timed"], is_local=True)
     except FashionbenchError as error:
         answer = {"error": type(error).__name__, "message": str(error)}
         print(json.dumps(answer), file=answers, flush=True)

@@ -261,7 +261,8 @@ def measure_seconds(
     """
     device = data.images.device
     count = recipe.batch_size * (REHEARSED_STEPS + PROBED_STEPS)
-    few = Split(data.images[:count], data.labels[:count])
+    rows = torch.arange(count, device=device) % len(data)  # a small data set several times
+    few = Split(data.images[rows], data.labels[rows])
     step: Callable[[Batch], Tensor]
     with reproducible(device):
         if strategy is None:
