@@ -119,11 +119,10 @@ def answer(model: dict[str, Any]) -> str:
 
 def verdict(gain: dict[str, Any]) -> str:
     """Return the verdict in the report's words, and why it is open beside an interval without 0."""
-    if gain["word"] != "cannot tell":
-        return str(gain["word"])
-    pairs = len(KINDS) * (len(KINDS) - 1) // 2
+    word, pairs = str(gain["word"]), len(KINDS) * (len(KINDS) - 1) // 2
     excludes_zero = gain["low"] > 0 or gain["high"] < 0
-    return f"not decided, adjusted for {pairs} pairs" if excludes_zero else "not decided"
+    adjusted = word == "not decided" and excludes_zero
+    return f"{word}, adjusted for {pairs} pairs" if adjusted else word
 
 
 def page(found: list[dict[str, Any]], epochs: int) -> str:

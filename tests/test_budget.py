@@ -83,7 +83,7 @@ def test_an_estimate_is_near_what_a_run_takes(
     bench = Bench(silhouettes, None, CPU, store, Execution(parallel=way))
     trials = [study.trial_job(0, point, 0, 0) for point in range(4)]
     estimated = estimate_seconds(trials, bench)
-    run_missing([trials], bench)
+    run_missing([(0, trials)], bench)
     found = [store.load_run(trial) for trial in trials]
     spent = sum(run.spent_seconds or 0 for run in found if run) / 4
     assert spent / 3 < estimated < 3 * spent

@@ -1,15 +1,18 @@
 """The command line as a whole: its help, and mistakes told in a sentence."""
 
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import Result
 
 import fashionbench
+from fashionbench import cli
 
 QUICK = ("--dataset", "silhouettes", "--device", "cpu", "--epochs", "1")
 
@@ -88,6 +91,8 @@ def test_the_version_is_told(call_cli: Callable[..., Result]) -> None:
         (["--bad"], 2, "No such option: --bad"),
         (["serve", "--port", "x"], 2, "Invalid value for '--port': "),
         (["report", "nowhere"], 1, "nowhere holds no runs"),
+        (["report", 300 * "x"], 1, "cannot be used (File name too long); name another"),
+        (["compare", "--models", "folder"], 2, "folder is a folder; to compare the networks in it"),
         (["compare", *QUICK, "--out", "file/runs"], 1, "cannot be written"),
         (["compare", "--data", "file"], 1, "file"),
     ],
@@ -96,6 +101,7 @@ def test_a_mistake_is_told_in_a_sentence(
     arguments: list[str], code: int, says: str, tmp_path: Path, call_cli: Callable[..., Result]
 ) -> None:
     (tmp_path / "file").write_text("in the way")
+    (tmp_path / "folder").mkdir()
     answer = call_cli(*arguments)
     assert answer.exit_code == code, answer.stderr
     assert says in " ".join(answer.stderr.split())
@@ -103,6 +109,26 @@ def test_a_mistake_is_told_in_a_sentence(
     assert "Usage:" not in answer.stderr
     assert "Traceback" not in answer.stderr
     assert answer.stdout == ""
+
+
+def test_an_interruption_while_the_program_is_loaded_is_told_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "fashionbench.cli.app", SimpleNamespace(main=interrupt))
+    with pytest.raises(SystemExit, match="130"):
+        cli.main()
+    assert capsys.readouterr().err == "fashionbench: interrupted.\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell that closes outputs")
+def test_an_output_that_is_closed_is_done_without() -> None:
+    for stream in (1, 2):
+        command = f'"{sys.executable}" -m fashionbench recipes {stream}>&-'
+        answer = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+        assert (answer.returncode, answer.stderr) == (0, "")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")

@@ -77,7 +77,7 @@ def test_equal_differences_of_few_seeds_prove_nothing(value: float, sequential: 
     found = difference(right, wrong, sequential=sequential)
     assert found.difference == pytest.approx(value)
     assert (found.low, found.high, found.limit) == (-math.inf, math.inf, math.inf)
-    assert decide(found).word == "cannot tell"
+    assert decide(found).word == "not decided"
 
 
 def test_equal_differences_of_many_seeds_prove_something() -> None:

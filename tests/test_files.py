@@ -20,6 +20,12 @@ def test_a_file_is_whole_or_absent(tmp_path: Path) -> None:
         write_atomically(tmp_path / "blocked" / "file", b"third")
 
 
+@pytest.mark.parametrize("name", [".", "/"])
+def test_a_folder_is_no_file(name: str) -> None:
+    with pytest.raises(StoreError, match="is a folder; name a file to write"):
+        write_atomically(Path(name), b"")
+
+
 def test_a_file_is_on_the_disk_before_it_has_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

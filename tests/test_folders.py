@@ -202,7 +202,7 @@ def cut_short(folder: Path) -> None:
         (a_class_in_one_split, "only one of them has b"),
         (a_broken_picture, r"0\.png is not a picture of a known format"),
         (an_empty_class, "b holds no pictures; add some"),
-        (one_class, "holds 1 classes; there must be 2 to 256"),
+        (one_class, "holds 1 class; there must be 2 to 256"),
         (idx_of(1, np.arange(9, dtype=np.uint8) % 3), "24 images, .* 9 labels"),
         (idx_of(3, np.zeros(12, np.uint8)), "has no test image of 1, 2; add some"),
         (absent_labels, "lacks t10k-labels-idx1-ubyte"),

@@ -78,7 +78,7 @@ def test_the_order_is_that_of_the_means(result: Result, tmp_path: Path) -> None:
         return result.document.tuning.order
 
     assert say(result).startswith("Tuning leaves the order of the means as it was: v0 < v1.")
-    assert "v0 against v1 (worse as they are, cannot tell when tuned)" in say(result)
+    assert "v0 against v1 (worse as they are, not decided when tuned)" in say(result)
     assert not result.document.tuning.order_changed
     changed = make_tuned_result(tmp_path, studies=1)
     means = [np.mean(entry.accuracies) for entry in changed.entries]

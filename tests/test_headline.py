@@ -25,7 +25,7 @@ def test_a_verdict_that_is_open_says_how_many_seeds_could_decide(tmp_path: Path)
     result = make_result(tmp_path, models=("v2",), epochs=(1, 2))
     (pair,) = result.pairs
     said = compose_headline(result)
-    assert pair.verdict.word == "cannot tell"
+    assert pair.verdict.word == "not decided"
     needed = pair.verdict.seeds_needed
     assert f". 3 seeds cannot decide whether that is luck; about {needed} could (95 %" in said
 

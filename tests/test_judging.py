@@ -84,7 +84,7 @@ def test_entries_without_a_seed_in_common_are_no_pair(tmp_path: Path) -> None:
 def test_one_run_each_is_compared_by_mcnemar_and_nothing_is_claimed(tmp_path: Path) -> None:
     result = make_result(tmp_path, seeds=1)
     for pair in result.document.pairs:
-        assert pair.verdict == "cannot tell"
+        assert pair.verdict == "not decided"
         assert (pair.p_value, pair.low, pair.seeds_needed) == (None, None, None)
         assert 0 <= pair.mcnemar_p_value <= 1
     assert any("McNemar" in warning for warning in result.warnings)

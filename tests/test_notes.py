@@ -38,7 +38,7 @@ def seen(*kinds: tuple[int, int, bool]) -> list[Squeezed]:
         ),
         (
             seen((28, 28, True), (28, 28, False), (300, 200, False), (32, 32, True)),
-            ("Of 4 pictures 2 in color, 2 not 28x28 (28x28 to 300x200), 1 not square: they are",),
+            ("Of 4 pictures 2 are in color, 2 are not 28x28 (28x28 to 300x200), 1 is not square",),
         ),
     ],
 )
@@ -52,7 +52,7 @@ def test_what_pictures_lose_is_told(pictures: list[Squeezed], told: tuple[str, .
 def test_what_is_shown_in_color_loses_none() -> None:
     assert note_reductions(seen(*[(32, 32, True)] * 3), Shape(3, 32)) == ()
     (told,) = note_reductions(seen((32, 32, True), (64, 32, True)), Shape(3, 32))
-    assert told.startswith("Of 2 pictures 1 not 32x32 (32x32 to 64x32), 1 not square: they are")
+    assert told.startswith("Of 2 pictures 1 is not 32x32 (32x32 to 64x32), 1 is not square: they")
 
 
 def test_what_is_passed_over_is_counted_by_suffix() -> None:

@@ -20,8 +20,8 @@ def test_nothing_recorded_is_assumed_and_said_so(tmp_path: Path) -> None:
     assert (pair.sd, pair.recorded_seeds, pair.error_of_images) == (ASSUMED_SD, 0, None)
     assert (found.runs, found.recorded, found.looks) == (10, 0, 10)
     assert found.seconds > 0
-    assert "differences vary by 1.50 points (assumed)" in str(found)
-    assert f"1.00 points take {pair.seeds_for} seeds" in str(found)
+    assert "their difference varies by 1.50 points over seeds (assumed)" in str(found)
+    assert f"to detect 1.00 points takes {pair.seeds_for} seeds" in str(found)
     assert not (tmp_path / "none").exists()
 
 
@@ -57,7 +57,7 @@ def test_the_time_on_trial_is_near_that_of_the_run(silhouettes, tmp_path: Path) 
 def test_one_seed_shows_nothing_and_more_models_need_more(tmp_path: Path) -> None:
     one = look_ahead(plan(["v0", "mlp"], ["default"], 1, epochs=1, **ASKED), tmp_path / "none")
     assert one.pairs[0].smallest is None
-    assert "one seed shows no difference" in str(one)
+    assert "one seed detects no difference" in str(one)
     two, three = (
         look_ahead(plan(models, ["default"], 5, epochs=1, **ASKED), tmp_path / "none")
         for models in (["v0", "mlp"], ["v0", "mlp", "v1"])

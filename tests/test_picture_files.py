@@ -111,6 +111,13 @@ def test_pictures_are_found_in_all_folders_and_what_systems_leave_is_not(tmp_pat
     assert [file.name for file in others] == ["notes.txt"]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_in_a_folder_is_passed_over_and_not_waited_for(tmp_path: Path) -> None:
+    for name in ("pipe.png", "pipe"):
+        os.mkfifo(tmp_path / name)
+    assert find_pictures(tmp_path) == ([], [tmp_path / "pipe", tmp_path / "pipe.png"])
+
+
 def test_a_name_of_any_bytes_is_read_and_told(tmp_path: Path) -> None:
     raw = os.fsencode(tmp_path) + b"/caf\xe9.png"
     try:

@@ -69,7 +69,7 @@ def test_seeds_that_tell_nothing_of_others_give_none(seeds: int) -> None:
 
 
 def test_after_many_looks_they_are_too_sure_by_as_much_as_the_page_says() -> None:
-    # docs/statistics.md: of those of 95 % or more, 11 % are wrong instead of 5 %.
+    # docs/statistics.md: what is barely false is called 95 % probable in 11 % instead of 5 %.
     count, truth, rng, wrong = 300, 0.002, np.random.default_rng(2), 0
     some = some_difference(sequential=True)
     for _ in range(count):

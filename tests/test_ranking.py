@@ -32,7 +32,7 @@ def test_places_are_those_that_the_verdicts_leave(tmp_path: Path) -> None:
             next(k for k, each in enumerate(entries) if each is entry)
             for entry in (pair.first, pair.second)
         )
-        verdict = Verdict(words.get((min(i, j), max(i, j)), "cannot tell"))
+        verdict = Verdict(words.get((min(i, j), max(i, j)), "not decided"))
         return replace(pair, verdict=verdict if i < j else verdict.of_the_other())
 
     ranked = rank(result.entries, [judged(pair) for pair in result.pairs])

@@ -133,6 +133,19 @@ def test_runs_that_are_not_finished_are_counted_and_not_passed_over(tmp_path: Pa
     assert whole.command in stopped.warnings[0]
 
 
+def test_a_stop_that_leaves_other_seeds_of_each_row_is_told(tmp_path: Path) -> None:
+    whole = make_result(tmp_path, models=("v0", "mlp"), seeds=4)
+    assert not any("same seeds" in warning for warning in whole.warnings)
+    fewer = replace(whole.entries[1], runs=whole.entries[1].runs[:2])
+    stopped = replace(whole, entries=(whole.entries[0], fewer))
+    (told,) = [warning for warning in stopped.warnings if "same seeds" in warning]
+    assert "mlp has 2, v0 4" in told
+    (pair,) = stopped.pairs
+    first = replace(whole.entries[0], runs=whole.entries[0].runs[:2])
+    (common,) = replace(whole, entries=(first, fewer)).pairs
+    assert pair.found == common.found
+
+
 def test_an_own_models_folders_are_in_its_name_only_where_they_tell_it_apart(
     tmp_path: Path,
 ) -> None:

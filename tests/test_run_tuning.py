@@ -1,7 +1,6 @@
 """A tuning from call to choice: what is run, resumed, widened and told."""
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +66,7 @@ def test_the_runs_by_what_was_chosen_have_fresh_seeds_and_all_training_images(
     folder: Path,
 ) -> None:
     store, study = saved(folder)
-    for entry in tuned_entries(study, store):
+    for _, entry in tuned_entries(study, store):
         assert [job.seed for job in entry] == [0, 1]
         for job in entry:
             assert (job.recipe.validation_images, job.scored_on) == (0, "test")
@@ -90,9 +89,9 @@ def test_more_trials_and_other_models_share_those_that_are_there(
     ran: list[Job] = []
 
     class Counted(launch.Turn):
-        def __init__(self, jobs: Sequence[Job], *rest: Any, **options: Any) -> None:
-            ran.extend(jobs)
-            super().__init__(jobs, *rest, **options)
+        def __init__(self, missing: launch.Missing, *rest: Any) -> None:
+            ran.extend(missing.jobs)
+            super().__init__(missing, *rest)
 
     monkeypatch.setattr(launch, "Turn", Counted)
     before = trial_keys(folder)
@@ -159,7 +158,7 @@ def test_studies_share_the_seeds_of_the_runs(tmp_path: Path) -> None:
     progress = follow(study, 0, store.load_run)
     assert progress.studies == (0, 1, 0)
     assert len({trial.seed for trial in progress.trials if trial.study == 0}) == 4
-    [entry] = tuned_entries(study, store)
+    [(_, entry)] = tuned_entries(study, store)
     for job, number in zip(entry, progress.studies, strict=True):
         assert job.recipe.learning_rate == progress.settings[number]["learning_rate"]
 

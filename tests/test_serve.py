@@ -253,6 +253,7 @@ def test_a_drawing_is_answered_with_the_mouse_and_with_keys_alone(page: Any) -> 
         page.mouse.move(left + x * side, top + y * side, steps=4)
     page.mouse.up()
     page.wait_for_selector("#answer:not([hidden])")
+    assert page.get_attribute("#photo", "src").startswith("data:image/png")
     with page.expect_response("**/predict"):
         page.click("#undo")
         page.focus("#canvas")
@@ -299,7 +300,11 @@ def test_an_image_of_contention_is_opened(page: Any, served: ServedModels) -> No
         }"""
     )
     assert served.test_set is not None
-    assert shown == served.test_set.images[served.disagreements[0]].flatten().tolist()
+    index = served.disagreements[0]
+    assert shown == served.test_set.images[index].flatten().tolist()
+    truth = served.test_set.classes[served.test_set.labels[index]]
+    assert f"The true class is {truth}." in page.inner_text("#doubt")
+    assert ", by " in page.inner_text("#verdict")
 
 
 def test_what_is_no_picture_is_told_and_the_page_lives_on(page: Any) -> None:

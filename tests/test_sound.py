@@ -1,16 +1,19 @@
 """Faulty networks are all told at once; two sound ones are enough to compare."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 from factories import NET
 from torch import nn
+from typer.testing import Result
 
 import fashionbench as fb
 from fashionbench.errors import UsageError
+from fashionbench.experiments.merge import merge_studies
 from fashionbench.experiments.planning import plan
-from fashionbench.experiments.sound import is_custom, telling_faults, without_models
+from fashionbench.experiments.sound import is_custom, telling_faults, without_rows
 
 QUICK = {"dataset": "silhouettes", "epochs": 1, "train_images": 100}
 BROKEN = {
@@ -56,6 +59,81 @@ def test_too_few_are_refused_with_every_fault_and_the_last_comparison_stays() ->
     assert Path("runs/report.html").read_bytes() == before
 
 
+LATE = NET.format(name="Net").replace(
+    "        return",
+    "        self.batches = getattr(self, 'batches', 0) + self.training\n"
+    "        if self.batches > 90: raise ValueError('at batch 90')\n"
+    "        return",
+)
+"""A fault that shows only in training: what is tried before has fewer batches."""
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("ways", [{"parallel": "serial"}, {"parallel": "processes", "jobs": 2}])
+def test_a_fault_in_training_stops_no_other_model(ways: dict[str, str]) -> None:
+    Path("late.py").write_text(LATE)
+    asked = {**QUICK, "train_images": 3200}
+    result = fb.compare(["late.py:Net", "v0", "sound.py:Net"], seeds=2, out="runs", **asked, **ways)
+    assert [result.name(entry) for entry in result.entries] == ["v0", "sound"]
+    assert [len(entry.runs) for entry in result.entries] == [2, 2]
+    (told,) = [text for text in result.warnings if "left out" in text]
+    assert told.startswith("late is left out: late.py:Net cannot be trained: late.py, line")
+    assert not any("finished" in text for text in result.warnings)
+    assert fb.load_result("runs").warnings == result.warnings
+    with pytest.raises(UsageError, match=r"late\.py:Net cannot be trained: late\.py, line"):
+        fb.compare("late.py:Net", seeds=2, out="runs", **asked, **ways)
+    assert [entry.model for entry in fb.load_result("runs").entries] == ["v0", "sound.py:Net"]
+
+
+@pytest.mark.usefixtures("files")
+def test_a_fault_in_a_trial_of_tuning_stops_no_other_model() -> None:
+    Path("late.py").write_text(LATE)
+    asked = {**QUICK, "train_images": 3200, "tune": "lr", "trials": 2}
+    result = fb.compare(["v0", "late.py:Net", "mlp"], seeds=1, out="runs", **asked)
+    rows = ["v0", "v0 tuned", "mlp", "mlp tuned"]
+    assert [result.name(entry) for entry in result.entries] == rows
+    assert dict(result.study.left_out).keys() == {"late.py:Net"}
+    merged = merge_studies({Path("runs"): result.study, Path("same"): result.study})
+    assert merged.models == ("v0", "mlp")
+    assert merged.left_out == result.study.left_out
+
+
+@pytest.mark.usefixtures("files", "two_threads")
+def test_a_loss_that_fails_in_training_leaves_out_what_it_trains() -> None:
+    Path("bad.py").write_text(
+        "import torch\ncalls = []\n"
+        "def loss(logits, labels):\n"
+        "    calls.append(1)\n"
+        "    if len(calls) > 150: raise ValueError('enough')\n"
+        "    return torch.nn.functional.cross_entropy(logits, labels)\n"
+    )
+    Path("bad.toml").write_text("loss = 'bad.py:loss'\n")
+    asked = {**QUICK, "train_images": 5600, "recipes": ["default", "bad.toml"]}
+    result = fb.compare(["v0", "mlp"], seeds=1, out="runs", **asked)
+    assert [result.name(entry) for entry in result.entries] == ["v0 default", "mlp default"]
+    assert dict(result.study.left_out).keys() == {"v0 bad", "mlp bad"}
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(
+    "way",
+    [pytest.param(("--on", "workers:1"), marks=pytest.mark.slow), ("--parallel", "stacked")],
+)
+def test_what_is_missing_from_the_result_is_told_by_the_exit_code(
+    way: tuple[str, str], call_cli: Callable[..., Result]
+) -> None:
+    Path("late.py").write_text(LATE)
+    asked = ["compare", "--dataset", "silhouettes", "--epochs", "1", "--train-images", "3200"]
+    asked += ["--seeds", "1", "--out", "runs", "--models", "late.py:Net,takes.py:Net,v0", *way]
+    answer = call_cli(*asked)
+    assert answer.exit_code == 1, answer.stderr
+    told = " ".join(answer.stdout.split())
+    assert "! takes is left out: takes.py:Net cannot be built" in told  # before any training
+    assert "! late.py:Net is left out: late.py:Net cannot be trained" in told
+    assert "Report: runs/report.html" in told
+    assert call_cli("report", "runs").exit_code == 0
+
+
 class Unruly:
     """A stand-in for a model: no Exception of it is known beforehand."""
 
@@ -88,7 +166,7 @@ def test_recipes_stay_with_their_models() -> None:
     study = plan(asked, "default", 1, dataset="silhouettes")
     rows = [(jobs[0].model, jobs[0].recipe.name) for jobs in study.entries()]
     assert rows == [("v0", "fast"), ("mlp", "adam"), ("sound.py:Net", "fast")]
-    fewer = without_models(study, {"sound.py:Net": "it is broken"})
+    fewer = without_rows(study, {2: "it is broken"})
     rows = [(jobs[0].model, jobs[0].recipe.name) for jobs in fewer.entries()]
     assert rows == [("v0", "fast"), ("mlp", "adam")]
     assert dict(fewer.left_out).keys() == {"takes", "sound.py:Net"}

@@ -12,8 +12,7 @@ from fashionbench.config.recipe import Recipe, load_recipe
 from fashionbench.config.study import Execution
 from fashionbench.data.split import Dataset, Split
 from fashionbench.experiments import launch
-from fashionbench.experiments.gate import Examination
-from fashionbench.experiments.launch import Bench, run_entry
+from fashionbench.experiments.launch import Bench, run_missing
 from fashionbench.experiments.run import run_job
 from fashionbench.experiments.strategy import Choice
 from fashionbench.models.build import build_model
@@ -99,7 +98,8 @@ def test_more_seeds_than_streams_are_several_groups(
     cpu, asked = torch.device("cpu"), jobs("lenet", 3)
     together, alone = (RunStore(tmp_path / name, create=True) for name in ("together", "alone"))
     bench = Bench(silhouettes, None, cpu, together, Execution())
-    run_entry(asked, bench, Examination(), timed=3, done=lambda _: None)
+    monkeypatch.setattr(launch, "is_to_be_timed", lambda *_: False)
+    run_missing([(0, asked)], bench)
     found = [together.load_run(job) for job in asked]
     assert [run.environment.way for run in found if run] == [
         "streams with 2",

@@ -124,7 +124,7 @@ def test_what_varies_is_one_source_of_randomness_or_all() -> None:
 def test_the_official_split_comes_first_and_every_other_has_all_runs() -> None:
     fields = {"models": ["v0", "mlp"], "recipes": [DEFAULT], "dataset": "silhouettes"}
     study = Study(**fields, seeds=[0, 1], splits=2)
-    groups = [[(j.model, j.split, j.seed) for j in group] for group in study.groups()]
+    groups = [[(j.model, j.split, j.seed) for j in group] for _, group in study.groups()]
     assert groups == [
         [(model, split, seed) for seed in (0, 1)] for split in (0, 1, 2) for model in ("v0", "mlp")
     ]

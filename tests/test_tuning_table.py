@@ -86,7 +86,7 @@ def test_the_protocol_names_the_space_and_what_intervals_hold() -> None:
     assert "label smoothing from 0 to 0.2, evenly" in once[0]
     assert "given these settings" in once[-1]
     again = describe_protocol(Tuning(ranges=ranges, studies=3, widened=(("learning_rate", "low"),)))
-    assert "3 studies each had points and seeds of their own" in again[-1]
+    assert "3 studies chose independently, each among 5 points of its own" in again[-1]
     assert "learning rate (low)" in again[1]
 
 

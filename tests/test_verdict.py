@@ -42,7 +42,7 @@ def test_verdicts_say_what_the_numbers_say() -> None:
     assert str(decide(replace(small, limit_other_test_images=0.02))) == (
         "no difference larger than 0.40 points on these test images"
     )
-    assert decide(replace(small, limit=0.02)).word == "cannot tell"
+    assert decide(replace(small, limit=0.02)).word == "not decided"
     assert str(decide(replace(FOUND, sd=None, p_value=None))) == "not decided"
 
 
@@ -124,7 +124,7 @@ def test_a_verdict_and_the_interval_beside_it_never_contradict_each_other(
             for truth, verdict, (low, high) in judged
             if verdict.holds_for_other_test_images
         )
-    assert words >= ({"cannot tell"} if sequential else {"better", "worse", "cannot tell"})
+    assert words >= ({"not decided"} if sequential else {"better", "worse", "not decided"})
     assert missed / count < 0.05 + sampling_error(0.05, count)
 
 
@@ -149,5 +149,5 @@ def test_a_verdict_holds_on_other_splits_where_those_dealt_anew_say_the_same() -
     assert said(alike, 0.001, 0.6, 0.02).endswith("on these test images and on the official split")
     for verdict in (better, alike):
         assert extend_to_splits(verdict, None) == verdict
-    open_yet = Verdict("cannot tell", seeds_needed=12)
+    open_yet = Verdict("not decided", seeds_needed=12)
     assert said(open_yet, 0.02, 0.01, 0.04) == str(open_yet)

@@ -139,7 +139,7 @@ def test_a_disk_that_takes_no_more_is_told_to_the_driver(tmp_path: Path) -> None
         worker.add(job)
         answer = json.loads(worker.stdout.readline())
     assert answer["error"] == "StoreError"
-    assert "cannot be written (File too large). Finished runs are kept" in answer["message"]
+    assert "cannot be written (File too large). What is finished is kept" in answer["message"]
     assert Inbox(tmp_path).names() == Inbox(tmp_path).failed() == set()
     assert [*(tmp_path / "claims").iterdir()] == []
 

@@ -36,6 +36,18 @@ def _tell(error: Any) -> Exception:
     return typer.Exit(2)
 
 
+def _tell_of_system(error: OSError) -> None:
+    """Say what the system refuses: a path that nobody asked about before, or the output."""
+    if error.filename:
+        path = printable(error.filename)
+        sentence = f"{path} cannot be used ({error.strerror}); name another, or make it accessible."
+    else:
+        # Python would try to write what is left once more at its very end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sentence = f"the output cannot be written ({error.strerror})."
+    typer.echo(f"fashionbench: {sentence}", err=True)
+
+
 class CommandGroup(TyperGroup):
     """The commands; an error of the package becomes one sentence on standard error."""
 
@@ -74,11 +86,9 @@ class CommandGroup(TyperGroup):
             typer.echo("fashionbench: interrupted.", err=True)
             raise typer.Exit(130) from None
         except OSError as error:
-            if error.filename or isinstance(error, BrokenPipeError):
+            if isinstance(error, BrokenPipeError):
                 raise
-            # Python would try to write what is left once more at its very end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            typer.echo(f"fashionbench: the output cannot be written ({error.strerror}).", err=True)
+            _tell_of_system(error)
             raise typer.Exit(1) from None
 
 
@@ -89,7 +99,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Compare image classifiers on Fashion-MNIST: which is better, by how much, "
-    "how sure that is, and what it costs in seconds.",
+    "how sure that is, and what it costs in seconds.\n\n"
+    "Exit codes: 0 where all was done; 1 where something failed, or a model that was asked for is "
+    "missing from the result; 2 for a request that cannot be meant; 3 where check cannot tell; "
+    "130 after Ctrl-C.",
     epilog=format_examples("fashionbench compare --models v0,v2", "fashionbench compare --help"),
 )
 for commands in (compare, workers, gauge, train, audit, catalogue, predict, deploy):

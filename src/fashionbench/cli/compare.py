@@ -189,7 +189,7 @@ def compare(
 
     Finished runs are kept in the run folder. If it is stopped, run the same command again and
     it continues. At the end it writes the report there: report.html, report.md, results.json and
-    CSV files.
+    CSV files. A model that fails stops no other; the report tells why, and the exit code is 1.
     """
     from fashionbench.config.study import Execution
     from fashionbench.config.tuning import read_duration
@@ -231,6 +231,8 @@ def compare(
         command = shlex.join(["fashionbench", *words])
         result = run_study(study, folder, data_dir, command, execution, track)
     print_result(result, as_json)
+    if result.study.left_out:
+        raise typer.Exit(1)
 
 
 @app.command(

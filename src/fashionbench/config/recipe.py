@@ -49,8 +49,6 @@ _SHORT = {"lr": "learning_rate"}
 """Settings by the names that are typed."""
 _RENAMED = {"seed": "default"}
 """Shipped recipes by the names that they had."""
-
-
 CROSS_ENTROPY = "cross-entropy"
 _OWN_PART = re.compile(r".+\.py:[\w.]+|[\w.]+:[\w.]+")
 """The reference of a person's own: `file.py:Name` or `package.module:Name`."""
@@ -110,10 +108,7 @@ class Recipe(Validated):
         "and labels",
     )
     learning_rate: Annotated[float, Range("log", 1 / 32, 32, relative=True)] = Field(
-        0.1,
-        gt=0,
-        allow_inf_nan=False,
-        description="the step size, at the schedule's peak",
+        0.1, gt=0, allow_inf_nan=False, description="the step size, at the schedule's peak"
     )
     momentum: Annotated[Fraction | None, Range("linear", 0, 0.99)] = Field(
         None, description="share of the last update kept (sgd, rmsprop: 0, muon: 0.95)"
@@ -122,8 +117,7 @@ class Recipe(Validated):
         None, description="look ahead along the momentum (sgd: no, muon: yes)"
     )
     betas: Annotated[tuple[Fraction, Fraction], BeforeValidator(_split)] | None = Field(
-        None,
-        description="decays of the running means, such as 0.9,0.999 (the adams, lion, muon)",
+        None, description="decays of the running means, such as 0.9,0.999 (the adams, lion, muon)"
     )
     weight_decay: Annotated[float, Range("log", 1e-5, 0.1)] = Field(
         0, ge=0, allow_inf_nan=False, description="pull towards zero, not on biases and norms"
@@ -389,9 +383,8 @@ def load_recipe(name: str) -> Recipe:
             f"There is no recipe {name!r}; there are {', '.join(recipe_names())}, and paths of "
             ".toml files. Single settings are changed by flags such as --epochs 5."
         )
-    return _parse_recipe(
-        files("fashionbench.config") / "recipes" / f"{name}.toml", name, f"recipe {name}"
-    )
+    shipped = files("fashionbench.config") / "recipes" / f"{name}.toml"
+    return _parse_recipe(shipped, name, f"recipe {name}")
 
 
 def _parse_recipe(file: Traversable, name: str, where: str) -> Recipe:

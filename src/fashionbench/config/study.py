@@ -145,8 +145,10 @@ class Study(Validated):
     """Test images without which scores are told too."""
     tuning: Tuning | None = None
     """What is tuned before the comparison; None where all recipes are taken as they are."""
+    skipped: tuple[int, ...] = ()
+    """Of all rows the positions of those that were found faulty on the way."""
     left_out: tuple[tuple[str, str], ...] = ()
-    """Models that were asked for and cannot be compared, each with its fault."""
+    """What was asked for and cannot be compared, each with its fault."""
     protocol: int = FIRST_PROTOCOL
 
     @model_validator(mode="after")
@@ -203,8 +205,9 @@ class Study(Validated):
         Seeds that --until adds, and models found faulty on the way, make no other comparison.
         """
         seeds = len(self.seeds) if self.until is None else 0
+        seeds_asked = (0,) if self.until else self.seeds
         asked = self.model_copy(
-            update={"seeds": (0,) if self.until else self.seeds, "left_out": (), "device": "auto"}
+            update={"seeds": seeds_asked, "skipped": (), "left_out": (), "device": "auto"}
         )
         digest = hashlib.sha256(asked.model_dump_json().encode()).hexdigest()[:6]
         names = "-".join(self.names[:3])
@@ -221,27 +224,29 @@ class Study(Validated):
             jobs = tuple(first.model_copy(update={"seed": seed}) for seed in self.seeds)
             yield jobs[:1] if first.is_only_scored else jobs
 
+    @property
+    def places(self) -> dict[int, tuple[int, int]]:
+        """The positions of model and recipe of each row, by its position among all rows."""
+        trained_by = self.trained_by or (range(len(self.recipes)),) * len(self.models)
+        pairs = ((model, recipe) for model, by in enumerate(trained_by) for recipe in by)
+        return {row: pair for row, pair in enumerate(pairs) if row not in self.skipped}
+
     def _first_jobs(self) -> Iterator[Job]:
         """Yield the job of each row from the first seed."""
-        sources = self.model_sources or ("",) * len(self.models)
-        recipe_sources = self.recipe_sources or ("",) * len(self.recipes)
-        recipes = [*zip(self.recipes, recipe_sources, strict=True)]
-        trained_by = self.trained_by or (range(len(recipes)),) * len(self.models)
-        for model, source, positions in zip(self.models, sources, trained_by, strict=True):
-            for recipe, recipe_source in (recipes[position] for position in positions):
-                yield Job(
-                    model=model,
-                    model_source=source,
-                    recipe=recipe,
-                    recipe_source=recipe_source,
-                    seed=self.seeds[0],
-                    vary=self.vary,
-                    dataset=self.dataset,
-                    dataset_source=self.dataset_source,
-                    channels=self.channels,
-                    size=self.size,
-                    protocol=self.protocol,
-                )
+        for model, recipe in self.places.values():
+            yield Job(
+                model=self.models[model],
+                model_source=self.model_sources[model] if self.model_sources else "",
+                recipe=self.recipes[recipe],
+                recipe_source=self.recipe_sources[recipe] if self.recipe_sources else "",
+                seed=self.seeds[0],
+                vary=self.vary,
+                dataset=self.dataset,
+                dataset_source=self.dataset_source,
+                channels=self.channels,
+                size=self.size,
+                protocol=self.protocol,
+            )
 
     def dealt(self, jobs: tuple[Job, ...]) -> list[tuple[Job, ...]]:
         """List the jobs of a row on each split that is dealt anew.
@@ -251,12 +256,15 @@ class Study(Validated):
         splits = range(1, 1 + (0 if jobs[0].is_only_scored else self.splits or 0))
         return [tuple(job.model_copy(update={"split": k}) for job in jobs) for k in splits]
 
-    def groups(self) -> Iterator[tuple[Job, ...]]:
-        """Yield jobs that differ by their seed alone: on the official split, then on the others."""
+    def groups(self) -> Iterator[tuple[int, tuple[Job, ...]]]:
+        """Yield jobs that differ by their seed alone, each with the number of its row.
+
+        First come those on the official split, then those on the others.
+        """
         rows = [*self.entries()]
-        yield from rows
+        yield from enumerate(rows)
         by_split = zip_longest(*map(self.dealt, rows), fillvalue=())
-        yield from (jobs for on_split in by_split for jobs in on_split if jobs)
+        yield from (group for on_split in by_split for group in enumerate(on_split) if group[1])
 
     def trial_job(self, entry: int, point: int | None, study: int, index: int) -> Job:
         """Return the trial of a point (None: of the recipe as it is) by one row of `entries`.

@@ -20,24 +20,31 @@ def write_atomically(path: Path, content: bytes) -> None:
 
     Raises StoreError where the folder cannot be written or the disk is full.
     """
-    if path.is_dir():
-        raise StoreError(f"{path} is a folder; name a file to write.")
+    try:
+        if path.is_dir():
+            raise StoreError(f"{path} is a folder; name a file to write.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_and_rename(path, content)
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be written ({error.strerror}). What is finished is kept; free some "
+            "space or make the folder writable, and give the same command again."
+        ) from None
+
+
+def _write_and_rename(path: Path, content: bytes) -> None:
     # Machines may share a folder, and two of their processes a number.
     temporary = path.with_name(f".{path.name}.{slug(platform.node())}-{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())  # or a power cut could leave the new name with no content
         temporary.replace(path)
-    except OSError as error:
+    except OSError:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise StoreError(
-            f"{path} cannot be written ({error.strerror}). Finished runs are kept; free some "
-            "space or make the folder writable, and give the same command again."
-        ) from None
+        raise
 
 
 def list_folder(folder: Path) -> list[Path]:

@@ -342,8 +342,8 @@ def _beside(path: Path) -> _Found:
 def _check_classes(path: Path, split: str, classes: tuple[str, ...], labels: list[int]) -> None:
     if not 2 <= len(classes) <= MOST_CLASSES:
         raise DataError(
-            f"{path} holds {len(classes)} classes; there must be 2 to {MOST_CLASSES}, "
-            f"as {_LAYOUTS}."
+            f"{path} holds {len(classes)} class{'' if len(classes) == 1 else 'es'}; there must be "
+            f"2 to {MOST_CLASSES}, as {_LAYOUTS}."
         )
     empty = [name for k, name in enumerate(classes) if k not in set(labels)]
     if empty:

@@ -69,12 +69,14 @@ def note_reductions(pictures: Sequence[Squeezed], shape: Shape = GREY28) -> tupl
         return (f"{len(pictures):,} pictures were {colour}{width}x{height}: {used}",)
     in_order = sorted(sizes, key=lambda size: size[0] * size[1])
     smallest, largest = ("x".join(map(str, size)) for size in (in_order[0], in_order[-1]))
-    facts = [
-        f"{coloured:,} in color",
-        f"{resized:,} not {side}x{side} ({smallest} to {largest})",
-        f"{oblong:,} not square",
-    ]
-    finding = ", ".join(fact for fact in facts if not fact.startswith("0 "))
+    facts = {
+        "in color": coloured,
+        f"not {side}x{side} ({smallest} to {largest})": resized,
+        "not square": oblong,
+    }
+    finding = ", ".join(
+        f"{n:,} {'is' if n == 1 else 'are'} {what}" for what, n in facts.items() if n
+    )
     return (f"Of {len(pictures):,} pictures {finding}: {used}",)
 
 

@@ -42,9 +42,14 @@ def formats() -> tuple[str, ...]:
 
 
 def is_picture(file: Path) -> bool:
-    """Tell whether a file's name or its content is that of a picture."""
+    """Tell whether a file's name or its content is that of a picture.
+
+    A pipe or a device is none: reading it may never end.
+    """
     from PIL import Image
 
+    if file.exists() and not file.is_file():
+        return False
     known = formats()
     if Image.EXTENSION.get(file.suffix.lower()) in known:
         return True

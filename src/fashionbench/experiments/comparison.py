@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fashionbench.config.recipe import Recipe
-from fashionbench.config.study import Device, Execution, Study
+from fashionbench.config.study import Execution, Study
 from fashionbench.config.tuning import Tune, read_duration
 from fashionbench.data.datasets import load_arrays
 from fashionbench.errors import Interrupted, StoreError, UsageError
@@ -173,23 +173,18 @@ def run_study(
     store = RunStore(folder, create=True)
     open_bench = cache(partial(_open_bench, study, store, data_dir, execution))
 
-    run_missing = partial(
-        _run_missing, device=study.device, store=store, command=command, open_bench=open_bench
-    )
+    run_missing = partial(_run_missing, store=store, command=command, open_bench=open_bench)
     study = _without_faulty(study, store, open_bench, command)
-    _keep_report(store, study)
-    if study.tuning is not None:
-        run_trials = partial(run_missing, name="tune")
-        study = run_tuning(study, store, command, open_bench, run_trials)
-    while True:
-        store.save_study(study, command)
-        entries = [*study.groups(), *tuned_entries(study, store)]
-        run_missing(entries)
-        result = Result.collect(store, study, command)
-        wider = _add_seeds(result)
-        if wider is None or not all(store.has_run(job, study.device) for e in entries for job in e):
-            break
-        study = wider
+    before = _keep_report(store, study)
+    try:
+        if study.tuning is not None:
+            run_trials = partial(run_missing, name="tune")
+            study = run_tuning(study, store, command, open_bench, run_trials)
+        result = _run_until_decided(study, store, command, run_missing)
+    except UsageError:
+        if before is not None:  # a comparison that cannot be made does not take its place
+            store.save_study(*before)
+        raise
     if not result.is_reported:
         from fashionbench.report.page import write_report
 
@@ -201,11 +196,30 @@ def run_study(
     return result
 
 
+def _run_until_decided(
+    study: Study, store: RunStore, command: str, run: Callable[[Study, Entries], Study]
+) -> Result:
+    """Run all jobs of the study, and those of further seeds if it asks for these."""
+    while True:
+        store.save_study(study, command)
+        entries = [*study.groups(), *tuned_entries(study, store)]
+        sound = run(study, entries)
+        if sound != study:
+            study = sound
+            continue
+        result = Result.collect(store, study, command)
+        wider = _add_seeds(result)
+        jobs = (job for _, of_row in entries for job in of_row)
+        if wider is None or not all(store.has_run(job, study.device) for job in jobs):
+            return result
+        study = wider
+
+
 def _without_faulty(
     study: Study, store: RunStore, open_bench: "Callable[[], Bench]", command: str
 ) -> Study:
     """Leave out models that cannot be trained, where some runs are still to be made; tell why."""
-    if all(store.has_run(job, study.device) for jobs in study.groups() for job in jobs):
+    if all(store.has_run(job, study.device) for _, jobs in study.groups() for job in jobs):
         found = study
     else:
         from fashionbench.experiments.sound import find_faults
@@ -214,24 +228,31 @@ def _without_faulty(
             found = find_faults(study, open_bench)
         except KeyboardInterrupt:
             raise Interrupted(f"Interrupted before a run was begun. To go on: {command}") from None
-    for name, fault in found.left_out:
-        logger.warning("%s is left out: %s", name, fault)
+    _tell(found.left_out)
     return found
 
 
-def _keep_report(store: RunStore, study: Study) -> None:
-    """Tell that this comparison takes the place of another, and where that one's report is kept."""
-    try:
-        before, _ = store.load_study()
-    except StoreError:  # the first one, or of a version that this one cannot read
-        return
-    if before.slug == study.slug:
-        return
-    from fashionbench.report.page import keep_report
+def _tell(left_out: Iterable[tuple[str, str]]) -> None:
+    for name, fault in left_out:
+        logger.warning("%s is left out: %s", name, fault)
 
-    kept = keep_report(store.folder, before, study)
-    if kept is not None:
-        logger.warning("The report of the comparison before is kept in %s.", kept)
+
+def _keep_report(store: RunStore, study: Study) -> tuple[Study, str] | None:
+    """Tell that this comparison takes the place of another, and where that one's report is kept.
+
+    Returns that one, with what gives it again.
+    """
+    try:
+        before, command = store.load_study()
+    except StoreError:  # the first one, or of a version that this one cannot read
+        return None
+    if before.slug != study.slug:
+        from fashionbench.report.page import keep_report
+
+        kept = keep_report(store.folder, before, study)
+        if kept is not None:
+            logger.warning("The report of the comparison before is kept in %s.", kept)
+    return before, command
 
 
 def _check_exclusion(study: Study, data_dir: Path | str | None) -> None:
@@ -254,30 +275,35 @@ def _open_bench(
 
 
 def _run_missing(
+    study: Study,
     entries: Entries,
     *,
-    device: Device,
     store: RunStore,
     command: str,
     open_bench: "Callable[[], Bench]",
     name: str = "compare",
-) -> None:
-    jobs = {job.key: job for entry in entries for job in entry}
+) -> Study:
+    """Run what the store lacks; return the study without rows that cannot be trained."""
+    jobs = {job.key: job for _, of_row in entries for job in of_row}
 
     def finished() -> int:
-        return sum(store.has_run(job, device) for job in jobs.values())
+        return sum(store.has_run(job, study.device) for job in jobs.values())
 
     if finished() == len(jobs):
-        return
+        return study
     try:
         with _take_turn(store.folder):
             take_in(store)
             if finished() == len(jobs):
-                return
+                return study
             bench = open_bench()
             from fashionbench.experiments.launch import run_missing  # loaded by now
+            from fashionbench.experiments.sound import without_rows
 
-            run_missing(entries, bench, device, name=name)
+            faults = run_missing(entries, bench, study.device, name=name)
+            sound = without_rows(study, faults, least=1)
+            _tell(sound.left_out[len(study.left_out) :])
+            return sound
     except KeyboardInterrupt:
         kind = "trials" if name == "tune" else "runs"
         raise Interrupted(
@@ -305,7 +331,7 @@ def _take_turn(folder: Path) -> AbstractContextManager[object]:
 def _add_seeds(result: Result) -> Study | None:
     """Return the study with half as many seeds again; None if no more were asked for or help."""
     study = result.study
-    if study.until is None or all(pair.verdict.word != "cannot tell" for pair in result.pairs):
+    if study.until is None or all(pair.verdict.word != "not decided" for pair in result.pairs):
         return None
     wanted = min(study.max_seeds, len(study.seeds) + max(3, len(study.seeds) // 2))
     unused = (seed for seed in count() if seed not in study.seeds)

@@ -16,7 +16,13 @@ import torch
 from fashionbench.config.study import Device, Execution, Job, Study
 from fashionbench.core.progress import progress_bar
 from fashionbench.data.split import Dataset, check_held_out, deal_anew
-from fashionbench.errors import UsageError
+from fashionbench.errors import (
+    DataError,
+    FashionbenchError,
+    Interrupted,
+    StoreError,
+    UsageError,
+)
 from fashionbench.experiments.block import run_block
 from fashionbench.experiments.cluster.conditions import digest_data, make_plan
 from fashionbench.experiments.cluster.driver import Driver
@@ -32,12 +38,12 @@ from fashionbench.store.run_store import RunStore
 from fashionbench.training.devices import resolve_device
 from fashionbench.training.own_settings import differing_settings
 
-__all__ = ["Bench", "Turn", "open_bench", "run_entry", "run_missing"]
+__all__ = ["Bench", "open_bench", "run_missing"]
 
 logger = logging.getLogger(__name__)
 
 AT_A_TIME = 4
-"""Seeds that an entry takes at once where the time is limited."""
+"""Seeds of every entry that are made before the next are begun, where the time is limited."""
 SHARES, MOST_AT_ONCE = 8, 8
 """Into how many blocks a process's jobs are divided at least, so that none is left waiting for
 another at the end; and the most jobs that a process takes at once."""
@@ -87,51 +93,75 @@ def open_bench(
 
 
 def run_missing(
-    entries: Iterable[Sequence[Job]],
+    entries: Iterable[tuple[int, Sequence[Job]]],
     bench: Bench,
     device: Device = "auto",
     *,
     name: str = "compare",
-) -> None:
-    """Run the jobs of `entries` that the store has no run of on `device`.
+) -> dict[int, str]:
+    """Run the jobs of `entries`, each with its row, that the store has no run of on `device`.
 
-    All models are examined before any is trained. `name` stands beside the progress bar. Raises
-    UsageError for one that cannot be trained.
+    All models are examined before any is trained. Returns what is wrong with rows that cannot be
+    trained, which stop no other. `name` stands beside the progress bar. Raises UsageError for a
+    model that cannot be examined.
     """
     missing = _find_missing(entries, bench.store, device)
     before = {model for model, *_ in bench.examined}
-    new = [jobs[0] for jobs, _ in missing if jobs[0].model not in before]
-    examined = [bench.examine(jobs[0]) for jobs, _ in missing]
+    new = [each.jobs[0] for each in missing if each.jobs[0].model not in before]
+    examined = [bench.examine(each.jobs[0]) for each in missing]
     _tell_findings(new, [bench.examine(job) for job in new])
-    turns = [
-        Turn(jobs, bench, findings, timed=timed)
-        for (jobs, timed), findings in zip(missing, examined, strict=True)
-    ]
-    with progress_bar(total=sum(len(jobs) for jobs, _ in missing), unit="run", desc=name) as bar:
+    with progress_bar(total=sum(len(m.jobs) for m in missing), unit="run", desc=name) as bar:
         if site := _find_site(bench, device):
             parts = [
-                Part(jobs, known, timed)
-                for (jobs, timed), known in zip(missing, examined, strict=True)
+                Part(each.jobs, known, each.timed)
+                for each, known in zip(missing, examined, strict=True)
             ]
-            run_elsewhere(parts, site, bench.store, bar.update)
-            return
-        while turns and not _is_late(turns, bench.end):
-            for turn in turns:
-                turn.go_on(bar.update)
-            turns = [turn for turn in turns if turn.waiting]
+            lost = run_elsewhere(parts, site, bench.store, bar.update)
+            found = ((m.row, lost[job.key]) for m in missing for job in m.jobs if job.key in lost)
+            return {row: _tell_fault(error) for row, error in found}
+        turns = [
+            Turn(each, bench, findings) for each, findings in zip(missing, examined, strict=True)
+        ]
+        return _take_turns(turns, bench.end, bar.update)
 
 
-def _is_late(turns: Sequence["Turn"], end: float | None) -> bool:
-    """Tell whether another round of seeds would end too late; the first one is always made."""
-    if end is None or not all(turn.finished for turn in turns):
-        return False
-    late = time.monotonic() + sum(turn.next_seconds() for turn in turns) > end
-    if late:
-        seeds = min(turn.finished for turn in turns)
-        logger.warning(
-            "No more seeds fit in the time that was given; %d of every model are new.", seeds
-        )
-    return late
+def _take_turns(
+    turns: Sequence["Turn"], end: float | None, done: Callable[[int], object]
+) -> dict[int, str]:
+    """Let entries go on in turn until all is done or the time is up; return faults by row.
+
+    Where the time is limited, all have as many seeds before more are begun.
+    """
+    faults = dict[int, str]()
+    limit, more = 0 if end is not None else None, 0
+    while turns := [turn for turn in turns if turn.waiting and turn.row not in faults]:
+        going = [turn for turn in turns if turn.count_waiting(limit)]
+        if not going:
+            whole = min(turn.next_place for turn in turns)
+            limit, more = whole + min(more + 1, AT_A_TIME), min(more + 1, AT_A_TIME)
+            if end is not None and more > 1 and _is_late(turns, end, limit):
+                logger.warning(
+                    "No more seeds fit in the time that was given; all models have %d.", whole
+                )
+                break
+        for turn in going:
+            try:
+                turn.go_on(done, limit)
+            except FashionbenchError as error:
+                faults[turn.row] = _tell_fault(error)
+    return faults
+
+
+def _tell_fault(error: FashionbenchError) -> str:
+    """Tell what is wrong with a model. Raises what is wrong with the data, the store or a stop."""
+    if isinstance(error, DataError | StoreError | Interrupted):
+        raise error
+    return str(error)
+
+
+def _is_late(turns: Sequence["Turn"], end: float, limit: int) -> bool:
+    """Tell whether all seeds up to a limit would end too late."""
+    return time.monotonic() + sum(turn.estimate_seconds(limit) for turn in turns) > end
 
 
 def _find_site(bench: Bench, device: Device) -> Site | None:
@@ -168,25 +198,38 @@ def _save_test_set(study: Study, dataset: Dataset, store: RunStore) -> None:
     )
 
 
+@dataclass(frozen=True)
+class Missing:
+    """The jobs of an entry that have no record yet."""
+
+    row: int
+    jobs: list[Job]
+    places: list[int]
+    """Of each job its place among all jobs of the entry."""
+    timed: int
+    """How many runs of the entry have a training time."""
+
+
 def _find_missing(
-    entries: Iterable[Sequence[Job]], store: RunStore, device: Device
-) -> list[tuple[list[Job], int]]:
-    """List of each entry the jobs without a record, and how many of its runs have been timed.
+    entries: Iterable[tuple[int, Sequence[Job]]], store: RunStore, device: Device
+) -> list[Missing]:
+    """List what each entry lacks.
 
     A job of two entries, as where tuning left a recipe as it is, is one of the first.
     """
     lacking, listed = [], set[str]()
-    for entry in entries:
+    for row, entry in entries:
         found = [store.load_run(job, device) for job in entry]
-        missing = [
-            job
-            for job, run in zip(entry, found, strict=True)
+        places = [
+            place
+            for place, (job, run) in enumerate(zip(entry, found, strict=True))
             if run is None and job.key not in listed
         ]
+        missing = [entry[place] for place in places]
         listed.update(job.key for job in missing)
         timed = sum(run is not None and run.train_seconds is not None for run in found)
         if missing:
-            lacking.append((missing, timed))
+            lacking.append(Missing(row, missing, places, timed))
     return lacking
 
 
@@ -201,25 +244,6 @@ def _tell_findings(jobs: Sequence[Job], examined: Sequence[Examination]) -> None
         logger.warning(sentence)
 
 
-def run_entry(
-    jobs: Sequence[Job],
-    bench: Bench,
-    examined: Examination,
-    *,
-    timed: int,
-    done: Callable[[int], object],
-    clock: Callable[[], float] = time.perf_counter,
-) -> None:
-    """Run jobs of one model, which differ by their seed and by what is tuned.
-
-    `examined` is what is known of the model, `timed` how many runs have a training time already,
-    and `done` is told of every number of runs that is finished.
-    """
-    turn = Turn(jobs, bench, examined, timed=timed, clock=clock)
-    while turn.waiting:
-        turn.go_on(done)
-
-
 class Turn:
     """The runs that an entry lacks, of which some are made whenever it is its turn.
 
@@ -227,54 +251,50 @@ class Turn:
     many seeds of each.
     """
 
-    def __init__(
-        self,
-        jobs: Sequence[Job],
-        bench: Bench,
-        examined: Examination,
-        *,
-        timed: int,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self.waiting, self.finished = deque(jobs), 0
-        self._bench, self._examined, self._clock = bench, examined, clock
-        self._timed, self._alone = timed, 0.0
+    def __init__(self, missing: Missing, bench: Bench, examined: Examination) -> None:
+        self.row = missing.row
+        self.waiting = deque(zip(missing.places, missing.jobs, strict=True))
+        self._bench, self._examined = bench, examined
+        self._timed, self._alone = missing.timed, 0.0
         self._pace = 0.0
         """Seconds a run, when there were some the last time."""
 
-    def next_seconds(self) -> float:
-        """Estimate how long the next turn takes."""
-        return self._pace * self._next_size()
+    @property
+    def next_place(self) -> int:
+        """Where the next run stands among all of the entry."""
+        return self.waiting[0][0]
 
-    def _next_size(self) -> int:
-        if self._is_to_be_timed():
-            return 1
-        # With an end in sight all entries take as many at once.
-        most = len(self.waiting) if self._bench.end is None else min(self.finished + 1, AT_A_TIME)
-        return min(most, len(self.waiting))
+    def count_waiting(self, limit: int | None) -> int:
+        """Count the runs that stand before a limit."""
+        return sum(limit is None or place < limit for place, _ in self.waiting)
+
+    def estimate_seconds(self, limit: int) -> float:
+        """Estimate how long the runs before a limit take; 0 where none was made yet."""
+        return self._pace * self.count_waiting(limit)
 
     def _is_to_be_timed(self) -> bool:
         return (
             self._bench.execution.parallel == "serial"
             or len(self.waiting) == 1  # with no other to run together with
-            or is_to_be_timed(self.waiting[0], self._timed, self._alone)
+            or is_to_be_timed(self.waiting[0][1], self._timed, self._alone)
         )
 
-    def go_on(self, done: Callable[[int], object]) -> None:
-        """Make the next run alone, by the clock, or the next ones together."""
-        size, start = self._next_size(), self._clock()
-        jobs = [self.waiting.popleft() for _ in range(size)]
+    def go_on(self, done: Callable[[int], object], limit: int | None) -> None:
+        """Make the next run alone, by the clock, or all before a limit together."""
+        size, start = self.count_waiting(limit), time.perf_counter()
+        if self._is_to_be_timed():
+            size = 1
+        jobs = [self.waiting.popleft()[1] for _ in range(size)]
         dataset = deal_anew(self._bench.dataset, jobs[0].split).to(self._bench.device)
         bench = replace(self._bench, dataset=dataset)
         if size == 1:
             run_job(jobs[0], dataset, bench.device, bench.store, self._examined)
             done(1)
             self._timed += 1
-            self._alone += self._clock() - start
+            self._alone += time.perf_counter() - start
         else:
             _run_by_strategy(jobs, bench, self._examined, done)
-        self.finished += size
-        self._pace = (self._clock() - start) / size
+        self._pace = (time.perf_counter() - start) / size
 
 
 def _run_by_strategy(
@@ -295,9 +315,9 @@ def _run_by_strategy(
 def _run_in_processes(
     jobs: Sequence[Job], bench: Bench, examined: Examination, done: Callable[[int], object]
 ) -> None:
-    """Run jobs in worker processes, one a thread by default; raise what goes wrong in one.
+    """Run jobs in worker processes, one a thread by default.
 
-    Whatever was finished stays in the store.
+    Raises what went wrong in one, when the others are finished and kept.
     """
     threads = torch.get_num_threads()
     workers = min(len(jobs), bench.execution.jobs or threads)
@@ -313,4 +333,5 @@ def _run_in_processes(
     driver.keep(())
     known = asdict(examined)
     driver.add(Block(jobs=part, examined=known) for part in split_evenly(jobs, size))
-    driver.run(LocalWorkers(bench.store.folder, workers), done)
+    for error in driver.run(LocalWorkers(bench.store.folder, workers), done).values():
+        raise error

@@ -34,6 +34,7 @@ MERGED = {
     "recipes",
     "recipe_sources",
     "trained_by",
+    "skipped",
     "left_out",
     "seeds",
 }
@@ -98,9 +99,9 @@ def merge_studies(studies: dict[Path, Study]) -> Study:
             job = entry[0]
             position = _find_recipe(recipes, job.recipe, job.recipe_source, folder)
             trained.setdefault((job.model, job.model_source), set()).add(position)
-        about = zip(called, origins, strict=True)
-        for model, known in zip(zip(study.models, sources, strict=True), about, strict=True):
-            models.setdefault(model, known)
+        for place in sorted({model for model, _ in study.places.values()}):
+            about = (called[place], origins[place])
+            models.setdefault((study.models[place], sources[place]), about)
     devices = {study.device for study in studies.values()}
     return first.model_copy(
         update={
@@ -114,6 +115,7 @@ def merge_studies(studies: dict[Path, Study]) -> Study:
             "left_out": tuple(
                 dict.fromkeys(each for study in studies.values() for each in study.left_out)
             ),
+            "skipped": (),
             "seeds": tuple(sorted({seed for study in studies.values() for seed in study.seeds})),
             "device": devices.pop() if len(devices) == 1 else "auto",
             "max_seeds": max(study.max_seeds for study in studies.values()),

@@ -76,22 +76,24 @@ class Outlook:
             f"{name} {seconds:.2g} s" for name, seconds in self.seconds_of_a_run.items()
         )
         parts.append(
-            f"{self.runs} runs, of which {self.recorded} are recorded: {self.looks} looks at the "
-            f"test set, {_in_words(self.seconds)} of training one after another ({each} a run)"
+            f"{self.runs} runs, {self.recorded} of them recorded: {self.looks} looks at the test "
+            f"set, {_in_words(self.seconds)} of training one after another (a run of {each})"
         )
         return "\n".join(parts)
 
 
 def _describe(pair: PairOutlook, outlook: Outlook) -> str:
     source = f"from {pair.recorded_seeds} recorded seeds" if pair.recorded_seeds else "assumed"
-    lines = [f"{pair.a} | {pair.b}: differences vary by {100 * pair.sd:.2f} points ({source})"]
+    points = f"{100 * pair.sd:.2f} points"
+    lines = [f"{pair.a} | {pair.b}: their difference varies by {points} over seeds ({source})"]
     if pair.smallest is None:
-        lines.append("  one seed shows no difference; ask for two or more")
+        lines.append("  one seed detects no difference; ask for two or more")
     else:
-        shown = f"{100 * pair.smallest:.2f} points or more"
-        lines.append(f"  {outlook.seeds} seeds show a difference of {shown} in four of five cases")
+        size = f"{100 * pair.smallest:.2f} points or more"
+        lines.append(f"  {outlook.seeds} seeds detect a difference of {size} in four of five cases")
     if pair.seeds_for is not None and outlook.difference is not None:
-        lines.append(f"  {100 * outlook.difference:.2f} points take {pair.seeds_for:,} seeds")
+        points = f"{100 * outlook.difference:.2f} points"
+        lines.append(f"  to detect {points} takes {pair.seeds_for:,} seeds")
     if pair.error_of_images is not None:
         lines.append(
             f"  other test images may change it by {100 * pair.error_of_images:.2f} points, "

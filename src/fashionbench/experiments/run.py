@@ -115,7 +115,8 @@ def run_job(
     if not alone or job.recipe.epochs == 0:
         history.train_seconds = None
     way = "alone" if alone else "in one of several processes"
-    test = _test(job, model, _scored_images(job, dataset), dataset)
+    with _explain_failures(job):
+        test = _test(job, model, _scored_images(job, dataset), dataset)
     run = _Run(job, model, history, start, test, way)
     record = _record(run, dataset, examined, store.folder)
     record = _add_remarks(run, record, dataset, store.folder)
@@ -155,8 +156,8 @@ def run_together(
             strategy=strategy,
             description=f"{model_entry(jobs[0].spec).label}, {len(jobs)} runs",
         )
-    images = _scored_images(jobs[0], dataset)
-    tested = [_test(job, model, images, dataset) for job, model in zip(jobs, models, strict=True)]
+        images = _scored_images(jobs[0], dataset)
+        tested = [_test(*each, images, dataset) for each in zip(jobs, models, strict=True)]
     way = f"{strategy} with {len(jobs)}"
     runs = list(map(_Run, jobs, models, histories, starts, tested, [way] * len(jobs)))
     record = partial(_record, dataset=dataset, examined=examined, folder=store.folder)
@@ -226,7 +227,7 @@ def _explain_failures(job: Job) -> Iterator[None]:
             f"{job.model} does not fit into the device's memory with batches of "
             f"{job.recipe.batch_size}; give a smaller --batch-size."
         ) from None
-    except Exception as error:  # whatever a person's own code may raise
+    except (Exception, SystemExit) as error:  # whatever a person's own code may raise
         if "more than 1 value per channel" in str(error):  # of batch normalization
             raise UsageError(
                 f"{job.model} normalizes over a batch, and an epoch ends with a batch of one "

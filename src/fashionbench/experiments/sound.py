@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from fashionbench.config.model_spec import ModelSpec
-from fashionbench.config.study import Study
+from fashionbench.config.study import Job, Study
 from fashionbench.errors import FashionbenchError, UsageError
 
 if TYPE_CHECKING:
     from fashionbench.experiments.launch import Bench
 
-__all__ = ["find_faults", "is_custom", "refuse", "telling_faults", "without_models"]
+__all__ = ["find_faults", "is_custom", "refuse", "telling_faults", "without_rows"]
 
 
 def is_custom(model: Any) -> bool:
@@ -37,69 +37,77 @@ def telling_faults(model: Any) -> Iterator[None]:
 
 def refuse(faults: Mapping[str, str]) -> None:
     """Raise UsageError, which tells all faults; do nothing where there are none."""
-    if len(faults) == 1:
-        raise UsageError(*faults.values())
+    texts = dict.fromkeys(faults.values())
+    if len(texts) == 1:
+        raise UsageError(*texts)
     if faults:
-        lines = [f"- {fault}" for fault in faults.values()]
+        lines = [f"- {text}" for text in texts]
         raise UsageError("\n".join([f"{len(faults)} models cannot be compared:", *lines]))
 
 
-def without_models(study: Study, faults: Mapping[str, str]) -> Study:
-    """Return the study without models that have a fault, which it keeps for the report.
+def without_rows(study: Study, faults: Mapping[int, str], *, least: int = 2) -> Study:
+    """Return the study without rows that have a fault, by their numbers; it keeps the faults.
 
-    Raises UsageError, which tells all faults, where fewer than two models are left.
+    Raises UsageError, which tells all faults, where fewer rows than `least` are left.
     """
-    faulty = {model: fault for model, fault in faults.items() if model in study.models}
-    if not faulty:
+    if not faults:
         return study
-    named = dict(zip(study.models, study.names, strict=True))
-    left_out = {**dict(study.left_out), **{named[model]: fault for model, fault in faulty.items()}}
-    kept = [place for place, model in enumerate(study.models) if model not in faulty]
-    if len(kept) < 2 or not all(map(is_custom, faulty)):
+    numbers, places = [*study.places], [*study.places.values()]
+    left_out = {**dict(study.left_out), **_name_faults(study, faults)}
+    if len(places) - len(faults) < least:
         refuse(left_out)
+    changes: dict[str, Any] = {
+        "skipped": (*study.skipped, *(numbers[row] for row in faults)),
+        "left_out": tuple(left_out.items()),
+    }
+    if study.tuning is not None:
+        dealt = (each for row, each in enumerate(study.tuning.dealt) if row not in faults)
+        changes["tuning"] = study.tuning.model_copy(update={"dealt": tuple(dealt)})
+    return study.model_copy(update=changes)
 
-    def pick(values: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(values[place] for place in kept) if values else values
 
-    return study.model_copy(
-        update={
-            "models": pick(study.models),
-            "model_sources": pick(study.model_sources),
-            "called": pick(study.called),
-            "trained_by": pick(study.trained_by),
-            "left_out": tuple(left_out.items()),
-        }
-    )
+def _name_faults(study: Study, faults: Mapping[int, str]) -> dict[str, str]:
+    """Name each fault by its model, and by the recipe too where the model has others."""
+    named, names, places = dict[str, str](), study.names, [*study.places.values()]
+    recipes = [recipe.name for recipe in study.recipes]
+    if len({*recipes}) < len(recipes):
+        recipes = [recipe.label for recipe in study.recipes]
+    for row, fault in faults.items():
+        model, recipe = places[row]
+        others = [faults.get(other) for other, place in enumerate(places) if place[0] == model]
+        more = "" if {*others} == {fault} else f" {recipes[recipe]}"
+        named[f"{names[model]}{more}"] = fault
+    return named
 
 
 def find_faults(study: Study, open_bench: "Callable[[], Bench]") -> Study:
-    """Return the study without models that cannot be built or trained.
+    """Return the study without rows whose model cannot be built or trained.
 
-    What cannot be built is found before data is read.
+    What cannot be built is found before data is read. Raises UsageError where fewer than two rows
+    are left, and for a fault of a model that is no person's own.
     """
     from fashionbench.data.datasets import dataset_entry
     from fashionbench.models.build import build_model
     from fashionbench.models.table import MODELS
 
-    def build(model: str) -> None:
-        if model not in MODELS:
+    def build(job: Job) -> None:
+        if job.model not in MODELS:
             classes = len(dataset_entry(study.dataset).classes)
-            build_model(model, classes=classes, shape=study.shape, tell=lambda text: None)
+            build_model(job.model, classes=classes, shape=study.shape, tell=lambda text: None)
 
-    study = without_models(study, _try_each(study.models, build))
+    study = _without(study, build)
     bench = open_bench()
-    first_jobs = {jobs[0].model: jobs[0] for jobs in study.entries()}
-    return without_models(
-        study, _try_each(study.models, lambda model: bench.examine(first_jobs[model]))
-    )
+    return _without(study, bench.examine)
 
 
-def _try_each(models: tuple[str, ...], check: Callable[[str], object]) -> dict[str, str]:
+def _without(study: Study, check: "Callable[[Job], object]") -> Study:
     faults = {}
-    for model in models:
+    for row, (job, *_) in enumerate(study.entries()):
         try:
-            with telling_faults(model):
-                check(model)
+            with telling_faults(job.model):
+                check(job)
         except UsageError as fault:
-            faults[model] = str(fault)
-    return faults
+            if not (is_custom(job.model) or job.recipe_source):
+                raise
+            faults[row] = str(fault)
+    return without_rows(study, faults)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Entries", "run_tuning", "tuned_entries"]
 
-Entries = Sequence[Sequence[Job]]
-"""Rows of jobs, each of one model."""
+Entries = Sequence[tuple[int, Sequence[Job]]]
+"""Jobs of one model that may run together, with the number of their row in the study."""
 
 logger = logging.getLogger(__name__)
 
@@ -32,21 +32,22 @@ def run_tuning(
     store: RunStore,
     command: str,
     open_bench: "Callable[[], Bench]",
-    run: Callable[[Entries], None],
+    run: Callable[[Study, Entries], Study],
 ) -> Study:
     """Run the trials that `study` lacks until every entry has its choice.
 
     Returns the study with what was found out on the way, as the store keeps it too. `run` runs what
-    it is given; what it raises ends the tuning, and finished trials stay. Raises UsageError for a
-    budget that is too small, and for a data set of which no images can be held out.
+    it is given and returns the study without rows that turn out to be faulty; what it raises ends
+    the tuning, and finished trials stay. Raises UsageError for a budget that is too small, and for
+    a data set of which no images can be held out.
     """
     study = _prepare(_resume(study, store), open_bench)
     store.save_study(study, command)
     while True:
         progress = _follow_all(study, store)
-        missing = [each.missing for each in progress if each.missing]
+        missing = [(row, each.missing) for row, each in enumerate(progress) if each.missing]
         if missing:
-            run(missing)
+            study = run(study, missing)
             continue
         sides = _sides_to_widen(study, progress)
         if not sides:
@@ -59,7 +60,7 @@ def tuned_entries(study: Study, store: RunStore) -> Entries:
     """List the runs of every entry by what was chosen for it; none without tuning."""
     if study.tuning is None:
         return []
-    return [each.jobs for each in _follow_all(study, store)]
+    return [(row, each.jobs) for row, each in enumerate(_follow_all(study, store))]
 
 
 def _follow_all(study: Study, store: RunStore) -> list[Progress]:

@@ -273,11 +273,11 @@ class PairSummary(Part):
     given_settings: bool = False
     """Whether the verdict is about tuned settings without the luck of having chosen them."""
     verdict: Word
-    """What follows for a: "better", "worse", "no difference" or "cannot tell"."""
+    """What follows for a: "better", "worse", "no difference" or "not decided"."""
     in_words: str
     """The verdict as the report words it, with its limits."""
     seeds_needed: int | None
-    """Of "cannot tell": about how many seeds, or studies, would decide; null where that is
+    """Of "not decided": about how many seeds, or studies, would decide; null where that is
     unknown."""
     holds_for_other_test_images: bool
     """Whether other test images can be expected to give the same verdict."""

@@ -148,11 +148,11 @@ TUNING_FIGURES = {
         tuning_plots.plot_search,
     ),
     "tuning-curves": TuningFigure(
-        "What so many trials find",
-        "The line is the median of the lowest validation loss of so many trials, the band holds "
-        "it at every number of trials at once with 95 % confidence, whatever the losses are "
-        "distributed like; where an end cannot be told it reaches to the edge of the plot. A "
-        "dashed line stands at the trials of one study.",
+        "What more trials find",
+        "The line is the median of the lowest validation loss that this many trials find. The band "
+        "holds it for all numbers of trials at once, with 95 % confidence, whatever the losses are "
+        "distributed like; where an end is unknown it reaches to the edge of the plot. The dashed "
+        "line marks the trials of one study.",
         tuning_plots.plot_tuning_curves,
     ),
 }

@@ -111,11 +111,7 @@ def write_report(comparison: Comparison) -> list[Path]:
         for name in list_figures(comparison)
     ]
     tuning_figures = [
-        (
-            figure.title,
-            figure.sentence,
-            render_svg(draw_figure(comparison, name), name, figure.title),
-        )
+        (figure.title, figure.sentence, *_draw_svgs(comparison, name))
         for name, figure in TUNING_FIGURES.items()
         if comparison.tuned_rows
     ]
@@ -162,7 +158,8 @@ def _draw_svgs(comparison: Comparison, name: str) -> list[str]:
         figure = draw_figure(comparison, name)
         if name not in COUNTED:
             drop_titles(figure)  # the heading says it
-        return [render_svg(figure, name, FIGURES[name].title)]
+        described = FIGURES.get(name) or TUNING_FIGURES[name]
+        return [render_svg(figure, name, described.title)]
     svgs = []
     for index, (entry, figure) in enumerate(draw_confusions(comparison)):
         figure.axes[0].set_title(entry, loc="left")

@@ -46,7 +46,7 @@ VERDICT_COLORS = {
     "better": COLORS[2],
     "worse": COLORS[1],
     "no difference": COLORS[0],
-    "cannot tell": GREY,
+    "not decided": GREY,
 }
 
 
@@ -128,8 +128,7 @@ def plot_differences(pairs: Sequence[Pair], smallest: float, title: str) -> Figu
     axes.set_xlabel("difference of test accuracy, percentage points")
     words = dict.fromkeys(pair.verdict.word for pair in pairs)
     for word in words:
-        said = "not decided" if word == "cannot tell" else word
-        axes.plot([], [], "o-", color=VERDICT_COLORS[word], label=f"first: {said}")
+        axes.plot([], [], "o-", color=VERDICT_COLORS[word], label=f"first: {word}")
     axes.grid(axis="x", alpha=0.25)
     add_legend(axes)
     return figure

@@ -148,8 +148,10 @@ def restyle(figure: Figure, style: Style) -> None:
 
 
 def drop_titles(figure: Figure) -> None:
-    """Take a figure's titles away, for a page whose heading says the same."""
-    figure.suptitle("")
+    """Take a figure's title away, for a page whose heading says the same; panels keep theirs."""
+    if figure.get_suptitle():
+        figure.suptitle("")
+        return
     for axes in figure.axes:
         axes.set_title("", loc="left")
 

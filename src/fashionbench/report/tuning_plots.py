@@ -114,7 +114,7 @@ def plot_tuning_curves(rows: Sequence[TunedRow], title: str) -> Figure:
 
     Where an end of the band cannot be told, it reaches to the edge of the plot.
     """
-    figure, axes = start_figure(f"Best of so many trials · {title}", WIDTH, 4.2)
+    figure, axes = start_figure(f"Best of more and more trials · {title}", WIDTH, 4.2)
     for _, row, look in assign_looks([(row.name, row) for row in rows]):
         curve = row.how.curve
         trials = [point.trials for point in curve]

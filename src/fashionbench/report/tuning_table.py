@@ -196,7 +196,8 @@ def _describe_studies(tuning: Tuning) -> str:
             "luck of having chosen them is in no interval. --studies 3 would include it."
         )
     return (
-        f"{tuning.studies} studies each had points and seeds of their own and chose on their own, "
-        f"by {tuning.trials // tuning.studies} points, and the runs are shared out over their "
-        "choices: the intervals of tuned rows hold the luck of choosing."
+        f"{tuning.studies} studies chose independently, each among "
+        f"{tuning.trials // tuning.studies} points of its own, tried from seeds of its own. The "
+        "runs are shared out over their choices, so the intervals of tuned rows include the luck "
+        "of choosing."
     )

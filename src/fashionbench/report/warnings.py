@@ -28,6 +28,7 @@ def find_warnings(comparison: Comparison) -> list[str]:
     runs = [run for entry in comparison.entries for run in entry.runs]
     return [
         *_unfinished(comparison),
+        *_unequal_seeds(comparison),
         *(f"{name} is left out: {fault}" for name, fault in comparison.study.left_out),
         *_held(comparison),
         *_edges(comparison),
@@ -59,12 +60,24 @@ def _join(names: Sequence[str]) -> str:
 
 def _unfinished(comparison: Comparison) -> Iterator[str]:
     study = comparison.study
-    asked = sum(len(jobs) for jobs in study.groups())
+    asked = sum(len(jobs) for _, jobs in study.groups())
     if study.tuning is not None:
         asked += sum(len(jobs) for jobs in study.entries() if not jobs[0].is_only_scored)
     finished = sum(len(runs) for e in comparison.entries for runs in (e.runs, *e.dealt))
     if finished < asked:
         yield f"Only {finished} of the {asked} runs are finished. To go on: {comparison.command}"
+
+
+def _unequal_seeds(comparison: Comparison) -> Iterator[str]:
+    """Tell that means are over other seeds than differences, as where a comparison was stopped."""
+    rows = [entry for entry in comparison.entries if not entry.is_only_scored]
+    if len({tuple(run.job.seed for run in entry.runs) for entry in rows}) > 1:
+        fewest, *_, most = sorted(rows, key=lambda entry: len(entry.runs))
+        yield (
+            f"Not all rows have the same seeds: {comparison.name(fewest)} has {len(fewest.runs)}, "
+            f"{comparison.name(most)} {len(most.runs)}. A mean is over all seeds of its row, a "
+            "difference over those that both rows have."
+        )
 
 
 def _edges(comparison: Comparison) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What follows from a difference of two models: better, worse, no difference, or cannot tell."""
+"""What follows from a difference of two models: better, worse, no difference, or not decided."""
 
 import math
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ HELD: Mapping[Source, str] = {
 """For what a verdict holds where seeds did not vary something."""
 
 Unit = Literal["seeds", "studies"]
-Word = Literal["better", "worse", "no difference", "cannot tell"]
+Word = Literal["better", "worse", "no difference", "not decided"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Verdict:
     limit: float | None = None
     """Of "no difference": the largest that the seeds leave possible."""
     seeds_needed: int | None = None
-    """Of "cannot tell": about how many seeds, or studies, would."""
+    """Of "not decided": about how many seeds, or studies, would."""
     holds_for_other_test_images: bool = False
     """Whether other test images can be expected to give the same verdict."""
     holds_for_other_splits: bool | None = None
@@ -59,7 +59,7 @@ class Verdict:
     def __str__(self) -> str:
         if self.word == "no difference" and self.limit is not None:
             words = f"no difference larger than {100 * self.limit:.2f} points"
-        elif self.word == "cannot tell":
+        elif self.word == "not decided":
             needed = self.seeds_needed
             said = f"not decided; about {needed} {self.unit} would decide"
             return said if needed else "not decided"
@@ -91,7 +91,7 @@ def decide(
     A difference is denied where the seeds leave room for less than `smallest`. `held` is what the
     seeds of one of the two, or both, have in common.
     """
-    verdict = Verdict("cannot tell", held=held)
+    verdict = Verdict("not decided", held=held)
     p_other_images = found.p_value_other_test_images
     if found.p_value is None or p_other_images is None or found.sd is None:
         return verdict
@@ -118,7 +118,7 @@ def extend_to_splits(
 
     Its p-value and limit are adjusted for all pairs, as those of the verdict are.
     """
-    if over_splits is None or verdict.word == "cannot tell":
+    if over_splits is None or verdict.word == "not decided":
         return verdict
     if verdict.word == "no difference":
         holds = over_splits.limit < smallest

@@ -187,8 +187,8 @@ class Claims:
 
 def _unwritable(path: Path, error: OSError) -> StoreError:
     return StoreError(
-        f"{path} cannot be written ({error.strerror}). Finished runs are kept; free some space or "
-        "make the folder writable, and start workers again."
+        f"{path} cannot be written ({error.strerror}). What is finished is kept; free some space "
+        "or make the folder writable, and start workers again."
     )
 
 

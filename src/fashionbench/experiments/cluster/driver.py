@@ -58,7 +58,7 @@ class Driver:
         """Of each block that is not finished: the names that files of its runs may have."""
         self._told: set[str] = set()
         """The blocks whose first failure was told."""
-        self._lost: list[Failure] = []
+        self._lost: dict[str, FashionbenchError] = {}
 
     def keep(self, wanted: Iterable[Job]) -> dict[str, bool]:
         """Keep the blocks of before in which every job is wanted.
@@ -100,10 +100,12 @@ class Driver:
     def _names(self, key: str) -> list[str]:
         return run_file_names(key, self.plan.device)
 
-    def run(self, launcher: Launcher, done: Callable[[int], object]) -> None:
+    def run(
+        self, launcher: Launcher, done: Callable[[int], object]
+    ) -> dict[str, FashionbenchError]:
         """Have the blocks trained; `done` is told of every number of runs that have come.
 
-        Raises what a block failed of, when all others are finished.
+        Returns what blocks failed of, by the keys of the jobs they lack, when all else is done.
         """
         self.claims.release_of(())
         try:
@@ -119,11 +121,7 @@ class Driver:
             self.claims.close()
             self._look(done)  # what has come since is kept
         self._tidy()
-        if self._lost:
-            *others, last = {failure.message: failure for failure in self._lost}.values()
-            for failure in others:
-                logger.warning("%s", self._explain(failure))
-            raise self._explain(last)
+        return self._lost
 
     def _look(self, done: Callable[[int], object]) -> bool:
         """Take in what has come, and return whether anything has."""
@@ -159,8 +157,8 @@ class Driver:
 
     def _lose(self, block: str, failure: Failure) -> None:
         """Give a block up; the others go on."""
-        self._lost.append(failure)
         for key in self._open.pop(block):
+            self._lost[key] = self._explain(failure)
             del self._block_of[key]
         self.folder.remove(block)
         self.claims.forget(block)

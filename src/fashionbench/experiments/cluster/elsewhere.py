@@ -13,7 +13,7 @@ from fashionbench.config.launcher import read_launcher
 from fashionbench.config.recipe import own_parts
 from fashionbench.config.study import Device, Job, Parallel
 from fashionbench.data.split import Dataset, deal_anew, hold_out
-from fashionbench.errors import UsageError
+from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.experiments.cluster.conditions import digest_data, make_plan
 from fashionbench.experiments.cluster.driver import Driver, Launcher
 from fashionbench.experiments.cluster.local import LocalWorkers
@@ -95,11 +95,11 @@ def is_begun(run_folder: Path) -> bool:
 
 def run_elsewhere(
     missing: Sequence[Part], site: Site, store: RunStore, done: Callable[[int], object]
-) -> None:
+) -> dict[str, FashionbenchError]:
     """Have jobs trained by workers; `done` is told of every number of runs that has come.
 
-    What is planned already, and perhaps in good hands, stays as it is. Raises what a block failed
-    of, when all others are finished.
+    What is planned already, and perhaps in good hands, stays as it is. Returns what blocks failed
+    of, by the keys of their jobs, when all others are finished.
     """
     jobs = [job for part in missing for job in part.jobs]
     _refuse_what_is_here_alone(jobs)
@@ -121,7 +121,7 @@ def run_elsewhere(
     timed, others = _divide(missing, kept, site)
     driver.add(timed, timed=True)
     driver.add(others)
-    driver.run(_LAUNCHERS[read_launcher(site.on).name](store.folder, site), done)
+    return driver.run(_LAUNCHERS[read_launcher(site.on).name](store.folder, site), done)
 
 
 def slurm_script(run_folder: Path, on: str | None, device: str) -> str:

@@ -122,10 +122,11 @@ function choosePicture(picture) {
   return ask(() => picture.answer);
 }
 
-function askPixels(pixels, preview = null, follow = true) {
+// What is `known` of them is a preview, or the true class of a test image.
+function askPixels(pixels, known = {}, follow = true) {
   state.pictures = [];
   showPictures();
-  return ask(async () => ({ ...(await post("/predict", { pixels })), preview }), follow);
+  return ask(async () => ({ ...(await post("/predict", { pixels })), preview: null, ...known }), follow);
 }
 
 // --- Showing --------------------------------------------------------------------------------
@@ -230,14 +231,16 @@ function showMask() {
 function showModel() {
   const answer = shown().answers[state.model];
   const { sure, chances } = answer;
-  const { warnings, items } = state.found;
+  const { warnings, items, truth } = state.found;
+  const by = state.about.models.length > 1 ? `, by ${answer.name}` : "";
   $("verdict").replaceChildren(
     items.length ? `${items.length} things` : `${say(answer)} `,
-    element("small", { textContent: items.length ? "" : percent(chances[0].probability) }),
+    element("small", { textContent: items.length ? "" : percent(chances[0].probability) + by }),
   );
   $("answer").classList.toggle("unsure", !sure || warnings.length > 0);
   const doubts = sure || warnings.length > 0 ? warnings : ["No class stands out, so do not rely on this."];
-  $("doubt").textContent = [...doubts, items.length ? "" : others()].join(" ");
+  const trueClass = truth ? `The true class is ${truth}.` : "";
+  $("doubt").textContent = [trueClass, ...doubts, items.length ? "" : others()].join(" ").trim();
   $("bars").hidden = items.length > 0;
   $("bars").replaceChildren(
     ...chances.map(({ name, probability }) =>
@@ -353,7 +356,7 @@ function thumb({ index, label, called, pixels }) {
   button.addEventListener("click", () => {
     unmark();
     button.setAttribute("aria-current", "true");
-    askPixels(pixels);
+    askPixels(pixels, { truth: label });
   });
   return element("li", {}, button);
 }
@@ -514,7 +517,7 @@ function askDrawing() {
   const pixels = drawnPixels();
   if (drawing.keyboard) renderCursor();
   unmark();
-  if (pixels) askPixels(pixels, board.toDataURL(), false);
+  if (pixels) askPixels(pixels, { preview: board.toDataURL() }, false);
 }
 
 function place(event) {
