@@ -311,3 +311,13 @@ def test_pictures_are_classified_in_one_call(tmp_path: Path) -> None:
     one = fb.predict(tmp_path / "dress.png")
     several = fb.predict([str(tmp_path / "dress.png"), picture], "photo")
     assert [found.label for found in several] == [one[0].label] * 2
+    assert repr(one[0]).startswith(f"Prediction('{one[0].label}', ")
+    assert len(repr(one[0])) < 60
+
+
+def test_what_is_no_picture_or_no_trained_model_is_told() -> None:
+    for picture in (torch.zeros(28, 28), np.zeros((28, 28), np.uint8)):
+        with pytest.raises(UsageError, match=r"an image of Pillow, and not a (Tensor|ndarray)"):
+            fb.predict([picture])
+    with pytest.raises(UsageError, match=r"named by its file, run folder .* and is no Linear"):
+        load_predictor(torch.nn.Linear(1, 1))

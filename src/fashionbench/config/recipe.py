@@ -26,6 +26,7 @@ from fashionbench.config.optimizers import OPTIMIZERS
 from fashionbench.config.schedules import SCHEDULES
 from fashionbench.config.search_space import Range
 from fashionbench.config.validated import Validated
+from fashionbench.core.names import name_code
 from fashionbench.errors import UsageError
 
 __all__ = [
@@ -281,7 +282,7 @@ class Recipe(Validated):
         given too; one of a person's own keeps the rate. Raises UsageError for an unknown setting or
         a bad value.
         """
-        settings = {_SHORT.get(key, key): value for key, value in settings.items()}
+        settings = {_SHORT.get(key, key): name_code(key, value) for key, value in settings.items()}
         given = {
             key: Recipe.model_fields[key].default
             if value == "none" and can_be_absent(key)
