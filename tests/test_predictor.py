@@ -302,6 +302,8 @@ def test_paths_and_images_are_taken_and_a_path_is_turned_upright(tmp_path: Path)
         predictor.predict([tmp_path / "absent.png"])
     with pytest.raises(UsageError, match=r"Give a list of pictures, such as \['shoe.jpg'\]"):
         predictor.predict("shoe.jpg")
+    with pytest.raises(UsageError, match=r"^ndarray is no picture; give a path, or an image of"):
+        predictor.predict([np.zeros((28, 28), np.uint8)])
 
 
 def test_pictures_are_classified_in_one_call(tmp_path: Path) -> None:

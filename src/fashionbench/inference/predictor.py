@@ -135,6 +135,11 @@ class Predictor:
     def _predict_one(self, picture: "str | Path | Image") -> Prediction:
         if isinstance(picture, str | Path):
             picture = load_picture(Path(picture), levels=self.levels)
+        elif not hasattr(picture, "convert"):
+            raise UsageError(
+                f"{type(picture).__name__} is no picture; give a path, or an image of Pillow, as "
+                "Image.fromarray makes one of an array."
+            )
         return self.judge(self.prepare(picture))
 
     def judge(self, prepared: Prepared) -> Prediction:
