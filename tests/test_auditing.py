@@ -38,6 +38,7 @@ def test_planted_doubles_are_found_and_written(planted: Path, tmp_path: Path) ->
     assert across[5, 3].kind == "exact"
     assert across[6, 4].kind in ("exact", "mirrored")  # some silhouettes are symmetric
     assert across[8, 7].distance < 1
+    assert len(repr(found)) < 60 + len(str(planted)) + len(str(tmp_path))
     written = json.loads((tmp_path / "audit" / "audit.json").read_text("utf-8"))
     assert {3, 4, 7} <= set(written["doubtful_test_images"]["double"])
     assert written["format"] == 1

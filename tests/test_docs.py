@@ -68,18 +68,28 @@ def test_the_notebook_shows_table_plot_and_frame(tmp_path: Path) -> None:
     assert "train_seconds" in shown[2]
 
 
-DOCUMENTS = ["README.md", "docs/cluster.md", "docs/own.md", "docs/photos.md", "docs/serve.md"]
+GENERATED = ROOT / "docs" / "commands.md"
+RECORD = ROOT / "docs" / "lab-notes.md"  # of what was run in its time
+PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {GENERATED, RECORD})]
+FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+OF_SLURM = {"--exclusive"}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_the_flags_of_the_documents_exist(document: str, call_cli: Callable[..., Result]) -> None:
-    text = (ROOT / document).read_text("utf-8")
-    lines = re.findall(r"^fashionbench (\w+)(.*)$", text, re.MULTILINE)
-    assert lines
-    helps = {command: call_cli(command, "--help").stdout for command, _ in lines}
-    for command, rest in lines:
-        for flag in re.findall(r"--[a-z-]+", rest.split("#")[0]):
-            assert flag in helps[command], (command, flag)
+@pytest.fixture(scope="module")
+def flags() -> dict[str, set[str]]:
+    """The flags of every command, as the page that is made from the help lists them."""
+    _, *parts = re.split(r"^## `fashionbench (\w+)`$", GENERATED.read_text("utf-8"), flags=re.M)
+    return {name: {*FLAG.findall(part)} for name, part in zip(parts[::2], parts[1::2], strict=True)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_flags_of_the_documents_exist(page: Path, flags: dict[str, set[str]]) -> None:
+    text = page.read_text("utf-8")
+    for command, rest in re.findall(r"(?:^ *|`)fashionbench (\w+)([^`\n]*)", text, re.MULTILINE):
+        assert {*FLAG.findall(rest.split("#")[0])} <= flags[command], command
+    known = {flag for of_command in flags.values() for flag in of_command}
+    for code in re.findall(r"`([^`\n]*)`", text):
+        assert not code.startswith("--") or {*FLAG.findall(code)} <= known | OF_SLURM, code
 
 
 def test_the_page_of_commands_is_what_the_help_says() -> None:

@@ -102,6 +102,31 @@ def test_a_recipes_name_is_as_good_as_the_recipe(as_file: bool, few: Split, tmp_
         fit(named, few, "sed", device="cpu")
 
 
+def gentle(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """A person's own loss."""
+    return nn.functional.cross_entropy(logits, labels, label_smoothing=0.1)
+
+
+def halving(step: int, steps: int) -> float:
+    """A person's own schedule."""
+    return 1 - step / (2 * steps)
+
+
+def test_settings_replace_those_of_the_recipe_also_by_ones_own_code(few: Split) -> None:
+    own = {"epochs": 1, "lr": 0.05, "loss": gentle, "schedule": halving}
+    by_name = {"loss": f"{__name__}:gentle", "schedule": f"{__name__}:halving"}
+    recipe = load_recipe("default").override(**{**own, **by_name})
+    assert load_recipe("default").override(**own) == recipe
+    one, other = build_model("v0"), build_model("v0")
+    assert fit(one, few, **own, device="cpu").epochs == 1
+    fit(other, few, recipe, device="cpu")
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    with pytest.raises(UsageError, match="there is no setting 'epoch'"):
+        fit(one, few, epoch=1)
+    with pytest.raises(UsageError, match="The loss cannot be found again by its name"):
+        fit(one, few, loss=lambda logits, labels: logits.sum())
+
+
 def test_torchs_own_generator_is_left_alone(few: Split) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)

@@ -302,8 +302,6 @@ def test_paths_and_images_are_taken_and_a_path_is_turned_upright(tmp_path: Path)
         predictor.predict([tmp_path / "absent.png"])
     with pytest.raises(UsageError, match=r"Give a list of pictures, such as \['shoe.jpg'\]"):
         predictor.predict("shoe.jpg")
-    with pytest.raises(UsageError, match=r"^ndarray is no picture; give a path, or an image of"):
-        predictor.predict([np.zeros((28, 28), np.uint8)])
 
 
 def test_pictures_are_classified_in_one_call(tmp_path: Path) -> None:
@@ -313,3 +311,13 @@ def test_pictures_are_classified_in_one_call(tmp_path: Path) -> None:
     one = fb.predict(tmp_path / "dress.png")
     several = fb.predict([str(tmp_path / "dress.png"), picture], "photo")
     assert [found.label for found in several] == [one[0].label] * 2
+    assert repr(one[0]).startswith(f"Prediction('{one[0].label}', ")
+    assert len(repr(one[0])) < 60
+
+
+def test_what_is_no_picture_or_no_trained_model_is_told() -> None:
+    for picture in (torch.zeros(28, 28), np.zeros((28, 28), np.uint8)):
+        with pytest.raises(UsageError, match=r"an image of Pillow, and not a (Tensor|ndarray)"):
+            fb.predict([picture])
+    with pytest.raises(UsageError, match=r"named by its file, run folder .* and is no Linear"):
+        load_predictor(torch.nn.Linear(1, 1))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from factories import CLASSES, make_result
+from torch import nn
 
 import fashionbench as fb
 from fashionbench.errors import UsageError
@@ -133,9 +134,21 @@ def test_a_confusion_matrix_has_the_names_of_classes(tmp_path: Path) -> None:
         found.count("class z", "class a")
 
 
+def test_a_class_names_its_row_and_what_names_none_is_told(tmp_path: Path) -> None:
+    result = make_result(tmp_path, models=("v0", "mlp"), seeds=2)
+    assert result.predictions(type("MLP", (nn.Module,), {})).labels.shape == (
+        2,
+        len(result.test_set.labels),
+    )
+    for wrong in (nn.Linear, ["v0", "mlp"], 3):
+        with pytest.raises(UsageError, match="in this comparison; there are v0, mlp"):
+            result.figure("curves", model=wrong)
+
+
 def test_what_is_printed_in_a_shell_is_short(tmp_path: Path) -> None:
     result = make_result(tmp_path)
-    for shown in (result, result.entries[0], result.pairs[0], result.entries[0].runs[0]):
+    whole = (result, result.predictions("v0"), result.confusion("v0"))
+    for shown in (*whole, result.entries[0], result.pairs[0], result.entries[0].runs[0]):
         assert len(repr(shown)) < 300, type(shown)
     assert "v0" in repr(result.entries[0])
     assert "v1" in repr(result.pairs[0])

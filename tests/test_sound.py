@@ -186,11 +186,14 @@ def test_a_built_in_model_goes_by_its_class_and_in_any_case(name: str, key: str)
 def test_what_is_no_class_is_refused_with_the_way_that_works() -> None:
     three = ["v0", "v1"]
     for built, way in (
-        (fb.build_model("v0"), r"built already .* give its class .* functools\.partial\(Fashion"),
-        (lambda: None, r"A function has no name .* functools\.partial\(MyNet, width=64\)"),
-        (partial(lambda width: None, width=3), "A function has no name"),
+        (fb.build_model("v0"), r"built already, .* give its class .* functools\.partial\(Fashion"),
+        (
+            lambda: None,
+            r"type function cannot be built anew by a name.* functools\.partial\(MyNet, width=64\)",
+        ),
+        (partial(lambda width: None, width=3), "type function cannot be built anew"),
         (partial(nn.Sequential, nn.Flatten()), "Not all arguments of .* can be written"),
-        (7, "A int has no name"),
+        (7, "type int cannot be built anew"),
     ):
         with pytest.raises(UsageError, match=way) as refusal:
             plan([built, *three], "default", 1, dataset="silhouettes")

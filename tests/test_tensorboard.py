@@ -23,10 +23,10 @@ def test_events_hold_losses_accuracy_and_rate_of_each_epoch(tmp_path: Path, few:
     for state in states:
         board(History(**state["fit"]))
     events = EventAccumulator(str(tmp_path)).Reload()
-    assert [event.step for event in events.Scalars("learning rate")] == [1, 2, 3]
-    rates = [event.value for event in events.Scalars("learning rate")]
+    assert [event.step for event in events.Scalars("learning_rate")] == [1, 2, 3]
+    rates = [event.value for event in events.Scalars("learning_rate")]
     assert rates == pytest.approx([0.1, 0.1 * 2 / 3, 0.1 / 3])
-    accuracies = [event.value for event in events.Scalars("accuracy/validation")]
+    accuracies = [event.value for event in events.Scalars("validation/accuracy")]
     assert accuracies == pytest.approx([accuracy for _, _, accuracy in result.validation_curve])
     first = [loss for at, loss in result.curve if at <= 1]
-    assert events.Scalars("loss/training")[0].value == pytest.approx(sum(first) / len(first))
+    assert events.Scalars("training/loss")[0].value == pytest.approx(sum(first) / len(first))

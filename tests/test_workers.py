@@ -1,16 +1,13 @@
 """The commands that many machines need, as a person gives them."""
 
 import os
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from factories import jobs, make_record, make_result, plan_here, run_cli
+from random_kills import Attack
 from typer.testing import Result
 
 from fashionbench.experiments.cluster.plan import Block, PlanFolder
@@ -84,47 +81,7 @@ def test_a_report_takes_in_what_has_come(tmp_path: Path, call_cli: Callable[...,
 def test_workers_and_drivers_that_are_killed_at_random_lose_and_double_nothing(
     tmp_path: Path,
 ) -> None:
-    asked = ("compare", "--models", "v0,mlp", "--seeds", "12", *BRIEF, "--train-images", "1000")
-    command = [sys.executable, "-m", "fashionbench", *asked, "--on", "workers:4", "--out", "x"]
-
-    def start() -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
-            [*command, "--parallel", "serial"],
-            cwd=tmp_path,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | {"OMP_NUM_THREADS": "4"},
-        )
-
-    driver, deadline, blows = start(), time.monotonic() + 400, 0
-    while driver.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(1.5)
-        workers = _children(driver.pid)
-        if blows < 6 and len(workers) == 4:
-            os.kill(workers[blows % 4], signal.SIGKILL)
-            blows += 1
-            if blows in (2, 4):
-                driver.kill()
-                driver.wait()
-                driver = start()
-    assert driver.returncode == 0
-    store = RunStore(tmp_path / "x")
-    with sqlite3.connect(store.path) as database:
-        keys = [key for (key,) in database.execute("SELECT key FROM runs")]
-    assert len(keys) == len(set(keys)) == 24
-    local = run_cli(*asked, "--out", "y", cwd=tmp_path)
-    assert local.returncode == 0
-    study, _ = store.load_study()
-    other = RunStore(tmp_path / "y")
-    for job in [job for entry in study.entries() for job in entry]:
-        one, two = store.load_run(job), other.load_run(job)
-        assert one is not None
-        assert two is not None
-        assert one.scores.accuracy == two.scores.accuracy
-        assert (one.losses == two.losses).all()
-
-
-def _children(pid: int) -> list[int]:
-    listed = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(child) for child in listed.read_text().split()] if listed.exists() else []
+    attack = Attack(tmp_path, workers=4, seconds=12, seeds=12)
+    attack.run()
+    assert attack.killed > 0
+    attack.check()

@@ -26,6 +26,7 @@ from fashionbench.config.optimizers import OPTIMIZERS
 from fashionbench.config.schedules import SCHEDULES
 from fashionbench.config.search_space import Range
 from fashionbench.config.validated import Validated
+from fashionbench.core.names import name_code
 from fashionbench.errors import UsageError
 
 __all__ = [
@@ -281,7 +282,7 @@ class Recipe(Validated):
         given too; one of a person's own keeps the rate. Raises UsageError for an unknown setting or
         a bad value.
         """
-        settings = {_SHORT.get(key, key): value for key, value in settings.items()}
+        settings = {_SHORT.get(key, key): name_code(key, value) for key, value in settings.items()}
         given = {
             key: Recipe.model_fields[key].default
             if value == "none" and can_be_absent(key)
@@ -375,10 +376,9 @@ def load_recipe(name: Path | str) -> Recipe:
         >>> recipe.epochs
         1
     """
-    name = str(name)
-    if name.endswith(".toml"):
+    if str(name).endswith(".toml"):
         return _parse_recipe(Path(name), Path(name).stem, f"recipe {name}")
-    name = current_name(name)
+    name = current_name(str(name))
     if name not in recipe_names():
         raise UsageError(
             f"There is no recipe {name!r}; there are {', '.join(recipe_names())}, and paths of "

@@ -128,7 +128,7 @@ def _build(
     tell: Callable[[str], object] = logger.debug,
 ) -> nn.Module:
     whole = job.is_only_scored
-    return build_model(job.model, seed, classes, tell, images=images, whole=whole)
+    return build_model(job.model, seed, classes, tell=tell, images=images, whole=whole)
 
 
 def refuse_changed(job: Job, classes: int) -> None:

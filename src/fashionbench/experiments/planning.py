@@ -159,7 +159,6 @@ def _load_recipes(asked: Sequence[str | Recipe], settings: Mapping[str, Any]) ->
     A recipe without training keeps its own: only how images are shown is a setting of it.
     """
     loaded = [load_recipe(recipe) if isinstance(recipe, str) else recipe for recipe in asked]
-    settings = {key: _name_part(key, value) for key, value in settings.items()}
     views = {"test_views": settings.get("test_views")}
     changed = [recipe.override(**(settings if recipe.epochs else views)) for recipe in loaded]
     recipes = _name_by_paths(changed, asked)
@@ -171,19 +170,6 @@ def _load_recipes(asked: Sequence[str | Recipe], settings: Mapping[str, Any]) ->
         if one.label == other.label:
             raise UsageError(f"Two recipes are called {one.label}; give one another name.")
     return recipes
-
-
-def _name_part(setting: str, value: Any) -> Any:
-    """Name a person's optimizer, loss or schedule that is given as a class or function."""
-    if not callable(value):
-        return value
-    name = getattr(value, "__qualname__", "<")
-    if "<" in name:
-        raise UsageError(
-            f"The {setting} cannot be found again by its name; give a class or function that is "
-            "defined at the top level of a module, without calling it."
-        )
-    return f"{value.__module__}:{name}"
 
 
 def _name_by_paths(recipes: Sequence[Recipe], asked: Sequence[str | Recipe]) -> list[Recipe]:

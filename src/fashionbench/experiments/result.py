@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Confusion", "Predictions", "Result", "load_result"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Predictions:
     """What the S runs of a model made of the N test images."""
 
@@ -31,14 +31,20 @@ class Predictions:
     losses: NDArray[np.float32]
     """(S, N) the cross-entropy of an image, in nats."""
 
+    def __repr__(self) -> str:
+        return f"Predictions(seeds={[*self.seeds]}, {self.labels.shape[1]:,} images)"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, repr=False, eq=False)
 class Confusion:
     """How often each of K classes is called each: a row a true class, a column a predicted one."""
 
     classes: tuple[str, ...]
     counts: NDArray[np.float64]
     """(K, K) test images, averaged over runs."""
+
+    def __repr__(self) -> str:
+        return f"Confusion({', '.join(self.classes)})"
 
     def count(self, true: str, predicted: str) -> float:
         """Return how many images of one class are called the other, by their names."""
@@ -62,7 +68,7 @@ class Result(Comparison):
     # What draws and loads is imported when it is asked for: a finished comparison is printed
     # without torch and matplotlib.
 
-    def load_model(self, model: str, seed: int, recipe: str | None = None) -> "nn.Module":
+    def load_model(self, model: str | type, seed: int, recipe: str | None = None) -> "nn.Module":
         """Load the trained model of one run, in eval mode on the CPU.
 
         `recipe` is needed where the comparison has several. Raises UsageError for a model,
@@ -73,7 +79,7 @@ class Result(Comparison):
         run = self.find_entry(model, recipe).find_run(seed)
         return load_model(checkpoint_path(self.folder, run.job, run.device))
 
-    def predictions(self, model: str, recipe: str | None = None) -> Predictions:
+    def predictions(self, model: str | type, recipe: str | None = None) -> Predictions:
         """Return what each run of a model predicts for the test images, for your own statistics.
 
         The images and their true labels are in `test_set`. `recipe` is needed where the comparison
@@ -91,7 +97,7 @@ class Result(Comparison):
         """What you must know before believing the table; a sentence each."""
         return find_warnings(self)
 
-    def figure(self, name: str, model: str | None = None) -> "Figure":
+    def figure(self, name: str, model: str | type | None = None) -> "Figure":
         """Draw one of the report's plots, of all models or of one, as a matplotlib figure.
 
         They are differences, accuracies, curves, time, pareto, confusion, reliability, classes,
@@ -111,7 +117,7 @@ class Result(Comparison):
 
         return format_table(self, form)
 
-    def confusion(self, model: str, recipe: str | None = None) -> Confusion:
+    def confusion(self, model: str | type, recipe: str | None = None) -> Confusion:
         """Return the confusion matrix of a model, averaged over its runs, with the classes' names.
 
         `recipe` is needed where the comparison has several. Raises UsageError for a model or

@@ -6,6 +6,7 @@ from typing import Any
 
 from fashionbench.config.recipe import Recipe
 from fashionbench.errors import MissingPackage
+from fashionbench.experiments.tracking import list_epochs
 from fashionbench.training.history import History
 from fashionbench.training.own_parts import find_schedule
 
@@ -32,16 +33,7 @@ class TensorBoard:
     def __call__(self, history: History) -> None:
         """Add the epoch that has just ended."""
         epoch = history.epochs
-        losses = [loss for at, loss in history.curve if at > epoch - 1]
-        scalars = {
-            "loss/training": sum(losses) / len(losses),
-            "learning rate": self._recipe.learning_rate_at(
-                (epoch - 1) * 1000, 1000, find_schedule(self._recipe)
-            ),
-        }
-        if history.validation_curve:
-            _, loss, accuracy = history.validation_curve[-1]
-            scalars |= {"loss/validation": loss, "accuracy/validation": accuracy}
-        for name, value in scalars.items():
+        rate = self._recipe.learning_rate_at((epoch - 1) * 1000, 1000, find_schedule(self._recipe))
+        for name, value in {**list_epochs(history)[-1], "learning_rate": rate}.items():
             self._writer.add_scalar(name, value, epoch)
         self._writer.flush()

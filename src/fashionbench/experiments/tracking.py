@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fashionbench.config.recipe import SETTINGS, format_value
 from fashionbench.core.files import slug, write_atomically
@@ -16,7 +17,10 @@ from fashionbench.errors import MissingPackage, StoreError, UsageError
 from fashionbench.report.comparison import Comparison
 from fashionbench.store.records import RunRecord
 
-__all__ = ["TRACKERS", "TrackedRun", "find_tracker", "track_runs"]
+if TYPE_CHECKING:
+    from fashionbench.training.history import History
+
+__all__ = ["TRACKERS", "TrackedRun", "find_tracker", "list_epochs", "track_runs"]
 
 KEPT = "tracked.json"
 """Of the run folder: the keys of the runs that each tracker has."""
@@ -60,16 +64,17 @@ class TrackedRun:
             name=f"{name} seed {job.seed}",
             group=name,
             parameters=about | settings,
-            curve=[*enumerate(_by_epoch(record), start=1)],
+            curve=[*enumerate(list_epochs(record), start=1)],
             scores={key: value for key, value in scores.items() if value is not None},
         )
 
 
-def _by_epoch(record: RunRecord) -> list[dict[str, float]]:
-    checks = {epoch: (loss, accuracy) for epoch, loss, accuracy in record.validation_curve}
+def list_epochs(run: "RunRecord | History") -> list[dict[str, float]]:
+    """Return what trackers are told of each epoch: its mean loss, and the validation scores."""
+    checks = {epoch: (loss, accuracy) for epoch, loss, accuracy in run.validation_curve}
     rows = []
-    for epoch in range(1, record.epochs + 1):
-        losses = [loss for at, loss in record.curve if epoch - 1 < at <= epoch]
+    for epoch in range(1, run.epochs + 1):
+        losses = [loss for at, loss in run.curve if epoch - 1 < at <= epoch]
         row = {"training/loss": sum(losses) / len(losses)} if losses else {}
         if epoch in checks:
             row |= dict(zip(("validation/loss", "validation/accuracy"), checks[epoch], strict=True))

@@ -42,7 +42,7 @@ TINY = 1e-9
 """Stands for a probability of 0, which has no logarithm."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction:
     """What a model makes of one picture, or of one of several things on it. K classes."""
 
@@ -61,6 +61,10 @@ class Prediction:
     """Where one of several things lies: left, top, right, bottom, in shares of the picture."""
     items: tuple["Prediction", ...] = ()
     """Where the picture shows several things: each of them."""
+
+    def __repr__(self) -> str:
+        share = f"{max(self.probabilities):.0%}"
+        return f"Prediction({self.label!r}, {share}{'' if self.sure else ', not sure'})"
 
     def top(self, k: int = 3) -> list[tuple[str, float]]:
         """Return the `k` most probable classes with their probabilities, the first one first.
@@ -137,8 +141,8 @@ class Predictor:
             picture = load_picture(Path(picture), levels=self.levels)
         elif not hasattr(picture, "convert"):
             raise UsageError(
-                f"{type(picture).__name__} is no picture; give a path, or an image of Pillow, as "
-                "Image.fromarray makes one of an array."
+                f"A picture is a path or an image of Pillow, and not a {type(picture).__name__}; "
+                "load_predictor(...).predict_prepared takes arrays of prepared images."
             )
         return self.judge(self.prepare(picture))
 
@@ -232,6 +236,11 @@ def load_predictor(where: Path | str | None = None) -> Predictor:
         >>> predictor.classes[0]
         'T-shirt/top'
     """
+    if not isinstance(where, str | Path | None):
+        raise UsageError(
+            f"A trained model is named by its file, run folder or FOLDER:NAME, and is no "
+            f"{type(where).__name__}; your own network answers (B, 1, 28, 28) pixels itself."
+        )
     own = parse_own_weights(where)
     if own is not None:
         path = Path(own.weights or "")

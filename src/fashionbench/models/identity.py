@@ -91,11 +91,11 @@ def _why_nameless(model: Any) -> str:
     name = type(model).__name__
     if hasattr(model, "forward"):
         return (
-            f"A {name} that is built already has the weights of one seed; give its class without "
+            f"This {name} is built already, with the weights of one seed; give its class without "
             f"calling it, or with arguments functools.partial({name}, width=64)."
         )
     return (
-        f"A {name} has no name by which it could be built anew for each seed; give a class or "
+        f"A model of type {name} cannot be built anew by a name, for each seed; give a class or "
         "function of a module's top level, or with arguments functools.partial(MyNet, width=64)."
     )
 

@@ -241,7 +241,7 @@ class Comparison:
             return f"{self.short_model(entry)} {self.short_recipe(entry)}"
         return f"{self.short_model(entry)} {TUNED}" if entry.tuned else self.short_model(entry)
 
-    def find_entry(self, model: str, recipe: str | None = None) -> Entry:
+    def find_entry(self, model: str | type, recipe: str | None = None) -> Entry:
         """Return the row of a model, or of a model and one of its recipes.
 
         Both go by the names that the table shows, or by their whole names; a model also by that of
@@ -261,8 +261,12 @@ class Comparison:
             raise UsageError(f"{problem}; there are {', '.join(map(self.short_recipe, rows))}.")
         return found[0]
 
-    def find_model(self, model: str) -> list[Entry]:
-        """Return the rows of one model. Raises UsageError, which lists the models there are."""
+    def find_model(self, model: str | type) -> list[Entry]:
+        """Return the rows of one model, by a name or its class.
+
+        Raises UsageError, which lists the models there are.
+        """
+        model = model.__name__ if isinstance(model, type) else str(model)
         names = [(self.short_model(e), e.model, self.name(e), e.label) for e in self.entries]
         rows = [self.entries[place] for place in find_named(model, names)]
         if not rows:

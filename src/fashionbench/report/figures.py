@@ -162,7 +162,7 @@ LINE = 24
 """Characters of a name beside a plot."""
 
 
-def draw_figure(comparison: Comparison, name: str, model: str | None = None) -> "Figure":
+def draw_figure(comparison: Comparison, name: str, model: str | type | None = None) -> "Figure":
     """Draw one of FIGURES or TUNING_FIGURES, of all models or of one.
 
     "confusion" is that of the most accurate. Raises UsageError, with all names, for an unknown

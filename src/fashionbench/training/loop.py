@@ -53,7 +53,7 @@ class TrainingState(TypedDict):
 def fit(
     model: nn.Module,
     data: Split,
-    recipe: Recipe | str,
+    recipe: Recipe | str = "default",
     seed: Seed = 0,
     *,
     device: torch.device | str = "auto",
@@ -61,10 +61,12 @@ def fit(
     resume: TrainingState | None = None,
     keep: Callable[[TrainingState], None] = lambda state: None,
     anew: Callable[[], nn.Module] | None = None,
+    **settings: Any,
 ) -> History:
     """Train `model` in place on `data`, from the weights it has, and leave it on `device`.
 
-    `recipe` is a Recipe, the name of a shipped one, or the path of a .toml file. `seed` fixes the
+    `recipe` is a Recipe, the name of a shipped one, or the path of a .toml file, and `settings`
+    replace single ones of it, as in epochs=5, lr=0.05 or loss=my_loss. `seed` fixes the
     order of images, their augmentation and what dropout drops; torch's own generators are left as
     they were. After each epoch `keep` is given all that it takes to go on; given back as `resume`,
     training ends as if never stopped. With `recipe.patience` the weights of the best epoch are
@@ -83,7 +85,7 @@ def fit(
         True
     """
     check_arguments(model, data)
-    recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    recipe = (load_recipe(recipe) if isinstance(recipe, str) else recipe).override(**settings)
     device = resolve_device(device)
     retain_freed_memory()
     training, validation = hold_out(data.to(device), recipe.validation_images, recipe.train_images)

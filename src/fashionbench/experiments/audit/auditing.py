@@ -27,7 +27,7 @@ SEEN, MOST_EPOCHS = 40_000, 40
 """Of few images the recipe `judge` takes more epochs: until it has seen so many, or that often."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Audit:
     """A finished audit. In a notebook it shows what was found in brief."""
 
@@ -35,6 +35,9 @@ class Audit:
     """All findings, with the fields of audit.json as attributes."""
     folder: Path
     """Where audit.html and audit.json are."""
+
+    def __repr__(self) -> str:
+        return f"Audit({self.document.dataset!r}, in {self.folder})"
 
     @property
     def doubles(self) -> list[DoublePair]:
