@@ -352,6 +352,30 @@ def test_the_readme_says_by_how_much_tuning_moves_the_three_models() -> None:
         assert f"{entry['model'].upper()} by {gain}" in readme
 
 
+def test_what_an_audit_finds_of_what_is_planted_is_the_recorded_share() -> None:
+    record = json.loads((ROOT / "benchmarks" / "planted.json").read_text("utf-8"))
+    summary, text = record["summary"], words("docs/audit.md")
+    for judges, found in summary["labels"].items():
+        either, consensus, first = (
+            found[name] for name in ("either", "consensus", "the first 100")
+        )
+        shares = (
+            either["precision"],
+            either["recall"],
+            consensus["precision"],
+            first["precision"],
+        )
+        cells = " | ".join(f"{100 * share:.0f} %" for share in shares)
+        names = ", ".join(f"`{name}`" for name in judges.split(", "))
+        assert f"| {names} | {either['named']:.0f} | {cells} |" in text
+        assert either["recall"] >= 0.95
+    doubles = summary["doubles"]
+    assert f"it finds {100 * doubles['recall']:.0f} %" in text
+    assert f"and {100 * doubles['precision']:.1f} % of the pairs" in text
+    assert min(doubles["recall"], doubles["precision"]) >= 0.99
+    assert f"means of {len(record['runs'])} rounds" in text.lower()
+
+
 def test_the_speed_of_photos_is_the_recorded_one() -> None:
     record = json.loads((ROOT / "benchmarks" / "photo_speed.json").read_text("utf-8"))
     rates, steps = record["photos_a_second"], record["seconds_on_one_thread"]

@@ -197,7 +197,7 @@ def test_it_is_told_that_images_are_held_out(
     [
         ({"tune": "lr", "trials": 4, "studies": 3, "seeds": 2}, "2 seeds cannot be shared out"),
         ({"tune": "lr", "until": 0.1, "studies": 3, "seeds": 3}, "leave one of them out"),
-        ({"tune": "lr", "splits": 2}, "--tune decides by runs on the official split"),
+        ({"tune": "lr", "splits": 2}, "--tune chooses by training images of the official split"),
         ({"tune": "lr", "seeds": [0, 1_000_000]}, "are those of tuning"),
         ({"tune": "momentum", "recipes": "adam"}, "adam takes no momentum"),
         ({"tune": "warm_up", "schedule": "one-cycle"}, "one-cycle has a warm-up of its own"),

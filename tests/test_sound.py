@@ -1,5 +1,6 @@
 """Faulty networks are all told at once; two sound ones are enough to compare."""
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -80,6 +81,8 @@ def test_a_fault_in_training_stops_no_other_model(ways: dict[str, str]) -> None:
     assert told.startswith("late is left out: late.py:Net cannot be trained: late.py, line")
     assert not any("finished" in text for text in result.warnings)
     assert fb.load_result("runs").warnings == result.warnings
+    (left_out,) = json.loads(result.to_json())["left_out"]
+    assert told == f"{left_out['name']} is left out: {left_out['fault']}"
     with pytest.raises(UsageError, match=r"late\.py:Net cannot be trained: late\.py, line"):
         fb.compare("late.py:Net", seeds=2, out="runs", **asked, **ways)
     assert [entry.model for entry in fb.load_result("runs").entries] == ["v0", "sound.py:Net"]

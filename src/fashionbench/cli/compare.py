@@ -16,6 +16,9 @@ from fashionbench.cli.options import (
     DatasetOption,
     DeviceOption,
     JsonOption,
+    ModelsOption,
+    RecipesOption,
+    SeedsOption,
     SizeOption,
     WeightsOption,
     format_examples,
@@ -46,27 +49,9 @@ app = typer.Typer()
 )
 @with_recipe_flags
 def compare(
-    models: Annotated[
-        str,
-        typer.Option(
-            metavar="A,B,...",
-            help="the models to compare, separated by commas: built-in ones, my_net.py:MyNet, "
-            "nets/*.py:Net or a folder nets/; NAME@RECIPE has a recipe of its own",
-        ),
-    ] = "v0,v1,v2",
-    recipes: Annotated[
-        str,
-        typer.Option(
-            metavar="A,B,...", help="the recipes to train by, or the paths of your .toml files"
-        ),
-    ] = "default",
-    seeds: Annotated[
-        str,
-        typer.Option(
-            metavar="NUMBER|A,B,...",
-            help="how many seeds, or which: 5 means 0,1,2,3,4; 0-49 a range; '7,' means 7 alone",
-        ),
-    ] = "5",
+    models: ModelsOption = "v0,v1,v2",
+    recipes: RecipesOption = "default",
+    seeds: SeedsOption = "5",
     until: Annotated[
         float | None,
         typer.Option(

@@ -17,6 +17,9 @@ from fashionbench.cli.options import (
     DatasetOption,
     DeviceOption,
     JsonOption,
+    ModelsOption,
+    RecipesOption,
+    SeedsOption,
     SizeOption,
     WeightsOption,
     format_examples,
@@ -39,15 +42,9 @@ app = typer.Typer()
 )
 @with_recipe_flags
 def plan(
-    models: Annotated[
-        str, typer.Option(metavar="A,B,...", help="the models, named as in compare")
-    ] = "v0,v1,v2",
-    recipes: Annotated[
-        str, typer.Option(metavar="A,B,...", help="the recipes, named as in compare")
-    ] = "default",
-    seeds: Annotated[
-        str, typer.Option(metavar="NUMBER|A,B,...", help="how many seeds, or which")
-    ] = "5",
+    models: ModelsOption = "v0,v1,v2",
+    recipes: RecipesOption = "default",
+    seeds: SeedsOption = "5",
     difference: Annotated[
         float | None,
         typer.Option(

@@ -18,6 +18,9 @@ __all__ = [
     "DatasetOption",
     "DeviceOption",
     "JsonOption",
+    "ModelsOption",
+    "RecipesOption",
+    "SeedsOption",
     "SizeOption",
     "TrainedModel",
     "WeightsOption",
@@ -26,6 +29,28 @@ __all__ = [
     "split_names",
 ]
 
+ModelsOption = Annotated[
+    str,
+    typer.Option(
+        metavar="A,B,...",
+        help="the models to compare, separated by commas: built-in ones, my_net.py:MyNet, "
+        "nets/*.py:Net, a folder nets/, or names in the run folder's report; NAME@RECIPE has a "
+        "recipe of its own",
+    ),
+]
+RecipesOption = Annotated[
+    str,
+    typer.Option(
+        metavar="A,B,...", help="the recipes to train by, or the paths of your .toml files"
+    ),
+]
+SeedsOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NUMBER|A,B,...",
+        help="how many seeds, or which: 5 means 0,1,2,3,4; 0-49 a range; '7,' means 7 alone",
+    ),
+]
 DatasetOption = Annotated[
     str,
     typer.Option(

@@ -218,12 +218,16 @@ def _check_splits(study: Study) -> None:
     """Refuse splits dealt anew where the official one decides, or some luck is held."""
     if study.splits is None:
         return
-    for option, given in {"--until": study.until, "--tune": study.tuning}.items():
-        if given is not None:
-            raise UsageError(
-                f"{option} decides by runs on the official split, and --splits asks about others; "
-                "give one of them."
-            )
+    if study.until is not None:
+        raise UsageError(
+            "--until decides by runs on the official split, and --splits asks about others; give "
+            "one of them."
+        )
+    if study.tuning is not None:
+        raise UsageError(
+            "--tune chooses by training images of the official split, and in the splits of "
+            "--splits some of these are test images; leave one of the two out."
+        )
     if study.vary != "all":
         raise UsageError(
             "--splits tells of all luck together, and --vary holds some of it; give one of them."

@@ -15,7 +15,13 @@ from fashionbench.config.recipe import current_name
 from fashionbench.config.study import Job, Study
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.report.dealt import summarize_over_splits
-from fashionbench.report.document import Document, EntrySummary, ExcludedImages, SplitsSummary
+from fashionbench.report.document import (
+    Document,
+    EntrySummary,
+    ExcludedImages,
+    LeftOut,
+    SplitsSummary,
+)
 from fashionbench.report.entries import Entry, Pair
 from fashionbench.report.gains import TunedRow, group_pairs, match_rows, summarize_tuning
 from fashionbench.report.judging import Judging
@@ -100,6 +106,7 @@ class Comparison:
             until=self.study.until,
             smallest_difference=self._judging.smallest,
             entries=[summaries[id(entry)] for entry in self.entries],
+            left_out=tuple(LeftOut(name=name, fault=fault) for name, fault in self.study.left_out),
             pairs=[pair.summarize() for pair in self.pairs],
             tuning=self._summarize_tuning(),
         )

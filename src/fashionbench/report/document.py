@@ -95,6 +95,15 @@ class ExcludedImages(Part):
     """How many stand under each reason; an image may stand under several."""
 
 
+class LeftOut(Part):
+    """A model that was asked for and has no row."""
+
+    name: str
+    """What it is called, with its recipe where others of its recipes have a row."""
+    fault: str
+    """Why it cannot be compared."""
+
+
 class OutcomeCounts(Part):
     """How the runs of an entry ended."""
 
@@ -337,6 +346,9 @@ class Document(Part):
     verdict "no difference" and the probabilities of pairs are told by it."""
     entries: list[EntrySummary]
     """The rows of the table."""
+    left_out: tuple[LeftOut, ...] = ()
+    """The models that were asked for and cannot be compared; the exit code of `compare` is then
+    1."""
     pairs: list[PairSummary]
     """Every two entries that have finished seeds in common; where entries were tuned, those as they
     are with each other, those tuned with each other, and each tuned one with itself as it is."""
