@@ -3,6 +3,7 @@
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import fashionbench as fb
@@ -71,6 +72,18 @@ def test_a_number_of_seeds_that_cannot_be_meant_is_refused_at_once(seeds: object
         UsageError, match=r'More than 100,000 seeds .* "7," stands for seed 7 alone'
     ):
         plan(["v0"], ["default"], seeds, dataset="silhouettes")
+
+
+def test_what_a_path_and_a_number_of_numpys_name_is_found(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("epochs = 7\n")
+    study = plan(["v0"], tmp_path / "mine.toml", np.int64(2), dataset="silhouettes")
+    assert (study.seeds, study.recipes[0].epochs) == ((0, 1), 7)
+    assert fb.load_recipe(tmp_path / "mine.toml") == study.recipes[0]
+    with pytest.raises(UsageError, match=r"seeds is 1\.5, but should be a number of seeds"):
+        plan(["v0"], "default", 1.5, dataset="silhouettes")
+    for models, dataset in (("v0", ""), ([""], "silhouettes")):
+        with pytest.raises(UsageError, match=r"There is no (model|data set) ''"):
+            plan(models, "default", 1, dataset=dataset)
 
 
 def test_seeds_as_text_are_refused_since_they_could_mean_a_number_or_a_seed() -> None:

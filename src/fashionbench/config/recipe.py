@@ -366,7 +366,7 @@ def current_name(name: str) -> str:
     return f"{_RENAMED.get(first, first)}{space}{overrides}"
 
 
-def load_recipe(name: str) -> Recipe:
+def load_recipe(name: Path | str) -> Recipe:
     """Read a shipped recipe by its name, or one's own by the path of its .toml file.
 
     Raises UsageError for one that is not there or says something that is not allowed.
@@ -376,9 +376,9 @@ def load_recipe(name: str) -> Recipe:
         >>> recipe.epochs
         1
     """
-    if name.endswith(".toml"):
+    if str(name).endswith(".toml"):
         return _parse_recipe(Path(name), Path(name).stem, f"recipe {name}")
-    name = current_name(name)
+    name = current_name(str(name))
     if name not in recipe_names():
         raise UsageError(
             f"There is no recipe {name!r}; there are {', '.join(recipe_names())}, and paths of "

@@ -184,7 +184,7 @@ def _read_whole(
 
 
 def load_data(
-    dataset: str = "fashion-mnist",
+    dataset: Path | str = "fashion-mnist",
     data_dir: Path | str | None = None,
     *,
     channels: int | None = None,
@@ -209,6 +209,7 @@ def load_data(
     """
     import torch
 
+    dataset = str(dataset)
     entry = dataset_entry(dataset)
     shape = find_shape(dataset, channels, size)
     reading = _read_whole(entry, data_dir, shape, download)

@@ -170,7 +170,7 @@ def _bounded(side: int) -> int:
 
 def is_path(name: str) -> bool:
     """Tell whether a data set's name is that of a folder."""
-    return "/" in name or os.sep in name or Path(name).expanduser().is_dir()
+    return "/" in name or os.sep in name or (name != "" and Path(name).expanduser().is_dir())
 
 
 def open_folder(name: str) -> Folder:

@@ -5,7 +5,7 @@ processes that share a run folder take turns.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache, partial
 from itertools import count, islice
@@ -38,9 +38,9 @@ def compare(
     models: "Model | Sequence[Model] | Mapping[str, Model]" = ("v0", "v1", "v2"),
     *,
     seeds: int | Iterable[int] = 5,
-    recipes: str | Recipe | Sequence[str | Recipe] = "default",
+    recipes: Path | str | Recipe | Sequence[Path | str | Recipe] = "default",
     weights: Path | str | None = None,
-    dataset: str = "fashion-mnist",
+    dataset: Path | str = "fashion-mnist",
     data_dir: Path | str | None = None,
     channels: int | None = None,
     size: int | None = None,
@@ -113,6 +113,7 @@ def compare(
         >>> [entry.label for entry in result.entries]
         ['FashionMnistModelV0', 'MLP']
     """
+    dataset, models = str(dataset), [*models] if isinstance(models, Iterator) else models
     given = locals()  # all arguments by name, to write the call out
     seconds = read_duration(time_limit, "time_limit")
     execution = Execution.checked(

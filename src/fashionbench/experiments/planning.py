@@ -6,6 +6,7 @@ Nothing is trained, and only a person's own code brings torch.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations, islice
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ def default_folder(dataset: str) -> Path:
 
 def plan(
     models: "Model | Sequence[Model] | Mapping[str, Model]",
-    recipes: str | Recipe | Sequence[str | Recipe],
+    recipes: Path | str | Recipe | Sequence[Path | str | Recipe],
     seeds: int | Iterable[int],
     *,
     weights: Path | str | None = None,
@@ -67,13 +68,13 @@ def plan(
     that cannot be read.
     """
     models = [models] if isinstance(models, str) or callable(models) else models
-    recipes = [recipes] if isinstance(recipes, (str, Recipe)) else recipes
-    if not models or not recipes:
+    listed = _list_recipes(recipes)
+    if not models or not listed:
         raise UsageError("There is nothing to compare; name at least one model and one recipe.")
     faults: dict[str, str] = {}
     if not isinstance(models, Mapping):
         models = expand_models(models, faults)
-    paired = recall(pair(models, recipes), folder)
+    paired = recall(pair(models, listed), folder)
     dataset_source = identify_dataset(dataset)
     shape = find_shape(dataset, channels, size)
     classes = len(dataset_entry(dataset).classes)
@@ -145,6 +146,13 @@ def _identify_models(
     return found
 
 
+def _list_recipes(
+    recipes: Path | str | Recipe | Sequence[Path | str | Recipe],
+) -> list[str | Recipe]:
+    asked = [recipes] if isinstance(recipes, (Path, str, Recipe)) else recipes or []
+    return [str(recipe) if isinstance(recipe, Path) else recipe for recipe in asked]
+
+
 def _load_recipes(asked: Sequence[str | Recipe], settings: Mapping[str, Any]) -> list[Recipe]:
     """Load recipes with `settings` overridden; UsageError where two of them are the same.
 
@@ -187,7 +195,9 @@ def _identify_parts(recipe: Recipe) -> str:
 
 
 def _list_seeds(seeds: int | Iterable[int] | str) -> tuple[int, ...]:
-    if isinstance(seeds, str):
+    if isinstance(seeds, Integral):  # NumPy's are no int
+        seeds = int(seeds)
+    if not isinstance(seeds, int | Iterable) or isinstance(seeds, str):
         raise UsageError(
             f"seeds is {seeds!r}, but should be a number of seeds, such as 5, or a list of them, "
             "such as [0, 1, 7]."
@@ -196,7 +206,7 @@ def _list_seeds(seeds: int | Iterable[int] | str) -> tuple[int, ...]:
         if seeds < 1:
             raise UsageError(f"{seeds} seeds cannot be compared; ask for 1 or more.")
         seeds = range(seeds)
-    listed = tuple(islice(seeds, MOST_SEEDS + 1))
+    listed: tuple[int, ...] = tuple(islice(seeds, MOST_SEEDS + 1))
     if len(listed) > MOST_SEEDS:
         raise UsageError(
             f'More than {MOST_SEEDS:,} seeds cannot be compared; "7," stands for seed 7 alone.'

@@ -119,7 +119,7 @@ def model_entry(spec: ModelSpec) -> ModelEntry:
         entry = ModelEntry(_BUILDERS[hub], settings, title=base)
     elif ":" in base:
         entry = ModelEntry(base)
-    elif Path(base).is_dir():
+    elif base and Path(base).is_dir():
         raise UsageError(f"{base} is a folder; to compare the networks in it, write {base}/.")
     else:
         raise UsageError(
