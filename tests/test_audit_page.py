@@ -167,10 +167,21 @@ def test_every_pair_is_on_one_sheet() -> None:
 
 def test_a_data_set_without_doubles_has_a_page_too() -> None:
     document = make_document()
-    empty = document.doubles.model_copy(
-        update={"pairs": [], "distances": [], "counts": [], "groups": 0, "test_images_known": 0}
+    none = {"same_label": 0, "other_label": 0}
+    doubles = document.doubles
+    empty = doubles.model_copy(
+        update={
+            "pairs": [],
+            "distances": [step.model_copy(update=none) for step in doubles.distances],
+            "counts": [count.model_copy(update=none) for count in doubles.counts],
+            "groups": 0,
+            "test_images_known": 0,
+        }
     )
     page = render_audit(document.model_copy(update={"doubles": empty}), PICTURES)
+    assert "How far apart pairs are" not in page
+    assert "Pairs, by what they are" not in page
+    assert "How far apart pairs are" in render_audit(document, PICTURES)
     assert "0 of 4 test images (0.00\N{NO-BREAK SPACE}%) have a double" in page
 
 

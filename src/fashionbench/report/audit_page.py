@@ -47,12 +47,13 @@ def render_audit(document: AuditDocument, pictures: Pictures) -> str:
     """Return the page."""
     doubles = document.doubles
     distances = ""
-    if doubles.distances:
+    if any(step.same_label + step.other_label for step in doubles.distances):
         figure = plot_distances(doubles, document.title)
         distances = render_svg(figure, "distances", "Pairs by their distance")
     return load_template("audit.html.j2").render(
         document=document,
         doubles=doubles,
+        counts=[count for count in doubles.counts if count.same_label + count.other_label],
         summary=[_keep_together(sentence) for sentence in summarize_audit(document)],
         remedy=_regroup(document),
         distances=distances,
