@@ -29,7 +29,10 @@ def test_what_is_right_is_taken_and_stays() -> None:
     ("fields", "message"),
     [
         ({"pieces": 0}, "order: pieces is 0, but should be greater than or equal to 1."),
-        ({"pices": 1}, "order: there is no setting 'pices'; there are pieces, colors, wrapped, address."),
+        (
+            {"pices": 1},
+            "order: there is no setting 'pices'; there are pieces, colors, wrapped, address.",
+        ),
         ({"colors": ()}, "order: colors is (), but should name one at least."),
         ({"colors": 3}, "order: colors is 3, but should be a list."),
         ({"colors": [3]}, "order: colors is 3, but should be text."),
