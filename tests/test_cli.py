@@ -90,6 +90,7 @@ def test_the_version_is_told(call_cli: Callable[..., Result]) -> None:
         (["foo"], 2, "No such command 'foo'; see fashionbench --help."),
         (["--bad"], 2, "No such option: --bad"),
         (["serve", "--port", "x"], 2, "Invalid value for '--port': "),
+        (["report", "nowhere", "--style", "paper"], 2, "give --figures svg too"),
         (["report", "nowhere"], 1, "nowhere holds no runs"),
         (["report", 300 * "x"], 1, "cannot be used (File name too long); name another"),
         (["compare", "--models", "folder"], 2, "folder is a folder; to compare the networks in it"),

@@ -27,6 +27,7 @@ from fashionbench.cli.options import (
 )
 from fashionbench.config.recipe import SEARCHED
 from fashionbench.core.names import printable
+from fashionbench.errors import UsageError
 
 if TYPE_CHECKING:
     from fashionbench.experiments.result import Result
@@ -260,6 +261,8 @@ def report(
     from fashionbench.experiments.result import load_result
     from fashionbench.report.page import write_report
 
+    if style != "page" and figures is None:
+        raise UsageError("--style is that of --figures; give --figures svg too.")
     result = load_result(run_folder)
     if figures is not None:
         from fashionbench.report.figure_files import save_figures

@@ -49,6 +49,8 @@ def describe_refusal(error: ValidationError, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         instead = f"; there are {', '.join(model.model_fields)}" if key in problem["loc"] else ""
         return f"there is no setting {key!r}{instead}."
+    if kind == "missing" and key and isinstance(problem["loc"][-1], str):
+        return f"{key} is missing."
     message = _IN_WORDS.get(kind, problem["msg"])
     message = message.removeprefix("Input ").removeprefix("Value error, ")
     if not key:  # settings that do not go together
