@@ -268,8 +268,9 @@ the chosen ones (shared out over the studies), and scored on the test set once a
 chosen by these scores.
 Intervals of tuned rows are over studies and hold the luck of choosing, and verdicts are adjusted
 for all pairs of a model. V0 was compared after three studies first; as their intervals were too
-wide to tell anything, two studies and a seed were added to both models' plans: a second look at
-V0, for which no verdict is adjusted. SGD+momentum has momentum 0.9, and AdamW weight decay 0.01.
+wide to tell anything, two studies and a seed were added to the plans of V0 and the MLP: a second
+look at V0, for which no verdict is adjusted. The trials ran beside other work, so their seconds
+are more than an idle machine takes. SGD+momentum has momentum 0.9, and AdamW weight decay 0.01.
 Muon updates matrices only and leaves the other parameters to AdamW.
 {how(found[0]["document"])} Every number and every trial:
 [results/optimizers.json](results/optimizers.json).
