@@ -1,6 +1,6 @@
 """Which optimizer trains which model best, if each has its own best learning rate?
 
-    python studies/optimizers.py [--data DIR] [--models v0,mlp]
+    python studies/optimizers.py [--data DIR] [--models v0,mlp,v1,v2]
 
 A tuned comparison: every optimizer has the same trials of its learning rate, at the same multiples
 of its usual one, in studies that choose on their own. Then each is trained on all 60,000 images and
@@ -279,7 +279,7 @@ Muon updates matrices only and leaves the other parameters to AdamW.
 
 def main() -> None:
     parser = arguments(__doc__, "optimizers")
-    parser.add_argument("--models", default="v0,mlp", help="which of v0, mlp, v1, v2")
+    parser.add_argument("--models", default="v0,mlp,v1,v2", help="which of them")
     flags = parser.parse_args()
     found = [study(model, flags.data, flags.out) for model in flags.models.split(",")]
     write_page("optimizers", page(found), {"models": found}, draw(found))

@@ -143,11 +143,14 @@ def test_the_readme_says_what_the_study_of_luck_found(monkeypatch: pytest.Monkey
     monkeypatch.syspath_prepend(ROOT / "studies")
     rows = json.loads((ROOT / "docs" / "results" / "luck.json").read_text("utf-8"))["rows"]
     by_model = {(row["model"], row["recipe"]): row for row in rows}
-    constant, falling = (by_model["v0", f"{rate} rate"] for rate in ("constant", "falling"))
-    sds = [100 * stdev(row["accuracies"]["all"]) for row in (constant, falling)]
+    sds = [
+        100 * stdev(by_model[model, f"{rate} rate"]["accuracies"]["all"])
+        for model in ("v0", "v2")
+        for rate in ("falling", "constant")
+    ]
     text = words("README.md")
-    assert f"by {sds[0]:.2f} points over seeds at a constant learning rate" in text
-    assert f"and by {sds[1]:.2f} if the rate falls to zero" in text
+    assert f"V0 scatters by {sds[0]:.2f} points over seeds instead of {sds[1]:.2f}" in text
+    assert f"and V2 by {sds[2]:.2f} instead of {sds[3]:.2f}" in text
     assert (
         "is the order of the images for V0, the first weights for V1, and both for the MLP" in text
     )
@@ -214,7 +217,8 @@ def test_the_study_of_optimizers_says_what_its_figures_say() -> None:
         means = {of["kind"]: fmean(of["accuracies"]) for of in model["optimizers"]}
         assert max(means, key=lambda kind: means[kind]) == model["best"]
         for of in model["optimizers"]:
-            assert f"{100 * means[of['kind']]:.2f}" in text
+            exact = 100 * means[of["kind"]]  # which ends in a five for one: either way is right
+            assert any(f"{exact + tiny:.2f}" in text for tiny in (-1e-9, 1e-9))
             assert len(of["accuracies"]) == budget["seeds"]
             assert ", ".join(f"{rate:g}" for rate in of["rates"]) in text
             trials = model["trials"][of["kind"]]
