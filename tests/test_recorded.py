@@ -405,3 +405,21 @@ def test_the_speed_of_the_search_for_doubles_is_the_recorded_one() -> None:
     )
     assert summary["times_as_fast"]["median"] >= 3
     assert peak < 1000
+
+
+def test_what_workers_cost_is_the_recorded_share() -> None:
+    record = json.loads((ROOT / "benchmarks" / "workers.json").read_text("utf-8"))
+    overhead, intake, simulated = (record[key] for key in ("overhead", "intake", "simulation"))
+    text = words("docs/cluster.md")
+    assert f"take {overhead['ratio']['workers']:.2f} times as long by two workers" in text
+    assert f"`--on workers:2` takes {overhead['ratio']['on workers:2']:.2f} times as long" in text
+    assert f"Medians of {len(overhead['seconds']['workers'])} rounds in turn" in text
+    assert overhead["ratio"]["workers"] <= 1.03
+    assert f"taken in within {intake['seconds']:.1f} s and {intake['peak_mb']:.0f} MB" in text
+    assert intake["seconds"] < 30
+    assert intake["peak_mb"] < 300
+    one, stacked = (simulated[way] for way in ("one by one", "stacked"))
+    assert f"is trained {one['trainings_a_run']:.3f} times on average" in text
+    assert f"and {stacked['trainings_a_run']:.3f} times where a block" in text
+    assert max(one["trainings_a_run"], stacked["trainings_a_run"]) <= 1.02
+    assert one["blocks_left"] == stacked["blocks_left"] == 0
