@@ -23,9 +23,8 @@ def find_checkpoint(where: Path | None = None) -> Path:
     `FOLDER:NAME` is the best run of one model, by any name that the report has for it; a bare NAME
     is that of the newest folder in runs/. None means the photo model, since it is photos that
     people bring: it is right about many more of them than a model that was trained for the test
-    images. `photo` means it too, unless a file
-    or folder has that name. Raises StoreError for a folder without a trained model, and UsageError
-    for one without a model of that name.
+    images. `photo` means it too, unless a file or folder has that name. Raises StoreError for a
+    folder without a trained model, and UsageError for one without a model of that name.
     """
     if where is None or (where == Path("photo") and not where.exists()):
         where = PHOTO_MODEL
@@ -67,8 +66,8 @@ def find_best_checkpoint(folder: Path, name: str | None = None) -> Path:
 
     With a name, it is the best run of the model of that name. The best run has the highest
     validation accuracy. If no run held out validation images, it is the first seed of the model
-    whose training loss is lowest at the end, on average. The test
-    set chooses nothing, so that a model's test accuracy stays an honest estimate.
+    whose training loss is lowest at the end, on average. The test set chooses nothing, so that a
+    model's test accuracy stays an honest estimate.
     """
     trained = folder / "model.safetensors"
     if name is None and trained.exists():

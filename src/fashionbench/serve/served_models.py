@@ -70,10 +70,9 @@ def load_served_models(where: Path | None = None, photo_model: Path = PHOTO_MODE
     """Load the models of a run folder: the best, and the first seed of every other entry.
 
     Of `FOLDER:NAME` the model of that name comes first. The photo model comes last, if the run's
-    models tell the same classes apart. A checkpoint is
-    served alone; None is the newest run folder in runs/, and the photo model where there is none.
-    Raises StoreError if there is no model; one of several that cannot be loaded is left out, with
-    a warning.
+    models tell the same classes apart. A checkpoint is served alone; None is the newest run folder
+    in runs/, and the photo model where there is none. Raises StoreError if there is no model; one
+    of several that cannot be loaded is left out, with a warning.
     """
     where = where or find_newest_run_folder()
     predictor = load_predictor(where)
