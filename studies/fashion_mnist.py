@@ -15,7 +15,7 @@ from common import DOCS, arguments, how, table, write_page
 from matplotlib.figure import Figure
 
 import fashionbench as fb
-from fashionbench.report.audit_document import (
+from fashionbench.report.audit.audit_document import (
     AuditDocument,
     DealPlace,
     DoublePair,
@@ -23,7 +23,7 @@ from fashionbench.report.audit_document import (
     PartScores,
     Suspect,
 )
-from fashionbench.report.audit_plots import Pictures, name_image, plot_distances
+from fashionbench.report.audit.audit_plots import Pictures, name_image, plot_distances
 from fashionbench.report.numbers import format_points, pluralize
 
 NAME = "fashion-mnist"

@@ -315,7 +315,7 @@ and nothing was chosen by the scores. {how(rows[0]["document"])} Every number:
 
 def main() -> None:
     parser = arguments(__doc__, "luck")
-    parser.add_argument("--models", default="v0,v1,mlp,v2", help=f"which of {', '.join(SEEDS)}")
+    parser.add_argument("--models", default=",".join(SEEDS), help=f"which of {', '.join(SEEDS)}")
     flags = parser.parse_args()
     rows = [row for model in flags.models.split(",") for row in study(model, flags.data, flags.out)]
     write_page("luck", page(rows), {"rows": rows}, draw(rows))

@@ -37,6 +37,7 @@ TESTED_BY = {
     "identity": "own_models",
     "own": "own_models",
     "part": "document",
+    "recording": "run",
     "tuning_document": "document",
 }
 

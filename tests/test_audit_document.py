@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from fashionbench.report.audit_document import AuditDocument
+from fashionbench.report.audit.audit_document import AuditDocument
 
 EMPTY = {
     "format": 1,

@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from fashionbench.report.audit_document import AuditDocument, DoublesFound
-from fashionbench.report.audit_page import render_audit, render_summary, summarize_audit
+from fashionbench.report.audit.audit_document import AuditDocument, DoublesFound
+from fashionbench.report.audit.audit_page import render_audit, render_summary, summarize_audit
 
 PICTURES = {"train": np.zeros((6, 28, 28), np.uint8), "test": np.zeros((4, 28, 28), np.uint8)}
 

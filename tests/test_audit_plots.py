@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashionbench.report.audit_document import DoublePair, DoublesFound, ImagePlace
-from fashionbench.report.audit_plots import name_image, plot_distances, show_pair
+from fashionbench.report.audit.audit_document import DoublePair, DoublesFound, ImagePlace
+from fashionbench.report.audit.audit_plots import name_image, plot_distances, show_pair
 
 
 def found() -> DoublesFound:

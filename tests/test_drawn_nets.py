@@ -78,13 +78,13 @@ SWITCHES: dict[str, tuple[str, Any, str, str]] = {
         "by hand",
     ),
     "what is asked after training": (
-        "fashionbench.experiments.run.examine_trained",
+        "fashionbench.experiments.recording.examine_trained",
         lambda *_: {},
         "random once it is trained",
         "by hand",
     ),
     "whether a file is the whole model": (
-        "fashionbench.experiments.run.why_unloadable",
+        "fashionbench.experiments.recording.why_unloadable",
         nothing,
         "a running mean as a tensor",
         "loaded: not in the record",

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fashionbench.models.table import MODELS
-from fashionbench.report.audit_document import AuditDocument
+from fashionbench.report.audit.audit_document import AuditDocument
 from fashionbench.report.numbers import format_points
 
 ROOT = Path(__file__).parent.parent

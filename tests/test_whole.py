@@ -184,7 +184,7 @@ def test_what_no_file_holds_is_not_exported(
 def test_an_export_is_compared_with_the_record_not_with_what_is_rebuilt_alone(
     nets: Path, tmp_path: Path, silhouettes: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fashionbench.experiments.run.why_unloadable", lambda *_: None)
+    monkeypatch.setattr("fashionbench.experiments.recording.why_unloadable", lambda *_: None)
     monkeypatch.setattr("fashionbench.models.checkpoint.answers_as_recorded", lambda *_: True)
     store = recorded(nets, "RunningMean", silhouettes, tmp_path / "runs")
     with pytest.raises(StoreError, match="does not answer as was recorded"):

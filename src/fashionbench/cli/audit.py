@@ -89,7 +89,7 @@ def audit(
     from fashionbench.experiments.audit.asked import Asked
     from fashionbench.experiments.audit.auditing import default_audit_folder, run_audit
     from fashionbench.experiments.planning import plan
-    from fashionbench.report.audit_page import summarize_audit
+    from fashionbench.report.audit.audit_page import summarize_audit
 
     words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]
     command = shlex.join(["fashionbench", *words])

@@ -14,7 +14,7 @@ from fashionbench.experiments.audit import JUDGES
 from fashionbench.experiments.audit.asked import Asked
 from fashionbench.experiments.call import write_call
 from fashionbench.experiments.planning import default_folder, plan
-from fashionbench.report.audit_document import AuditDocument, DoublePair, Suspect
+from fashionbench.report.audit.audit_document import AuditDocument, DoublePair, Suspect
 
 if TYPE_CHECKING:
     from fashionbench.experiments.planning import Model
@@ -54,7 +54,7 @@ class Audit:
         return self.document.to_json()
 
     def _repr_html_(self) -> str:
-        from fashionbench.report.audit_page import render_summary
+        from fashionbench.report.audit.audit_page import render_summary
 
         return render_summary(self.document)
 
@@ -129,7 +129,7 @@ def run_audit(
     """Audit the data set of a study by its models; `command` is what gives the same again."""
     from fashionbench.experiments.audit.survey import survey
     from fashionbench.experiments.run import load_data_of
-    from fashionbench.report.audit_page import write_audit
+    from fashionbench.report.audit.audit_page import write_audit
     from fashionbench.training.devices import resolve_device
 
     if asked.folds:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionbench.experiments.audit.doubles import Doubles
-from fashionbench.report.audit_document import (
+from fashionbench.report.audit.audit_document import (
     DistanceCount,
     DoubleCount,
     DoublePair,

@@ -15,7 +15,7 @@ from fashionbench.config.study import Job
 from fashionbench.errors import MissingPackage
 from fashionbench.experiments.audit.findings import Pooled
 from fashionbench.experiments.audit.folds import Judgement
-from fashionbench.report.audit_document import (
+from fashionbench.report.audit.audit_document import (
     ErrorFloor,
     JudgeSummary,
     LabelCount,

@@ -11,7 +11,7 @@ from fashionbench.experiments.audit.dealt import Dealt
 from fashionbench.experiments.audit.findings import Pooled
 from fashionbench.experiments.audit.labels import Judge
 from fashionbench.experiments.audit.neighbours import Neighbours, find_neighbours
-from fashionbench.report.audit_document import (
+from fashionbench.report.audit.audit_document import (
     ClassScores,
     DealPlace,
     JudgeOnParts,

@@ -30,7 +30,7 @@ from fashionbench.experiments.audit.split_luck import (
 from fashionbench.experiments.audit.telling import tell_apart
 from fashionbench.experiments.gate import examine
 from fashionbench.models.table import model_entry
-from fashionbench.report.audit_document import AuditDocument, LabelsFound, SplitFound
+from fashionbench.report.audit.audit_document import AuditDocument, LabelsFound, SplitFound
 from fashionbench.store.records import digest_images
 
 __all__ = ["survey"]

@@ -10,7 +10,7 @@ from fashionbench.config.study import Job
 from fashionbench.core.progress import progress_bar
 from fashionbench.data.split import Dataset, Split, hold_out_order
 from fashionbench.experiments.audit.folds import deal_folds, fit_judges
-from fashionbench.report.audit_document import TellingApart
+from fashionbench.report.audit.audit_document import TellingApart
 from fashionbench.stats.auc import area_under_curve, average_areas
 from fashionbench.training.evaluation import compute_logits
 

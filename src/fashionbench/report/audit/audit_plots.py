@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 from numpy.typing import NDArray
 
-from fashionbench.report.audit_document import DoublePair, DoublesFound, ImagePlace, Suspect
+from fashionbench.report.audit.audit_document import DoublePair, DoublesFound, ImagePlace, Suspect
 from fashionbench.report.numbers import with_minus
 from fashionbench.report.style import COLORS, INK, WIDTH, add_legend, start_figure
 

@@ -10,8 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fashionbench.core.files import write_atomically
-from fashionbench.report.audit_document import AuditDocument, DoublePair, LabelsFound
-from fashionbench.report.audit_plots import Card, Pictures, plot_distances, show_pair, show_suspect
+from fashionbench.report.audit.audit_document import AuditDocument, DoublePair, LabelsFound
+from fashionbench.report.audit.audit_plots import (
+    Card,
+    Pictures,
+    plot_distances,
+    show_pair,
+    show_suspect,
+)
 from fashionbench.report.figures import render_svg
 from fashionbench.report.numbers import format_percent, pluralize
 from fashionbench.report.templating import load_template
