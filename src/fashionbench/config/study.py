@@ -80,8 +80,7 @@ class Job(Validated):
     @property
     def test_set(self) -> str:
         """What the store calls the test images: another content or shape is another test set."""
-        name = self.dataset_source or self.dataset
-        return name if self.shape == GREY28 else f"{name} {self.shape}"
+        return _name_test_set(self)
 
     @property
     def run_seed(self) -> Seed:
@@ -111,6 +110,11 @@ class Job(Validated):
         views = self.recipe.test_views if self.protocol > FIRST_PROTOCOL else ""
         protocol = f"{self.protocol}{VIEWS_SINCE.get(views, '')}"
         return hashlib.sha256(f"{protocol} {text}".encode()).hexdigest()[:16]
+
+
+def _name_test_set(asked: "Job | Study") -> str:
+    name = asked.dataset_source or asked.dataset
+    return name if asked.shape == GREY28 else f"{name} {asked.shape}"
 
 
 class Study(Validated):
@@ -181,8 +185,7 @@ class Study(Validated):
     @property
     def test_set(self) -> str:
         """What the store calls the test images: another content or shape is another test set."""
-        name = self.dataset_source or self.dataset
-        return name if self.shape == GREY28 else f"{name} {self.shape}"
+        return _name_test_set(self)
 
     @property
     def names(self) -> list[str]:

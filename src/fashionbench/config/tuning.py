@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from fashionbench.config.recipe import SEARCHED, SETTINGS, Recipe
+from fashionbench.config.recipe import SEARCHED, SETTINGS, SHORT_NAMES, Recipe
 from fashionbench.config.search_space import Range, Side, halton
 from fashionbench.config.validated import Validated
 from fashionbench.errors import UsageError
@@ -38,7 +38,6 @@ TUNING_SEEDS = 1_000_000
 _TRIALS = 15
 _MOST_TRIALS = 100
 """Of an entry with a budget and no number of trials, however cheap they are."""
-_SHORT = {"lr": "learning_rate"}
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 _SIZES = "batch_size"
@@ -214,7 +213,7 @@ def _read_ranges(tune: Tune) -> dict[str, Range]:
         raise UsageError(f"There is nothing to tune; name {', '.join(SEARCHED)}.")
     ranges = {}
     for name, text in asked.items():
-        setting = _SHORT.get(name, str(name).replace("-", "_"))
+        setting = SHORT_NAMES.get(name, str(name).replace("-", "_"))
         if setting not in SEARCHED:
             problem = "cannot be tuned" if setting in SETTINGS else "is no setting"
             raise UsageError(f"{name} {problem}; there are {', '.join(SEARCHED)} to tune.")

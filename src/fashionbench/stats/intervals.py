@@ -22,6 +22,7 @@ __all__ = [
     "share_interval",
     "summarize",
     "summarize_fractions",
+    "t_p_value",
     "t_quantile",
     "time_ratio",
 ]
@@ -135,6 +136,13 @@ def time_ratio(a: Sequence[float], b: Sequence[float]) -> TimeRatio | None:
         parts = [error**2 / (len(values) - 1) for error, values in zip(errors, logs, strict=True)]
         half = t_quantile(sum(errors) ** 2 / sum(parts)) * math.sqrt(sum(errors))
     return TimeRatio(math.exp(mean), math.exp(mean - half), math.exp(mean + half))
+
+
+def t_p_value(mean: float, error: float, degrees: float) -> float:
+    """Return the two-sided p-value of a true mean of 0, of a mean with its standard error."""
+    from scipy.special import stdtr
+
+    return 2 * float(stdtr(degrees, -abs(mean) / error))
 
 
 def t_quantile(degrees: float, confidence: float = CONFIDENCE) -> float:

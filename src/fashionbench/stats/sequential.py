@@ -38,7 +38,7 @@ def anytime_p_value(differences: ArrayLike) -> float:
 def confidence_sequence(n: int, sd: float, alpha: float = 1 - CONFIDENCE) -> float:
     """Return half the width of the interval that covers the mean of `n` differences at every look.
 
-    It holds the values that the test above does not refuse; infinite while seeds are too few.
+    It holds the values that the test above does not reject; infinite while seeds are too few.
     """
     bound = (math.sqrt((n + _C2) / _C2) / alpha) ** (2 / n)
     scale = n * (n + _C2 - bound * _C2)
