@@ -1,6 +1,5 @@
 """The commands that compare: `compare` trains and judges, `report` shows the verdict again."""
 
-import shlex
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -24,6 +23,7 @@ from fashionbench.cli.options import (
     format_examples,
     parse_seeds,
     split_names,
+    typed_command,
 )
 from fashionbench.config.recipe import SEARCHED
 from fashionbench.core.names import printable
@@ -213,9 +213,7 @@ def compare(
             budget=budget,
             **settings,
         )
-        words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]
-        command = shlex.join(["fashionbench", *words])
-        result = run_study(study, folder, data_dir, command, execution, track)
+        result = run_study(study, folder, data_dir, typed_command(), execution, track)
     print_result(result, as_json)
     if result.study.left_out:
         raise typer.Exit(1)

@@ -1,6 +1,8 @@
 """What several commands share: their options, their help, and names and seeds read from text."""
 
 import re
+import shlex
+import sys
 from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperArgument, TyperCommand
 
+from fashionbench.core.names import printable
 from fashionbench.errors import UsageError
 
 __all__ = [
@@ -27,6 +30,7 @@ __all__ = [
     "format_examples",
     "parse_seeds",
     "split_names",
+    "typed_command",
 ]
 
 ModelsOption = Annotated[
@@ -138,6 +142,12 @@ def format_examples(*commands: str) -> str:
     """
     # The blank line comes first: without it the help would lose the lines' indentation.
     return "\n".join(["", "Examples:", "", *(f"    {command}" for command in commands)])
+
+
+def typed_command() -> str:
+    """Return the command as it was typed, without --json: what gives the same result again."""
+    words = [printable(word) for word in sys.argv[1:] if word != "--json"]
+    return shlex.join(["fashionbench", *words])
 
 
 def split_names(text: str) -> list[str]:
