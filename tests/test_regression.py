@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 from factories import CLASSES, LABELS, make_result
 
 from fashionbench.errors import UsageError
@@ -53,6 +54,23 @@ def test_the_same_predictions_pass_whatever_the_seeds(tmp_path: Path) -> None:
     found = compare(tmp_path, [0.8, 0.7], [0.8, 0.7])
     assert (found.outcome, found.identical) == ("pass", True)
     assert "every prediction is the same" in str(found)
+
+
+def test_a_tuned_row_is_judged_by_its_studies(tuned_result: Comparison) -> None:
+    """Runs of one study share its choice, so they are no independent witnesses."""
+    (row,) = (n for n, e in enumerate(tuned_result.entries) if e.tuned and e.model == "v0")
+    seeds = [run.job.seed for run in tuned_result.entries[row].runs]
+    shares = [0.70, 0.60, 0.65, 0.72, 0.61, 0.66]
+    old = with_accuracy(tuned_result, row, [0.8] * len(seeds))
+    found = check_against(with_accuracy(tuned_result, row, shares), old, 0.02)
+    assert len(found) == len(tuned_result.entries)
+    (tuned,) = (each for each in found if not each.identical)
+    changes = np.round(np.array(shares) * len(LABELS)) / len(LABELS) - 0.8
+    studies = [changes[[seed % 3 == k for seed in seeds]].mean() for k in range(3)]
+    interval = scipy.stats.t.interval(
+        1 - 0.05 / len(found), 2, np.mean(studies), scipy.stats.sem(studies)
+    )
+    np.testing.assert_allclose([tuned.low, tuned.high], interval)
 
 
 def test_one_seed_cannot_tell(tmp_path: Path) -> None:

@@ -172,6 +172,13 @@ class Entry:
         """Return the test accuracy in brief: over the runs, or over the studies that tuned."""
         return summarize_tuned(self.accuracies, self.studies, summarize_fractions)
 
+    @property
+    def mean_accuracy(self) -> float:
+        """The mean test accuracy that tables and plots show of the row."""
+        mean = self.summarize_accuracy().mean
+        assert mean is not None  # an entry has a run, and accuracies are finite
+        return mean
+
     def _summarize_runs(
         self,
         values: Sequence[float],

@@ -51,6 +51,16 @@ def _of_runs(plot: Callable[[NamedRuns, TestSet], "Figure"]) -> Callable[..., "F
     return lambda comparison, entries: plot(_name_runs(comparison, entries), comparison.test_set)
 
 
+def _of_means(
+    plot: Callable[[NamedRuns, TestSet, Sequence[float]], "Figure"],
+) -> Callable[..., "Figure"]:
+    return lambda comparison, entries: plot(
+        _name_runs(comparison, entries),
+        comparison.test_set,
+        [entry.mean_accuracy for entry in entries],
+    )
+
+
 def _plot_accuracies(comparison: Comparison, entries: Sequence[Entry]) -> "Figure":
     summaries = [entry.summarize_accuracy() for entry in entries]
     return plots.plot_accuracies(_name_runs(comparison, entries), comparison.test_set, summaries)
@@ -95,13 +105,13 @@ FIGURES = {
         "Accuracy against training time",
         "Up is more accurate, left is faster. Each dot is one run that had the device to itself; "
         "the diamond is the mean accuracy of all runs at the median time, as in the table.",
-        _of_runs(plots.plot_time),
+        _of_means(plots.plot_time),
     ),
     "pareto": ReportFigure(
         "What accuracy costs",
         "Models on the line are the best you can get for their cost; for every other model, some "
         "model is at least as cheap and more accurate.",
-        _of_runs(pareto.plot_pareto),
+        _of_means(pareto.plot_pareto),
     ),
     "confusion": ReportFigure(
         "Confusion matrices",

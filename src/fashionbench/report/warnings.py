@@ -6,7 +6,8 @@ from statistics import fmean
 from fashionbench.core.seeds import HELD_SEED
 from fashionbench.report.comparison import Comparison
 from fashionbench.report.entries import SEEDS_FOR_A_BAR, Entry
-from fashionbench.report.numbers import VARIED, format_percent
+from fashionbench.report.numbers import VARIED, format_percent, pluralize
+from fashionbench.stats.intervals import CONFIDENCE
 from fashionbench.store.records import RunRecord
 
 __all__ = ["find_warnings"]
@@ -180,7 +181,7 @@ def _say_one_by_one(kind: str, runs: list[RunRecord]) -> str:
     values = [run.accuracy_one_by_one for run in runs if run.accuracy_one_by_one is not None]
     if kind != "batch" or not values:
         return ""
-    return f" Shown one at a time, {100 * sum(values) / len(values):.2f} % of the images are right."
+    return f" Shown one at a time, {format_percent(fmean(values))} % of the images are right."
 
 
 def _conditions(runs: Sequence[RunRecord]) -> Iterator[str]:
@@ -212,8 +213,8 @@ def _machines(comparison: Comparison) -> Iterator[str]:
     if len(kinds) < 2 and len(digests) < 2:
         return
     about = (
-        f"Workers trained on {_count(len(kinds), 'kind')} of machines "
-        f"({'; '.join(sorted(kinds))}), with {_count(len(digests), 'digest')} of "
+        f"Workers trained on {pluralize(len(kinds), 'kind')} of machines "
+        f"({'; '.join(sorted(kinds))}), with {pluralize(len(digests), 'digest')} of "
         "the same small training"
     )
     mixed = [
@@ -227,10 +228,6 @@ def _machines(comparison: Comparison) -> Iterator[str]:
         yield f"{about}: on another a seed may end otherwise. That touches {_join(mixed)}."
     else:
         yield f"{about}: on another a seed may end otherwise. That touches differences of models."
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _engines(comparison: Comparison) -> Iterator[str]:
@@ -267,9 +264,9 @@ def _single_networks(comparison: Comparison) -> Iterator[str]:
         pair = row.pair
         p_value = None if pair is None else pair.mcnemar_p_value
         if pair is not None and p_value is not None:
-            differ = "not equally often" if p_value < 0.05 else "not shown to differ in being"
+            differ = "are not" if p_value < 1 - CONFIDENCE else "may be"
             yield (
-                f"These two networks, {pair.a} and {pair.b}, are {differ} right "
+                f"These two networks, {pair.a} and {pair.b}, {differ} right equally often "
                 f"(McNemar's test, p = {p_value:.2g}); other seeds may say otherwise."
             )
 

@@ -44,4 +44,4 @@ def find_probabilities(found: Difference, smallest: float) -> Probabilities | No
         return 1 - beyond if found.difference > value else beyond
 
     better, worse = above(smallest), 1 - above(-smallest)
-    return Probabilities(better, 1 - better - worse, worse)
+    return Probabilities(better, max(0.0, 1 - better - worse), worse)  # not less by rounding

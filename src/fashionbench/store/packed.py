@@ -6,6 +6,7 @@ a file of somebody else's, is never taken for a run.
 
 import hashlib
 import json
+import re
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -102,10 +103,11 @@ class RunFile:
     def read(cls, path: Path) -> Self:
         """Read a file. Raises StoreError, in a sentence, for what is no whole run."""
         title, _, content = path.read_bytes().partition(b"\n")
-        if not title.startswith(f"{_TITLE} ".encode()):
+        found = re.fullmatch(rf"{_TITLE} ([0-9]+)(?: (.*))?", title.decode("ascii", "replace"))
+        if found is None:
             raise StoreError(f"{path} is not a run of fashionbench's")
-        version, digest = title[len(_TITLE) :].decode("ascii", "replace").split()
-        if version.isdigit() and int(version) > FORMAT:
+        version, digest = found.groups()
+        if int(version) > FORMAT:
             raise StoreError(
                 f"{path} was written by a newer fashionbench (format {version}, this one reads up "
                 f"to {FORMAT})"
