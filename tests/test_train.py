@@ -38,6 +38,15 @@ def test_the_folder_is_named_after_the_run_and_never_written_over(
     assert (folder / "model.safetensors").read_bytes() == before
 
 
+def test_a_run_that_is_not_there_to_resume_is_told_and_begun(
+    call_cli: Callable[..., Result],
+) -> None:
+    says = "first holds no run to resume; training starts from the first epoch."
+    anew, again = [call_cli(*QUICK, "--out", "first", "--resume") for _ in range(2)]
+    assert (anew.exit_code, again.exit_code) == (0, 0)
+    assert (says in anew.stderr, says in again.stderr) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

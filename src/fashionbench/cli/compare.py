@@ -22,6 +22,7 @@ from fashionbench.cli.options import (
     WeightsOption,
     format_examples,
     parse_seeds,
+    read_number,
     split_names,
     typed_command,
 )
@@ -182,7 +183,7 @@ def compare(
     from fashionbench.experiments.comparison import run_study
     from fashionbench.experiments.planning import default_folder, plan
 
-    given = {"parallel": parallel, "jobs": jobs, "on": on}
+    given = {"parallel": parallel, "jobs": jobs and read_number(jobs), "on": on}
     seconds = read_duration(time_limit, "--for")
     execution = Execution.checked({**given, "seconds": seconds}, "compare")
     folder = out or default_folder(dataset)

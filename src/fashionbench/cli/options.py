@@ -4,6 +4,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +30,7 @@ __all__ = [
     "WeightsOption",
     "format_examples",
     "parse_seeds",
+    "read_number",
     "split_names",
     "typed_command",
 ]
@@ -154,6 +156,14 @@ def split_names(text: str) -> list[str]:
     """Split at commas, except inside brackets, as in net.py:Net:sizes=(1,2)."""
     parts = re.split(r",(?![^()\[\]{}]*[)\]}])", text)
     return [part.strip() for part in parts if part.strip()]
+
+
+def read_number(text: str) -> int | float | str:
+    """Return the number that a text is; the text itself where it is none."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def parse_seeds(text: str) -> int | Iterable[int]:

@@ -48,7 +48,7 @@ def train(
     ] = 0,
     weights: WeightsOption = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="continue the run that is in the folder")
+        bool, typer.Option("--resume", help="continue the run that is in the folder, if any")
     ] = False,
     track: Annotated[
         str | None,

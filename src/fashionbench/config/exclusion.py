@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from fashionbench.config.validated import Validated
+from fashionbench.config.validated import Validated, Whole
 from fashionbench.errors import DataError, UsageError
 
 __all__ = ["Exclusion", "load_exclusion"]
@@ -15,7 +15,7 @@ __all__ = ["Exclusion", "load_exclusion"]
 FORMAT = 1
 """Of audit.json; a file with a higher number was written by a newer fashionbench."""
 
-Position = Annotated[int, Field(ge=0)]
+Position = Annotated[Whole, Field(ge=0)]
 
 
 class Exclusion(Validated):
@@ -25,9 +25,9 @@ class Exclusion(Validated):
     """The audit's file, as it was named."""
     digest: str
     """That of the test images as they were audited: others are not meant."""
-    channels: int = 1
+    channels: Whole = 1
     """Of the images as they were audited."""
-    size: int = 28
+    size: Whole = 28
     """Pixels a side of these."""
     by_reason: dict[str, tuple[Position, ...]]
     """Positions of test images by why they are doubtful; an image may stand under several."""

@@ -18,7 +18,7 @@ from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.naming import short_names
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.tuning import Tuning, trial_seed
-from fashionbench.config.validated import Validated
+from fashionbench.config.validated import Number, Validated, Whole
 from fashionbench.core.files import slug
 from fashionbench.core.seeds import PURPOSES, PartialSeed, Seed, Source, SplitSeed
 from fashionbench.core.shape import GREY28, Shape
@@ -52,16 +52,16 @@ class Job(Validated):
     recipe: Recipe
     recipe_source: str = ""
     """A digest of the sources of a person's own augmentations."""
-    seed: int = Field(ge=0)
+    seed: Whole = Field(ge=0)
     vary: Vary = "all"
     """What the seed fixes; everything else random is that of a seed which all jobs share."""
-    split: Annotated[int, Field(ge=0)] = 0
+    split: Annotated[Whole, Field(ge=0)] = 0
     """0 is the official split; every other is dealt anew from all images."""
     dataset: str
     dataset_source: str = ""
     """A digest of the content of a person's own data set; empty for those of the table."""
     channels: Literal[1, 3] = 1
-    size: int = 28
+    size: Whole = 28
     """Pixels a side of the images that the network is shown."""
     protocol: int = FIRST_PROTOCOL
     scored_on: Literal["test", "validation"] = "test"
@@ -130,20 +130,20 @@ class Study(Validated):
     recipe_sources: tuple[str, ...] = ()
     trained_by: tuple[tuple[int, ...], ...] = ()
     """Of each model the positions of its recipes; empty where every model has every recipe."""
-    seeds: tuple[int, ...] = Field(min_length=1)
+    seeds: tuple[Whole, ...] = Field(min_length=1)
     vary: Vary = "all"
     """What differs between seeds."""
     dataset: str
     dataset_source: str = ""
     channels: Literal[1, 3] = 1
-    size: int = 28
+    size: Whole = 28
     """Pixels a side of the images that networks are shown."""
     device: Device = "auto"
-    until: float | None = Field(None, gt=0, lt=1)
+    until: Number | None = Field(None, gt=0, lt=1)
     """Seeds are added until each pair is decided, or a difference this large is excluded."""
-    max_seeds: int = Field(100, ge=2, le=MOST_SEEDS)
+    max_seeds: Whole = Field(100, ge=2, le=MOST_SEEDS)
     """Where adding ends in any case."""
-    splits: int | None = Field(None, ge=2)
+    splits: Whole | None = Field(None, ge=2)
     """How many splits are dealt anew beside the official one; None deals none."""
     exclusion: Exclusion | None = None
     """Test images without which scores are told too."""
@@ -317,11 +317,11 @@ class Execution(Validated):
     """
 
     parallel: Parallel = "auto"
-    jobs: Annotated[int, Field(ge=1)] | None = None
+    jobs: Annotated[Whole, Field(ge=1)] | None = None
     """The most processes that run at once; None allows one for each thread."""
     on: str | None = None
     """What starts workers for the runs, and how many, such as workers:4; None trains here."""
-    seconds: Annotated[float, Field(gt=0)] | None = None
+    seconds: Annotated[Number, Field(gt=0)] | None = None
     """After so many no more seeds are begun; None sets no end."""
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from fashionbench.config.recipe import SEARCHED, SETTINGS, SHORT_NAMES, Recipe
 from fashionbench.config.search_space import Range, Side, halton
-from fashionbench.config.validated import Validated
+from fashionbench.config.validated import Number, Validated, Whole
 from fashionbench.errors import UsageError
 
 __all__ = [
@@ -57,10 +57,10 @@ class Tuning(Validated):
     """What is tuned, over which ranges, by how many trials in how many studies."""
 
     ranges: dict[str, Range] = Field(min_length=1)
-    trials: int = Field(_TRIALS, ge=1)
+    trials: Whole = Field(_TRIALS, ge=1)
     """Points that each entry tries, in all studies together; at most, where there is a budget."""
-    studies: int = Field(1, ge=1)
-    budget: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    studies: Whole = Field(1, ge=1)
+    budget: Annotated[Number, Field(gt=0)] | None = None
     """Seconds that tuning may take, for all entries together."""
     images: int = 0
     """Training images of the data set; 0 until it was read."""
