@@ -116,19 +116,19 @@ def _error_over_images(by_image: Floats) -> float:
 
 
 def probability_a_beats_b(a: Floats, b: Floats) -> float:
-    """Return the part of all pairs of a run of each in which the first is better; ties are half."""
+    """Return in what share of all pairs, a run of each, the first is better; ties are half."""
     against = a[:, None] - b[None, :]
     return float((against > 0).mean() + (against == 0).mean() / 2)
 
 
 def seed_test(differences: ArrayLike, pairs: int = 1) -> float | None:
-    """Return the two-sided p-value of no mean difference, from those of two seeds or more.
+    """Return the two-sided p-value of no mean difference, given those of two seeds or more.
 
-    The permutation test that flips their signs, where the smallest p-value that flips can
-    give, times the number of pairs judged together, is at most a tenth of 5 %: all flips where
-    there are at most 2^13 that differ, else 20,000 at random, the same every time. Elsewhere
-    the paired t-test, or None if all differences are the same: of a few seeds that is an
-    accident of accuracies that count images, and tells nothing of their spread.
+    It is that of the permutation test that flips their signs, if the smallest p-value that flips
+    can give, times the number of pairs judged together, is at most a tenth of 5 %. All flips are
+    made where at most 2^13 of them differ, else 20,000 at random, the same every time. With fewer
+    seeds it is that of the paired t-test, or None if all differences are equal: of a few seeds that
+    is an accident of accuracies that count images, and says nothing about their spread.
     """
     values = np.asarray(differences, dtype=float)
     n = len(values)
@@ -141,10 +141,10 @@ def seed_test(differences: ArrayLike, pairs: int = 1) -> float | None:
 
 
 def mcnemar(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """Return the exact two-sided p-value that two single networks are right equally often.
+    """Return the exact two-sided p-value of two single networks being right equally often.
 
-    McNemar's test (Dietterich 1998) of their (N,) correctness. It speaks of these two networks,
-    not of their models.
+    It is McNemar's test (Dietterich 1998) of their (N,) correctness, and is about these two
+    networks, not about their models.
     """
     from scipy.special import bdtr
 

@@ -96,7 +96,7 @@ class Spread:
 
 
 def can_flip_signs(seeds: int, pairs: int) -> bool:
-    """Tell whether flips are enough for a p far below 5 %, adjusted for `pairs` judged together."""
+    """Tell whether flips can give a p-value far below 5 %, also adjusted for all `pairs`."""
     smallest = 1 / min(2 ** (seeds - 1), RANDOM_FLIPS)
     return bool(pairs * smallest <= (1 - CONFIDENCE) / 10)
 
