@@ -107,7 +107,7 @@ TrainedModel = Annotated[Path, typer.Argument(metavar="MODEL", help=TRAINED_MODE
 
 
 class Command(TyperCommand):
-    """A command whose help wraps at the terminal's width and shows types in words alone."""
+    """A command whose help wraps at the terminal's width and has no Python types in it."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
