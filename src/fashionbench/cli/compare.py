@@ -261,7 +261,7 @@ def report(
     from fashionbench.report.page import write_report
 
     if style != "page" and figures is None:
-        raise UsageError("--style says how --figures look; give --figures svg too.")
+        raise UsageError("--style is for --figures; give --figures svg too.")
     result = load_result(run_folder)
     if figures is not None:
         from fashionbench.report.figure_files import save_figures
