@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
+from fashionbench.data.picture_facts import PictureFacts
 from fashionbench.inference.occlusion import occlusion_map
 from fashionbench.inference.predictor import Predictor
 from fashionbench.inference.selection import PHOTO_MODEL
@@ -20,14 +22,15 @@ class Corner(nn.Module):
         self.strength = nn.Parameter(torch.tensor(0.1))
 
     def forward(self, images: Tensor) -> Tensor:
-        upper = images[:, 0, :14, :14].sum(dim=(1, 2))
-        lower = images[:, 0, 14:, 14:].sum(dim=(1, 2))
+        half = images.shape[-1] // 2
+        upper = images[:, 0, :half, :half].sum(dim=(1, 2))
+        lower = images[:, 0, half:, half:].sum(dim=(1, 2))
         return self.strength * torch.stack([upper, lower], dim=1)
 
 
-def predictor() -> Predictor:
+def predictor(**known: PictureFacts) -> Predictor:
     facts = load_facts(PHOTO_MODEL)  # of any model
-    return Predictor(Corner(), "Corner", ("upper", "lower"), None, Path("nowhere"), facts)
+    return Predictor(Corner(), "Corner", ("upper", "lower"), None, Path("nowhere"), facts, **known)
 
 
 def test_pixels_speak_for_and_against() -> None:
@@ -44,3 +47,19 @@ def test_covering_black_changes_nothing() -> None:
     found = occlusion_map(predictor(), image, 0)
     assert np.allclose(found[10:], 0)
     assert found[5, 5] > 0
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 5), (31, 31), (3, 64, 64)])
+def test_images_of_any_shape_are_covered_all_over(shape: tuple[int, ...]) -> None:
+    found = occlusion_map(predictor(), np.full(shape, 200, np.uint8), 0)
+    third = shape[-1] // 3
+    assert found.shape == shape[-2:]
+    assert np.isfinite(found).all()
+    assert (found[:third, :third] > 0).all()
+    assert (found[-third:, -third:] < 0).all()
+
+
+def test_the_cover_is_as_bright_as_the_ground_of_the_training_images() -> None:
+    on_light = predictor(pictures=PictureFacts(ground=(190.0, 210.0)))
+    assert not occlusion_map(on_light, np.full((28, 28), 200, np.uint8), 0).any()
+    assert (occlusion_map(on_light, np.zeros((28, 28), np.uint8), 0)[:12, :12] < 0).all()
