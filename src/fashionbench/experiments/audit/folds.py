@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fashionbench.config.study import Execution, Job
+from fashionbench.config.execution import Execution
+from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
 from fashionbench.core.progress import progress_bar
 from fashionbench.data.split import Dataset, Split, hold_out_order
