@@ -10,7 +10,8 @@ from factories import CPU
 from fashionbench.data.split import Dataset, Split
 from fashionbench.errors import UsageError
 from fashionbench.experiments.audit import folds as module
-from fashionbench.experiments.audit.folds import check_folds, deal_folds, fit_judges, judge
+from fashionbench.experiments.audit.folds import check_folds, deal_folds, judge
+from fashionbench.experiments.audit.trainer import Trainer
 from fashionbench.experiments.planning import plan
 from fashionbench.training.evaluation import compute_logits
 
@@ -52,7 +53,7 @@ def test_an_image_is_judged_by_models_that_did_not_see_it(
     rows = deal_folds(data.train.labels.numpy(), 3) == 1
     others = torch.from_numpy(~rows)
     training = Split(data.train.images[others], data.train.labels[others])
-    for seed, model in enumerate(fit_judges(jobs(), data, training, CPU)):
+    for seed, model in enumerate(Trainer(jobs(), data, CPU).fit(training)):
         logits = compute_logits(model, data.train.images[torch.from_numpy(rows)])
         assert np.allclose(found.train[seed, rows], logits, atol=1e-4)
         of_test = compute_logits(model, data.test.images)

@@ -15,7 +15,7 @@ from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
 from fashionbench.core.progress import progress_bar
 from fashionbench.data.split import Dataset, deal_anew
-from fashionbench.experiments.audit.folds import fit_judges
+from fashionbench.experiments.audit.trainer import Trainer
 from fashionbench.training.evaluation import evaluate
 
 __all__ = ["Dealt", "judge_deals"]
@@ -52,5 +52,5 @@ def judge_deals(job: Job, data: Dataset, deals: int, folder: Path, device: torch
 
 
 def _judge(job: Job, data: Dataset, device: torch.device) -> float:
-    (model,) = fit_judges([job], data, data.train.to(device), device)
+    (model,) = Trainer([job], data, device).fit(data.train.to(device))
     return evaluate(model, data.test, job.recipe.test_views).accuracy
