@@ -159,7 +159,7 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("fashionbench.experiments.audit.survey.judge", interrupt)
-    with pytest.raises(Interrupted, match=r"folds that are finished are kept in .*fb\.audit\("):
+    with pytest.raises(Interrupted, match=r"what is finished is kept in .*fb\.audit\("):
         fb.audit(str(planted), model="linear", folds=2, deals=0, out=tmp_path)
 
 

@@ -32,3 +32,6 @@ def test_pairs_of_runs_are_made_and_kept(
     assert (more.dealt[:2] == found.dealt).all()
     assert more.dealt[2] == 0.5
     assert np.isfinite(more.official).all()
+    damaged = next(tmp_path.rglob("deal-1.json"))
+    damaged.write_bytes(b"[0.")
+    assert judge_deals(job, data, 2, tmp_path, CPU).dealt.tolist() == [0.5, found.dealt[1]]

@@ -83,6 +83,10 @@ def test_finished_folds_are_kept(
     whole = judge(jobs(), data, 3, tmp_path / "anew", CPU)
     assert (resumed.train == whole.train).all()
     assert (resumed.test == whole.test).all()
+    # A file that was damaged is made again.
+    damaged = next(tmp_path.glob("*/fold-1.npz"))
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    assert (judge(jobs(), data, 3, tmp_path, CPU).train == whole.train).all()
     # Other seeds, models or folds are others.
     judge(jobs(seeds=1), data, 3, tmp_path, CPU)
     assert len([*tmp_path.glob("*/fold-0.npz")]) == 2
@@ -92,7 +96,7 @@ def test_finished_folds_are_kept(
     ("counts", "folds", "message"),
     [
         ([9, 4, 9], 5, "the smallest class, b, has 4 training images; give --folds 2 to 4, or 0"),
-        ([9, 4, 9], 1, "1 folds cannot be dealt"),
+        ([9, 4, 9], 1, "folds is 1, but the smallest class, b"),
         ([9, 9, 1], 2, "The class c has one training image"),
     ],
 )

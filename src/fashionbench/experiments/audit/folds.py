@@ -10,6 +10,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -49,8 +50,8 @@ def check_folds(labels: NDArray[np.int64], classes: Sequence[str], folds: int) -
     if not 2 <= folds <= least:
         allowed = f"2 to {least}" if least > 2 else "2"
         raise UsageError(
-            f"{folds} folds cannot be dealt: the smallest class, {smallest}, has {least} training "
-            f"images; give --folds {allowed}, or 0 to find doubles alone."
+            f"folds is {folds}, but the smallest class, {smallest}, has {least} training images; "
+            f"give --folds {allowed}, or 0 to find doubles alone."
         )
 
 
@@ -84,8 +85,9 @@ def judge(
         for fold in range(folds):
             rows = np.flatnonzero(of_fold == fold)
             path = kept / f"fold-{fold}.npz"
-            found = _load(path) or _judge_fold(trainer, data, rows, views, device)
-            if not path.exists():
+            found = _load(path)
+            if found is None:
+                found = _judge_fold(trainer, data, rows, views, device)
                 _save(path, *found)
             train[:, rows] = found[0]
             test.append(found[1])
@@ -113,10 +115,12 @@ def _judge_fold(
 
 
 def _load(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-    if not path.exists():
+    """Read a fold that is done; None where there is no file, or a damaged one."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes())) as kept:
+            return kept["fold"], kept["test"]
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile):
         return None
-    with np.load(path) as kept:
-        return kept["fold"], kept["test"]
 
 
 def _save(path: Path, fold: NDArray[np.float32], test: NDArray[np.float32]) -> None:
