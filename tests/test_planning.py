@@ -91,6 +91,12 @@ def test_seeds_as_text_are_refused_since_they_could_mean_a_number_or_a_seed() ->
         plan(["v0"], ["default"], "5", dataset="silhouettes")
 
 
+@pytest.mark.parametrize("seeds", [True, [True, False], None])
+def test_what_is_no_number_of_seeds_is_refused(seeds: object) -> None:
+    with pytest.raises(UsageError, match=r"seeds is (True|None), but should be a"):
+        plan(["v0"], ["default"], seeds, dataset="silhouettes")
+
+
 def test_what_varies_must_be_there() -> None:
     with pytest.raises(UsageError, match="vary is 'luck', but should be 'all', 'weights', 'order'"):
         plan("v0", "default", 2, dataset="silhouettes", vary="luck")

@@ -83,15 +83,12 @@ def test_test_views_that_changed_have_keys_of_their_own_since() -> None:
     assert keys == [True, False]
 
 
-def test_jobs_is_a_number_also_as_the_command_line_has_it() -> None:
-    assert Execution.checked({"jobs": "4"}, "compare") == Execution(parallel="auto", jobs=4)
-
-
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"jobs": "stacked"}, "--jobs is a number of processes; .* --parallel stacked"),
         ({"jobs": 0}, "jobs is 0, but should be greater"),
+        ({"jobs": True}, "jobs is True, but should be a whole number"),
         ({"jobs": 1_000_000}, r"jobs is 1000000, but this machine has \d+ processors"),
         (
             {"parallel": 4},

@@ -18,7 +18,7 @@ from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.naming import short_names
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.tuning import Tuning, trial_seed
-from fashionbench.config.validated import Validated
+from fashionbench.config.validated import Number, Validated, Whole
 from fashionbench.core.files import slug
 from fashionbench.core.seeds import PURPOSES, PartialSeed, Seed, Source, SplitSeed
 from fashionbench.core.shape import GREY28, Shape
@@ -35,12 +35,12 @@ Vary = Literal["all", "weights", "order", "augmentation"]
 PROTOCOL = 3
 """Part of every new job's key: raised whenever the same job would give other numbers."""
 VIEWS_SINCE = {"shifts": " black"}
-"""Added to the protocol of jobs with these test views alone: what a shift moves in is black since,
-and was the opposite border before."""
+"""Added to the protocol of jobs with these test views: a shift has moved in black since then, and
+moved in the opposite border before."""
 MOST_SEEDS = 100_000
-"""Of a comparison: a seed that was meant as "7," is not waited for in vain."""
+"""The most seeds of a comparison: who asks for more has left out the comma after one seed."""
 FIRST_PROTOCOL = 2
-"""That of the jobs and studies that do not say one: their reports can still be rendered."""
+"""The protocol of older jobs and studies, which name none: they can still be reported."""
 
 
 class Job(Validated):
@@ -52,20 +52,20 @@ class Job(Validated):
     recipe: Recipe
     recipe_source: str = ""
     """A digest of the sources of a person's own augmentations."""
-    seed: int = Field(ge=0)
+    seed: Whole = Field(ge=0)
     vary: Vary = "all"
-    """What the seed fixes; everything else random is that of a seed which all jobs share."""
-    split: Annotated[int, Field(ge=0)] = 0
+    """What the seed fixes; everything else random is that of HELD_SEED."""
+    split: Annotated[Whole, Field(ge=0)] = 0
     """0 is the official split; every other is dealt anew from all images."""
     dataset: str
     dataset_source: str = ""
     """A digest of the content of a person's own data set; empty for those of the table."""
     channels: Literal[1, 3] = 1
-    size: int = 28
+    size: Whole = 28
     """Pixels a side of the images that the network is shown."""
     protocol: int = FIRST_PROTOCOL
     scored_on: Literal["test", "validation"] = "test"
-    """By which images the trained model is scored: a trial of tuning by those held out."""
+    """Which images the trained model is scored on: for a trial of tuning, those held out."""
 
     @property
     def spec(self) -> ModelSpec:
@@ -80,8 +80,7 @@ class Job(Validated):
     @property
     def test_set(self) -> str:
         """What the store calls the test images: another content or shape is another test set."""
-        name = self.dataset_source or self.dataset
-        return name if self.shape == GREY28 else f"{name} {self.shape}"
+        return _name_test_set(self)
 
     @property
     def run_seed(self) -> Seed:
@@ -113,6 +112,11 @@ class Job(Validated):
         return hashlib.sha256(f"{protocol} {text}".encode()).hexdigest()[:16]
 
 
+def _name_test_set(asked: "Job | Study") -> str:
+    name = asked.dataset_source or asked.dataset
+    return name if asked.shape == GREY28 else f"{name} {asked.shape}"
+
+
 class Study(Validated):
     """A whole comparison: every model with every recipe from every seed."""
 
@@ -126,20 +130,20 @@ class Study(Validated):
     recipe_sources: tuple[str, ...] = ()
     trained_by: tuple[tuple[int, ...], ...] = ()
     """Of each model the positions of its recipes; empty where every model has every recipe."""
-    seeds: tuple[int, ...] = Field(min_length=1)
+    seeds: tuple[Whole, ...] = Field(min_length=1)
     vary: Vary = "all"
     """What differs between seeds."""
     dataset: str
     dataset_source: str = ""
     channels: Literal[1, 3] = 1
-    size: int = 28
+    size: Whole = 28
     """Pixels a side of the images that networks are shown."""
     device: Device = "auto"
-    until: float | None = Field(None, gt=0, lt=1)
+    until: Number | None = Field(None, gt=0, lt=1)
     """Seeds are added until each pair is decided, or a difference this large is excluded."""
-    max_seeds: int = Field(100, ge=2, le=MOST_SEEDS)
+    max_seeds: Whole = Field(100, ge=2, le=MOST_SEEDS)
     """Where adding ends in any case."""
-    splits: int | None = Field(None, ge=2)
+    splits: Whole | None = Field(None, ge=2)
     """How many splits are dealt anew beside the official one; None deals none."""
     exclusion: Exclusion | None = None
     """Test images without which scores are told too."""
@@ -153,7 +157,7 @@ class Study(Validated):
 
     @model_validator(mode="after")
     def _no_model_twice(self) -> Self:
-        """Models of one name may be there if they come from different sources, once merged."""
+        """Refuse a model that is named twice; merged ones of one name have different sources."""
         sources = self.model_sources or ("",) * len(self.models)
         if len(set(zip(self.models, sources, strict=False))) < len(self.models):
             raise ValueError(f"models is {self.models!r}, but each may be named only once")
@@ -181,8 +185,7 @@ class Study(Validated):
     @property
     def test_set(self) -> str:
         """What the store calls the test images: another content or shape is another test set."""
-        name = self.dataset_source or self.dataset
-        return name if self.shape == GREY28 else f"{name} {self.shape}"
+        return _name_test_set(self)
 
     @property
     def names(self) -> list[str]:
@@ -294,7 +297,7 @@ class Study(Validated):
 
 
 MOST_PROCESSES = 4
-"""For each processor of the machine: more only take turns, and memory."""
+"""Processes for each processor of the machine: more would only take turns, and memory."""
 
 
 def _refuse_too_many(processes: int) -> None:
@@ -314,19 +317,19 @@ class Execution(Validated):
     """
 
     parallel: Parallel = "auto"
-    jobs: Annotated[int, Field(ge=1)] | None = None
+    jobs: Annotated[Whole, Field(ge=1)] | None = None
     """The most processes that run at once; None allows one for each thread."""
     on: str | None = None
     """What starts workers for the runs, and how many, such as workers:4; None trains here."""
-    seconds: Annotated[float, Field(gt=0)] | None = None
-    """After so many no more seeds are begun; None sets no end."""
+    seconds: Annotated[Number, Field(gt=0)] | None = None
+    """No seed is started after so many; None sets no limit."""
 
     @model_validator(mode="after")
     def _one_number(self) -> Self:
         if self.on is not None and self.jobs is not None:
             raise ValueError(
-                f"--jobs is for processes of the comparison itself; with --on {self.on} the number "
-                "of workers stands there"
+                f"--jobs counts the processes of the comparison itself; with --on {self.on}, which "
+                "says how many workers there are, leave it out"
             )
         return self
 

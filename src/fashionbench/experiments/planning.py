@@ -194,18 +194,16 @@ def _identify_parts(recipe: Recipe) -> str:
     return identify_parts(recipe)
 
 
-def _list_seeds(seeds: int | Iterable[int] | str) -> tuple[int, ...]:
-    if isinstance(seeds, Integral):  # NumPy's are no int
-        seeds = int(seeds)
-    if not isinstance(seeds, int | Iterable) or isinstance(seeds, str):
+def _list_seeds(seeds: object) -> tuple[int, ...]:
+    if isinstance(seeds, bool | str) or not isinstance(seeds, Integral | Iterable):
         raise UsageError(
             f"seeds is {seeds!r}, but should be a number of seeds, such as 5, or a list of them, "
             "such as [0, 1, 7]."
         )
-    if isinstance(seeds, int):
+    if isinstance(seeds, Integral):  # NumPy's are no int
         if seeds < 1:
             raise UsageError(f"{seeds} seeds cannot be compared; ask for 1 or more.")
-        seeds = range(seeds)
+        seeds = range(int(seeds))
     listed: tuple[int, ...] = tuple(islice(seeds, MOST_SEEDS + 1))
     if len(listed) > MOST_SEEDS:
         raise UsageError(

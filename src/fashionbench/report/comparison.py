@@ -25,6 +25,7 @@ from fashionbench.report.document import (
 from fashionbench.report.entries import Entry, Pair
 from fashionbench.report.gains import TunedRow, group_pairs, match_rows, summarize_tuning
 from fashionbench.report.judging import Judging
+from fashionbench.report.numbers import format_percent, pluralize
 from fashionbench.report.ranking import Ranked, rank
 from fashionbench.report.tuned import AS_IT_IS, TUNED, Tuned
 from fashionbench.report.tuning_document import TuningSummary
@@ -283,10 +284,9 @@ class Comparison:
 
     def __repr__(self) -> str:
         rows = [
-            f"{self.name(row.entry)}: {100 * mean:.2f} % of the test images, "
-            f"{len(row.entry.runs)} seed{'' if len(row.entry.runs) == 1 else 's'}"
+            f"{self.name(row.entry)}: {format_percent(row.entry.mean_accuracy)} % of the test "
+            f"images, {pluralize(len(row.entry.runs), 'seed')}"
             for row in self.ranking
-            if (mean := row.entry.summarize_accuracy().mean) is not None
         ]
         return "\n".join([f"Comparison in {self.folder}", *rows])
 
