@@ -207,6 +207,7 @@ def test_the_summary_counts(known: int) -> None:
         best
         == "This model agrees with 81.25 % of the labels of training images that it did not see."
     )
+    assert "nearest training image (how often it has the test image's label), the split" in split
     assert "harder than 85 % of 2,000 splits" in split
     assert render_summary(document).count("<p>") == 5
     assert len(summarize_audit(make_document(labels=False))) == 3

@@ -169,8 +169,9 @@ def _say_judges(labels: LabelsFound) -> list[str]:
 def _say_place(document: AuditDocument) -> str:
     """Say where the split lies among others, by the last that was found: a model, or neighbours."""
     found = [place for place in document.split.deals if "accuracy" in place.what][-1]
+    nearest = " (how often it has the test image's label)" if "nearest" in found.what else ""
     return (
-        f"By the {found.what}, the split into training and test images is harder than "
+        f"By the {found.what}{nearest}, the split into training and test images is harder than "
         f"{100 * (1 - found.share_below):.0f} % of {found.deals:,} splits that chance made of the "
         "same images."
     )
