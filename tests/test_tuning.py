@@ -51,8 +51,8 @@ def test_without_anything_to_tune_nothing_is_tuned() -> None:
 @pytest.mark.parametrize(
     ("asked", "problem"),
     [
-        (("speed", 15, 1, None), "speed is no setting; there are .*learning_rate"),
-        (("nesterov", 15, 1, None), "nesterov cannot be tuned; there are .*learning_rate"),
+        (("speed", 15, 1, None), "speed is no setting; you can tune .*learning_rate"),
+        (("nesterov", 15, 1, None), "nesterov cannot be tuned; you can tune .*learning_rate"),
         (("betas", 15, 1, None), "betas cannot be tuned"),
         (("", 15, 1, None), "nothing to tune"),
         ((3, 15, 1, None), "tune is 3, but should name settings"),

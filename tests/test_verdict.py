@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from factories import sampling_error
 
-from fashionbench.stats.difference import Difference, adjust, difference, holm_steps
+from fashionbench.stats.difference import Difference, adjust, difference, holm_factors
 from fashionbench.stats.sequential import seeds_needed
 from fashionbench.stats.splits import OverSplits
 from fashionbench.stats.spread import Spread
@@ -82,8 +82,8 @@ def judge(models: list[np.ndarray], gains: tuple[float, ...], *, sequential: boo
         difference(models[i], models[j], pairs=len(indices), sequential=sequential)
         for i, j in indices
     ]
-    by_seeds = holm_steps([each.p_value for each in found])
-    by_images = holm_steps([each.p_value_other_test_images for each in found])
+    by_seeds = holm_factors([each.p_value for each in found])
+    by_images = holm_factors([each.p_value_other_test_images for each in found])
     judged = []
     for (i, j), alone, *steps in zip(indices, found, by_seeds, by_images, strict=True):
         adjusted = replace(

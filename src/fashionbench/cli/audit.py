@@ -1,6 +1,5 @@
 """The command that asks whether a data set can be trusted."""
 
-import shlex
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -17,6 +16,7 @@ from fashionbench.cli.options import (
     format_examples,
     parse_seeds,
     split_names,
+    typed_command,
 )
 from fashionbench.core.names import printable
 from fashionbench.experiments.audit import JUDGES
@@ -91,8 +91,6 @@ def audit(
     from fashionbench.experiments.planning import plan
     from fashionbench.report.audit.audit_page import summarize_audit
 
-    words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]
-    command = shlex.join(["fashionbench", *words])
     asked = Asked.checked({"folds": folds, "deals": deals, "split": split}, "audit")
     with redirect_stdout(sys.stderr):  # a person's own model may print
         study = plan(
@@ -103,7 +101,7 @@ def audit(
             device=device,
         )
         folder = out or default_audit_folder(dataset)
-        found = run_audit(study, asked, folder, data_dir, command)
+        found = run_audit(study, asked, folder, data_dir, typed_command())
     if as_json:
         typer.echo(found.to_json(), nl=False)
         return

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import typer
 
 from fashionbench.cli.options import read_number
-from fashionbench.config.recipe import SEARCHED, SETTINGS, as_toml, can_be_absent
+from fashionbench.config.recipe import SEARCHED, SETTINGS, SHORT_NAMES, as_toml, can_be_absent
 
 __all__ = ["describe_settings", "with_recipe_flags"]
 
-_SHORT = {"learning_rate": "--lr"}
+_SHORT_FLAGS = {setting: f"--{short}" for short, setting in SHORT_NAMES.items()}
 
 
 def with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
@@ -32,7 +32,7 @@ def with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
     for name, field in SETTINGS.items():
         flag, switch = "--" + name.replace("_", "-"), "bool" in str(field.annotation)
         option = typer.Option(
-            *([_SHORT[name]] if name in _SHORT else []),
+            *([_SHORT_FLAGS[name]] if name in _SHORT_FLAGS else []),
             f"{flag}/--no-{flag[2:]}" if switch else flag,
             help=field.description,
             metavar=_choose_metavar(field.annotation) + "|none" * can_be_absent(name),

@@ -1,6 +1,8 @@
 """What several commands share: their options, their help, and names and seeds read from text."""
 
 import re
+import shlex
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import chain
@@ -10,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperArgument, TyperCommand
 
+from fashionbench.core.names import printable
 from fashionbench.errors import UsageError
 
 __all__ = [
@@ -29,6 +32,7 @@ __all__ = [
     "parse_seeds",
     "read_number",
     "split_names",
+    "typed_command",
 ]
 
 ModelsOption = Annotated[
@@ -103,7 +107,7 @@ TrainedModel = Annotated[Path, typer.Argument(metavar="MODEL", help=TRAINED_MODE
 
 
 class Command(TyperCommand):
-    """A command whose help wraps at the terminal's width and shows types in words alone."""
+    """A command whose help wraps at the terminal's width and has no Python types in it."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -140,6 +144,12 @@ def format_examples(*commands: str) -> str:
     """
     # The blank line comes first: without it the help would lose the lines' indentation.
     return "\n".join(["", "Examples:", "", *(f"    {command}" for command in commands)])
+
+
+def typed_command() -> str:
+    """Return the command as it was typed, without --json: what gives the same result again."""
+    words = [printable(word) for word in sys.argv[1:] if word != "--json"]
+    return shlex.join(["fashionbench", *words])
 
 
 def split_names(text: str) -> list[str]:

@@ -25,7 +25,7 @@ __all__ = ["write_augmentations", "write_samples", "write_schedule"]
 DRAWS = 10
 """Augmented images beside each original."""
 SIDED = {"flip", "pair"}
-"""Augmentations that only an image shows whose sides differ."""
+"""Augmentations that show only on an image whose sides differ."""
 
 
 def write_samples(
@@ -88,7 +88,7 @@ def write_augmentations(recipe: Recipe, dataset: str, data_dir: Path | None, tar
 def _choose(
     chosen: Sequence[NDArray[np.uint8]], row: int, chain: Sequence[tuple[str, float]]
 ) -> NDArray[np.uint8]:
-    """Choose the image of a row: one of each class in turn, but for sides one that has them."""
+    """Choose the image of a row: one of each class in turn, or the one whose sides differ most."""
     if {change for change, _ in chain} & SIDED:
         return max((images[0] for images in chosen), key=_measure_sides)
     return np.asarray(chosen[row % len(chosen)][0])

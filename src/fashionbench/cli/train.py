@@ -1,7 +1,6 @@
 """The command that trains one model in a folder of its own."""
 
 import json
-import shlex
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -20,8 +19,8 @@ from fashionbench.cli.options import (
     SizeOption,
     WeightsOption,
     format_examples,
+    typed_command,
 )
-from fashionbench.core.names import printable
 from fashionbench.errors import UsageError
 
 __all__ = ["app"]
@@ -100,7 +99,7 @@ def train(
             **settings,  # type: ignore[arg-type]
         )
         ((job,),) = study.entries()
-        command = shlex.join(["fashionbench", *map(printable, sys.argv[1:])])
+        command = typed_command()
         folder = out or Path("runs") / slug(f"{model}-{job.recipe.label}-{dataset}-seed{seed}")
         summary = train_in_folder(
             job,

@@ -39,14 +39,14 @@ class Exclusion(Validated):
         return sorted({position for found in self.by_reason.values() for position in found})
 
     def check(self, digest: str, labels: Sequence[int]) -> None:
-        """Refuse other test images than those that were audited, and to leave out a whole class.
+        """Refuse test images that the audit was not about, and lists that leave out a whole class.
 
         Raises DataError for the first, UsageError for the second.
         """
         if digest != self.digest:
             raise DataError(
-                f"{self.file} is of other test images than these: of another data set, or of this "
-                "one before it changed; audit it again by fashionbench audit."
+                f"{self.file} is about other test images: those of another data set, or of this "
+                "one before it changed; run fashionbench audit again."
             )
         out = set(self.positions)
         if max(out, default=-1) >= len(labels):

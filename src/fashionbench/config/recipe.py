@@ -33,6 +33,7 @@ __all__ = [
     "CROSS_ENTROPY",
     "SEARCHED",
     "SETTINGS",
+    "SHORT_NAMES",
     "Recipe",
     "Views",
     "as_toml",
@@ -46,8 +47,8 @@ __all__ = [
 
 Views = Literal["one", "flip", "shifts"]
 
-_SHORT = {"lr": "learning_rate"}
-"""Settings by the names that are typed."""
+SHORT_NAMES = {"lr": "learning_rate"}
+"""Settings by the short names that are typed."""
 _RENAMED = {"seed": "default"}
 """Shipped recipes by the names that they had."""
 CROSS_ENTROPY = "cross-entropy"
@@ -278,20 +279,19 @@ class Recipe(Validated):
         given too; one of a person's own keeps the rate. Raises UsageError for an unknown setting or
         a bad value.
         """
-        settings = {_SHORT.get(key, key): name_code(key, value) for key, value in settings.items()}
-        given = {
-            key: Recipe.model_fields[key].default
-            if value == "none" and can_be_absent(key)
-            else value
-            for key, value in settings.items()
+        named = {
+            SHORT_NAMES.get(key, key): name_code(key, value) for key, value in settings.items()
+        }
+        given = asked = {
+            key: SETTINGS[key].default if value == "none" and can_be_absent(key) else value
+            for key, value in named.items()
             if value is not None
         }
-        asked = given
-        optimizer = asked.get("optimizer", self.optimizer)
+        optimizer = given.get("optimizer", self.optimizer)
         if optimizer != self.optimizer:
             entry = OPTIMIZERS.get(optimizer)
             rate = {} if entry is None else {"learning_rate": entry.learning_rate}
-            asked = {**rate, **dict.fromkeys(("momentum", "nesterov", "betas")), **asked}
+            asked = {**rate, **dict.fromkeys(("momentum", "nesterov", "betas")), **given}
         changed = Recipe.checked(self.model_dump() | asked, f"recipe {self.label}")
         differences = tuple(
             (key, format_value(value))

@@ -35,12 +35,12 @@ Vary = Literal["all", "weights", "order", "augmentation"]
 PROTOCOL = 3
 """Part of every new job's key: raised whenever the same job would give other numbers."""
 VIEWS_SINCE = {"shifts": " black"}
-"""Added to the protocol of jobs with these test views alone: what a shift moves in is black since,
-and was the opposite border before."""
+"""Added to the protocol of jobs with these test views: a shift has moved in black since then, and
+moved in the opposite border before."""
 MOST_SEEDS = 100_000
-"""Of a comparison: a seed that was meant as "7," is not waited for in vain."""
+"""The most seeds of a comparison: who asks for more has left out the comma after one seed."""
 FIRST_PROTOCOL = 2
-"""That of the jobs and studies that do not say one: their reports can still be rendered."""
+"""The protocol of older jobs and studies, which name none: they can still be reported."""
 
 
 class Job(Validated):
@@ -54,7 +54,7 @@ class Job(Validated):
     """A digest of the sources of a person's own augmentations."""
     seed: Whole = Field(ge=0)
     vary: Vary = "all"
-    """What the seed fixes; everything else random is that of a seed which all jobs share."""
+    """What the seed fixes; everything else random is that of HELD_SEED."""
     split: Annotated[Whole, Field(ge=0)] = 0
     """0 is the official split; every other is dealt anew from all images."""
     dataset: str
@@ -65,7 +65,7 @@ class Job(Validated):
     """Pixels a side of the images that the network is shown."""
     protocol: int = FIRST_PROTOCOL
     scored_on: Literal["test", "validation"] = "test"
-    """By which images the trained model is scored: a trial of tuning by those held out."""
+    """Which images the trained model is scored on: for a trial of tuning, those held out."""
 
     @property
     def spec(self) -> ModelSpec:
@@ -80,8 +80,7 @@ class Job(Validated):
     @property
     def test_set(self) -> str:
         """What the store calls the test images: another content or shape is another test set."""
-        name = self.dataset_source or self.dataset
-        return name if self.shape == GREY28 else f"{name} {self.shape}"
+        return _name_test_set(self)
 
     @property
     def run_seed(self) -> Seed:
@@ -111,6 +110,11 @@ class Job(Validated):
         views = self.recipe.test_views if self.protocol > FIRST_PROTOCOL else ""
         protocol = f"{self.protocol}{VIEWS_SINCE.get(views, '')}"
         return hashlib.sha256(f"{protocol} {text}".encode()).hexdigest()[:16]
+
+
+def _name_test_set(asked: "Job | Study") -> str:
+    name = asked.dataset_source or asked.dataset
+    return name if asked.shape == GREY28 else f"{name} {asked.shape}"
 
 
 class Study(Validated):
@@ -153,7 +157,7 @@ class Study(Validated):
 
     @model_validator(mode="after")
     def _no_model_twice(self) -> Self:
-        """Models of one name may be there if they come from different sources, once merged."""
+        """Refuse a model that is named twice; merged ones of one name have different sources."""
         sources = self.model_sources or ("",) * len(self.models)
         if len(set(zip(self.models, sources, strict=False))) < len(self.models):
             raise ValueError(f"models is {self.models!r}, but each may be named only once")
@@ -181,8 +185,7 @@ class Study(Validated):
     @property
     def test_set(self) -> str:
         """What the store calls the test images: another content or shape is another test set."""
-        name = self.dataset_source or self.dataset
-        return name if self.shape == GREY28 else f"{name} {self.shape}"
+        return _name_test_set(self)
 
     @property
     def names(self) -> list[str]:
@@ -294,7 +297,7 @@ class Study(Validated):
 
 
 MOST_PROCESSES = 4
-"""For each processor of the machine: more only take turns, and memory."""
+"""Processes for each processor of the machine: more would only take turns, and memory."""
 
 
 def _refuse_too_many(processes: int) -> None:
@@ -319,14 +322,14 @@ class Execution(Validated):
     on: str | None = None
     """What starts workers for the runs, and how many, such as workers:4; None trains here."""
     seconds: Annotated[Number, Field(gt=0)] | None = None
-    """After so many no more seeds are begun; None sets no end."""
+    """No seed is started after so many; None sets no limit."""
 
     @model_validator(mode="after")
     def _one_number(self) -> Self:
         if self.on is not None and self.jobs is not None:
             raise ValueError(
-                f"--jobs is for processes of the comparison itself; with --on {self.on} the number "
-                "of workers stands there"
+                f"--jobs counts the processes of the comparison itself; with --on {self.on}, which "
+                "says how many workers there are, leave it out"
             )
         return self
 

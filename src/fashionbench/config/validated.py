@@ -1,4 +1,4 @@
-"""What all that is read has in common: it is validated once and refused in one sentence."""
+"""Values that are validated once, when they are read, and refused in one sentence."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NoReturn, Self

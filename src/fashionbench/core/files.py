@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and names that every system takes."""
+"""Files that are whole or absent, and names that every system accepts."""
 
 import hashlib
 import os
@@ -40,7 +40,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def _write_and_rename(path: Path, content: bytes) -> None:
-    # Machines may share a folder, and two of their processes a number.
+    # Two machines may share a folder, and processes of theirs have the same number.
     temporary = path.with_name(f".{path.name}.{slug(platform.node())}-{os.getpid()}.part")
     try:
         with temporary.open("wb") as file:
@@ -72,7 +72,7 @@ def remove_if_empty(folder: Path) -> None:
 
 
 def slug(text: str) -> str:
-    """Make `text` part of a file's name on every system; if long, a digest stands for its end."""
+    """Turn text into a part of a file's name; a digest replaces the end of a long one."""
     name = re.sub(r"[^A-Za-z0-9.=-]+", "-", text)
     if len(name) <= LONGEST_NAME:
         return name

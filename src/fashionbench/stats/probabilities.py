@@ -32,8 +32,8 @@ class Probabilities:
 def find_probabilities(found: Difference, smallest: float) -> Probabilities | None:
     """Return what is probable of a difference; None where its seeds tell nothing of others.
 
-    They are of this pair alone and of these seeds as they stand: neither the number of pairs nor
-    that of looks is in them, as it is in the verdict.
+    They are about this pair alone and its seeds as they stand. Unlike the verdict, they are not
+    adjusted for the number of pairs, nor for that of looks.
     """
     if found.p_value is None:
         return None

@@ -38,7 +38,7 @@ def anytime_p_value(differences: ArrayLike) -> float:
 def confidence_sequence(n: int, sd: float, alpha: float = 1 - CONFIDENCE) -> float:
     """Return half the width of the interval that covers the mean of `n` differences at every look.
 
-    It holds the values that the test above does not refuse; infinite while seeds are too few.
+    It holds the values that the test above does not reject; infinite while seeds are too few.
     """
     bound = (math.sqrt((n + _C2) / _C2) / alpha) ** (2 / n)
     scale = n * (n + _C2 - bound * _C2)
@@ -52,9 +52,9 @@ def seeds_needed(
 ) -> int:
     """Return how many seeds show a true mean difference with 80 % power, two-sided at `alpha`.
 
-    `sd` is that of the paired differences; the power is the noncentral t's. Where one looks
-    again and again, so many that four of five intervals of the last look exclude zero; looks
-    before it make the power a little higher.
+    `sd` is that of the paired differences; the power is the noncentral t's. With `sequential` it
+    is the number with which four of five intervals of the last look exclude zero; the looks before
+    it make the power a little higher.
     """
     from scipy.special import nctdtr, ndtri
 
@@ -79,7 +79,7 @@ def seeds_needed(
 def smallest_shown(n: int, sd: float, alpha: float = 1 - CONFIDENCE) -> float:
     """Return the smallest true mean difference that `n` seeds show with 80 % power.
 
-    The other way round than `seeds_needed`, for seeds whose number is fixed beforehand.
+    It is the inverse of `seeds_needed`, for a number of seeds that is fixed beforehand.
     """
     from scipy.optimize import brentq
     from scipy.special import nctdtr

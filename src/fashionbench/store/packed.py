@@ -1,7 +1,7 @@
 """A run as bytes: as the store's row has it, and as a file that comes from another process.
 
-A file says in its first line what it is and what its content digests to, so that half of one, or
-a file of somebody else's, is never taken for a run.
+A file says in its first line what it is and has the digest of its content there, so that half a
+file, or a foreign one, is never taken for a run.
 """
 
 import hashlib
@@ -82,7 +82,7 @@ class RunFile:
 
     @property
     def name(self) -> str:
-        """Return the file's name, which is the same for a run that is trained twice."""
+        """The file's name, which is the same for a run that is trained twice."""
         return run_file_name(self.run.key, self.run.device)
 
     def write(self, folder: Path) -> None:

@@ -46,7 +46,7 @@ class _AboutImages(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _read_old_row(cls, content: Any) -> Any:
-        """Read what stores of before have: one list, the classes and then the shape."""
+        """Read the row of an older store: one list of the classes and then the shape."""
         if isinstance(content, list) and content:
             return {"classes": content[:-1], "shape": content[-1]}
         return content
@@ -166,7 +166,7 @@ class RunStore:
             return PackedRun(*row).unpack()
 
     def save_study(self, study: Study, command: str) -> None:
-        """Save what was asked last, so that a report can be rendered again."""
+        """Save the last comparison that was asked for, so that its report can be written again."""
         with self._transaction(write=True) as database:
             database.execute(
                 "INSERT OR REPLACE INTO study VALUES (1, ?, ?)", (study.model_dump_json(), command)
