@@ -42,7 +42,12 @@ def write_samples(
 
 
 def write_schedule(recipe: Recipe, target: Path, steps_an_epoch: int = 100) -> None:
-    """Write a PNG of the recipe's learning rate over its epochs."""
+    """Write a PNG of the recipe's learning rate over its epochs.
+
+    Raises UsageError for a recipe that trains nothing.
+    """
+    if recipe.epochs == 0:
+        raise UsageError(f"The recipe {recipe.name} has 0 epochs, so no learning rate to draw.")
     steps = range(recipe.epochs * steps_an_epoch)
     shape = None
     if recipe.schedule not in SCHEDULES:
