@@ -287,7 +287,7 @@ class PairSummary(Part):
     """The verdict as the report words it, with its limits."""
     seeds_needed: int | None
     """Of "not decided": about how many seeds, or studies, would decide; null where that is
-    unknown."""
+    unknown, or more than a million."""
     holds_for_other_test_images: bool
     """Whether other test images can be expected to give the same verdict."""
     holds_for_other_first_weights: bool
