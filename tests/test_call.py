@@ -44,7 +44,7 @@ def test_only_what_differs_from_the_defaults_is_written() -> None:
     [
         ask(["v0", "mlp"], seeds=[7, 0], out='runs/a "b" \\ ü'),
         ask("v0", recipes=["default", fb.load_recipe("default").override(epochs=5)]),
-        ask("v0", recipes=fb.load_recipe("adam").override(betas="0.8,0.9", train_images=9)),
+        ask("v0", recipes=fb.load_recipe("adam").override(betas=(0.8, 0.9), train_images=9)),
         ask("v0", recipes=fb.Recipe(name="mine", learning_rate=0.25, augmentation=["flip"])),
         ask("v0", recipes=fb.Recipe(name="default", description="not the shipped one", epochs=7)),
         ask("v0", tune={"learning_rate": "log 1/32..32", "momentum": "linear 0..0.9"}),

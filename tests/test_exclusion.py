@@ -61,7 +61,7 @@ def test_what_says_no_images_is_refused_in_a_sentence(
 @pytest.mark.parametrize(
     ("changes", "error", "said"),
     [
-        ({"digest": "cc"}, DataError, "is of other test images than these"),
+        ({"digest": "cc"}, DataError, "is about other test images: those of another data set"),
         ({"by_reason": {"label": [6]}}, UsageError, "names test image 6, but there are 6"),
         ({"by_reason": {"label": [1, 3, 5]}}, UsageError, "a class has no test images left"),
     ],
@@ -115,7 +115,7 @@ def test_a_second_accuracy_is_of_the_images_that_are_left(tmp_path: Path) -> Non
 def test_nothing_is_trained_where_the_audit_is_of_other_images(tmp_path: Path) -> None:
     path = written(tmp_path, GOOD)
     asked = {"seeds": 1, "dataset": "silhouettes", "epochs": 1, "out": tmp_path / "runs"}
-    with pytest.raises(DataError, match="of other test images"):
+    with pytest.raises(DataError, match="about other test images"):
         fb.compare("v0", exclude=path, **asked)
     assert not (tmp_path / "runs").exists()
     [(images, labels)] = load_arrays("silhouettes", splits=["test"])

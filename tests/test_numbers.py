@@ -17,9 +17,10 @@ from fashionbench.report.numbers import (
 
 
 def test_large_numbers_have_three_digits() -> None:
-    assert [format_count(n) for n in (950, 15_880, 2_267_720, 8_028_398_592)] == [
+    assert [format_count(n) for n in (950, 15_880, 999_700, 2_267_720, 8_028_398_592)] == [
         "950",
         "15.9 k",
+        "1 M",
         "2.27 M",
         "8.03 G",
     ]
@@ -32,7 +33,7 @@ def test_no_zero_has_a_minus() -> None:
 
 
 def test_no_probability_is_called_certain_that_is_not() -> None:
-    written = [format_probability(p) for p in (0.0, 0.0049, 0.0051, 0.5, 0.994, 0.996, 1.0)]
+    written = [format_probability(p) for p in (0.0, 0.005, 0.0051, 0.5, 0.994, 0.995, 1.0)]
     assert written == ["0", "< 1", "1", "50", "99", "> 99", "100"]
 
 

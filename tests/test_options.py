@@ -2,14 +2,20 @@
 
 import pytest
 
-from fashionbench.cli.options import parse_seeds, split_names
+from fashionbench.cli.options import parse_seeds, read_number, split_names
 from fashionbench.errors import UsageError
 
 
 def test_names_are_parted_at_commas_outside_brackets() -> None:
-    text = "v0, net.py:Net:sizes=(1,2):more=[3,4],v2:hidden_units=32,"
-    expected = ["v0", "net.py:Net:sizes=(1,2):more=[3,4]", "v2:hidden_units=32"]
+    text = "v0, net.py:Net:sizes=((1,2),(3,4)):more=[5,{6,7}],v2:hidden_units=32,"
+    expected = ["v0", "net.py:Net:sizes=((1,2),(3,4)):more=[5,{6,7}]", "v2:hidden_units=32"]
     assert split_names(text) == expected
+
+
+def test_a_number_is_read_and_other_text_left() -> None:
+    found = [read_number(text) for text in ("4", "0.5", "1e-3", "many", "1/2")]
+    assert found == [4, 0.5, 0.001, "many", "1/2"]
+    assert type(found[0]) is int
 
 
 @pytest.mark.parametrize(

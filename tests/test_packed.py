@@ -39,7 +39,14 @@ def test_a_part_of_a_file_is_no_run(part: float, tmp_path: Path) -> None:
         RunFile.read(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"hello\n", b"\x00\xff" * 100])
+@pytest.mark.parametrize("title", [b"fashionbench run 1", b"fashionbench run 1 0 0\nmore"])
+def test_a_part_of_a_title_is_no_run(title: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.run").write_bytes(title)
+    with pytest.raises(StoreError, match="only a part of a run, or damaged"):
+        RunFile.read(tmp_path / "a.run")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello\n", b"\x00\xff" * 100, b"fashionbench run \n"])
 def test_a_foreign_file_is_no_run(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.run").write_bytes(content)
     with pytest.raises(StoreError, match="is not a run of fashionbench's"):

@@ -4,10 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from factories import make_result
+import pytest
+from factories import make_result, make_tuned_result
 
 from fashionbench.report.ranking import rank
 from fashionbench.stats.verdict import Verdict
+from fashionbench.store.records import RunRecord
 
 
 def test_the_most_accurate_comes_first_and_has_its_place(tmp_path: Path) -> None:
@@ -38,6 +40,25 @@ def test_places_are_those_that_the_verdicts_leave(tmp_path: Path) -> None:
     ranked = rank(result.entries, [judged(pair) for pair in result.pairs])
     assert [id(row.entry) for row in ranked] == [id(entry) for entry in entries]
     assert [(row.first, row.last) for row in ranked] == [(1, 2), (1, 3), (2, 4), (3, 4)]
+
+
+def test_tuned_rows_stand_in_the_order_of_the_means_that_are_shown(tmp_path: Path) -> None:
+    """Of four seeds the first of three studies has two: the mean is that of the studies."""
+    result = make_tuned_result(tmp_path, seeds=4, trials=3)
+    first, second = (entry for entry in result.entries if entry.tuned)
+    uneven, even = (
+        replace(entry, runs=tuple(map(with_accuracy, entry.runs, accuracies)))
+        for entry, accuracies in (
+            (first, [0.9, 0.5, 0.5, 0.9]),  # 0.70 over runs, but 0.63 over studies
+            (second, [0.65, 0.65, 0.65, 0.65]),
+        )
+    )
+    assert uneven.mean_accuracy == pytest.approx(1.9 / 3)
+    assert [row.entry for row in rank([uneven, even], [])] == [even, uneven]
+
+
+def with_accuracy(run: RunRecord, accuracy: float) -> RunRecord:
+    return replace(run, scores=replace(run.scores, accuracy=accuracy))
 
 
 def test_undecided_models_may_have_any_place(tmp_path: Path) -> None:

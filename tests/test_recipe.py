@@ -68,7 +68,7 @@ def test_the_rate_goes_by_its_short_name_too() -> None:
 def test_an_override_is_labelled_with_what_it_changes() -> None:
     assert DEFAULT.override(epochs=5, learning_rate=None).label == "default epochs=5"
     assert DEFAULT.override(epochs=3) == DEFAULT
-    changed = DEFAULT.override(augmentation="flip,shift:2", warm_up="0.5")
+    changed = DEFAULT.override(augmentation="flip,shift:2", warm_up=0.5)
     assert changed.label == "default warm_up=0.5 augmentation=flip,shift:2"
     assert changed.augmentation == ("flip", "shift:2")
 
@@ -107,6 +107,12 @@ def test_another_optimizer_brings_its_own_rate_unless_one_is_given() -> None:
         ({"epochs": -1}, "epochs is -1.*greater than or equal to 0"),
         ({"epochs": "abc"}, "epochs is 'abc', but should be a whole number"),
         ({"epochs": "1.5"}, "epochs is '1.5', but should be a whole number"),
+        ({"epochs": "3"}, "epochs is '3', but should be a whole number"),
+        ({"epochs": True}, "epochs is True, but should be a whole number"),
+        ({"patience": True}, "patience is True, but should be a whole number"),
+        ({"betas": (True, 0.9)}, "betas is True, but should be a number"),
+        ({"nesterov": 1}, "nesterov is 1, but should be true or false"),
+        ({"name": 3}, "name is 3, but should be text"),
         ({"epochs": 1.5}, "epochs is 1.5, but should be a whole number"),
         ({"learning_rate": "abc"}, "learning_rate is 'abc', but should be a number"),
         ({"betas": (0.9,)}, r"betas is \(0.9,\), but has too few values"),
@@ -118,8 +124,8 @@ def test_another_optimizer_brings_its_own_rate_unless_one_is_given() -> None:
         ({"momentun": 0.9}, "no setting 'momentun'; there are .*momentum"),
         ({"momentum": 1}, "momentum is 1, but should be less than 1"),
         ({"optimizer": "adam", "momentum": 0.9}, "adam takes no momentum; sgd, rmsprop, muon do"),
-        ({"betas": "0.9,0.99"}, "sgd takes no betas; adam, .*do"),
-        ({"nesterov": "yes"}, "nesterov needs a momentum"),
+        ({"betas": (0.9, 0.99)}, "sgd takes no betas; adam, .*do"),
+        ({"nesterov": True}, "nesterov needs a momentum"),
         ({"schedule": "one-cycle", "warm_up": 1}, "one-cycle has a warm-up of its own"),
         ({"warm_up": 3}, "warm_up is 3, but there are 3 epochs"),
         ({"patience": 3}, "patience needs validation images.*validation_images"),
@@ -159,6 +165,8 @@ def test_a_recipe_from_an_editor_that_marks_its_files_as_utf_8_is_read(tmp_path:
         ("epochs = ", "not a TOML file"),
         ("epoch = 3", "no setting 'epoch'"),
         ("epochs = -1", "epochs is -1"),
+        ("epochs = true", "epochs is True, but should be a whole number"),
+        ('epochs = "3"', "epochs is '3', but should be a whole number"),
         ('overrides = [["epochs", "9"]]', "write the settings themselves"),
     ],
 )

@@ -23,7 +23,7 @@ def test_a_range_is_read_as_people_write_it() -> None:
     [
         ("log 32..1/32", "log 32..0.03125 is upside down"),
         ("log 3..3", "log 3..3 is empty"),
-        ("log 0..1", "no logarithm"),
+        ("log 0..1", "begins at 0 or below, which has no logarithm"),
         ("linear 0..inf", "finite"),
         ("log 1/0..2", "scale and two ends"),
         ("lag 1..2", "scale and two ends"),

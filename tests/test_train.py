@@ -25,6 +25,15 @@ def test_what_came_of_a_run_is_printed_as_text_or_json(
         assert (tmp_path / folder / "model.safetensors").is_file()
 
 
+def test_a_loss_that_is_no_number_is_null_in_json(call_cli: Callable[..., Result]) -> None:
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    text = call_cli(*QUICK, "--lr", "1e30", "--json").stdout
+    document = json.loads(text, parse_constant=refuse)
+    assert (document["diverged"], document["training_loss"]) == (True, None)
+
+
 def test_the_folder_is_named_after_the_run_and_never_written_over(
     tmp_path: Path, call_cli: Callable[..., Result]
 ) -> None:
@@ -36,6 +45,15 @@ def test_the_folder_is_named_after_the_run_and_never_written_over(
     assert answer.exit_code == 2
     assert "go on with --resume" in answer.stderr
     assert (folder / "model.safetensors").read_bytes() == before
+
+
+def test_a_run_that_is_not_there_to_resume_is_told_and_begun(
+    call_cli: Callable[..., Result],
+) -> None:
+    says = "first holds no run to resume; training starts from the first epoch."
+    anew, again = [call_cli(*QUICK, "--out", "first", "--resume") for _ in range(2)]
+    assert (anew.exit_code, again.exit_code) == (0, 0)
+    assert (says in anew.stderr, says in again.stderr) == (True, False)
 
 
 @pytest.mark.parametrize(

@@ -51,10 +51,13 @@ def test_without_anything_to_tune_nothing_is_tuned() -> None:
 @pytest.mark.parametrize(
     ("asked", "problem"),
     [
-        (("speed", 15, 1, None), "speed is no setting; there are .*learning_rate"),
-        (("nesterov", 15, 1, None), "nesterov cannot be tuned; there are .*learning_rate"),
+        (("speed", 15, 1, None), "speed is no setting; you can tune .*learning_rate"),
+        (("nesterov", 15, 1, None), "nesterov cannot be tuned; you can tune .*learning_rate"),
         (("betas", 15, 1, None), "betas cannot be tuned"),
         (("", 15, 1, None), "nothing to tune"),
+        ((3, 15, 1, None), "tune is 3, but should name settings"),
+        (("lr", 10**9, 1, None), "trials is 1000000000, but should be less than or equal to 1000"),
+        (("lr", True, 1, None), "trials is True, but should be a whole number"),
         (({"lr": "log 2..1"}, 15, 1, None), "tune.lr: log 2..1 is upside down"),
         (("lr", 2, 3, None), "2 trials cannot be dealt into 3 studies"),
         (("lr", 0, 1, None), "trials is 0"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from factories import sampling_error
 
-from fashionbench.stats.difference import Difference, adjust, difference, holm_steps
+from fashionbench.stats.difference import Difference, adjust, difference, holm_factors
 from fashionbench.stats.sequential import seeds_needed
 from fashionbench.stats.splits import OverSplits
 from fashionbench.stats.spread import Spread
@@ -57,6 +57,7 @@ def test_a_verdict_promises_the_seeds_of_its_way_of_looking() -> None:
     open_yet = replace(FOUND, difference=0.5, sd=1.0, limit=2.0, p_value=0.2)
     once = decide(open_yet, pairs=3).seeds_needed
     again = decide(open_yet, pairs=3, sequential=True).seeds_needed
+    assert str(decide(replace(open_yet, difference=0.0), 1e-300)) == "not decided"
     assert once == seeds_needed(0.5, 1.0, 0.05 / 3)
     assert again == seeds_needed(0.5, 1.0, 0.05 / 3, sequential=True)
     assert again > once
@@ -82,8 +83,8 @@ def judge(models: list[np.ndarray], gains: tuple[float, ...], *, sequential: boo
         difference(models[i], models[j], pairs=len(indices), sequential=sequential)
         for i, j in indices
     ]
-    by_seeds = holm_steps([each.p_value for each in found])
-    by_images = holm_steps([each.p_value_other_test_images for each in found])
+    by_seeds = holm_factors([each.p_value for each in found])
+    by_images = holm_factors([each.p_value_other_test_images for each in found])
     judged = []
     for (i, j), alone, *steps in zip(indices, found, by_seeds, by_images, strict=True):
         adjusted = replace(

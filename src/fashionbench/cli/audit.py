@@ -1,6 +1,5 @@
 """The command that asks whether a data set can be trusted."""
 
-import shlex
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -17,6 +16,7 @@ from fashionbench.cli.options import (
     format_examples,
     parse_seeds,
     split_names,
+    typed_command,
 )
 from fashionbench.core.names import printable
 from fashionbench.experiments.audit import JUDGES
@@ -89,10 +89,8 @@ def audit(
     from fashionbench.experiments.audit.asked import Asked
     from fashionbench.experiments.audit.auditing import default_audit_folder, run_audit
     from fashionbench.experiments.planning import plan
-    from fashionbench.report.audit.audit_page import summarize_audit
+    from fashionbench.report.audit.audit_page import say_grouped, summarize_audit
 
-    words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]
-    command = shlex.join(["fashionbench", *words])
     asked = Asked.checked({"folds": folds, "deals": deals, "split": split}, "audit")
     with redirect_stdout(sys.stderr):  # a person's own model may print
         study = plan(
@@ -103,10 +101,13 @@ def audit(
             device=device,
         )
         folder = out or default_audit_folder(dataset)
-        found = run_audit(study, asked, folder, data_dir, command)
+        found = run_audit(study, asked, folder, data_dir, typed_command())
     if as_json:
         typer.echo(found.to_json(), nl=False)
         return
     for sentence in summarize_audit(found.document):
         typer.echo(sentence)
     typer.echo(f"\nPage: {printable(found.folder / 'audit.html')}")
+    if found.document.grouped:
+        typer.echo(f"Split: {printable(found.folder / 'split.csv')}")
+        typer.echo(say_grouped(found.document.grouped))

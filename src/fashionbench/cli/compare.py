@@ -1,6 +1,5 @@
 """The commands that compare: `compare` trains and judges, `report` shows the verdict again."""
 
-import shlex
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -23,7 +22,9 @@ from fashionbench.cli.options import (
     WeightsOption,
     format_examples,
     parse_seeds,
+    read_number,
     split_names,
+    typed_command,
 )
 from fashionbench.config.recipe import SEARCHED
 from fashionbench.core.names import printable
@@ -177,12 +178,12 @@ def compare(
     it continues. At the end it writes the report there: report.html, report.md, results.json and
     CSV files. A model that fails stops no other; the report tells why, and the exit code is 1.
     """
-    from fashionbench.config.study import Execution
+    from fashionbench.config.execution import Execution
     from fashionbench.config.tuning import read_duration
     from fashionbench.experiments.comparison import run_study
     from fashionbench.experiments.planning import default_folder, plan
 
-    given = {"parallel": parallel, "jobs": jobs, "on": on}
+    given = {"parallel": parallel, "jobs": jobs and read_number(jobs), "on": on}
     seconds = read_duration(time_limit, "--for")
     execution = Execution.checked({**given, "seconds": seconds}, "compare")
     folder = out or default_folder(dataset)
@@ -213,9 +214,7 @@ def compare(
             budget=budget,
             **settings,
         )
-        words = [printable(arg) for arg in sys.argv[1:] if arg != "--json"]
-        command = shlex.join(["fashionbench", *words])
-        result = run_study(study, folder, data_dir, command, execution, track)
+        result = run_study(study, folder, data_dir, typed_command(), execution, track)
     print_result(result, as_json)
     if result.study.left_out:
         raise typer.Exit(1)
@@ -243,7 +242,7 @@ def report(
         str,
         typer.Option(
             metavar="NAME",
-            help="of --figures: page, projector (large, light on dark) or paper (small)",
+            help="how --figures look: page, projector (large, light on dark) or paper (small)",
         ),
     ] = "page",
     table: Annotated[
@@ -262,7 +261,7 @@ def report(
     from fashionbench.report.page import write_report
 
     if style != "page" and figures is None:
-        raise UsageError("--style is that of --figures; give --figures svg too.")
+        raise UsageError("--style is for --figures; give --figures svg too.")
     result = load_result(run_folder)
     if figures is not None:
         from fashionbench.report.figure_files import save_figures

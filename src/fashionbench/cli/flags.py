@@ -7,31 +7,32 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
-from fashionbench.config.recipe import SEARCHED, SETTINGS, as_toml, can_be_absent
+from fashionbench.cli.options import read_number
+from fashionbench.config.recipe import SEARCHED, SETTINGS, SHORT_NAMES, as_toml, can_be_absent
 
 __all__ = ["describe_settings", "with_recipe_flags"]
 
-_SHORT = {"learning_rate": "--lr"}
+_SHORT_FLAGS = {setting: f"--{short}" for short, setting in SHORT_NAMES.items()}
 
 
 def with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
     """Give `command`, which takes **settings, an option for each setting of a recipe.
 
-    Values are passed on as they were typed, those of switches as True or False, and None where a
-    flag was not given. The recipe
-    validates them, so that a flag and a line of a file are refused in the same words.
+    Numbers and switches are passed on as a line of a file would hold them, all else as it was
+    typed, and None where a flag was not given. The recipe validates them, so that a flag and a line
+    of a file are refused in the same words.
     """
 
     @wraps(command)
     def with_flags(**given: Any) -> None:
-        command(**given)
+        command(**{name: _read(name, value) for name, value in given.items()})
 
     own = inspect.signature(command, eval_str=True).parameters.values()
     parameters = [p for p in own if p.kind is not inspect.Parameter.VAR_KEYWORD]
     for name, field in SETTINGS.items():
         flag, switch = "--" + name.replace("_", "-"), "bool" in str(field.annotation)
         option = typer.Option(
-            *([_SHORT[name]] if name in _SHORT else []),
+            *([_SHORT_FLAGS[name]] if name in _SHORT_FLAGS else []),
             f"{flag}/--no-{flag[2:]}" if switch else flag,
             help=field.description,
             metavar=_choose_metavar(field.annotation) + "|none" * can_be_absent(name),
@@ -48,6 +49,18 @@ def with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
     with_flags.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     with_flags.__annotations__ = {p.name: p.annotation for p in parameters}
     return with_flags
+
+
+def _read(name: str, value: Any) -> Any:
+    """Read the numbers of a setting; what is none is left to the recipe to refuse."""
+    if name not in SETTINGS or value in (None, "none"):
+        return value
+    annotation = SETTINGS[name].annotation
+    if not _holds_numbers(annotation):
+        return value
+    if "tuple" in str(annotation):
+        return [read_number(part) for part in value.split(",")]
+    return read_number(value)
 
 
 def describe_settings() -> str:
@@ -75,4 +88,8 @@ def _choose_metavar(annotation: Any) -> str:
         return "|".join(get_args(annotation))
     if "tuple" in text:
         return "A,B,..."
-    return "NUMBER" if "int" in text or "float" in text else "NAME"
+    return "NUMBER" if _holds_numbers(annotation) else "NAME"
+
+
+def _holds_numbers(annotation: Any) -> bool:
+    return "int" in str(annotation) or "float" in str(annotation)

@@ -1,7 +1,9 @@
 """What several commands share: their options, their help, and names and seeds read from text."""
 
-import re
+import shlex
+import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperArgument, TyperCommand
 
+from fashionbench.core.names import printable
 from fashionbench.errors import UsageError
 
 __all__ = [
@@ -26,7 +29,9 @@ __all__ = [
     "WeightsOption",
     "format_examples",
     "parse_seeds",
+    "read_number",
     "split_names",
+    "typed_command",
 ]
 
 ModelsOption = Annotated[
@@ -101,7 +106,7 @@ TrainedModel = Annotated[Path, typer.Argument(metavar="MODEL", help=TRAINED_MODE
 
 
 class Command(TyperCommand):
-    """A command whose help wraps at the terminal's width and shows types in words alone."""
+    """A command whose help wraps at the terminal's width and has no Python types in it."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -140,10 +145,30 @@ def format_examples(*commands: str) -> str:
     return "\n".join(["", "Examples:", "", *(f"    {command}" for command in commands)])
 
 
+def typed_command() -> str:
+    """Return the command as it was typed, without --json: what gives the same result again."""
+    words = [printable(word) for word in sys.argv[1:] if word != "--json"]
+    return shlex.join(["fashionbench", *words])
+
+
 def split_names(text: str) -> list[str]:
-    """Split at commas, except inside brackets, as in net.py:Net:sizes=(1,2)."""
-    parts = re.split(r",(?![^()\[\]{}]*[)\]}])", text)
+    """Split at commas, except inside brackets, as in net.py:Net:sizes=((1,2),(3,4))."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter in "([{") - (letter in ")]}")
+        if letter == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
     return [part.strip() for part in parts if part.strip()]
+
+
+def read_number(text: str) -> int | float | str:
+    """Return the number that a text is; the text itself where it is none."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def parse_seeds(text: str) -> int | Iterable[int]:

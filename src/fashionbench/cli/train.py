@@ -1,7 +1,7 @@
 """The command that trains one model in a folder of its own."""
 
 import json
-import shlex
+import math
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -20,8 +20,8 @@ from fashionbench.cli.options import (
     SizeOption,
     WeightsOption,
     format_examples,
+    typed_command,
 )
-from fashionbench.core.names import printable
 from fashionbench.errors import UsageError
 
 __all__ = ["app"]
@@ -49,7 +49,7 @@ def train(
     ] = 0,
     weights: WeightsOption = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="continue the run that is in the folder")
+        bool, typer.Option("--resume", help="continue the run that is in the folder, if any")
     ] = False,
     track: Annotated[
         str | None,
@@ -100,7 +100,7 @@ def train(
             **settings,  # type: ignore[arg-type]
         )
         ((job,),) = study.entries()
-        command = shlex.join(["fashionbench", *map(printable, sys.argv[1:])])
+        command = typed_command()
         folder = out or Path("runs") / slug(f"{model}-{job.recipe.label}-{dataset}-seed{seed}")
         summary = train_in_folder(
             job,
@@ -111,8 +111,12 @@ def train(
             watch=TensorBoard(folder / "tensorboard", job.recipe) if track else None,
             command=command if resume else f"{command} --resume",
         )
-    if as_json:
-        typer.echo(json.dumps(summary, indent=2, default=str))
+    if as_json:  # which has no word for a loss that is no number
+        known = {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in summary.items()
+        }
+        typer.echo(json.dumps(known, indent=2, default=str))
         return
     for key, value in summary.items():
         if value is not None:

@@ -1,15 +1,12 @@
 """The commands for many machines: `worker` trains, `merge` puts run folders together."""
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fashionbench.cli.compare import print_result
-from fashionbench.cli.options import Command, JsonOption, format_examples
-from fashionbench.core.names import printable
+from fashionbench.cli.options import Command, JsonOption, format_examples, typed_command
 
 __all__ = ["app"]
 
@@ -52,9 +49,10 @@ def worker(
     be killed at any moment: another takes its block.
     """
     from fashionbench.experiments.cluster.worker import work
+    from fashionbench.report.numbers import pluralize
 
     runs = work(run_folder, minutes, timed=timed)
-    typer.echo(f"{runs} {'run' if runs == 1 else 'runs'} finished")
+    typer.echo(f"{pluralize(runs, 'run')} finished")
 
 
 @app.command(
@@ -79,7 +77,6 @@ def merge(
     from fashionbench.experiments.merge import merge_runs
     from fashionbench.report.page import write_report
 
-    command = shlex.join(["fashionbench", *map(printable, sys.argv[1:])])
-    result = merge_runs(run_folders, out, command)
+    result = merge_runs(run_folders, out, typed_command())
     write_report(result)
     print_result(result, as_json)

@@ -108,9 +108,9 @@ def own_augmentations(augmentation: Sequence[str]) -> list[str]:
 
 
 def parse_augmentation(text: str, table: Mapping[str, Augmentation]) -> tuple[str, float]:
-    """Take "shift:3", "shift" alone or "file.py:name:3" apart into a name and a strength.
+    """Parse "shift:3", "shift" alone or "file.py:name:3": a name and a strength.
 
-    Raises ValueError, in words.
+    Raises ValueError, in a clause that says what is allowed.
     """
     own = _OWN_NAME.fullmatch(text) if table is AUGMENTATIONS else None
     if own:

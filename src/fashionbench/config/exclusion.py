@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from fashionbench.config.validated import Validated
+from fashionbench.config.validated import Validated, Whole
+from fashionbench.core.files import as_path
 from fashionbench.errors import DataError, UsageError
 
 __all__ = ["Exclusion", "load_exclusion"]
@@ -15,7 +16,7 @@ __all__ = ["Exclusion", "load_exclusion"]
 FORMAT = 1
 """Of audit.json; a file with a higher number was written by a newer fashionbench."""
 
-Position = Annotated[int, Field(ge=0)]
+Position = Annotated[Whole, Field(ge=0)]
 
 
 class Exclusion(Validated):
@@ -25,9 +26,9 @@ class Exclusion(Validated):
     """The audit's file, as it was named."""
     digest: str
     """That of the test images as they were audited: others are not meant."""
-    channels: int = 1
+    channels: Whole = 1
     """Of the images as they were audited."""
-    size: int = 28
+    size: Whole = 28
     """Pixels a side of these."""
     by_reason: dict[str, tuple[Position, ...]]
     """Positions of test images by why they are doubtful; an image may stand under several."""
@@ -38,14 +39,14 @@ class Exclusion(Validated):
         return sorted({position for found in self.by_reason.values() for position in found})
 
     def check(self, digest: str, labels: Sequence[int]) -> None:
-        """Refuse other test images than those that were audited, and to leave out a whole class.
+        """Refuse test images that the audit was not about, and lists that leave out a whole class.
 
         Raises DataError for the first, UsageError for the second.
         """
         if digest != self.digest:
             raise DataError(
-                f"{self.file} is of other test images than these: of another data set, or of this "
-                "one before it changed; audit it again by fashionbench audit."
+                f"{self.file} is about other test images: those of another data set, or of this "
+                "one before it changed; run fashionbench audit again."
             )
         out = set(self.positions)
         if max(out, default=-1) >= len(labels):
@@ -64,7 +65,7 @@ class Exclusion(Validated):
 def load_exclusion(path: Path | str) -> Exclusion:
     """Read which test images an audit doubts. Raises UsageError for a file that does not say."""
     try:
-        content = json.loads(Path(path).read_bytes())
+        content = json.loads(as_path("exclude", path).read_bytes())
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read ({error.strerror}); name the audit.json that fashionbench "

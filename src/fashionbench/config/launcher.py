@@ -11,7 +11,7 @@ LAUNCHERS = {
 }
 """What can start workers, and what they are there."""
 RAY_SHARES = 16
-"""Parts in which work is divided for Ray at least: how many tasks run at once is its own affair."""
+"""The parts into which work is divided for Ray, which decides how many tasks run at once."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class LauncherChoice:
 
 
 def read_launcher(text: str) -> LauncherChoice:
-    """Read what `--on` is given. Raises ValueError for what cannot be meant."""
+    """Parse the value of `--on`. Raises ValueError, which says what is allowed, for any other."""
     name, _, count = text.partition(":")
     if name == "ray":
         return LauncherChoice(name, RAY_SHARES, count or None)

@@ -34,7 +34,7 @@ class ModelSpec:
 
     @classmethod
     def parse(cls, name: str) -> "ModelSpec":
-        """Take a name apart; whether there is such a model is not looked at.
+        """Parse a name, without asking whether there is such a model.
 
         Raises UsageError for an argument that is given twice.
         """

@@ -12,7 +12,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, model_validator
 from pydantic.fields import FieldInfo
 
 from fashionbench.config.augmentations import (
@@ -25,7 +25,7 @@ from fashionbench.config.augmentations import (
 from fashionbench.config.optimizers import OPTIMIZERS
 from fashionbench.config.schedules import SCHEDULES
 from fashionbench.config.search_space import Range
-from fashionbench.config.validated import Validated
+from fashionbench.config.validated import Number, Validated, Whole
 from fashionbench.core.names import name_code
 from fashionbench.errors import UsageError
 
@@ -33,6 +33,7 @@ __all__ = [
     "CROSS_ENTROPY",
     "SEARCHED",
     "SETTINGS",
+    "SHORT_NAMES",
     "Recipe",
     "Views",
     "as_toml",
@@ -46,8 +47,8 @@ __all__ = [
 
 Views = Literal["one", "flip", "shifts"]
 
-_SHORT = {"lr": "learning_rate"}
-"""Settings by the names that are typed."""
+SHORT_NAMES = {"lr": "learning_rate"}
+"""Settings by the short names that are typed."""
 _RENAMED = {"seed": "default"}
 """Shipped recipes by the names that they had."""
 CROSS_ENTROPY = "cross-entropy"
@@ -83,7 +84,7 @@ def _split(value: Any) -> Any:
     return value
 
 
-Fraction = Annotated[float, Field(ge=0, lt=1)]
+Fraction = Annotated[Number, Field(ge=0, lt=1)]
 
 
 class Recipe(Validated):
@@ -94,11 +95,11 @@ class Recipe(Validated):
     overrides: tuple[tuple[str, str], ...] = Field(
         (), description="settings replaced after the recipe was read, each with its value"
     )
-    epochs: int = Field(
+    epochs: Whole = Field(
         3, ge=0, description="passes over the training images; 0 scores the weights as they are"
     )
-    batch_size: Annotated[int, Range("log", 8, 256)] = Field(
-        32, ge=1, description="images a step; an epoch's last batch may be smaller"
+    batch_size: Annotated[Whole, Range("log", 8, 256)] = Field(
+        32, ge=1, le=10**9, description="images a step; an epoch's last batch may be smaller"
     )
     optimizer: Annotated[str, _one_of(OPTIMIZERS)] = Field(
         "sgd", description=f"the update rule: {', '.join(OPTIMIZERS)}, or file.py:Name"
@@ -108,34 +109,31 @@ class Recipe(Validated):
         description="what training minimizes: cross-entropy, or file.py:name, a function of logits "
         "and labels",
     )
-    learning_rate: Annotated[float, Range("log", 1 / 32, 32, relative=True)] = Field(
-        0.1, gt=0, allow_inf_nan=False, description="the step size, at the schedule's peak"
+    learning_rate: Annotated[Number, Range("log", 1 / 32, 32, relative=True)] = Field(
+        0.1, gt=0, description="the step size, at the schedule's peak"
     )
     momentum: Annotated[Fraction | None, Range("linear", 0, 0.99)] = Field(
         None, description="share of the last update kept (sgd, rmsprop: 0, muon: 0.95)"
     )
-    nesterov: bool | None = Field(
+    nesterov: StrictBool | None = Field(
         None, description="look ahead along the momentum (sgd: no, muon: yes)"
     )
-    betas: Annotated[tuple[Fraction, Fraction], BeforeValidator(_split)] | None = Field(
+    betas: tuple[Fraction, Fraction] | None = Field(
         None, description="decays of the running means, such as 0.9,0.999 (the adams, lion, muon)"
     )
-    weight_decay: Annotated[float, Range("log", 1e-5, 0.1)] = Field(
-        0, ge=0, allow_inf_nan=False, description="pull towards zero, not on biases and norms"
+    weight_decay: Annotated[Number, Range("log", 1e-5, 0.1)] = Field(
+        0, ge=0, description="pull towards zero, not on biases and norms"
     )
-    gradient_clip: Annotated[float | None, Range("log", 0.1, 10)] = Field(
-        None, gt=0, allow_inf_nan=False, description="largest norm of a step's whole gradient"
+    gradient_clip: Annotated[Number | None, Range("log", 0.1, 10)] = Field(
+        None, gt=0, description="largest norm of a step's whole gradient"
     )
     schedule: Annotated[str, _one_of(SCHEDULES)] = Field(
         "constant",
         description=f"how the learning rate changes: {', '.join(SCHEDULES)}, or file.py:name, a "
         "function of the step and the number of steps",
     )
-    warm_up: Annotated[float, Range("linear", 0, 0.9)] = Field(
-        0,
-        ge=0,
-        allow_inf_nan=False,
-        description="epochs in which the learning rate rises linearly from 0",
+    warm_up: Annotated[Number, Range("linear", 0, 0.9)] = Field(
+        0, ge=0, description="epochs in which the learning rate rises linearly from 0"
     )
     label_smoothing: Annotated[Fraction, Range("linear", 0, 0.2)] = Field(
         0, description="share of the target spread over all classes (Szegedy et al. 2015)"
@@ -148,15 +146,15 @@ class Recipe(Validated):
     mixing: Annotated[str, _check_augmentation(MIXINGS)] | None = Field(
         None, description="images mixed in pairs, with their labels: mixup:0.2 or cutmix:1"
     )
-    probe_epochs: int = Field(
+    probe_epochs: Whole = Field(
         0,
         ge=0,
         description="epochs that first train the last layer alone, on features computed once",
     )
-    unfreeze_every: int | None = Field(
+    unfreeze_every: Whole | None = Field(
         None, ge=1, description="epochs after which one more layer is trained, the last layer first"
     )
-    layer_decay: float = Field(
+    layer_decay: Number = Field(
         1,
         gt=0,
         le=1,
@@ -170,16 +168,16 @@ class Recipe(Validated):
     precision: Literal["fp32", "bf16"] = Field(
         "fp32", description="arithmetic of the forward pass in training; bf16 is autocast"
     )
-    validation_images: int = Field(
+    validation_images: Whole = Field(
         0, ge=0, description="training images held out, the same for every model; 0 holds out none"
     )
-    train_images: int | None = Field(
+    train_images: Whole | None = Field(
         None,
         ge=1,
         description="train on this many images only, the same for every model, each class in "
         "proportion",
     )
-    patience: int | None = Field(
+    patience: Whole | None = Field(
         None,
         ge=1,
         description="stop after this many epochs without improvement, and take the best weights",
@@ -187,9 +185,7 @@ class Recipe(Validated):
     monitor: Literal["loss", "accuracy"] = Field(
         "loss", description="what counts as improvement, on the validation images"
     )
-    min_improvement: float = Field(
-        0, ge=0, allow_inf_nan=False, description="an improvement must be larger than this"
-    )
+    min_improvement: Number = Field(0, ge=0, description="an improvement must be larger than this")
     test_views: Views = Field(
         "one",
         description="views of an image whose logits are averaged: itself; with its mirror image; "
@@ -200,11 +196,12 @@ class Recipe(Validated):
     @classmethod
     def _read_overrides_from_an_old_name(cls, fields: Any) -> Any:
         """Take `seed epochs=5` apart, as older run folders name a recipe with its overrides."""
-        if not isinstance(fields, Mapping) or "overrides" in fields or "name" not in fields:
-            return fields
-        name, *words = re.split(rf" (?=(?:{'|'.join(SETTINGS)})=)", str(fields["name"]))
-        overrides = [tuple(word.split("=", 1)) for word in words]
-        return {**fields, "name": name, "overrides": overrides}
+        match fields:
+            case {"name": str(text)} if "overrides" not in fields:
+                name, *words = re.split(rf" (?=(?:{'|'.join(SETTINGS)})=)", text)
+                overrides = [tuple(word.split("=", 1)) for word in words]
+                return {**fields, "name": name, "overrides": overrides}
+        return fields
 
     @model_validator(mode="after")
     def _settings_go_together(self) -> Self:
@@ -282,20 +279,19 @@ class Recipe(Validated):
         given too; one of a person's own keeps the rate. Raises UsageError for an unknown setting or
         a bad value.
         """
-        settings = {_SHORT.get(key, key): name_code(key, value) for key, value in settings.items()}
-        given = {
-            key: Recipe.model_fields[key].default
-            if value == "none" and can_be_absent(key)
-            else value
-            for key, value in settings.items()
+        named = {
+            SHORT_NAMES.get(key, key): name_code(key, value) for key, value in settings.items()
+        }
+        given = asked = {
+            key: SETTINGS[key].default if value == "none" and can_be_absent(key) else value
+            for key, value in named.items()
             if value is not None
         }
-        asked = given
-        optimizer = asked.get("optimizer", self.optimizer)
+        optimizer = given.get("optimizer", self.optimizer)
         if optimizer != self.optimizer:
             entry = OPTIMIZERS.get(optimizer)
             rate = {} if entry is None else {"learning_rate": entry.learning_rate}
-            asked = {**rate, **dict.fromkeys(("momentum", "nesterov", "betas")), **asked}
+            asked = {**rate, **dict.fromkeys(("momentum", "nesterov", "betas")), **given}
         changed = Recipe.checked(self.model_dump() | asked, f"recipe {self.label}")
         differences = tuple(
             (key, format_value(value))

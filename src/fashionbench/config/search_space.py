@@ -43,7 +43,7 @@ class Range:
         if self.low > self.high:
             raise ValueError(f"{self} is upside down; give the smaller end first")
         if self.scale == "log" and self.low <= 0:
-            raise ValueError(f"{self} has no logarithm at its low end; begin above 0, or be linear")
+            raise ValueError(f"{self} begins at 0 or below, which has no logarithm; begin above 0")
 
     def __str__(self) -> str:
         return f"{self.scale} {self.low:g}..{self.high:g}"

@@ -1,11 +1,10 @@
-"""What is asked for: a Job is one run, a Study a whole comparison, an Execution how it is run.
+"""What is asked for: a Job is one run, a Study a whole comparison.
 
-All are frozen and validated where they are made. No torch in here, so that a plan costs no more
+Both are frozen and validated where they are made. No torch in here, so that a plan costs no more
 than reading a file.
 """
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from itertools import islice, zip_longest
 from typing import Annotated, Any, Literal, Self, get_args
@@ -13,34 +12,31 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, field_validator, model_validator
 
 from fashionbench.config.exclusion import Exclusion
-from fashionbench.config.launcher import read_launcher
 from fashionbench.config.model_spec import ModelSpec
 from fashionbench.config.naming import short_names
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.tuning import Tuning, trial_seed
-from fashionbench.config.validated import Validated
+from fashionbench.config.validated import Number, Validated, Whole
 from fashionbench.core.files import slug
 from fashionbench.core.seeds import PURPOSES, PartialSeed, Seed, Source, SplitSeed
 from fashionbench.core.shape import GREY28, Shape
 
-__all__ = ["DEVICES", "Device", "Execution", "Job", "Parallel", "Study", "Vary"]
+__all__ = ["DEVICES", "Device", "Job", "Study", "Vary"]
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = get_args(Device)
-Parallel = Literal["auto", "stacked", "processes", "serial"]
-"""How the seeds of a model run together."""
 Vary = Literal["all", "weights", "order", "augmentation"]
 """What differs between seeds."""
 
 PROTOCOL = 3
 """Part of every new job's key: raised whenever the same job would give other numbers."""
 VIEWS_SINCE = {"shifts": " black"}
-"""Added to the protocol of jobs with these test views alone: what a shift moves in is black since,
-and was the opposite border before."""
+"""Added to the protocol of jobs with these test views: a shift has moved in black since then, and
+moved in the opposite border before."""
 MOST_SEEDS = 100_000
-"""Of a comparison: a seed that was meant as "7," is not waited for in vain."""
+"""The most seeds of a comparison: who asks for more has left out the comma after one seed."""
 FIRST_PROTOCOL = 2
-"""That of the jobs and studies that do not say one: their reports can still be rendered."""
+"""The protocol of older jobs and studies, which name none: they can still be reported."""
 
 
 class Job(Validated):
@@ -52,20 +48,20 @@ class Job(Validated):
     recipe: Recipe
     recipe_source: str = ""
     """A digest of the sources of a person's own augmentations."""
-    seed: int = Field(ge=0)
+    seed: Whole = Field(ge=0)
     vary: Vary = "all"
-    """What the seed fixes; everything else random is that of a seed which all jobs share."""
-    split: Annotated[int, Field(ge=0)] = 0
+    """What the seed fixes; everything else random is that of HELD_SEED."""
+    split: Annotated[Whole, Field(ge=0)] = 0
     """0 is the official split; every other is dealt anew from all images."""
     dataset: str
     dataset_source: str = ""
     """A digest of the content of a person's own data set; empty for those of the table."""
     channels: Literal[1, 3] = 1
-    size: int = 28
+    size: Whole = 28
     """Pixels a side of the images that the network is shown."""
     protocol: int = FIRST_PROTOCOL
     scored_on: Literal["test", "validation"] = "test"
-    """By which images the trained model is scored: a trial of tuning by those held out."""
+    """Which images the trained model is scored on: for a trial of tuning, those held out."""
 
     @property
     def spec(self) -> ModelSpec:
@@ -80,8 +76,7 @@ class Job(Validated):
     @property
     def test_set(self) -> str:
         """What the store calls the test images: another content or shape is another test set."""
-        name = self.dataset_source or self.dataset
-        return name if self.shape == GREY28 else f"{name} {self.shape}"
+        return _name_test_set(self)
 
     @property
     def run_seed(self) -> Seed:
@@ -113,6 +108,11 @@ class Job(Validated):
         return hashlib.sha256(f"{protocol} {text}".encode()).hexdigest()[:16]
 
 
+def _name_test_set(asked: "Job | Study") -> str:
+    name = asked.dataset_source or asked.dataset
+    return name if asked.shape == GREY28 else f"{name} {asked.shape}"
+
+
 class Study(Validated):
     """A whole comparison: every model with every recipe from every seed."""
 
@@ -126,20 +126,20 @@ class Study(Validated):
     recipe_sources: tuple[str, ...] = ()
     trained_by: tuple[tuple[int, ...], ...] = ()
     """Of each model the positions of its recipes; empty where every model has every recipe."""
-    seeds: tuple[int, ...] = Field(min_length=1)
+    seeds: tuple[Whole, ...] = Field(min_length=1)
     vary: Vary = "all"
     """What differs between seeds."""
     dataset: str
     dataset_source: str = ""
     channels: Literal[1, 3] = 1
-    size: int = 28
+    size: Whole = 28
     """Pixels a side of the images that networks are shown."""
     device: Device = "auto"
-    until: float | None = Field(None, gt=0, lt=1)
+    until: Number | None = Field(None, gt=0, lt=1)
     """Seeds are added until each pair is decided, or a difference this large is excluded."""
-    max_seeds: int = Field(100, ge=2, le=MOST_SEEDS)
+    max_seeds: Whole = Field(100, ge=2, le=MOST_SEEDS)
     """Where adding ends in any case."""
-    splits: int | None = Field(None, ge=2)
+    splits: Whole | None = Field(None, ge=2, le=1000)
     """How many splits are dealt anew beside the official one; None deals none."""
     exclusion: Exclusion | None = None
     """Test images without which scores are told too."""
@@ -153,7 +153,7 @@ class Study(Validated):
 
     @model_validator(mode="after")
     def _no_model_twice(self) -> Self:
-        """Models of one name may be there if they come from different sources, once merged."""
+        """Refuse a model that is named twice; merged ones of one name have different sources."""
         sources = self.model_sources or ("",) * len(self.models)
         if len(set(zip(self.models, sources, strict=False))) < len(self.models):
             raise ValueError(f"models is {self.models!r}, but each may be named only once")
@@ -181,8 +181,7 @@ class Study(Validated):
     @property
     def test_set(self) -> str:
         """What the store calls the test images: another content or shape is another test set."""
-        name = self.dataset_source or self.dataset
-        return name if self.shape == GREY28 else f"{name} {self.shape}"
+        return _name_test_set(self)
 
     @property
     def names(self) -> list[str]:
@@ -291,71 +290,3 @@ class Study(Validated):
 
     def _first_job(self, entry: int) -> Job:
         return next(islice(self._first_jobs(), entry, None))
-
-
-MOST_PROCESSES = 4
-"""For each processor of the machine: more only take turns, and memory."""
-
-
-def _refuse_too_many(processes: int) -> None:
-    most = MOST_PROCESSES * (os.cpu_count() or 1)
-    if processes > most:
-        raise ValueError(
-            f"this machine has {os.cpu_count()} processors, so more than {most} processes would "
-            "only take its memory"
-        )
-
-
-class Execution(Validated):
-    """How the runs of a study share the machine.
-
-    It is no part of a job, since it changes no result by more than rounding. Only a model with
-    dropout is trained differently: stacked seeds draw their masks together.
-    """
-
-    parallel: Parallel = "auto"
-    jobs: Annotated[int, Field(ge=1)] | None = None
-    """The most processes that run at once; None allows one for each thread."""
-    on: str | None = None
-    """What starts workers for the runs, and how many, such as workers:4; None trains here."""
-    seconds: Annotated[float, Field(gt=0)] | None = None
-    """After so many no more seeds are begun; None sets no end."""
-
-    @model_validator(mode="after")
-    def _one_number(self) -> Self:
-        if self.on is not None and self.jobs is not None:
-            raise ValueError(
-                f"--jobs is for processes of the comparison itself; with --on {self.on} the number "
-                "of workers stands there"
-            )
-        return self
-
-    @field_validator("on")
-    @classmethod
-    def _can_start_workers(cls, on: str | None) -> str | None:
-        if on is not None:
-            launcher = read_launcher(on)
-            _refuse_too_many(launcher.count if launcher.name == "workers" else 1)
-        return on
-
-    @model_validator(mode="after")
-    def _limits_its_own_time(self) -> Self:
-        if self.on is not None and self.seconds is not None:
-            raise ValueError("--for limits the time of this machine; leave it out with --on")
-        return self
-
-    @field_validator("jobs")
-    @classmethod
-    def _not_too_many(cls, jobs: int | None) -> int | None:
-        _refuse_too_many(jobs or 1)
-        return jobs
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_a_strategy_as_number(cls, fields: Any) -> Any:
-        if isinstance(fields, dict) and fields.get("jobs") in get_args(Parallel):
-            raise ValueError(
-                "--jobs is a number of processes; how seeds run together is "
-                f"--parallel {fields['jobs']}"
-            )
-        return fields

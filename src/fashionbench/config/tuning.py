@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from fashionbench.config.recipe import SEARCHED, SETTINGS, Recipe
+from fashionbench.config.recipe import SEARCHED, SETTINGS, SHORT_NAMES, Recipe
 from fashionbench.config.search_space import Range, Side, halton
-from fashionbench.config.validated import Validated
+from fashionbench.config.validated import Number, Validated, Whole
 from fashionbench.errors import UsageError
 
 __all__ = [
@@ -31,14 +31,13 @@ Tune = str | Sequence[str] | Mapping[str, str]
 """Settings to tune, as people name them: "lr,weight_decay", a list, or each with its range."""
 
 FURTHER_SEEDS = 3
-"""From so many seeds more the best quarter of the points is trained; the choice is by those."""
+"""The best quarter of the points is trained from so many more seeds, and these decide."""
 TUNING_SEEDS = 1_000_000
 """The first seed of the trials: those of the comparison lie below."""
 
 _TRIALS = 15
 _MOST_TRIALS = 100
-"""Of an entry with a budget and no number of trials, however cheap they are."""
-_SHORT = {"lr": "learning_rate"}
+"""The most trials of an entry where a budget limits them, however cheap they are."""
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 _SIZES = "batch_size"
@@ -58,10 +57,10 @@ class Tuning(Validated):
     """What is tuned, over which ranges, by how many trials in how many studies."""
 
     ranges: dict[str, Range] = Field(min_length=1)
-    trials: int = Field(_TRIALS, ge=1)
+    trials: Whole = Field(_TRIALS, ge=1, le=1000)
     """Points that each entry tries, in all studies together; at most, where there is a budget."""
-    studies: int = Field(1, ge=1)
-    budget: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    studies: Whole = Field(1, ge=1)
+    budget: Annotated[Number, Field(gt=0)] | None = None
     """Seconds that tuning may take, for all entries together."""
     images: int = 0
     """Training images of the data set; 0 until it was read."""
@@ -157,9 +156,10 @@ class Tuning(Validated):
             recipe.override(**{setting: _round(setting, end * own)})
 
     def trial_recipe(self, recipe: Recipe, point: int | None) -> Recipe:
-        """Return by what a point is tried: with images held out, also where the recipe does not.
+        """Return the recipe by which a point is tried, which always holds out validation images.
 
-        A tenth of the training images is held out then, once it is known how many there are.
+        Where the recipe itself holds out none, that is a tenth of the training images, once it is
+        known how many there are.
         """
         settings = {} if point is None else self.settings(point, recipe)
         if self.images and not recipe.validation_images:
@@ -209,15 +209,17 @@ def read_tuning(
 def _read_ranges(tune: Tune) -> dict[str, Range]:
     if isinstance(tune, str):
         tune = [part.strip() for part in tune.split(",") if part.strip()]
+    if not isinstance(tune, Sequence | Mapping):
+        raise UsageError(f"tune is {tune!r}, but should name settings, such as 'lr'.")
     asked: Mapping[str, str | None] = tune if isinstance(tune, Mapping) else dict.fromkeys(tune)
     if not asked:
         raise UsageError(f"There is nothing to tune; name {', '.join(SEARCHED)}.")
     ranges = {}
     for name, text in asked.items():
-        setting = _SHORT.get(name, str(name).replace("-", "_"))
+        setting = SHORT_NAMES.get(name, str(name).replace("-", "_"))
         if setting not in SEARCHED:
             problem = "cannot be tuned" if setting in SETTINGS else "is no setting"
-            raise UsageError(f"{name} {problem}; there are {', '.join(SEARCHED)} to tune.")
+            raise UsageError(f"{name} {problem}; you can tune {', '.join(SEARCHED)}.")
         declared = SEARCHED[setting]
         ranges[setting] = (
             declared
@@ -228,7 +230,7 @@ def _read_ranges(tune: Tune) -> dict[str, Range]:
 
 
 def read_duration(text: float | str | None, name: str = "budget") -> float | None:
-    """Read seconds, or a number with s, m or h."""
+    """Read a time as seconds: a number, or one with s, m or h. Raises UsageError for others."""
     if text is None:
         return None
     found = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*(s|m|h|)", str(text).strip())

@@ -1,17 +1,18 @@
-"""What all that is read has in common: it is validated once and refused in one sentence."""
+"""Values that are validated once, when they are read, and refused in one sentence."""
 
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, NoReturn, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from fashionbench.errors import UsageError
 
-__all__ = ["Validated", "describe_refusal"]
+__all__ = ["Number", "Validated", "Whole", "describe_refusal"]
 
 _IN_WORDS = {
     "int_parsing": "should be a whole number",
     "int_from_float": "should be a whole number",
+    "int_parsing_size": "should be smaller",
     "int_type": "should be a whole number",
     "float_parsing": "should be a number",
     "float_type": "should be a number",
@@ -26,10 +27,45 @@ _IN_WORDS = {
 """Kinds of problems that pydantic tells in the terms of its own workings."""
 
 
+def _refuse_disguised(problem: str) -> Callable[[Any], Any]:
+    """Refuse what pydantic would take for a number though it is none: true, and text."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, bool | str):
+            raise ValueError(problem)
+        return value
+
+    return check
+
+
+Whole = Annotated[int, BeforeValidator(_refuse_disguised("should be a whole number"))]
+Number = Annotated[
+    float,
+    Field(allow_inf_nan=False),
+    BeforeValidator(_refuse_disguised("should be a number")),
+]
+
+
 class Validated(BaseModel):
     """A value: validated once, never changed; refusals are one sentence each."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __init__(self, **fields: Any) -> None:
+        """Take the fields by name; a bad one becomes a UsageError."""
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            name = type(self).__name__
+            raise UsageError(f"{name}: {describe_refusal(error, type(self))}") from None
+
+    # Else pydantic would call it for a value within another, and lose where that one stands.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        """Refuse a change by a UsageError."""
+        kind = type(self).__name__
+        raise UsageError(f"A {kind} is never changed; make another with {name}={value!r}.")
 
     @classmethod
     def checked(cls, fields: Mapping[str, Any], where: str) -> Self:

@@ -1,4 +1,4 @@
-"""A function of many things, computed ahead on all cores: results in order, few held at once."""
+"""Work done ahead on all cores: the results of a function in order, with few held at once."""
 
 import os
 from collections import deque
@@ -9,26 +9,26 @@ from typing import TypeVar
 __all__ = ["map_ahead"]
 
 MOST = 8
-"""Threads; what each holds may be large."""
+"""The most threads: what each of them holds may be large."""
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 def map_ahead(
-    function: Callable[[T], R], things: Iterable[T], begin: Callable[[], object] | None = None
+    function: Callable[[T], R], items: Iterable[T], begin: Callable[[], object] | None = None
 ) -> Iterator[R]:
-    """Yield what a function gives of each thing, in order; its errors are raised in their turn.
+    """Yield a function's result for each item, in order; an error is raised when its turn comes.
 
-    Twice as many as there are threads are computed before they are asked for. Each thread calls
-    `begin` first. When the caller stops early, what has not begun is given up.
+    Up to twice as many results as there are threads are computed ahead. Each thread calls `begin`
+    first. If the caller stops early, calls that have not begun are cancelled.
     """
     threads = min(os.cpu_count() or 1, MOST)
     waiting = deque[Future[R]]()
     pool = ThreadPoolExecutor(threads, initializer=begin)
     try:
-        for thing in things:
-            waiting.append(pool.submit(function, thing))
+        for item in items:
+            waiting.append(pool.submit(function, item))
             if len(waiting) >= 2 * threads:
                 yield waiting.popleft().result()
         while waiting:

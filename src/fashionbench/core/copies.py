@@ -1,4 +1,4 @@
-"""Copies of networks, to be tried and thrown away, also of those that deepcopy refuses."""
+"""Copies of networks to try things on, also of networks that deepcopy refuses."""
 
 import copy
 from collections.abc import Callable
@@ -16,13 +16,14 @@ __all__ = ["copy_model", "copy_skeleton"]
 
 
 def copy_model(model: nn.Module, anew: Callable[[], nn.Module] | None = None) -> nn.Module:
-    """Copy a model whole, also one that holds results of earlier computations.
+    """Copy a model with all that it holds, also with results of earlier computations.
 
     Pruning and the older weight norm keep the weight that they compute as an attribute of its
-    layer. deepcopy refuses such a tensor; the copy is given its values, and computes its own anew.
-    A person's model may hold a lock or a file, which cannot be copied, or functions and hooks that
-    reach for itself, and would from a copy too: so one that `anew` builds is given its tensors
-    instead, where they fit. Raises what deepcopy raises where there is no such other.
+    layer. deepcopy refuses such a tensor; the copy gets its values, and computes its own later.
+    A custom model may hold a lock or a file, which cannot be copied, or functions and hooks that
+    refer to the model, and still would in its copy. So the copy of a custom model is one that
+    `anew` builds, with the tensors of the original, if they fit. Otherwise it is deepcopy's, and
+    raises what deepcopy raises.
     """
     if anew is not None and not is_known(model):
         with suppress(Exception), silent():  # whatever its own code may raise
@@ -49,7 +50,7 @@ def copy_skeleton(model: nn.Module) -> nn.Module:
 
 
 def _results(model: nn.Module) -> dict[int, Any]:
-    """Tell deepcopy, by their values alone, of tensors that computations left in attributes."""
+    """Map the ids of tensors that computations left in attributes to copies, as deepcopy's memo."""
     return {
         id(value): value.detach().clone()
         for module in model.modules()

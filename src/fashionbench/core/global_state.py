@@ -1,8 +1,8 @@
-"""What one process shares: generators, defaults and switches, put back after other people's code.
+"""The state that a process shares: generators, defaults and switches, restored after custom code.
 
-A person's file may call manual_seed, set a default type or switch gradients off, at its top or
-where it builds a net. What follows in the same process must not notice. NumPy and torch are
-looked after where they are loaded: nothing is imported for it.
+A custom file may call manual_seed, set a default type or switch gradients off, at its top or where
+it builds a network. Nothing that follows in the same process may notice. The state of NumPy and
+torch is restored only if they are loaded: nothing is imported for it.
 """
 
 import io
@@ -50,9 +50,9 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Lose what is printed within: a network that is built to be looked at says nothing.
+    """Suppress what is printed within, as by a network that is built only to be examined.
 
-    One thread at a time, or the last to leave would put back what another has lost.
+    Threads take turns, or the last to leave would restore the output that another has suppressed.
     """
     with _SILENCE, redirect_stdout(io.StringIO()):
         yield
@@ -60,7 +60,7 @@ def silent() -> Iterator[None]:
 
 @contextmanager
 def preserved() -> Iterator[None]:
-    """Put back, at the end, all that a person's code may have set for the whole process."""
+    """Restore, at the end, all that custom code may have set for the whole process."""
     with warnings.catch_warnings(), ExitStack() as later:
         later.callback(random.setstate, random.getstate())
         later.callback(os.chdir, Path.cwd())

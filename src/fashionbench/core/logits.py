@@ -1,4 +1,4 @@
-"""A model and images -> logits."""
+"""A model and images -> logits, in batches and averaged over views."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -75,9 +75,9 @@ def infer(
 
 
 def are_alike(found: Any, expected: Any, tolerance: float) -> bool:
-    """Tell whether two arrays, or tensors, differ by at most a part of the largest number expected.
+    """Tell whether two arrays, or tensors, have one shape and differ nowhere by too much.
 
-    Where all that is expected is below 1 it is that part of 1.
+    That is by more than `tolerance` times the largest number expected, or times 1 if that is less.
     """
     if found.shape != expected.shape:
         return False
@@ -86,7 +86,7 @@ def are_alike(found: Any, expected: Any, tolerance: float) -> bool:
 
 
 def batch_size(model: nn.Module, images: Tensor) -> int:
-    """Return how many images have no more pixels, as the model sees them, than BATCH of 28x28."""
+    """Return how many images have as many pixels, as the model sees them, as BATCH of 28x28."""
     seen = getattr(model, "side", 0)  # of an adapter; of a person's own model it may be anything
     side = max(seen if isinstance(seen, int) else 0, images.shape[-1])
     return max(1, BATCH * 28**2 // side**2)

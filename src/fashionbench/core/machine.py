@@ -25,7 +25,7 @@ class Environment:
     way: str = ""
     """How the run shared the machine: alone, or with how many others."""
     canary: str = ""
-    """How a small training always the same ended on this machine; "" where none was made."""
+    """A digest of how one small training ended on this machine; "" where it was not made."""
 
 
 def describe_environment(

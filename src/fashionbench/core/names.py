@@ -1,4 +1,4 @@
-"""Names as text: of files the same on every machine, of a person's code such as finds it again."""
+"""Names as text: of files, the same on every machine; of classes and functions, to find them by."""
 
 import unicodedata
 from pathlib import Path
@@ -6,23 +6,34 @@ from typing import Any
 
 from fashionbench.errors import UsageError
 
-__all__ = ["name_code", "portable_name", "printable"]
+__all__ = ["find_code_name", "name_code", "portable_name", "printable"]
+
+
+def find_code_name(thing: Any) -> str | None:
+    """Return the name `module:Name` by which another process finds a class or function again.
+
+    None for what has no such name, such as a lambda, a local function or an instance.
+    """
+    name = getattr(thing, "__qualname__", None)
+    if name is None or "<" in name or not callable(thing):
+        return None
+    return f"{thing.__module__}:{name}"
 
 
 def name_code(setting: str, value: Any) -> Any:
-    """Name a setting's value that is a class or function, as `module:Name`; leave any other.
+    """Replace a setting's value that is a class or function by its name; return any other as it is.
 
-    Raises UsageError for one that has no such name, such as a lambda.
+    Raises UsageError for a class or function that has no name to be found by.
     """
     if not callable(value):
         return value
-    name = getattr(value, "__qualname__", "<")
-    if "<" in name:
+    name = find_code_name(value)
+    if name is None:
         raise UsageError(
             f"The {setting} cannot be found again by its name; give a class or function that is "
             "defined at the top level of a module, without calling it."
         )
-    return f"{value.__module__}:{name}"
+    return name
 
 
 def portable_name(file: Path, folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""The parts of a network in the order in which a forward pass uses them, not that of writing."""
+"""The layers of a network in the order in which a forward pass uses them."""
 
 import torch
 from torch import nn
@@ -13,7 +13,7 @@ __all__ = ["last_layer", "list_in_call_order"]
 def list_in_call_order(model: nn.Module) -> list[str]:
     """List the names of the modules that a forward pass calls, in the order of their first call.
 
-    Where a pass fails or the model cannot be copied for it, all are listed as they are written.
+    If a pass fails, or the model cannot be copied for it, all are listed in the order of the code.
     """
     names = [name for name, _ in model.named_modules()]
     used: list[str] = []

@@ -1,9 +1,9 @@
-"""A person's own code: found by file or package, run without a trace, its faults explained.
+"""A person's own code: found by file or package, run without side effects, its errors explained.
 
-A file is run once a process, for as long as it, what lies beside it and what it read stay as they
-were: all that is built from it then is of one class. While it runs, and while something is built
-from it, its folder can be imported from, as when Python runs it; the modules beside it are kept
-apart from those of the same name beside another file.
+A process runs a file once, and again only if it, a module beside it or what it read has changed:
+so everything built from it is of one class. While the file runs, and while something is built from
+it, modules beside it can be imported, as when Python runs it. They are kept apart from modules of
+the same name beside another file.
 """
 
 import hashlib
@@ -39,12 +39,12 @@ __all__ = [
     "run_anew",
 ]
 
-# The whole package, not this room of it alone.
+# The folder of the whole package.
 _HERE, _PYTHON = Path(__file__).parent.parent, Path(sysconfig.get_path("stdlib"))
 _MESSAGE = 300
-"""Characters of an error's message that are told: some of torch's are pages."""
+"""Characters of an error's message that are shown: some of torch's fill pages."""
 _PREFIX = "fashionbench_own_"
-"""Of the name under which a person's file is a module."""
+"""Begins the name under which a person's file is a module."""
 
 
 @dataclass
@@ -103,8 +103,8 @@ def locate(reference: str) -> Callable[..., Any]:
     ]
     if home == "__main__":
         raise UsageError(
-            f"{name} was defined in a script or a notebook, which is not at hand here; put it into "
-            "a file and train it from there, as file.py:Name."
+            f"{name} was defined in a script or a notebook, which is not known to this process; "
+            "put it into a file and name it as file.py:Name."
         )
     there = f"it defines {', '.join(own)}" if own else "it defines no class and no function"
     raise UsageError(f"{home} has no class or function {name!r}; {there}.")
@@ -122,9 +122,9 @@ def list_classes(home: str) -> list[tuple[str, type]]:
 
 @contextmanager
 def run_anew() -> Iterator[None]:
-    """Run a person's files once more within, as a new process would; afterwards all is back.
+    """Run a person's files once more within, as a new process would; then restore all as it was.
 
-    What using a class has changed in it, or in its file, is not there in between.
+    Within, nothing is there that the use of a class has changed in it or in its file.
     """
     loaded, neighbours = _loaded.copy(), _neighbours.copy()
     modules = {name: part for name, part in sys.modules.items() if name.startswith(_PREFIX)}
@@ -194,7 +194,7 @@ def _run(home: str, path: Path) -> ModuleType:
 
 
 def importable_neighbours(reference: str) -> AbstractContextManager[None]:
-    """Let what lies beside the file of a `file.py:Name` be imported within, as when it was run."""
+    """Allow imports, within, of modules beside the file of `file.py:Name`, as when it was run."""
     home = reference.rpartition(":")[0]
     return _importable_from(Path(home).resolve().parent) if home.endswith(".py") else nullcontext()
 

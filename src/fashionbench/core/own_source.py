@@ -97,9 +97,9 @@ def _text(thing: Any) -> str:
 
 
 def digest_values(before: Mapping[str, str], after: Mapping[str, str]) -> str:
-    """Digest the values that using them has not changed; "" if there are none.
+    """Digest the values that use has not changed; "" if there are none.
 
-    What changes by use is a counter or a collection, and says nothing of the code.
+    What changes by use is a counter or a collection, which says nothing about the code.
     """
     facts = sorted((name, said) for name, said in before.items() if after.get(name) == said)
     return _short_hash(repr(facts).encode(errors="surrogateescape")) if facts else ""
@@ -198,7 +198,7 @@ def _read(file: Path) -> str:
 
 
 def _enclosed(function: FunctionType) -> Iterator[tuple[str, str, Any]]:
-    """Yield what a function's arguments are by default, and what it took from the one around it."""
+    """Yield a function's default arguments, and what it takes from the function around it."""
     place, code = function.__module__, function.__code__
     for number, value in enumerate(function.__defaults__ or ()):
         yield f"{function.__qualname__}({number})", place, value
@@ -217,13 +217,13 @@ def _functions(thing: Any) -> list[FunctionType]:
 
 
 def _codes(code: CodeType) -> list[CodeType]:
-    """Of a function and of the functions within it."""
+    """List the code of a function and of the functions within it."""
     within = [part for part in code.co_consts if isinstance(part, CodeType)]
     return [code, *(deeper for part in within for deeper in _codes(part))]
 
 
 def _assigned(codes: Sequence[CodeType]) -> set[str]:
-    """Global names that code gives another value, such as counters: those are no constants."""
+    """Find the global names to which code assigns, such as counters: they are no constants."""
     instructions = (step for code in codes for step in dis.get_instructions(code))
     return {step.argval for step in instructions if step.opname == "STORE_GLOBAL"}
 

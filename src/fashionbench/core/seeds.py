@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from fashionbench.core.whole_numbers import check_whole
+
 __all__ = [
     "HELD_SEED",
     "PURPOSES",
@@ -64,14 +66,14 @@ Seed = int | PartialSeed | SplitSeed
 
 
 def derive_seed(seed: Seed, purpose: Purpose, epoch: int = 0) -> int:
-    """Derive a seed for one purpose: changing one stream leaves the others as they are.
+    """Derive a seed of 63 bits for one purpose: changing one stream leaves the others as they are.
 
-    Of its 63 bits torch.manual_seed keeps the lower 32; generators of one's own keep all.
-
-    Made by hashing, so that neighbouring seeds have nothing in common and an
-    epoch's draw can be had without drawing those before it.
+    It is a hash, so that neighbouring seeds have nothing in common and an epoch's draws do not need
+    those of the epochs before. torch.manual_seed keeps the lower 32 bits; a torch.Generator of its
+    own keeps all. Raises UsageError for a seed that is no whole number from 0 up.
     """
     if isinstance(seed, PartialSeed):
         seed = seed.seed if purpose in PURPOSES[seed.source] else HELD_SEED
+    check_whole("seed", seed.seed if isinstance(seed, SplitSeed) else seed, 0)
     digest = hashlib.sha256(f"{seed} {purpose} {epoch}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

@@ -1,6 +1,6 @@
-"""The shape of a data set's images: channels and side. Grey 28x28, unless the data set is another.
+"""The shape of a data set's images: channels and side. That of Fashion-MNIST is grey, 28x28.
 
-Which images a network was built for is remembered here, for whoever has to show it some.
+For which shape a network was built is remembered here, for all code that shows it images.
 """
 
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ class Shape(NamedTuple):
 
     @classmethod
     def of(cls, images: Any) -> "Shape":
-        """Return that of (N, H, W) grey or (N, C, H, W) images."""
+        """Return the shape of (N, H, W) grey or (N, C, H, W) images."""
         return cls(1 if images.ndim == 3 else images.shape[1], images.shape[-1])
 
     @property
@@ -30,17 +30,17 @@ class Shape(NamedTuple):
 
 
 GREY28 = Shape()
-"""That of Fashion-MNIST."""
+"""The shape of Fashion-MNIST's images."""
 
 _built_for: WeakKeyDictionary[Any, Shape] = WeakKeyDictionary()
 
 
 def remember_shape(model: Any, shape: Shape) -> None:
-    """Remember the images that a network was built for."""
+    """Remember the shape of the images that a network was built for."""
     if shape != GREY28:
         _built_for[model] = shape
 
 
 def shape_of(model: Any) -> Shape:
-    """Return the images that a network was built for."""
+    """Return the shape of the images that a network was built for."""
     return _built_for.get(model, GREY28)

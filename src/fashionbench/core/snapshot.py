@@ -190,7 +190,7 @@ def _used_by(function: types.FunctionType, seen: set[int]) -> Iterator[tuple[str
 
 
 def is_data(value: Any) -> bool:
-    """Tell a value from code, whose text says all of it."""
+    """Tell whether a value is data rather than code, whose text says all of it."""
     code = types.ModuleType | type | types.BuiltinFunctionType | types.FunctionType
     return not isinstance(value, code | property | staticmethod | classmethod)
 

@@ -51,7 +51,8 @@ def train_in_folder(
 ) -> dict[str, Any]:
     """Train the model of `job`, or go on where `folder` left off; return a summary.
 
-    `watch` is told of each epoch that is over and saved, `command` is what a person types to go on.
+    Where there is nothing to resume it says so and begins. `watch` is told of each epoch that is
+    over and saved, `command` is what a person types to go on.
     Raises UsageError if `folder` holds another run or one that was not to be resumed, StoreError if
     it cannot be read or written, and Interrupted after Ctrl-C.
     """
@@ -61,6 +62,8 @@ def train_in_folder(
         raise UsageError(f"{folder} holds the runs of a comparison; choose another --out.")
     on = resolve_device(device)
     state = load_state(job, folder, resume=resume)
+    if resume and state is None:
+        logger.warning(f"{folder} holds no run to resume; training starts from the first epoch.")
     dataset = load_data_of(job, data_dir)
     examined = examine(job, dataset)
     build = partial(builder(job, dataset), job.seed)

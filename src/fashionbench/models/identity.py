@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from fashionbench.config.model_spec import ModelSpec
 from fashionbench.core.global_state import silent
+from fashionbench.core.names import find_code_name
 from fashionbench.core.own_code import (
     describe_arguments,
     digest_file,
@@ -51,14 +52,14 @@ def spell(model: "Model") -> ModelSpec:
     if isinstance(model, str):
         return with_known_base(ModelSpec.parse(model))
     build = model.func if isinstance(model, partial) else model
-    name = getattr(build, "__qualname__", "<")
-    if not callable(build) or "<" in name:
+    name = find_code_name(build)
+    if name is None:
         raise UsageError(_why_nameless(build))
     given = dict[str, Any]()
     if isinstance(model, partial):
         given = dict(zip(inspect.signature(build).parameters, model.args, strict=False))
         given |= model.keywords
-    spec = ModelSpec(f"{build.__module__}:{name}", given)
+    spec = ModelSpec(name, given)
     if ModelSpec.parse(str(spec)) != spec:
         raise UsageError(
             f"Not all arguments of {spec.short} can be written in its name; give numbers, text, "

@@ -25,6 +25,7 @@ from fashionbench.report.document import (
 from fashionbench.report.entries import Entry, Pair
 from fashionbench.report.gains import TunedRow, group_pairs, match_rows, summarize_tuning
 from fashionbench.report.judging import Judging
+from fashionbench.report.numbers import format_percent, pluralize
 from fashionbench.report.ranking import Ranked, rank
 from fashionbench.report.tuned import AS_IT_IS, TUNED, Tuned
 from fashionbench.report.tuning_document import TuningSummary
@@ -32,8 +33,17 @@ from fashionbench.store.records import RunRecord, TestSet
 from fashionbench.store.run_store import RunStore
 from fashionbench.store.trials import follow
 
-__all__ = ["MANY_PAIRS", "Comparison"]
+__all__ = ["MANY_PAIRS", "REPORT_FILES", "Comparison"]
 
+REPORT_FILES = (
+    "report.html",
+    "report.md",
+    "results.csv",
+    "summary.csv",
+    "pairs.csv",
+    "results.json",
+)
+"""The files of a report in a run folder; results.json is written last."""
 MANY_PAIRS = 10
 """Up to so many pairs are all shown."""
 
@@ -163,8 +173,7 @@ class Comparison:
     @property
     def is_reported(self) -> bool:
         """Whether the report in the folder is whole and already says exactly this."""
-        others = ("report.html", "report.md", "results.csv", "summary.csv", "pairs.csv")
-        if not all((self.folder / name).is_file() for name in others):
+        if not all((self.folder / name).is_file() for name in REPORT_FILES):
             return False
         try:
             return (self.folder / "results.json").read_text("utf-8") == self.to_json()
@@ -258,7 +267,7 @@ class Comparison:
         rows = self.find_model(model)
         found = [row for row in rows if recipe in (None, row.recipe, self.short_recipe(row))]
         if recipe is not None and not found:  # older run folders have an older name
-            found = [row for row in rows if current_name(recipe) == current_name(row.recipe)]
+            found = [row for row in rows if current_name(str(recipe)) == current_name(row.recipe)]
         if len(found) != 1:
             problem = (
                 f"There is no recipe {recipe!r} of {model} in this comparison"
@@ -283,10 +292,9 @@ class Comparison:
 
     def __repr__(self) -> str:
         rows = [
-            f"{self.name(row.entry)}: {100 * mean:.2f} % of the test images, "
-            f"{len(row.entry.runs)} seed{'' if len(row.entry.runs) == 1 else 's'}"
+            f"{self.name(row.entry)}: {format_percent(row.entry.mean_accuracy)} % of the test "
+            f"images, {pluralize(len(row.entry.runs), 'seed')}"
             for row in self.ranking
-            if (mean := row.entry.summarize_accuracy().mean) is not None
         ]
         return "\n".join([f"Comparison in {self.folder}", *rows])
 

@@ -1,4 +1,4 @@
-"""The rows of a comparison: entries, which are models by a recipe, and pairs of them."""
+"""The rows of a comparison: entries, each a model with a recipe, and pairs of them."""
 
 import math
 import statistics
@@ -36,6 +36,7 @@ from fashionbench.stats.probabilities import Probabilities
 from fashionbench.stats.splits import OverSplits
 from fashionbench.stats.studies import summarize_tuned
 from fashionbench.stats.verdict import Verdict
+from fashionbench.stats.votes import count_votes
 from fashionbench.store.records import Outcome, RunRecord, TestSet
 
 __all__ = ["SEEDS_FOR_A_BAR", "Entry", "NamedRuns", "Pair"]
@@ -160,17 +161,23 @@ class Entry:
         predicted = np.stack([run.predicted for run in self.runs])
         return np.equal(predicted, labels)
 
-    def vote(self, labels: NDArray[np.uint8], classes: int) -> float | None:
+    def score_vote(self, labels: NDArray[np.uint8], classes: int) -> float | None:
         """Return the accuracy of the class that most runs call an image; None below three runs."""
         if len(self.runs) < 3:
             return None
-        predicted = np.stack([run.predicted for run in self.runs])
-        votes = [np.count_nonzero(predicted == each, axis=0) for each in range(classes)]
-        return float(np.mean(np.argmax(votes, axis=0) == labels))
+        votes = count_votes(np.stack([run.predicted for run in self.runs]), classes)
+        return float(np.mean(votes.argmax(axis=1) == labels))
 
     def summarize_accuracy(self) -> Summary:
-        """Return the test accuracy in brief: over the runs, or over the studies that tuned."""
+        """Summarize the test accuracy: over the runs, or over the studies that tuned."""
         return summarize_tuned(self.accuracies, self.studies, summarize_fractions)
+
+    @property
+    def mean_accuracy(self) -> float:
+        """The mean test accuracy that tables and plots show of the row."""
+        mean = self.summarize_accuracy().mean
+        assert mean is not None  # an entry has a run, and accuracies are finite
+        return mean
 
     def _summarize_runs(
         self,
@@ -204,7 +211,7 @@ class Entry:
             expected_sd=expected_sd(correct),
             outcomes=OutcomeCounts(**{each: outcomes.count(each) for each in get_args(Outcome)}),
             dead_classes=[test_set.classes[index] for index in sorted(dead)],
-            vote_accuracy=self.vote(test_set.labels, len(test_set.classes)),
+            vote_accuracy=self.score_vote(test_set.labels, len(test_set.classes)),
             accuracy_one_by_one=_summarize_fractions(self.accuracies_one_by_one),
             accuracy_without_excluded=self._summarize_runs(
                 np.delete(correct, list(excluded), axis=1).mean(axis=1).tolist()

@@ -51,6 +51,16 @@ def _of_runs(plot: Callable[[NamedRuns, TestSet], "Figure"]) -> Callable[..., "F
     return lambda comparison, entries: plot(_name_runs(comparison, entries), comparison.test_set)
 
 
+def _of_means(
+    plot: Callable[[NamedRuns, TestSet, Sequence[float]], "Figure"],
+) -> Callable[..., "Figure"]:
+    return lambda comparison, entries: plot(
+        _name_runs(comparison, entries),
+        comparison.test_set,
+        [entry.mean_accuracy for entry in entries],
+    )
+
+
 def _plot_accuracies(comparison: Comparison, entries: Sequence[Entry]) -> "Figure":
     summaries = [entry.summarize_accuracy() for entry in entries]
     return plots.plot_accuracies(_name_runs(comparison, entries), comparison.test_set, summaries)
@@ -68,7 +78,7 @@ def _plot_differences(comparison: Comparison, _entries: Sequence[Entry]) -> "Fig
 def _plot_flips(comparison: Comparison, _entries: Sequence[Entry]) -> "Figure":
     flips = find_flips(comparison)
     if flips is None:
-        raise UsageError("One model alone differs from nothing, so that no image flips.")
+        raise UsageError("Images flip between two models; this comparison has one.")
     return sheets.plot_flips(flips, comparison.test_set)
 
 
@@ -95,13 +105,13 @@ FIGURES = {
         "Accuracy against training time",
         "Up is more accurate, left is faster. Each dot is one run that had the device to itself; "
         "the diamond is the mean accuracy of all runs at the median time, as in the table.",
-        _of_runs(plots.plot_time),
+        _of_means(plots.plot_time),
     ),
     "pareto": ReportFigure(
         "What accuracy costs",
         "Models on the line are the best you can get for their cost; for every other model, some "
         "model is at least as cheap and more accurate.",
-        _of_runs(pareto.plot_pareto),
+        _of_means(pareto.plot_pareto),
     ),
     "confusion": ReportFigure(
         "Confusion matrices",
@@ -156,7 +166,7 @@ TUNING_FIGURES = {
         tuning_plots.plot_tuning_curves,
     ),
 }
-"""Those of a comparison whose entries were tuned: drawn of its tuned rows."""
+"""The figures of a comparison whose entries were tuned, drawn from its tuned rows."""
 
 LINE = 24
 """Characters of a name beside a plot."""
@@ -175,7 +185,7 @@ def draw_figure(comparison: Comparison, name: str, model: str | type | None = No
         names = ", ".join([*FIGURES, *(TUNING_FIGURES if rows else ())])
         raise UsageError(f"There is no figure {name!r}; there are {names}.")
     if name == "differences" and not comparison.pairs:
-        raise UsageError("One model alone differs from nothing, so that there are no differences.")
+        raise UsageError("Differences need two models; this comparison has one.")
     entries = [row.entry for row in comparison.ranking]
     if model is not None:
         wanted = [id(entry) for entry in comparison.find_model(model)]

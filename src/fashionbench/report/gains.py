@@ -121,7 +121,7 @@ def summarize_tuning(
 
 def _order(rows: Sequence[TunedRow], entries: Sequence[Entry]) -> list[str]:
     """Name the rows from the lowest mean accuracy to the highest."""
-    means = [entry.summarize_accuracy().mean or 0 for entry in entries]
+    means = [entry.mean_accuracy for entry in entries]
     return [row.name for _, row in sorted(zip(means, rows, strict=True), key=lambda pair: pair[0])]
 
 

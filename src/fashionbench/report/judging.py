@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fashionbench.core.seeds import PURPOSES
 from fashionbench.report.dealt import compare_over_splits
 from fashionbench.report.entries import Entry, Pair
-from fashionbench.stats.difference import Difference, adjust, holm, holm_steps, mcnemar
+from fashionbench.stats.difference import Difference, adjust, holm, holm_factors, mcnemar
 from fashionbench.stats.probabilities import find_probabilities
 from fashionbench.stats.splits import OverSplits
 from fashionbench.stats.studies import compare_tuned
@@ -23,13 +23,13 @@ from fashionbench.stats.verdict import (
 
 __all__ = ["Judging"]
 
-Steps = tuple[float | None, float | None]
+Factors = tuple[float | None, float | None]
 """By what Holm multiplies the p-values of a pair: over seeds, and over test images too."""
 
 
 @dataclass(frozen=True)
 class Judging:
-    """By what the pairs of a comparison are judged."""
+    """Judges the pairs of a comparison, given the labels and what was asked."""
 
     labels: NDArray[np.uint8]
     """True classes of the test images."""
@@ -52,10 +52,10 @@ class Judging:
         pairs = [each for each in pairs if _shared_seeds(*each)]
         found = [self._difference(a, b, len(pairs)) for a, b in pairs]
         p_values = [(each.p_value, each.p_value_other_test_images) for each in found]
-        by_holm = zip(*map(holm_steps, zip(*p_values, strict=True)), strict=True)
+        by_holm = zip(*map(holm_factors, zip(*p_values, strict=True)), strict=True)
         judged = [
-            self._judge(a, b, values, steps, len(pairs))
-            for (a, b), values, steps in zip(pairs, found, by_holm, strict=True)
+            self._judge(a, b, values, factors, len(pairs))
+            for (a, b), values, factors in zip(pairs, found, by_holm, strict=True)
         ]
         return [
             replace(
@@ -78,12 +78,12 @@ class Judging:
         studies = _shared_studies(a, b, shared)
         return compare_tuned(first, second, studies, pairs=pairs, sequential=self.sequential)
 
-    def _judge(self, a: Entry, b: Entry, alone: Difference, steps: Steps, pairs: int) -> Pair:
-        """Return a pair with its verdict: the p-values of it `alone` are multiplied by `steps`."""
+    def _judge(self, a: Entry, b: Entry, alone: Difference, factors: Factors, pairs: int) -> Pair:
+        """Return a pair with its verdict; `factors` adjust the p-values of the pair `alone`."""
         found = replace(
             alone,
-            p_value=adjust(alone.p_value, steps[0]),
-            p_value_other_test_images=adjust(alone.p_value_other_test_images, steps[1]),
+            p_value=adjust(alone.p_value, factors[0]),
+            p_value_other_test_images=adjust(alone.p_value_other_test_images, factors[1]),
         )
         verdict = decide(
             found,
@@ -104,7 +104,7 @@ class Judging:
             b,
             found,
             verdict,
-            interval=interval_of_verdict(verdict, found, steps, pairs),
+            interval=interval_of_verdict(verdict, found, factors, pairs),
             probabilities=find_probabilities(found, self.smallest),
             mcnemar_p_value=mcnemar(*(each.mark_correct(self.labels)[0] for each in (a, b)))
             if of_two_runs
@@ -122,7 +122,7 @@ def _compare_over_splits(pairs: Sequence[tuple[Entry, Entry]]) -> list[OverSplit
 
 
 def _shared_studies(a: Entry, b: Entry, shared: set[int]) -> list[int]:
-    """By which study's choice the runs of each shared seed were trained."""
+    """List by which study's choice the runs of each shared seed were trained."""
     entry = a if a.tuned else b
     shares = zip(entry.runs, entry.studies, strict=True)
     found = [study for run, study in shares if run.job.seed in shared]

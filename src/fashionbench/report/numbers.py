@@ -74,7 +74,7 @@ def format_size(difference: float) -> str:
 
 def format_probability(value: float) -> str:
     """Write a probability in whole percent, which are 0 and 100 only where it is 0 or 1."""
-    if 0 < value < 0.005:
+    if 0 < value <= 0.005:
         return "< 1"
     return "> 99" if 0.995 <= value < 1 else f"{100 * value:.0f}"
 
@@ -135,14 +135,14 @@ def format_count(count: int | None) -> str:
     if count is None:
         return "–"
     for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if count >= factor:
+        if count >= 0.9995 * factor:  # which three digits round up to it
             return f"{count / factor:.3g} {prefix}"
     return str(count)
 
 
 def pluralize(count: int, noun: str) -> str:
     """Write a number and its noun, with an s where it is not one."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def format_places(first: int, last: int | None) -> str:

@@ -32,15 +32,15 @@ THREES_TO = 1000
 """The span of an axis up to which there is room for 3, 30, 300 between 1, 10, 100."""
 
 
-def plot_pareto(entries: NamedRuns, test_set: TestSet) -> Figure:
-    """Draw the mean accuracy over what it costs; the line is the Pareto front.
+def plot_pareto(entries: NamedRuns, test_set: TestSet, means: Sequence[float]) -> Figure:
+    """Draw the `means` of accuracy over what they cost; the line is the Pareto front.
 
     Of a pair of models on the line the dearer is the more accurate; a model beside it is beaten
     by another that costs no more. Times are medians over the runs that were alone on the device.
     """
     points = [
-        (name, (float(np.mean([run.scores.accuracy for run in runs])), _find_costs(runs, test_set)))
-        for name, runs in entries
+        (name, (mean, _find_costs(runs, test_set)))
+        for (name, runs), mean in zip(entries, means, strict=True)
     ]
     return draw_pareto(points, test_set.title)
 

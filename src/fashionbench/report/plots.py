@@ -22,7 +22,7 @@ from fashionbench.report.style import (
     assign_looks,
     start_figure,
 )
-from fashionbench.stats.intervals import Summary, summarize_fractions
+from fashionbench.stats.intervals import Summary
 from fashionbench.store.records import RunRecord, TestSet
 
 __all__ = [
@@ -50,26 +50,24 @@ VERDICT_COLORS = {
 }
 
 
-def plot_accuracies(
-    entries: NamedRuns, test_set: TestSet, summaries: Sequence[Summary] | None = None
-) -> Figure:
+def plot_accuracies(entries: NamedRuns, test_set: TestSet, summaries: Sequence[Summary]) -> Figure:
     """Draw the test accuracy of every run as a point, with mean and 95 % interval beside them.
 
-    `summaries` are means and intervals of the entries where runs are not independent. Of fewer
-    seeds than SEEDS_FOR_A_BAR there is no interval: it would be wider than the plot. A run that
-    never predicts some class has their names beside its point.
+    `summaries` are these means and intervals, one an entry. Of fewer seeds than SEEDS_FOR_A_BAR
+    there is no interval: it would be wider than the plot. A run that never predicts some class has
+    their names beside its point.
     """
     figure, axes = start_figure(
         f"Test accuracy of every run · {test_set.title}", WIDTH, 1.2 + 0.5 * len(entries)
     )
     names = [name for name, _ in entries]
     for name, runs, look in assign_looks(entries):
-        row, accuracies = names.index(name), [run.scores.accuracy for run in runs]
-        summary = summaries[row] if summaries else summarize_fractions(accuracies)
-        rows = [row] * len(accuracies)
-        values = [100 * value for value in accuracies]
+        row = names.index(name)
+        summary, values = summaries[row], [100 * run.scores.accuracy for run in runs]
+        rows = [row] * len(values)
         axes.plot(values, rows, look.marker, color=look.color, alpha=0.6, ms=6, mew=0)
-        axes.plot(np.mean(values), row + 0.28, "D", color=INK, ms=4)
+        if summary.mean is not None:
+            axes.plot(100 * summary.mean, row + 0.28, "D", color=INK, ms=4)
         if summary.low is not None and summary.high is not None and summary.n >= SEEDS_FOR_A_BAR:
             ends = [100 * summary.low, 100 * summary.high]
             axes.plot(ends, [row + 0.28] * 2, "-", color=INK, lw=1.2)
@@ -174,21 +172,22 @@ def _add_validation(axes: Axes, runs: Sequence[RunRecord], look: Look, label: st
     axes.plot(epochs, losses, "o--", color=look.color, ms=4, label=label)
 
 
-def plot_time(entries: NamedRuns, test_set: TestSet) -> Figure:
+def plot_time(entries: NamedRuns, test_set: TestSet, means: Sequence[float]) -> Figure:
     """Draw test accuracy against training time, one point a run that was timed.
 
-    The diamond is what the table says of the model: the mean accuracy of all runs, and the median
-    time of those that were timed.
+    The diamond is what the table says of the model: its mean accuracy, given in `means`, and the
+    median time of the runs that were timed.
     """
     title = f"Test accuracy against training time · {test_set.title}"
     figure, axes = start_figure(title, WIDTH, 4.2)
-    for _, runs, look in assign_looks(entries):
+    with_means = [(name, (runs, mean)) for (name, runs), mean in zip(entries, means, strict=True)]
+    for _, (runs, mean), look in assign_looks(with_means):
         timed = [(run.train_seconds, 100 * run.scores.accuracy) for run in runs]
         timed = [(seconds, accuracy) for seconds, accuracy in timed if seconds is not None]
         if timed:
-            points, mean = np.array(timed), 100 * np.mean([run.scores.accuracy for run in runs])
+            points = np.array(timed)
             axes.plot(*points.T, look.marker, color=look.color, alpha=0.6, mew=0, label=look.label)
-            axes.plot(np.median(points[:, 0]), mean, "D", color=look.color, mec=INK, ms=7)
+            axes.plot(np.median(points[:, 0]), 100 * mean, "D", color=look.color, mec=INK, ms=7)
     axes.set_xlim(left=0)
     axes.set_xlabel("training time of one run, seconds (diamond: median time, mean accuracy)")
     axes.set_ylabel("test accuracy, %")

@@ -29,7 +29,7 @@ def rank(entries: Sequence[Entry], pairs: Sequence[Pair]) -> list[Ranked]:
 
     Only what is decided moves a place, so all places hold together as the verdicts do.
     """
-    ordered = sorted(entries, key=lambda entry: -sum(entry.accuracies) / len(entry.runs))
+    ordered = sorted(entries, key=lambda entry: -entry.mean_accuracy)
     of_best = {
         id(pair.second if pair.first is ordered[0] else pair.first): pair
         for pair in pairs

@@ -15,8 +15,8 @@ from fashionbench.errors import UsageError
 from fashionbench.report.comparison import Comparison
 from fashionbench.report.entries import Entry
 from fashionbench.report.numbers import format_points, pluralize
-from fashionbench.stats.difference import difference
 from fashionbench.stats.intervals import CONFIDENCE
+from fashionbench.stats.studies import compare_tuned
 
 __all__ = ["OUTCOMES", "Checked", "Outcome", "check_against", "worst_outcome"]
 
@@ -85,21 +85,33 @@ def _refuse_others(new: Comparison, old: Comparison) -> None:
 
 
 def _find_pairs(new: Comparison, old: Comparison) -> Iterator[tuple[Entry, Entry]]:
-    before = {(entry.model, entry.recipe, entry.tuned): entry for entry in old.entries}
     for entry in new.entries:
-        same = before.get((entry.model, entry.recipe, entry.tuned))
-        if same is not None:
-            yield entry, same
+        same = [each for each in old.entries if _name(each) == _name(entry)]
+        # Merged models of one name are told apart by their source.
+        exact = [each for each in same if _source(each) == _source(entry)]
+        if len(same) == 1 or exact:
+            yield entry, (exact or same)[0]
+
+
+def _name(entry: Entry) -> tuple[str, str]:
+    return entry.model, entry.recipe
+
+
+def _source(entry: Entry) -> str:
+    return entry.runs[0].job.model_source
 
 
 def _check(new: Comparison, pair: tuple[Entry, Entry], margin: float, models: int) -> Checked:
     entry = pair[0]
-    seeds = sorted({run.job.seed for run in pair[0].runs} & {run.job.seed for run in pair[1].runs})
+    first, second = ({run.job.seed for run in each.runs} for each in pair)
+    seeds = sorted(first & second)
     if not seeds:
         raise UsageError(f"{new.name(entry)} has no seed in common with the baseline.")
     runs = [[each.find_run(seed) for seed in seeds] for each in pair]
     predicted = [np.stack([run.predicted for run in of_entry]) for of_entry in runs]
-    found = difference(*(each == new.test_set.labels for each in predicted), pairs=models)
+    now, before = (each == new.test_set.labels for each in predicted)
+    study_of = {run.job.seed: study for run, study in zip(entry.runs, entry.studies, strict=True)}
+    found = compare_tuned(now, before, [study_of[seed] for seed in seeds], pairs=models)
     identical = np.array_equal(predicted[0], predicted[1])
     low = high = None
     if found.spread.is_known:

@@ -1,4 +1,4 @@
-"""What a reader must know before believing a comparison's table; a sentence each."""
+"""What a reader must know before believing a comparison's table, in a sentence each."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import fmean
@@ -6,7 +6,8 @@ from statistics import fmean
 from fashionbench.core.seeds import HELD_SEED
 from fashionbench.report.comparison import Comparison
 from fashionbench.report.entries import SEEDS_FOR_A_BAR, Entry
-from fashionbench.report.numbers import VARIED, format_percent
+from fashionbench.report.numbers import VARIED, format_percent, pluralize
+from fashionbench.stats.intervals import CONFIDENCE
 from fashionbench.store.records import RunRecord
 
 __all__ = ["find_warnings"]
@@ -69,7 +70,7 @@ def _unfinished(comparison: Comparison) -> Iterator[str]:
 
 
 def _unequal_seeds(comparison: Comparison) -> Iterator[str]:
-    """Tell that means are over other seeds than differences, as where a comparison was stopped."""
+    """Tell where rows have different seeds, as in a comparison that was stopped."""
     rows = [entry for entry in comparison.entries if not entry.is_only_scored]
     if len({tuple(run.job.seed for run in entry.runs) for entry in rows}) > 1:
         fewest, *_, most = sorted(rows, key=lambda entry: len(entry.runs))
@@ -91,7 +92,7 @@ def _edges(comparison: Comparison) -> Iterator[str]:
 
 
 def _held(comparison: Comparison) -> Iterator[str]:
-    """Tell what of the luck of a seed is in no number."""
+    """Tell which part of the luck of a seed is in no number."""
     if comparison.study.vary != "all":
         yield (
             f"Seeds vary {VARIED[comparison.study.vary]} alone. Everything else random is that of "
@@ -132,7 +133,7 @@ def _dead_classes(entry: Entry, classes: Sequence[str]) -> Iterator[str]:
 
 
 def _lost_classes(comparison: Comparison) -> Iterator[str]:
-    """Tell who never predicts which classes; of many entries only who, since a table has these."""
+    """Tell which entries never predict some class, and which; if many, only which entries."""
     classes = comparison.test_set.classes
     said = _say_once(comparison, lambda entry: _dead_classes(entry, classes))
     if len(said) > MOST_NAMED:
@@ -162,9 +163,9 @@ def _same_start(entry: Entry) -> Iterator[str]:
         yield "all runs are equal: seeds make no difference to it, so there is no interval."
     elif entry.seeds_itself:
         yield (
-            "all seeds begin with the same weights, since something in it seeds torch, so the luck "
-            "of first weights is in no interval, p-value or verdict, that of the order of the "
-            "images alone; remove manual_seed from it."
+            "all seeds begin with the same weights, since its code seeds torch. So intervals, "
+            "p-values and verdicts hold the luck of the order of the images, but not that of first "
+            "weights; remove manual_seed from its code."
         )
 
 
@@ -180,7 +181,7 @@ def _say_one_by_one(kind: str, runs: list[RunRecord]) -> str:
     values = [run.accuracy_one_by_one for run in runs if run.accuracy_one_by_one is not None]
     if kind != "batch" or not values:
         return ""
-    return f" Shown one at a time, {100 * sum(values) / len(values):.2f} % of the images are right."
+    return f" Shown one at a time, {format_percent(fmean(values))} % of the images are right."
 
 
 def _conditions(runs: Sequence[RunRecord]) -> Iterator[str]:
@@ -212,8 +213,8 @@ def _machines(comparison: Comparison) -> Iterator[str]:
     if len(kinds) < 2 and len(digests) < 2:
         return
     about = (
-        f"Workers trained on {_count(len(kinds), 'kind')} of machines "
-        f"({'; '.join(sorted(kinds))}), with {_count(len(digests), 'digest')} of "
+        f"Workers trained on {pluralize(len(kinds), 'kind')} of machines "
+        f"({'; '.join(sorted(kinds))}), with {pluralize(len(digests), 'digest')} of "
         "the same small training"
     )
     mixed = [
@@ -224,13 +225,9 @@ def _machines(comparison: Comparison) -> Iterator[str]:
     if len(digests) == 1:
         yield f"{about}: a seed ends the same on all of them."
     elif mixed:
-        yield f"{about}: on another a seed may end otherwise. That touches {_join(mixed)}."
+        yield f"{about}: a seed may end differently on another. This affects {_join(mixed)}."
     else:
-        yield f"{about}: on another a seed may end otherwise. That touches differences of models."
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+        yield f"{about}: a seed may end differently on another. This affects differences of models."
 
 
 def _engines(comparison: Comparison) -> Iterator[str]:
@@ -267,9 +264,9 @@ def _single_networks(comparison: Comparison) -> Iterator[str]:
         pair = row.pair
         p_value = None if pair is None else pair.mcnemar_p_value
         if pair is not None and p_value is not None:
-            differ = "not equally often" if p_value < 0.05 else "not shown to differ in being"
+            differ = "are not" if p_value < 1 - CONFIDENCE else "may be"
             yield (
-                f"These two networks, {pair.a} and {pair.b}, are {differ} right "
+                f"These two networks, {pair.a} and {pair.b}, {differ} right equally often "
                 f"(McNemar's test, p = {p_value:.2g}); other seeds may say otherwise."
             )
 

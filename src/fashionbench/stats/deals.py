@@ -34,7 +34,7 @@ class Place:
 
 
 def place(official: float, dealt: Sequence[float]) -> Place:
-    """Say where a number lies among those of deals, of which there are at least two."""
+    """Return where a number lies among those of two or more deals."""
     values = np.asarray(dealt, float)
     low, high = np.quantile(values, (0.025, 0.975))
     below = (values < official).mean() + (values == official).mean() / 2

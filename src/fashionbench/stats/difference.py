@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fashionbench.stats.intervals import CONFIDENCE, EQUAL
+from fashionbench.stats.intervals import CONFIDENCE, EQUAL, t_p_value
 from fashionbench.stats.sequential import anytime_p_value
 from fashionbench.stats.spread import Spread, can_flip_signs, list_signs
 
@@ -19,7 +19,7 @@ __all__ = [
     "adjust",
     "difference",
     "holm",
-    "holm_steps",
+    "holm_factors",
     "mcnemar",
     "probability_a_beats_b",
     "seed_test",
@@ -116,19 +116,19 @@ def _error_over_images(by_image: Floats) -> float:
 
 
 def probability_a_beats_b(a: Floats, b: Floats) -> float:
-    """Return the part of all pairs of a run of each in which the first is better; ties are half."""
+    """Return in what share of all pairs, a run of each, the first is better; ties are half."""
     against = a[:, None] - b[None, :]
     return float((against > 0).mean() + (against == 0).mean() / 2)
 
 
 def seed_test(differences: ArrayLike, pairs: int = 1) -> float | None:
-    """Return the two-sided p-value of no mean difference, from those of two seeds or more.
+    """Return the two-sided p-value of no mean difference, given those of two seeds or more.
 
-    The permutation test that flips their signs, where the smallest p-value that flips can
-    give, times the number of pairs judged together, is at most a tenth of 5 %: all flips where
-    there are at most 2^13 that differ, else 20,000 at random, the same every time. Elsewhere
-    the paired t-test, or None if all differences are the same: of a few seeds that is an
-    accident of accuracies that count images, and tells nothing of their spread.
+    It is that of the permutation test that flips their signs, if the smallest p-value that flips
+    can give, times the number of pairs judged together, is at most a tenth of 5 %. All flips are
+    made where at most 2^13 of them differ, else 20,000 at random, the same every time. With fewer
+    seeds it is that of the paired t-test, or None if all differences are equal: of a few seeds that
+    is an accident of accuracies that count images, and says nothing about their spread.
     """
     values = np.asarray(differences, dtype=float)
     n = len(values)
@@ -137,18 +137,14 @@ def seed_test(differences: ArrayLike, pairs: int = 1) -> float | None:
         # Equal sums differ by rounding.
         return float(np.mean(sums >= abs(values.sum()) * (1 - 1e-9)))
     mean, sd = float(values.mean()), float(values.std(ddof=1))
-    if sd <= EQUAL:
-        return None
-    from scipy.special import stdtr
-
-    return 2 * float(stdtr(n - 1, -abs(mean) / sd * math.sqrt(n)))
+    return t_p_value(mean, sd / math.sqrt(n), n - 1) if sd > EQUAL else None
 
 
 def mcnemar(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """Return the exact two-sided p-value that two single networks are right equally often.
+    """Return the exact two-sided p-value of two single networks being right equally often.
 
-    McNemar's test (Dietterich 1998) of their (N,) correctness. It speaks of these two networks,
-    not of their models.
+    It is McNemar's test (Dietterich 1998) of their (N,) correctness, and is about these two
+    networks, not about their models.
     """
     from scipy.special import bdtr
 
@@ -161,23 +157,23 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
     Those that are None stay so and do not count.
     """
-    return [adjust(p, step) for p, step in zip(p_values, holm_steps(p_values), strict=True)]
+    return [adjust(p, factor) for p, factor in zip(p_values, holm_factors(p_values), strict=True)]
 
 
-def adjust(p_value: float | None, step: float | None) -> float | None:
-    """Multiply a p-value by its step of Holm's; None stays None."""
-    return None if p_value is None or step is None else min(1.0, p_value * step)
+def adjust(p_value: float | None, factor: float | None) -> float | None:
+    """Multiply a p-value by its factor, up to 1; None stays None."""
+    return None if p_value is None or factor is None else min(1.0, p_value * factor)
 
 
-def holm_steps(p_values: Sequence[float | None]) -> list[float | None]:
-    """Return by what Holm multiplies each p-value: the number of pairs, and fewer for larger ones.
+def holm_factors(p_values: Sequence[float | None]) -> list[float | None]:
+    """Return by what Holm multiplies each p-value: the number of pairs, and less for larger ones.
 
     None stays None. A p-value below another's is never adjusted above it.
     """
     known = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
-    steps: list[float | None] = [None] * len(p_values)
+    factors: list[float | None] = [None] * len(p_values)
     largest = 0.0
     for rank, (p, index) in enumerate(known):
         largest = max(largest, p * (len(known) - rank))
-        steps[index] = largest / p if p > 0 else float(len(known) - rank)
-    return steps
+        factors[index] = largest / p if p > 0 else float(len(known) - rank)
+    return factors

@@ -1,4 +1,4 @@
-"""Values of several runs in brief: mean, spread and 95 % interval. Plain arrays in, numbers out.
+"""Values of several runs, summarized: mean, spread and 95 % interval.
 
 Two things blur an accuracy: the luck of the seed, which more seeds average away, and the luck of
 which images are in the test set, which they do not. Here both are kept apart. A correctness
@@ -22,6 +22,7 @@ __all__ = [
     "share_interval",
     "summarize",
     "summarize_fractions",
+    "t_p_value",
     "t_quantile",
     "time_ratio",
 ]
@@ -33,7 +34,7 @@ EQUAL = 1e-12
 
 @dataclass(frozen=True)
 class Summary:
-    """Values of several seeds in brief; what one value cannot tell is None."""
+    """A summary of the values of several seeds; what one value cannot tell is None."""
 
     mean: float | None
     sd: float | None
@@ -63,11 +64,11 @@ def summarize(values: Sequence[float]) -> Summary:
 
 
 def summarize_fractions(values: Sequence[float]) -> Summary:
-    """Return the same for values from 0 to 1, which the ends of the interval never leave.
+    """Return mean, sample sd and 95 % interval of finite fractions; its ends lie within 0 and 1.
 
     It is the t interval on the scale of logits, log(p / (1 - p)), to which the standard error is
-    carried over by the slope at the mean (delta method). Far from 0 and 1 it is the t interval;
-    near them, where that reaches beyond, it covers the mean more often too.
+    carried over by the slope at the mean (delta method). Far from 0 and 1 it equals the t interval;
+    near them, where that one reaches beyond, it covers the mean more often too.
     """
     plain = summarize(values)
     if plain.mean is None or plain.high is None:
@@ -80,7 +81,7 @@ def summarize_fractions(values: Sequence[float]) -> Summary:
 
 
 def share_interval(count: int, n: int) -> tuple[float, float]:
-    """Return the ends of Wilson's 95 % interval of a share, of which `count` of `n` were drawn."""
+    """Return the ends of Wilson's 95 % interval of a share, where `count` of `n` have it."""
     if n == 0:
         return 0.0, 1.0
     z, share = normal_quantile(), count / n
@@ -100,10 +101,9 @@ def error_of_test_set(correct: NDArray[np.bool_]) -> float:
 def expected_sd(correct: NDArray[np.bool_]) -> float | None:
     """Return the sd over seeds if runs differed by chance alone in which images they get right.
 
-    Each image then has a chance of its own, and each run tosses anew.
-
-    A measured sd near it means that the runs are equally good models which err on
-    different images (Jordan 2023, arXiv 2304.01910). None for one seed.
+    Each image then has a chance of its own, and each run tosses anew. A measured sd near it means
+    that the runs are equally good models which err on different images (Jordan 2023, arXiv
+    2304.01910). None for one seed.
     """
     seeds, images = correct.shape
     if seeds < 2:
@@ -135,6 +135,13 @@ def time_ratio(a: Sequence[float], b: Sequence[float]) -> TimeRatio | None:
         parts = [error**2 / (len(values) - 1) for error, values in zip(errors, logs, strict=True)]
         half = t_quantile(sum(errors) ** 2 / sum(parts)) * math.sqrt(sum(errors))
     return TimeRatio(math.exp(mean), math.exp(mean - half), math.exp(mean + half))
+
+
+def t_p_value(mean: float, error: float, degrees: float) -> float:
+    """Return the two-sided p-value of a true mean of 0, given a mean and its standard error."""
+    from scipy.special import stdtr
+
+    return 2 * float(stdtr(degrees, -abs(mean) / error))
 
 
 def t_quantile(degrees: float, confidence: float = CONFIDENCE) -> float:

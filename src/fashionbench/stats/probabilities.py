@@ -32,8 +32,8 @@ class Probabilities:
 def find_probabilities(found: Difference, smallest: float) -> Probabilities | None:
     """Return what is probable of a difference; None where its seeds tell nothing of others.
 
-    They are of this pair alone and of these seeds as they stand: neither the number of pairs nor
-    that of looks is in them, as it is in the verdict.
+    They are about this pair alone and its seeds as they stand. Unlike the verdict, they are not
+    adjusted for the number of pairs, nor for that of looks.
     """
     if found.p_value is None:
         return None
@@ -44,4 +44,4 @@ def find_probabilities(found: Difference, smallest: float) -> Probabilities | No
         return 1 - beyond if found.difference > value else beyond
 
     better, worse = above(smallest), 1 - above(-smallest)
-    return Probabilities(better, 1 - better - worse, worse)
+    return Probabilities(better, max(0.0, 1 - better - worse), worse)  # not less by rounding

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fashionbench.stats.intervals import CONFIDENCE, t_quantile
+from fashionbench.stats.intervals import CONFIDENCE, EQUAL, t_p_value, t_quantile
 
 __all__ = ["OverSplits", "summarize_splits"]
 
@@ -64,14 +64,6 @@ def summarize_splits(
         low=mean - half(alpha),
         high=mean + half(alpha),
         limit=abs(mean) + half(alpha / pairs),
-        p_value=_p_value(mean, error, count - 1),
+        p_value=t_p_value(mean, error, count - 1) if sd > EQUAL else None,
         n=count,
     )
-
-
-def _p_value(mean: float, error: float, degrees: int) -> float | None:
-    if error <= 1e-12:
-        return None
-    from scipy.special import stdtr
-
-    return 2 * float(stdtr(degrees, -abs(mean) / error))

@@ -1,7 +1,7 @@
 """How far a difference of two models may be off: over other seeds, and other test images too.
 
 The intervals over seeds are those of the tests in difference.py: they end at zero where the p-value
-is the level. Without the test's own, an interval and a p-value could say two things.
+is the level. With intervals of another kind, an interval and its p-value could contradict.
 """
 
 import math
@@ -71,11 +71,14 @@ class Spread:
         return high
 
     def interval_of_test(self, alpha: float, pairs: int) -> tuple[float, float]:
-        """Return what the test over seeds does not refuse at level alpha, of `pairs` judged."""
+        """Return the ends of the means that the test over seeds does not reject at level alpha.
+
+        Which test that is depends on how many `pairs` are judged together.
+        """
         if self.sequential:
             return self._narrowest_so_far(alpha)
         if can_flip_signs(len(self.by_seed), pairs):
-            return _unrefused_by_flips(np.array(self.by_seed), alpha)
+            return _unrejected_by_flips(np.array(self.by_seed), alpha)
         half = self.over_seeds(alpha)
         return self.mean - half, self.mean + half
 
@@ -93,7 +96,7 @@ class Spread:
 
 
 def can_flip_signs(seeds: int, pairs: int) -> bool:
-    """Tell whether flips are enough for a p far below 5 %, adjusted for `pairs` judged together."""
+    """Tell whether flips can give a p-value far below 5 %, also adjusted for all `pairs`."""
     smallest = 1 / min(2 ** (seeds - 1), RANDOM_FLIPS)
     return bool(pairs * smallest <= (1 - CONFIDENCE) / 10)
 
@@ -112,8 +115,8 @@ def list_signs(n: int) -> NDArray[np.float64]:
     return signs
 
 
-def _unrefused_by_flips(values: NDArray[np.float64], alpha: float) -> tuple[float, float]:
-    """Return the means that flipping signs does not refuse.
+def _unrejected_by_flips(values: NDArray[np.float64], alpha: float) -> tuple[float, float]:
+    """Return the ends of the means that flipping signs does not reject.
 
     A sum of flipped values around a supposed mean, a - x b, is at least as far from 0 as the
     unflipped one, n x, up to one x on either side of the measured mean; so many flips must be.

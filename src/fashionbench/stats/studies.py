@@ -1,9 +1,9 @@
-"""What tuned rows and their differences are worth where several studies each chose on their own.
+"""Summaries and differences of tuned rows where several studies each chose on their own.
 
 Runs of one study share its choice, so they are no independent witnesses of what tuning gives: the
-studies are. Means of studies take the place of runs, and the intervals and tests of runs are
-asked about them (t over studies, with one degree of freedom less than there are studies). With one
-study, runs are all there is: what they say holds for the settings that were chosen.
+studies are. Means of studies take the place of runs in the same intervals and tests (t over
+studies, with one degree of freedom less than there are studies). With one study, runs are all there
+is: what they say holds for the settings that were chosen.
 """
 
 import math

@@ -43,7 +43,7 @@ class Verdict:
     limit: float | None = None
     """Of "no difference": the largest that the seeds leave possible."""
     seeds_needed: int | None = None
-    """Of "not decided": about how many seeds, or studies, would."""
+    """Of "not decided": about how many seeds, or studies, would; None of more than a million."""
     holds_for_other_test_images: bool = False
     """Whether other test images can be expected to give the same verdict."""
     holds_for_other_splits: bool | None = None
@@ -108,7 +108,7 @@ def decide(
         )
     sought = max(abs(found.difference), smallest)
     needed = seeds_needed(sought, found.sd, alpha / pairs, sequential=sequential)
-    return replace(verdict, seeds_needed=max(needed, found.n + 1))
+    return replace(verdict, seeds_needed=None if needed is None else max(needed, found.n + 1))
 
 
 def extend_to_splits(
@@ -123,23 +123,21 @@ def extend_to_splits(
     if verdict.word == "no difference":
         holds = over_splits.limit < smallest
     else:
-        p_value, same_sign = (
-            over_splits.p_value,
-            (over_splits.mean > 0) == (verdict.word == "better"),
-        )
+        p_value = over_splits.p_value
+        same_sign = (over_splits.mean > 0) == (verdict.word == "better")
         holds = p_value is not None and p_value < 1 - CONFIDENCE and same_sign
     return replace(verdict, holds_for_other_splits=holds)
 
 
 def interval_of_verdict(
-    verdict: Verdict, found: Difference, steps: tuple[float | None, float | None], pairs: int
+    verdict: Verdict, found: Difference, factors: tuple[float | None, float | None], pairs: int
 ) -> tuple[float, float]:
     """Return the interval that a verdict is read from, which is never at odds with it.
 
     It is for other seeds, and for other test images too where the verdict holds for these, at 95 %
     for all `pairs` together (Bonferroni). Where Holm's adjustment, which tells more apart, decides
-    and that interval does not, it is the one at Holm's level: `steps` says by what the p-values
-    over seeds, and over seeds and images, were multiplied. Infinite where seeds are too few.
+    and that interval does not, it is the one at Holm's level: `factors` are those of the two
+    p-values, over seeds and over seeds and images. Infinite where seeds are too few.
     """
     mean, spread, alpha = found.difference, found.spread, 1 - CONFIDENCE
     if found.p_value is None:
@@ -154,5 +152,5 @@ def interval_of_verdict(
 
     low, high = interval(alpha / pairs)
     if verdict.word in ("better", "worse") and low <= 0 <= high:
-        low, high = interval(alpha / (steps[with_images] or pairs))
+        low, high = interval(alpha / (factors[with_images] or pairs))
     return max(low, -1.0), min(high, 1.0)

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 __all__ = ["CONSENSUS", "count_votes", "find_consensus", "most_called", "share_disagreeing"]
 
 CONSENSUS = 0.99
-"""The share of runs that disagree with a label, from which on it is doubtful."""
+"""A label is doubtful if at least this share of the runs disagree with it."""
 
 
 def count_votes(predicted: NDArray[Any], classes: int) -> NDArray[np.int64]:
-    """Return (N, K) counts of the R runs that call each image each class; (R, N) is given."""
+    """Count, from (R, N) predicted classes of R runs, how many call an image each class: (N, K)."""
     images = predicted.shape[1]
     cells = predicted.astype(np.int64) + np.arange(images) * classes
     counts = np.bincount(cells.ravel(), minlength=images * classes)
@@ -25,7 +25,10 @@ def share_disagreeing(votes: NDArray[np.int64], labels: NDArray[Any]) -> NDArray
 
 
 def most_called(votes: NDArray[np.int64], labels: NDArray[Any]) -> NDArray[np.int64]:
-    """Return (N,) the class, other than the label, that most runs call; the first of equals."""
+    """Return (N,) the class, other than its label, that most runs call an image.
+
+    Of classes that equally many call it, that is the first.
+    """
     others = votes.copy()
     others[np.arange(len(labels)), labels] = -1
     return np.asarray(others.argmax(axis=1), np.int64)

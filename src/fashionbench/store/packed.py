@@ -1,11 +1,12 @@
 """A run as bytes: as the store's row has it, and as a file that comes from another process.
 
-A file says in its first line what it is and what its content digests to, so that half of one, or
-a file of somebody else's, is never taken for a run.
+A file says in its first line what it is and has the digest of its content there, so that half a
+file, or a foreign one, is never taken for a run.
 """
 
 import hashlib
 import json
+import re
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -81,7 +82,7 @@ class RunFile:
 
     @property
     def name(self) -> str:
-        """Return the file's name, which is the same for a run that is trained twice."""
+        """The file's name, which is the same for a run that is trained twice."""
         return run_file_name(self.run.key, self.run.device)
 
     def write(self, folder: Path) -> None:
@@ -102,10 +103,11 @@ class RunFile:
     def read(cls, path: Path) -> Self:
         """Read a file. Raises StoreError, in a sentence, for what is no whole run."""
         title, _, content = path.read_bytes().partition(b"\n")
-        if not title.startswith(f"{_TITLE} ".encode()):
+        found = re.fullmatch(rf"{_TITLE} ([0-9]+)(?: (.*))?", title.decode("ascii", "replace"))
+        if found is None:
             raise StoreError(f"{path} is not a run of fashionbench's")
-        version, digest = title[len(_TITLE) :].decode("ascii", "replace").split()
-        if version.isdigit() and int(version) > FORMAT:
+        version, digest = found.groups()
+        if int(version) > FORMAT:
             raise StoreError(
                 f"{path} was written by a newer fashionbench (format {version}, this one reads up "
                 f"to {FORMAT})"

@@ -46,7 +46,7 @@ class _AboutImages(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _read_old_row(cls, content: Any) -> Any:
-        """Read what stores of before have: one list, the classes and then the shape."""
+        """Read the row of an older store: one list of the classes and then the shape."""
         if isinstance(content, list) and content:
             return {"classes": content[:-1], "shape": content[-1]}
         return content
@@ -166,7 +166,7 @@ class RunStore:
             return PackedRun(*row).unpack()
 
     def save_study(self, study: Study, command: str) -> None:
-        """Save what was asked last, so that a report can be rendered again."""
+        """Save the last comparison that was asked for, so that its report can be written again."""
         with self._transaction(write=True) as database:
             database.execute(
                 "INSERT OR REPLACE INTO study VALUES (1, ?, ?)", (study.model_dump_json(), command)
@@ -214,11 +214,12 @@ def _explain(path: Path, error: Exception) -> str:
             f"{path} cannot be written ({error}): the disk is probably full. Finished runs are "
             "kept; free some space and give the same command again."
         )
-    if code is not None and code & 0xFF in (
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_BUSY,
-    ):
+    if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY:
+        return (
+            f"{path} is in use ({error}); wait until the other command has ended, and give this "
+            "one again."
+        )
+    if code is not None and code & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
         return f"{path} cannot be used ({error}); make it writable or choose another --out."
     return _explain_damage(path, str(error))
 
