@@ -7,8 +7,8 @@ from fashionbench.errors import UsageError
 
 
 def test_names_are_parted_at_commas_outside_brackets() -> None:
-    text = "v0, net.py:Net:sizes=(1,2):more=[3,4],v2:hidden_units=32,"
-    expected = ["v0", "net.py:Net:sizes=(1,2):more=[3,4]", "v2:hidden_units=32"]
+    text = "v0, net.py:Net:sizes=((1,2),(3,4)):more=[5,{6,7}],v2:hidden_units=32,"
+    expected = ["v0", "net.py:Net:sizes=((1,2),(3,4)):more=[5,{6,7}]", "v2:hidden_units=32"]
     assert split_names(text) == expected
 
 

@@ -74,6 +74,14 @@ def test_a_run_is_timed_on_the_device_that_was_asked_for(tmp_path: Path) -> None
         look_ahead(study, tmp_path / "none")
 
 
+def test_what_no_seeds_can_show_is_said(tmp_path: Path) -> None:
+    study = plan(["v0", "mlp"], ["default"], 2, epochs=1, **ASKED)
+    found = look_ahead(study, tmp_path / "none", difference=1e-12, sd=0.1)
+    assert (found.pairs[0].smallest, found.pairs[0].seeds_for) == (None, None)
+    assert "2 seeds detect no difference in four of five cases; ask for more" in str(found)
+    assert "to detect 1e-10 points takes more than 1,000,000 seeds" in str(found)
+
+
 def test_one_seed_shows_nothing_and_more_models_need_more(tmp_path: Path) -> None:
     one = look_ahead(plan(["v0", "mlp"], ["default"], 1, epochs=1, **ASKED), tmp_path / "none")
     assert one.pairs[0].smallest is None

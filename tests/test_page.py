@@ -182,6 +182,7 @@ def test_one_seed_gives_no_interval(tmp_path: Path) -> None:
         text = read(result, name)
         assert not re.search(r"\d to |– to", text)
         assert "not decided" in text
+    assert Page(read(result, "report.html")).open == []
 
 
 @pytest.mark.slow
@@ -201,9 +202,12 @@ def test_a_diverged_model_is_said_to_have_diverged(diverged: Result) -> None:
 def test_the_spread_at_a_constant_rate_is_called_what_it_may_be(tmp_path: Path) -> None:
     result = make_result(tmp_path, seeds=2)
     [recipe] = result.study.recipes
-    falling = recipe.model_copy(update={"schedule": "linear"})  # called as before
+    other = {"schedule": "linear", "loss": "mine.py:focal"}
+    falling = recipe.model_copy(update=other)  # called as before
     for chosen, told in ((recipe, True), (falling, False)):
         study = result.study.model_copy(update={"recipes": (chosen,)})
         write_report(replace(result, study=study))
         page = (tmp_path / "report.html").read_text("utf-8")
         assert ("<code>--vary order</code> measures that part" in page) == told
+        assert ("; cross-entropy</dd>" in page) == told
+        assert ("loss mine.py:focal" in page) != told

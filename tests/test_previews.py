@@ -52,6 +52,11 @@ def test_images_are_mixed_as_strongly_as_in_training(
     assert set(strengths) == {0.3, MIXINGS["mixup"].strength}
 
 
+def test_a_recipe_without_epochs_has_no_schedule(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="default has 0 epochs, so no learning rate to draw"):
+        write_schedule(DEFAULT.override(epochs=0), tmp_path / "schedule.png")
+
+
 def test_a_recipe_without_augmentation_says_so(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="default leaves images as they are; add some"):
         write_augmentations(DEFAULT, "silhouettes", None, tmp_path / "changes.png")

@@ -10,7 +10,9 @@ from factories import CLASSES, LABELS, make_result
 
 from fashionbench.errors import UsageError
 from fashionbench.report.comparison import Comparison
+from fashionbench.report.entries import Entry
 from fashionbench.report.regression import OUTCOMES, check_against, worst_outcome
+from fashionbench.store.records import RunRecord
 
 
 def with_accuracy(result: Comparison, entry: int, shares: list[float]) -> Comparison:
@@ -71,6 +73,28 @@ def test_a_tuned_row_is_judged_by_its_studies(tuned_result: Comparison) -> None:
         1 - 0.05 / len(found), 2, np.mean(studies), scipy.stats.sem(studies)
     )
     np.testing.assert_allclose([tuned.low, tuned.high], interval)
+
+
+def test_of_merged_models_of_one_name_each_is_compared_with_its_own(tmp_path: Path) -> None:
+    result = make_result(tmp_path, models=("v0",), seeds=5)
+    sound, spoilt = (with_accuracy(result, 0, [share] * 5).entries[0] for share in (0.8, 0.5))
+    rows = tuple(map(with_source, (sound, spoilt), ("aa", "bb")))
+    models = {
+        "models": ("v0", "v0"),
+        "model_sources": ("aa", "bb"),
+        "origins": ("runs/a", "runs/b"),
+    }
+    study = result.study.model_copy(update=models)
+    old = replace(result, study=study, entries=rows)
+    new = replace(old, entries=tuple(reversed(rows)))
+    assert [each.identical for each in check_against(new, old, 0.02)] == [True, True]
+
+
+def with_source(entry: Entry, source: str) -> Entry:
+    def change(run: RunRecord) -> RunRecord:
+        return replace(run, job=run.job.model_copy(update={"model_source": source}))
+
+    return replace(entry, runs=tuple(map(change, entry.runs)))
 
 
 def test_one_seed_cannot_tell(tmp_path: Path) -> None:

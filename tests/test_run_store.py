@@ -121,6 +121,18 @@ def test_what_cannot_be_read_is_told_as_damage(
     assert "\n" not in str(told.value)
 
 
+def test_a_store_that_another_command_writes_is_told_as_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, connect = RunStore(tmp_path, create=True), sqlite3.connect
+    with connect(store.path, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        at_once = lambda path, timeout, isolation_level: connect(path, 0, 0, isolation_level)  # noqa: E731
+        monkeypatch.setattr(sqlite3, "connect", at_once)
+        with pytest.raises(StoreError, match=r"is in use \(database is locked\); wait until"):
+            store.save_run(make_record())
+
+
 @pytest.mark.parametrize(
     ("change", "setting"),
     [

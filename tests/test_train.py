@@ -25,6 +25,15 @@ def test_what_came_of_a_run_is_printed_as_text_or_json(
         assert (tmp_path / folder / "model.safetensors").is_file()
 
 
+def test_a_loss_that_is_no_number_is_null_in_json(call_cli: Callable[..., Result]) -> None:
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    text = call_cli(*QUICK, "--lr", "1e30", "--json").stdout
+    document = json.loads(text, parse_constant=refuse)
+    assert (document["diverged"], document["training_loss"]) == (True, None)
+
+
 def test_the_folder_is_named_after_the_run_and_never_written_over(
     tmp_path: Path, call_cli: Callable[..., Result]
 ) -> None:

@@ -187,7 +187,7 @@ def on_machines(result: Result, *machines: tuple[str, str]) -> Result:
             [("A", "x"), ("B", "y"), ("C", "x")],
             (
                 "Workers trained on 3 kinds of machines (A, cpu; B, cpu; C, cpu), with 2 digests "
-                "of the same small training: on another a seed may end otherwise. That touches "
+                "of the same small training: a seed may end differently on another. This affects "
                 "v1 and v0."
             ),
         ),
@@ -205,7 +205,7 @@ def test_models_trained_on_different_machines_are_told(tmp_path: Path) -> None:
     first, second = (on_machines(plain, ("A", canary)).entries for canary in "xy")
     result = replace(plain, entries=(first[0], second[1]))
     (warning,) = [text for text in result.warnings if "1 kind of machines" in text]
-    assert warning.endswith("That touches differences of models.")
+    assert warning.endswith("This affects differences of models.")
 
 
 def test_engines_are_told_where_times_would_compare_them(tmp_path: Path) -> None:

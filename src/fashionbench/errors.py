@@ -21,7 +21,7 @@ class FashionbenchError(Exception):
 
 
 class UsageError(FashionbenchError):
-    """A request that cannot be meant: an unknown name, a value out of range; exit code 2."""
+    """An invalid request: an unknown name, a value out of range; exit code 2."""
 
     exit_code = 2
 

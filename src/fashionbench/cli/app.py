@@ -24,7 +24,7 @@ _UsageError: Any = typer.BadParameter.__base__
 
 
 def _tell(error: Any) -> Exception:
-    """Say what typer refuses as all other errors are said, without its usage and its box."""
+    """Print what typer refuses in a sentence, like all other errors, without its usage and box."""
     if error.__class__.__name__ == "NoArgsIsHelpError":  # which is the help
         return error  # type: ignore[no-any-return]
     names, context = list[str](), error.ctx
@@ -37,7 +37,7 @@ def _tell(error: Any) -> Exception:
 
 
 def _tell_of_system(error: OSError) -> None:
-    """Say what the system refuses: a path that nobody asked about before, or the output."""
+    """Print what the system refuses: a path that nobody has checked before, or the output."""
     if error.filename:
         path = printable(error.filename)
         sentence = f"{path} cannot be used ({error.strerror}); name another, or make it accessible."
@@ -101,7 +101,7 @@ app = typer.Typer(
     help="Compare image classifiers on Fashion-MNIST: which is better, by how much, "
     "how sure that is, and what it costs in seconds.\n\n"
     "Exit codes: 0 where all was done; 1 where something failed, or a model that was asked for is "
-    "missing from the result; 2 for a request that cannot be meant; 3 where check cannot tell; "
+    "missing from the result; 2 for an invalid request; 3 where check cannot tell; "
     "130 after Ctrl-C.",
     epilog=format_examples("fashionbench compare --models v0,v2", "fashionbench compare --help"),
 )

@@ -242,7 +242,7 @@ def report(
         str,
         typer.Option(
             metavar="NAME",
-            help="of --figures: page, projector (large, light on dark) or paper (small)",
+            help="how --figures look: page, projector (large, light on dark) or paper (small)",
         ),
     ] = "page",
     table: Annotated[
@@ -261,7 +261,7 @@ def report(
     from fashionbench.report.page import write_report
 
     if style != "page" and figures is None:
-        raise UsageError("--style is that of --figures; give --figures svg too.")
+        raise UsageError("--style is for --figures; give --figures svg too.")
     result = load_result(run_folder)
     if figures is not None:
         from fashionbench.report.figure_files import save_figures

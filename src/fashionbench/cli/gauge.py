@@ -70,7 +70,7 @@ def plan(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="the run folder whose runs are known already",
+            help="the run folder, whose finished runs cost nothing more",
             show_default="runs/DATASET",
         ),
     ] = None,

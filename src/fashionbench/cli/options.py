@@ -1,6 +1,5 @@
 """What several commands share: their options, their help, and names and seeds read from text."""
 
-import re
 import shlex
 import sys
 from collections.abc import Iterable
@@ -107,7 +106,7 @@ TrainedModel = Annotated[Path, typer.Argument(metavar="MODEL", help=TRAINED_MODE
 
 
 class Command(TyperCommand):
-    """A command whose help wraps at the terminal's width and shows types in words alone."""
+    """A command whose help wraps at the terminal's width and has no Python types in it."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -153,8 +152,14 @@ def typed_command() -> str:
 
 
 def split_names(text: str) -> list[str]:
-    """Split at commas, except inside brackets, as in net.py:Net:sizes=(1,2)."""
-    parts = re.split(r",(?![^()\[\]{}]*[)\]}])", text)
+    """Split at commas, except inside brackets, as in net.py:Net:sizes=((1,2),(3,4))."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter in "([{") - (letter in ")]}")
+        if letter == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
     return [part.strip() for part in parts if part.strip()]
 
 

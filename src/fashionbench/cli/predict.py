@@ -116,7 +116,7 @@ class _Answer:
 def _classify_all(
     predictor: "Predictor", pictures: "list[str | _Answer]", folder: Path | None
 ) -> Iterator[_Answer]:
-    """Classify pictures in their order, prepared ahead on all cores; save them if `folder` is."""
+    """Classify pictures in order, prepared ahead on all cores; save them in any `folder` given."""
     import torch
 
     from fashionbench.core.ahead import map_ahead

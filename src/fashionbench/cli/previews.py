@@ -25,7 +25,7 @@ __all__ = ["write_augmentations", "write_samples", "write_schedule"]
 DRAWS = 10
 """Augmented images beside each original."""
 SIDED = {"flip", "pair"}
-"""Augmentations that only an image shows whose sides differ."""
+"""Augmentations that show only on an image whose sides differ."""
 
 
 def write_samples(
@@ -42,7 +42,12 @@ def write_samples(
 
 
 def write_schedule(recipe: Recipe, target: Path, steps_an_epoch: int = 100) -> None:
-    """Write a PNG of the recipe's learning rate over its epochs."""
+    """Write a PNG of the recipe's learning rate over its epochs.
+
+    Raises UsageError for a recipe that trains nothing.
+    """
+    if recipe.epochs == 0:
+        raise UsageError(f"The recipe {recipe.name} has 0 epochs, so no learning rate to draw.")
     steps = range(recipe.epochs * steps_an_epoch)
     shape = None
     if recipe.schedule not in SCHEDULES:
@@ -88,7 +93,7 @@ def write_augmentations(recipe: Recipe, dataset: str, data_dir: Path | None, tar
 def _choose(
     chosen: Sequence[NDArray[np.uint8]], row: int, chain: Sequence[tuple[str, float]]
 ) -> NDArray[np.uint8]:
-    """Choose the image of a row: one of each class in turn, but for sides one that has them."""
+    """Choose the image of a row: one of each class in turn, or the one whose sides differ most."""
     if {change for change, _ in chain} & SIDED:
         return max((images[0] for images in chosen), key=_measure_sides)
     return np.asarray(chosen[row % len(chosen)][0])

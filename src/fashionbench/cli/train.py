@@ -1,6 +1,7 @@
 """The command that trains one model in a folder of its own."""
 
 import json
+import math
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -110,8 +111,12 @@ def train(
             watch=TensorBoard(folder / "tensorboard", job.recipe) if track else None,
             command=command if resume else f"{command} --resume",
         )
-    if as_json:
-        typer.echo(json.dumps(summary, indent=2, default=str))
+    if as_json:  # which has no word for a loss that is no number
+        known = {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in summary.items()
+        }
+        typer.echo(json.dumps(known, indent=2, default=str))
         return
     for key, value in summary.items():
         if value is not None:

@@ -99,7 +99,7 @@ class Recipe(Validated):
         3, ge=0, description="passes over the training images; 0 scores the weights as they are"
     )
     batch_size: Annotated[Whole, Range("log", 8, 256)] = Field(
-        32, ge=1, description="images a step; an epoch's last batch may be smaller"
+        32, ge=1, le=10**9, description="images a step; an epoch's last batch may be smaller"
     )
     optimizer: Annotated[str, _one_of(OPTIMIZERS)] = Field(
         "sgd", description=f"the update rule: {', '.join(OPTIMIZERS)}, or file.py:Name"

@@ -143,7 +143,7 @@ class Study(Validated):
     """Seeds are added until each pair is decided, or a difference this large is excluded."""
     max_seeds: Whole = Field(100, ge=2, le=MOST_SEEDS)
     """Where adding ends in any case."""
-    splits: Whole | None = Field(None, ge=2)
+    splits: Whole | None = Field(None, ge=2, le=1000)
     """How many splits are dealt anew beside the official one; None deals none."""
     exclusion: Exclusion | None = None
     """Test images without which scores are told too."""

@@ -18,7 +18,7 @@ from fashionbench.config.study import Device, Job, Study
 from fashionbench.errors import StoreError
 from fashionbench.stats import difference as differences
 from fashionbench.stats.intervals import CONFIDENCE, normal_quantile
-from fashionbench.stats.sequential import seeds_needed, smallest_shown
+from fashionbench.stats.sequential import MOST_NEEDED, seeds_needed, smallest_shown
 from fashionbench.store.records import RunRecord
 from fashionbench.store.run_store import RunStore
 
@@ -45,9 +45,11 @@ class PairOutlook:
     recorded_seeds: int
     """From how many seeds the spread is known; 0 where it is assumed."""
     smallest: float | None
-    """The smallest difference that the seeds show in four of five cases; None of one seed."""
+    """The smallest difference that the seeds show in four of five cases; None where they show none,
+    as one seed."""
     seeds_for: int | None
-    """Seeds that show the difference that was asked for; None where none was."""
+    """Seeds that show the difference that was asked for; None where none was, or of more than a
+    million."""
     error_of_images: float | None
     """How far other test images may change the difference, at 95 %, whatever the seeds."""
 
@@ -87,13 +89,16 @@ def _describe(pair: PairOutlook, outlook: Outlook) -> str:
     points = f"{100 * pair.sd:.2f} points"
     lines = [f"{pair.a} | {pair.b}: their difference varies by {points} over seeds ({source})"]
     if pair.smallest is None:
-        lines.append("  one seed detects no difference; ask for two or more")
+        detect = "one seed detects" if outlook.seeds == 1 else f"{outlook.seeds} seeds detect"
+        lines.append(f"  {detect} no difference in four of five cases; ask for more")
     else:
         size = f"{100 * pair.smallest:.2f} points or more"
         lines.append(f"  {outlook.seeds} seeds detect a difference of {size} in four of five cases")
-    if pair.seeds_for is not None and outlook.difference is not None:
-        points = f"{100 * outlook.difference:.2f} points"
-        lines.append(f"  to detect {points} takes {pair.seeds_for:,} seeds")
+    if outlook.difference is not None:
+        seeds = f"more than {MOST_NEEDED:,}" if pair.seeds_for is None else f"{pair.seeds_for:,}"
+        sought = 100 * outlook.difference
+        size = f"{sought:.2f}" if sought >= 0.01 else f"{sought:.1g}"
+        lines.append(f"  to detect {size} points takes {seeds} seeds")
     if pair.error_of_images is not None:
         lines.append(
             f"  other test images may change it by {100 * pair.error_of_images:.2f} points, "
@@ -206,12 +211,13 @@ def _know(a: _Row, b: _Row, labels: NDArray[np.uint8] | None, sd: float | None) 
 def _look_at(
     a: _Row, b: _Row, known: _Known, seeds: int, alpha: float, sought: float | None
 ) -> PairOutlook:
+    smallest = smallest_shown(seeds, known.sd, alpha) if seeds > 1 else 1.0
     return PairOutlook(
         a=a.name,
         b=b.name,
         sd=known.sd,
         recorded_seeds=known.seeds,
-        smallest=smallest_shown(seeds, known.sd, alpha) if seeds > 1 else None,
+        smallest=smallest if smallest < 1 else None,
         seeds_for=None if sought is None else seeds_needed(sought, known.sd, alpha),
         error_of_images=known.error_of_images,
     )

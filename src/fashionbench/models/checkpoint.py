@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from fashionbench.config.study import Job
 from fashionbench.config.validated import describe_refusal
-from fashionbench.core.files import slug, write_atomically
+from fashionbench.core.files import as_path, slug, write_atomically
 from fashionbench.core.logits import are_alike, infer
 from fashionbench.core.own_source import Source
 from fashionbench.errors import StoreError
@@ -124,7 +124,7 @@ def load_model(path: Path | str) -> nn.Module:
         >>> path = next(Path("runs").rglob("*.safetensors"))
         >>> model = fb.load_model(path)
     """
-    path = Path(path)
+    path = as_path("path", path)
     if path.is_dir():
         raise StoreError(
             f"{path} is a folder, which may hold many models; take one by "

@@ -103,7 +103,7 @@ def with_known_base(spec: ModelSpec) -> ModelSpec:
 def model_entry(spec: ModelSpec) -> ModelEntry:
     """Return the entry of a model, with what it is given among its settings and in its title.
 
-    Raises UsageError for a model that is not there or an argument that cannot be meant.
+    Raises UsageError for a model that is not there or an argument without a value.
     """
     base = spec.base
     home, _, last = base.rpartition(":")

@@ -259,7 +259,7 @@ class Comparison:
         rows = self.find_model(model)
         found = [row for row in rows if recipe in (None, row.recipe, self.short_recipe(row))]
         if recipe is not None and not found:  # older run folders have an older name
-            found = [row for row in rows if current_name(recipe) == current_name(row.recipe)]
+            found = [row for row in rows if current_name(str(recipe)) == current_name(row.recipe)]
         if len(found) != 1:
             problem = (
                 f"There is no recipe {recipe!r} of {model} in this comparison"

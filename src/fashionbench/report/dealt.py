@@ -1,4 +1,4 @@
-"""Runs on splits dealt anew, and what they say of a row and of two rows."""
+"""Runs on splits dealt anew, summarized for a row and compared for two."""
 
 from statistics import fmean
 

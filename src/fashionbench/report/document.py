@@ -27,7 +27,7 @@ __all__ = [
 
 
 class NumberSummary(Part):
-    """A number of several runs in brief, of those in which it is known and finite."""
+    """A number over several runs: those in which it is known and finite."""
 
     mean: float | None
     """Mean over the runs; null where none counts."""
@@ -43,7 +43,7 @@ class NumberSummary(Part):
 
 
 class SecondsSummary(NumberSummary):
-    """Training times in brief: of the runs that were alone on their device."""
+    """The training times of the runs that were alone on their device."""
 
     median: float | None
     """Median over the runs; null where none was timed."""
@@ -198,7 +198,7 @@ class EntrySummary(Part):
     """The standard deviation of accuracy over seeds, if runs differed only by chance in which
     images they get right; null for one run."""
     outcomes: OutcomeCounts
-    """How many runs ended how."""
+    """How many runs ended in each way."""
     dead_classes: list[str]
     """Classes that one or more of the runs predict for no test image."""
     accuracy_without_excluded: NumberSummary | None = None
@@ -223,7 +223,7 @@ class EntrySummary(Part):
 class ProbabilitiesSummary(Part):
     """How probable it is that a is better than b, for other seeds and other test images.
 
-    Of this pair alone; together they are 1.
+    It is about this pair alone. The three add up to 1.
     """
 
     better: float
@@ -287,7 +287,7 @@ class PairSummary(Part):
     """The verdict as the report words it, with its limits."""
     seeds_needed: int | None
     """Of "not decided": about how many seeds, or studies, would decide; null where that is
-    unknown."""
+    unknown, or more than a million."""
     holds_for_other_test_images: bool
     """Whether other test images can be expected to give the same verdict."""
     holds_for_other_first_weights: bool

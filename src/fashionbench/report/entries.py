@@ -1,4 +1,4 @@
-"""The rows of a comparison: entries, which are models by a recipe, and pairs of them."""
+"""The rows of a comparison: entries, each a model with a recipe, and pairs of them."""
 
 import math
 import statistics
@@ -169,7 +169,7 @@ class Entry:
         return float(np.mean(votes.argmax(axis=1) == labels))
 
     def summarize_accuracy(self) -> Summary:
-        """Return the test accuracy in brief: over the runs, or over the studies that tuned."""
+        """Summarize the test accuracy: over the runs, or over the studies that tuned."""
         return summarize_tuned(self.accuracies, self.studies, summarize_fractions)
 
     @property

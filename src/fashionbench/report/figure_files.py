@@ -30,7 +30,9 @@ def save_figures(comparison: Comparison, form: str, style: str = "page") -> list
     """
     for name, known in ((form, FORMS), (style, [*STYLES])):
         if name not in known:
-            raise UsageError(f"Figures cannot be had as {name!r}; there are {', '.join(known)}.")
+            raise UsageError(
+                f"Figures cannot be written as {name!r}; there are {', '.join(known)}."
+            )
     paths = []
     for name, figure in _draw_all(comparison):
         restyle(figure, STYLES[style])

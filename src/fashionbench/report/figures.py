@@ -78,7 +78,7 @@ def _plot_differences(comparison: Comparison, _entries: Sequence[Entry]) -> "Fig
 def _plot_flips(comparison: Comparison, _entries: Sequence[Entry]) -> "Figure":
     flips = find_flips(comparison)
     if flips is None:
-        raise UsageError("One model alone differs from nothing, so that no image flips.")
+        raise UsageError("Images flip between two models; this comparison has one.")
     return sheets.plot_flips(flips, comparison.test_set)
 
 
@@ -166,7 +166,7 @@ TUNING_FIGURES = {
         tuning_plots.plot_tuning_curves,
     ),
 }
-"""Those of a comparison whose entries were tuned: drawn of its tuned rows."""
+"""The figures of a comparison whose entries were tuned, drawn from its tuned rows."""
 
 LINE = 24
 """Characters of a name beside a plot."""
@@ -185,7 +185,7 @@ def draw_figure(comparison: Comparison, name: str, model: str | type | None = No
         names = ", ".join([*FIGURES, *(TUNING_FIGURES if rows else ())])
         raise UsageError(f"There is no figure {name!r}; there are {names}.")
     if name == "differences" and not comparison.pairs:
-        raise UsageError("One model alone differs from nothing, so that there are no differences.")
+        raise UsageError("Differences need two models; this comparison has one.")
     entries = [row.entry for row in comparison.ranking]
     if model is not None:
         wanted = [id(entry) for entry in comparison.find_model(model)]

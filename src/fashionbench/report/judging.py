@@ -29,7 +29,7 @@ Factors = tuple[float | None, float | None]
 
 @dataclass(frozen=True)
 class Judging:
-    """By what the pairs of a comparison are judged."""
+    """Judges the pairs of a comparison, given the labels and what was asked."""
 
     labels: NDArray[np.uint8]
     """True classes of the test images."""
@@ -122,7 +122,7 @@ def _compare_over_splits(pairs: Sequence[tuple[Entry, Entry]]) -> list[OverSplit
 
 
 def _shared_studies(a: Entry, b: Entry, shared: set[int]) -> list[int]:
-    """By which study's choice the runs of each shared seed were trained."""
+    """List by which study's choice the runs of each shared seed were trained."""
     entry = a if a.tuned else b
     shares = zip(entry.runs, entry.studies, strict=True)
     found = [study for run, study in shares if run.job.seed in shared]

@@ -168,7 +168,7 @@ def _draw_svgs(comparison: Comparison, name: str) -> list[str]:
 
 
 def _find_chances(comparison: Comparison) -> dict[str, dict[str, float]]:
-    """P(A > B) of the entries in front against each other; empty where seeds are too few."""
+    """Return P(A > B) of the entries in front, by both names; empty where seeds are too few."""
     front = [entry.name for _, entry in comparison.rows[:IN_FRONT]]
     chances: dict[str, dict[str, float]] = {name: {} for name in front}
     for pair in comparison.pairs:

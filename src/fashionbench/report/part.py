@@ -1,4 +1,4 @@
-"""What the parts of results.json have in common: typed, never changed, every field explained."""
+"""The base of all parts of results.json: typed, never changed, every field explained."""
 
 import math
 from typing import Annotated
@@ -17,7 +17,7 @@ Known = Annotated[float | None, BeforeValidator(_drop_unknown)]
 
 
 class Part(BaseModel):
-    """A part of the document: typed, never changed, built of the numbers it tells."""
+    """A part of the document: typed, never changed, read from an object with the same fields."""
 
     model_config = ConfigDict(
         allow_inf_nan=False,

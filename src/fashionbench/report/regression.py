@@ -85,11 +85,20 @@ def _refuse_others(new: Comparison, old: Comparison) -> None:
 
 
 def _find_pairs(new: Comparison, old: Comparison) -> Iterator[tuple[Entry, Entry]]:
-    before = {(entry.model, entry.recipe): entry for entry in old.entries}
     for entry in new.entries:
-        same = before.get((entry.model, entry.recipe))
-        if same is not None:
-            yield entry, same
+        same = [each for each in old.entries if _name(each) == _name(entry)]
+        # Merged models of one name are told apart by their source.
+        exact = [each for each in same if _source(each) == _source(entry)]
+        if len(same) == 1 or exact:
+            yield entry, (exact or same)[0]
+
+
+def _name(entry: Entry) -> tuple[str, str]:
+    return entry.model, entry.recipe
+
+
+def _source(entry: Entry) -> str:
+    return entry.runs[0].job.model_source
 
 
 def _check(new: Comparison, pair: tuple[Entry, Entry], margin: float, models: int) -> Checked:

@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 
 def list_runs(comparison: Comparison) -> Iterator[Row]:
-    """Yield a row for each run: about its model, and its numbers."""
+    """Yield a row for each run: its model and its numbers."""
     for entry in comparison.document.entries:
         about = entry.model_dump(include={"model", "recipe", "label", "parameters"})
         for run in entry.runs:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["build_entry_table", "build_pair_table"]
 
 WIDTH, LONG_NAME = 80, 24
-"""Columns of a terminal, and of them those that a name may have before it is folded."""
+"""Characters in a line of a terminal, and those that a name may have before it is folded."""
 GAP = 2
 """Characters between two columns."""
 DISPENSABLE = ("sd", "loss", "parameters")
-"""Headings of what is left to the report where a terminal has no room for it, the first first."""
+"""Columns that a narrow terminal leaves to the report, in the order in which they are dropped."""
 
 
 def build_entry_table(comparison: Comparison) -> "Table":
@@ -79,7 +79,7 @@ def _describe_excluded(excluded: ExcludedImages | None) -> list[str]:
 
 
 def _start_table(title: str, names: Sequence[str]) -> "Table":
-    """Start a table without rows, its first columns the names of what stands in a row."""
+    """Start a table without rows, whose first columns name what is in a row."""
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)

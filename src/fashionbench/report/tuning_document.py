@@ -87,8 +87,8 @@ class StableSummary(Part):
     """Where a setting trains almost as well as at its best."""
 
     low: float
-    """The lowest value tried from which on up to the best every loss is at most a tenth above the
-    lowest."""
+    """The lowest value tried such that all losses from it up to the best value are at most a tenth
+    above the lowest."""
     high: float
     """The highest such value."""
 
@@ -154,7 +154,7 @@ class TuningSummary(Part):
     trials: int
     """Points for each entry, in all studies together; at most, where there was a budget."""
     studies: int
-    """So many studies each chose on their own. With one, what is said of tuned rows holds for the
+    """How many studies each chose on their own. With one, what is said of tuned rows holds for the
     settings that were chosen."""
     budget_seconds: float | None
     """Seconds that tuning was given, for all entries together; null where trials were counted."""

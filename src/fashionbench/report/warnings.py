@@ -1,4 +1,4 @@
-"""What a reader must know before believing a comparison's table; a sentence each."""
+"""What a reader must know before believing a comparison's table, in a sentence each."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import fmean
@@ -70,7 +70,7 @@ def _unfinished(comparison: Comparison) -> Iterator[str]:
 
 
 def _unequal_seeds(comparison: Comparison) -> Iterator[str]:
-    """Tell that means are over other seeds than differences, as where a comparison was stopped."""
+    """Tell where rows have different seeds, as in a comparison that was stopped."""
     rows = [entry for entry in comparison.entries if not entry.is_only_scored]
     if len({tuple(run.job.seed for run in entry.runs) for entry in rows}) > 1:
         fewest, *_, most = sorted(rows, key=lambda entry: len(entry.runs))
@@ -92,7 +92,7 @@ def _edges(comparison: Comparison) -> Iterator[str]:
 
 
 def _held(comparison: Comparison) -> Iterator[str]:
-    """Tell what of the luck of a seed is in no number."""
+    """Tell which part of the luck of a seed is in no number."""
     if comparison.study.vary != "all":
         yield (
             f"Seeds vary {VARIED[comparison.study.vary]} alone. Everything else random is that of "
@@ -133,7 +133,7 @@ def _dead_classes(entry: Entry, classes: Sequence[str]) -> Iterator[str]:
 
 
 def _lost_classes(comparison: Comparison) -> Iterator[str]:
-    """Tell who never predicts which classes; of many entries only who, since a table has these."""
+    """Tell which entries never predict some class, and which; if many, only which entries."""
     classes = comparison.test_set.classes
     said = _say_once(comparison, lambda entry: _dead_classes(entry, classes))
     if len(said) > MOST_NAMED:
@@ -163,9 +163,9 @@ def _same_start(entry: Entry) -> Iterator[str]:
         yield "all runs are equal: seeds make no difference to it, so there is no interval."
     elif entry.seeds_itself:
         yield (
-            "all seeds begin with the same weights, since something in it seeds torch, so the luck "
-            "of first weights is in no interval, p-value or verdict, that of the order of the "
-            "images alone; remove manual_seed from it."
+            "all seeds begin with the same weights, since its code seeds torch. So intervals, "
+            "p-values and verdicts hold the luck of the order of the images, but not that of first "
+            "weights; remove manual_seed from its code."
         )
 
 
@@ -225,9 +225,9 @@ def _machines(comparison: Comparison) -> Iterator[str]:
     if len(digests) == 1:
         yield f"{about}: a seed ends the same on all of them."
     elif mixed:
-        yield f"{about}: on another a seed may end otherwise. That touches {_join(mixed)}."
+        yield f"{about}: a seed may end differently on another. This affects {_join(mixed)}."
     else:
-        yield f"{about}: on another a seed may end otherwise. That touches differences of models."
+        yield f"{about}: a seed may end differently on another. This affects differences of models."
 
 
 def _engines(comparison: Comparison) -> Iterator[str]:

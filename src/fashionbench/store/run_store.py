@@ -214,11 +214,12 @@ def _explain(path: Path, error: Exception) -> str:
             f"{path} cannot be written ({error}): the disk is probably full. Finished runs are "
             "kept; free some space and give the same command again."
         )
-    if code is not None and code & 0xFF in (
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_BUSY,
-    ):
+    if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY:
+        return (
+            f"{path} is in use ({error}); wait until the other command has ended, and give this "
+            "one again."
+        )
+    if code is not None and code & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
         return f"{path} cannot be used ({error}); make it writable or choose another --out."
     return _explain_damage(path, str(error))
 
