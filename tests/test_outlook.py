@@ -23,7 +23,7 @@ def test_nothing_recorded_is_assumed_and_said_so(tmp_path: Path) -> None:
     assert (found.runs, found.recorded, found.looks) == (10, 0, 10)
     assert found.seconds > 0
     assert "their difference varies by 1.50 points over seeds (assumed)" in str(found)
-    assert f"to detect 1.00 points takes {pair.seeds_for} seeds" in str(found)
+    assert f"detecting 1.00 points takes {pair.seeds_for} seeds" in str(found)
     assert not (tmp_path / "none").exists()
 
 
@@ -79,7 +79,7 @@ def test_what_no_seeds_can_show_is_said(tmp_path: Path) -> None:
     found = look_ahead(study, tmp_path / "none", difference=1e-12, sd=0.1)
     assert (found.pairs[0].smallest, found.pairs[0].seeds_for) == (None, None)
     assert "2 seeds detect no difference in four of five cases; ask for more" in str(found)
-    assert "to detect 1e-10 points takes more than 1,000,000 seeds" in str(found)
+    assert "detecting 1e-10 points takes more than 1,000,000 seeds" in str(found)
 
 
 def test_one_seed_shows_nothing_and_more_models_need_more(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def _describe(pair: PairOutlook, outlook: Outlook) -> str:
         seeds = f"more than {MOST_NEEDED:,}" if pair.seeds_for is None else f"{pair.seeds_for:,}"
         sought = 100 * outlook.difference
         size = f"{sought:.2f}" if sought >= 0.01 else f"{sought:.1g}"
-        lines.append(f"  to detect {size} points takes {seeds} seeds")
+        lines.append(f"  detecting {size} points takes {seeds} seeds")
     if pair.error_of_images is not None:
         lines.append(
             f"  other test images may change it by {100 * pair.error_of_images:.2f} points, "
