@@ -16,9 +16,13 @@ def test_it_prints_what_was_found_and_where_the_page_is(
     write_idx(tmp_path / "mine", [train, labels, test, test_labels])
     answer = call_cli("audit", "--dataset", "mine/", "--folds", "0")
     assert answer.exit_code == 0, answer.stderr
-    assert "1 pair of exactly the same pixels" in answer.stdout
+    assert "1 pair of images is exactly the same" in answer.stdout
     assert "1 of 12 test images (8.33 %) has a double among the training images" in answer.stdout
     assert (tmp_path / "runs" / "mine" / "audit" / "audit.html").is_file()
+    assert "split.csv" not in answer.stdout
+    answer = call_cli("audit", "--dataset", "mine/", "--folds", "0", "--split", "grouped")
+    assert "Split: runs/mine/audit/split.csv" in answer.stdout
+    assert "it moves 1 test image to training, and 1 the other way." in answer.stdout
     printed = json.loads(call_cli("audit", "--dataset", "mine/", "--folds", "0", "--json").stdout)
     written = json.loads((tmp_path / "runs" / "mine" / "audit" / "audit.json").read_text("utf-8"))
     assert printed == written

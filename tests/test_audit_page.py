@@ -5,8 +5,13 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from fashionbench.report.audit.audit_document import AuditDocument, DoublesFound
-from fashionbench.report.audit.audit_page import render_audit, render_summary, summarize_audit
+from fashionbench.report.audit.audit_document import AuditDocument, DoublesFound, GroupedSplit
+from fashionbench.report.audit.audit_page import (
+    render_audit,
+    render_summary,
+    say_grouped,
+    summarize_audit,
+)
 
 PICTURES = {"train": np.zeros((6, 28, 28), np.uint8), "test": np.zeros((4, 28, 28), np.uint8)}
 
@@ -189,17 +194,22 @@ def test_a_data_set_without_doubles_has_a_page_too() -> None:
 def test_the_summary_counts(known: int) -> None:
     document = make_document()
     found = document.doubles.model_copy(update={"test_images_known": known})
-    pairs, test_images, floor, split = summarize_audit(
+    pairs, test_images, floor, best, split = summarize_audit(
         document.model_copy(update={"doubles": found})
     )
-    assert pairs == "0 pairs of exactly the same pixels, 0 mirrored, 2 nearly the same."
+    assert pairs == "0 pairs of images are exactly the same, 0 mirrored, 2 nearly the same."
     assert f"{known} of 4 test images" in test_images
     assert floor == (
         "1 test label (25.00 %) is doubtful: at least 99 % of 10 runs of 1 model disagree. If it "
         "is wrong, a model that is right about every test image has an accuracy of 75.00 %."
     )
-    assert split.endswith("the split is harder than 85 % of 2,000 splits dealt anew.")
-    assert render_summary(document).count("<p>") == 4
+    assert (
+        best
+        == "This model agrees with 81.25 % of the labels of training images that it did not see."
+    )
+    assert "nearest training image (how often it has the test image's label), the split" in split
+    assert "harder than 85 % of 2,000 splits" in split
+    assert render_summary(document).count("<p>") == 5
     assert len(summarize_audit(make_document(labels=False))) == 3
 
 
@@ -213,30 +223,68 @@ def test_without_doubtful_labels_no_accuracy_is_out_of_reach() -> None:
 
 
 def test_who_can_move_pictures_is_told_how_to_keep_doubles_together() -> None:
-    remedy = "fashionbench audit --dataset &#39;my mugs/&#39; --split grouped"
-    document = make_document().model_copy(update={"dataset": "my mugs/"})
+    remedy = "fashionbench audit --dataset mine/ --split grouped"
+    document = make_document()
     assert remedy not in render_audit(document, PICTURES)
     pair = document.doubles.pairs[0]
     pair = pair.model_copy(update={"a": pair.a.model_copy(update={"file": "train/bag/1.png"})})
     doubles = document.doubles.model_copy(update={"pairs": [pair]})
-    assert remedy in render_audit(document.model_copy(update={"doubles": doubles}), PICTURES)
+    document = document.model_copy(update={"doubles": doubles, "dataset": "my mugs/"})
+    assert remedy in render_audit(document, PICTURES)
+    called = document.model_copy(update={"command": "fb.audit('my mugs/')"})
+    remedy = "fashionbench audit --dataset &#39;my mugs/&#39; --split grouped"
+    assert remedy in render_audit(called, PICTURES)
+
+
+def test_the_new_split_is_told_in_place_of_how_to_get_it() -> None:
+    document = make_document()
+    pair = document.doubles.pairs[0]
+    pair = pair.model_copy(update={"a": pair.a.model_copy(update={"file": "train/bag/1.png"})})
+    doubles = document.doubles.model_copy(update={"pairs": [pair]})
+    grouped = GroupedSplit(to_train=1, to_test=1)
+    document = document.model_copy(update={"doubles": doubles, "grouped": grouped})
+    page = render_audit(document, PICTURES)
+    assert "it moves 1 test image to training, and 1 the other way." in page
+    assert "--split grouped" not in page
+    said = say_grouped(GroupedSplit(to_train=2_000, to_test=3))
+    assert "2,000 test images to training, and 3 the other way; too few images" in said
+    assert "no image changes sides" in say_grouped(GroupedSplit(to_train=0, to_test=0))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (-0.02, -0.01, "For linear the test images are harder than chance explains."),
+        (0.01, 0.02, "For linear the test images are easier than chance explains."),
+        (-0.01, 0.01, "No model finds them harder or easier than chance explains."),
+    ],
+)
+def test_whether_the_test_images_are_harder_is_told(low: float, high: float, said: str) -> None:
+    document = make_document()
+    (judge,) = document.split.judges
+    accuracy = judge.accuracy.model_copy(update={"low": low, "high": high})
+    judges = [judge.model_copy(update={"accuracy": accuracy})]
+    split = document.split.model_copy(update={"judges": judges})
+    assert said in render_audit(document.model_copy(update={"split": split}), PICTURES)
 
 
 def test_the_split_is_on_the_page() -> None:
     page = render_audit(make_document(), PICTURES)
     for cell in ("−0.94", "−1.51 to −0.37", "+1.23", "0.2345", "84.97", "917.9", ">15<", "0.031"):
         assert cell in page, cell
-    assert "0.506 (95 % interval 0.498 to 0.514" in page
+    assert "in 50.6 % of cases (95 % interval 49.8 to 51.4 %" in page
 
 
 def test_suspects_and_judges_are_on_the_page() -> None:
     page = render_audit(make_document(), PICTURES)
-    assert "The best judge, linear, agrees with 81.25 % of the labels" in page
+    assert "This model agrees with 81.25 % of the labels" in page
     assert "One model judged alone" in page
     document = make_document()
     assert document.labels is not None
     two = document.labels.model_copy(update={"judges": document.labels.judges * 2})
-    assert "alone, so" not in render_audit(document.model_copy(update={"labels": two}), PICTURES)
+    page_of_two = render_audit(document.model_copy(update={"labels": two}), PICTURES)
+    assert "alone, so" not in page_of_two
+    assert "The best of these models, linear, agrees with 81.25" in page_of_two
     assert "Test images whose label consensus doubts" in page
     assert "Training images whose label confident learning alone doubts" in page
     assert page.count("seems boot") == 2

@@ -1,6 +1,7 @@
 """An audit from a data set to its page: planted doubles are found, bad input is told."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ import fashionbench as fb
 from fashionbench.data.split import Dataset
 from fashionbench.errors import DataError, Interrupted, UsageError
 from fashionbench.store.records import digest_images
+
+AUDIT_PAGE = Path(__file__).parent.parent / "docs" / "audit.md"
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +75,32 @@ def test_pictures_are_told_by_their_files(tmp_path: Path) -> None:
     (pair,) = fb.audit(str(tmp_path / "mine"), folds=0, out=tmp_path / "audit").doubles
     assert {pair.a.file, pair.b.file} == {"bag/3.png", "boot/copy.png"}
     assert {pair.a.label, pair.b.label} == {"bag", "boot"}
+
+
+def test_the_documented_lines_make_the_grouped_split_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for side, count in (("train", 8), ("test", 3)):
+        for name in ("a bag", "Schuhgröße"):
+            (tmp_path / "my_pictures" / side / name).mkdir(parents=True)
+            for number in range(count):
+                picture = Image.fromarray(rng.integers(0, 256, (28, 28), np.uint8))
+                picture.save(tmp_path / "my_pictures" / side / name / f"{number}.png")
+    (tmp_path / "my_pictures" / "test" / "a bag" / "2.png").write_bytes(
+        (tmp_path / "my_pictures" / "train" / "Schuhgröße" / "7.png").read_bytes()
+    )
+    found = fb.audit("my_pictures/", folds=0, split="grouped").document
+    assert found.doubles.test_images_known == 1
+    assert found.grouped is not None
+    assert (found.grouped.to_train, found.grouped.to_test) == (1, 1)
+    (block,) = re.findall(r"```python\n(.*?)```", AUDIT_PAGE.read_text("utf-8"), re.DOTALL)
+    exec(block, {})
+    again = fb.audit("my_pictures_grouped/", folds=0).document
+    assert (again.train_images, again.test_images) == (found.train_images, found.test_images)
+    assert again.doubles.counts[0].other_label == 1  # both are training images now
+    assert again.doubles.test_images_known == 0
 
 
 def test_colors_are_seen_and_the_audit_fits_the_data_in_any_shape(tmp_path: Path) -> None:
@@ -159,7 +188,7 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("fashionbench.experiments.audit.survey.judge", interrupt)
-    with pytest.raises(Interrupted, match=r"folds that are finished are kept in .*fb\.audit\("):
+    with pytest.raises(Interrupted, match=r"what is finished is kept in .*fb\.audit\("):
         fb.audit(str(planted), model="linear", folds=2, deals=0, out=tmp_path)
 
 

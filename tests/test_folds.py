@@ -10,7 +10,8 @@ from factories import CPU
 from fashionbench.data.split import Dataset, Split
 from fashionbench.errors import UsageError
 from fashionbench.experiments.audit import folds as module
-from fashionbench.experiments.audit.folds import check_folds, deal_folds, fit_judges, judge
+from fashionbench.experiments.audit.folds import check_folds, deal_folds, judge
+from fashionbench.experiments.audit.trainer import Trainer
 from fashionbench.experiments.planning import plan
 from fashionbench.training.evaluation import compute_logits
 
@@ -52,7 +53,7 @@ def test_an_image_is_judged_by_models_that_did_not_see_it(
     rows = deal_folds(data.train.labels.numpy(), 3) == 1
     others = torch.from_numpy(~rows)
     training = Split(data.train.images[others], data.train.labels[others])
-    for seed, model in enumerate(fit_judges(jobs(), data, training, CPU)):
+    for seed, model in enumerate(Trainer(jobs(), data, CPU).fit(training)):
         logits = compute_logits(model, data.train.images[torch.from_numpy(rows)])
         assert np.allclose(found.train[seed, rows], logits, atol=1e-4)
         of_test = compute_logits(model, data.test.images)
@@ -82,6 +83,10 @@ def test_finished_folds_are_kept(
     whole = judge(jobs(), data, 3, tmp_path / "anew", CPU)
     assert (resumed.train == whole.train).all()
     assert (resumed.test == whole.test).all()
+    # A file that was damaged is made again.
+    damaged = next(tmp_path.glob("*/fold-1.npz"))
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    assert (judge(jobs(), data, 3, tmp_path, CPU).train == whole.train).all()
     # Other seeds, models or folds are others.
     judge(jobs(seeds=1), data, 3, tmp_path, CPU)
     assert len([*tmp_path.glob("*/fold-0.npz")]) == 2
@@ -91,7 +96,7 @@ def test_finished_folds_are_kept(
     ("counts", "folds", "message"),
     [
         ([9, 4, 9], 5, "the smallest class, b, has 4 training images; give --folds 2 to 4, or 0"),
-        ([9, 4, 9], 1, "1 folds cannot be dealt"),
+        ([9, 4, 9], 1, "folds is 1, but the smallest class, b"),
         ([9, 9, 1], 2, "The class c has one training image"),
     ],
 )

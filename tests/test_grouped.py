@@ -7,7 +7,7 @@ import numpy as np
 
 from fashionbench.experiments.audit.doubles import Doubles
 from fashionbench.experiments.audit.findings import Pooled
-from fashionbench.experiments.audit.grouped import write_grouped_split
+from fashionbench.experiments.audit.grouped import group_split
 
 
 def test_every_image_has_a_line_and_doubles_stay_together() -> None:
@@ -22,7 +22,8 @@ def test_every_image_has_a_line_and_doubles_stay_together() -> None:
         "test": [f"y/{k}.png" for k in range(40)],
     }
     pooled = Pooled(np.arange(160) % 2, 120, ("a", "b"), files)
-    rows = [*csv.DictReader(io.StringIO(write_grouped_split(found, pooled, threshold=10)))]
+    text, moves = group_split(found, pooled, threshold=10)
+    rows = [*csv.DictReader(io.StringIO(text))]
     assert len(rows) == 160
     assert [rows[k]["file"] for k in (0, 119, 120)] == ["x/0.png", "x/119.png", "y/0.png"]
     assert (rows[125]["split"], rows[125]["position"], rows[125]["label"]) == ("test", "5", "b")
@@ -32,5 +33,8 @@ def test_every_image_has_a_line_and_doubles_stay_together() -> None:
             assert rows[one]["grouped_split"] == rows[other]["grouped_split"]
     tests = [row for row in rows if row["grouped_split"] == "test"]
     assert [sum(row["label"] == name for row in tests) for name in "ab"] == [20, 20]
+    for side, count in (("train", moves.to_train), ("test", moves.to_test)):
+        moved = [row for row in rows if row["split"] != side == row["grouped_split"]]
+        assert len(moved) == count > 0
     groups = [row["group"] for row in rows if row["group"]]
     assert set(groups) == {str(k) for k in range(1, len(set(groups)) + 1)}

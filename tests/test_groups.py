@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fashionbench.stats.groups import deal_by_group, group_pairs
+from fashionbench.stats.groups import group_pairs, join_groups
 
 
 def test_groups_are_what_chains_of_pairs_link() -> None:
@@ -22,22 +22,38 @@ def test_groups_are_what_chains_of_pairs_link() -> None:
         assert set(np.flatnonzero(groups == groups[image]).tolist()) == reached
 
 
-def test_a_split_by_groups_parts_no_group_and_gives_each_class_its_number() -> None:
+def test_no_group_is_divided_and_each_class_keeps_its_number() -> None:
     rng = np.random.default_rng(1)
     labels = np.repeat([0, 1, 2], [500, 300, 200])
+    testing = rng.random(1000) < 0.2
     first = rng.integers(0, 1000, 150)
     groups = group_pairs(first, rng.integers(0, 1000, 150), 1000)
-    testing = deal_by_group(labels, groups, np.array([100, 60, 40]))
-    assert np.bincount(labels[testing]).tolist() == [100, 60, 40]
+    joined = join_groups(labels, groups, testing)
+    assert np.bincount(labels[joined]).tolist() == np.bincount(labels[testing]).tolist()
+    divided = 0
     for group in np.unique(groups):
-        assert len(set(testing[groups == group].tolist())) == 1
-    several = np.bincount(groups)[groups] > 1
-    assert 0.05 < testing[several].mean() < 0.35
-    assert (testing == deal_by_group(labels, groups, np.array([100, 60, 40]))).all()
-    assert (testing != deal_by_group(labels, groups, np.array([100, 60, 40]), seed=1)).any()
+        members, before = joined[groups == group], testing[groups == group]
+        assert members.all() or not members.any()
+        if 0 < before.sum() < len(before):
+            divided += min(before.sum(), (~before).sum())
+            assert members[0] == (2 * before.sum() > len(before))
+        elif len(before) > 1:
+            assert (members == before).all()
+    # Beside the images that have to move, at most as many take their places.
+    assert divided > 10
+    assert divided < (joined != testing).sum() <= 2 * divided
+    assert (joined == join_groups(labels, groups, testing)).all()
+    assert (joined != join_groups(labels, groups, testing, seed=1)).any()
 
 
-def test_where_single_images_do_not_suffice_the_test_set_is_smaller() -> None:
-    labels, groups = np.zeros(10, int), np.array([0] * 8 + [1, 2])
-    testing = deal_by_group(labels, groups, np.array([5]))
-    assert np.flatnonzero(testing).tolist() == [8, 9]
+def test_where_images_without_a_double_do_not_suffice_the_test_set_is_smaller() -> None:
+    labels, groups = np.zeros(10, int), np.array([0] * 9 + [1])
+    testing = np.array([False] * 6 + [True] * 3 + [False])
+    joined = join_groups(labels, groups, testing)
+    assert np.flatnonzero(joined).tolist() == [9]
+
+
+def test_doubles_that_all_lie_on_one_side_move_nothing() -> None:
+    groups = np.array([0, 0, 1, 2, 3, 3])
+    testing = np.array([True, True, True, False, False, False])
+    assert (join_groups(np.zeros(6, int), groups, testing) == testing).all()

@@ -158,3 +158,5 @@ def test_a_result_is_had_from_its_folder(tmp_path: Path) -> None:
     result = make_result(tmp_path)
     assert isinstance(fb.load_result(str(tmp_path)), fb.Result)
     assert fb.load_result(tmp_path).document == result.document
+    with pytest.raises(UsageError, match="folder is None, but should be a path"):
+        fb.load_result(None)

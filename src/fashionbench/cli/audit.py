@@ -89,7 +89,7 @@ def audit(
     from fashionbench.experiments.audit.asked import Asked
     from fashionbench.experiments.audit.auditing import default_audit_folder, run_audit
     from fashionbench.experiments.planning import plan
-    from fashionbench.report.audit.audit_page import summarize_audit
+    from fashionbench.report.audit.audit_page import say_grouped, summarize_audit
 
     asked = Asked.checked({"folds": folds, "deals": deals, "split": split}, "audit")
     with redirect_stdout(sys.stderr):  # a person's own model may print
@@ -108,3 +108,6 @@ def audit(
     for sentence in summarize_audit(found.document):
         typer.echo(sentence)
     typer.echo(f"\nPage: {printable(found.folder / 'audit.html')}")
+    if found.document.grouped:
+        typer.echo(f"Split: {printable(found.folder / 'split.csv')}")
+        typer.echo(say_grouped(found.document.grouped))

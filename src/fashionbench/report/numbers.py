@@ -142,7 +142,7 @@ def format_count(count: int | None) -> str:
 
 def pluralize(count: int, noun: str) -> str:
     """Write a number and its noun, with an s where it is not one."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def format_places(first: int, last: int | None) -> str:

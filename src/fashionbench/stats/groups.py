@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["deal_by_group", "group_pairs"]
+__all__ = ["group_pairs", "join_groups"]
 
 
 def group_pairs(
@@ -20,28 +20,22 @@ def group_pairs(
     return np.asarray(groups, np.int64)
 
 
-def deal_by_group(
-    labels: NDArray[Any], groups: NDArray[np.int64], test_images: NDArray[Any], seed: int = 0
+def join_groups(
+    labels: NDArray[Any], groups: NDArray[np.int64], testing: NDArray[np.bool_], seed: int = 0
 ) -> NDArray[np.bool_]:
-    """Return (N,) which images are for testing: whole groups, by chance, each class as asked.
+    """Return (N,) which images are for testing once no group is divided; few change sides.
 
-    `test_images` are the (K,) numbers of test images wanted of each class. Groups of several
-    images are dealt first, each for testing with the chance that an image has, if there is room;
-    single ones fill up. So a class falls short of its number only where its single images do not
-    suffice.
+    `testing` are those that are for testing now. A divided group goes where most of its images
+    are, to training where as many are on either side. Then images that are alone in their group,
+    drawn by chance, change sides until each class has its number of test images again, or until
+    there are no more of them.
     """
     rng = np.random.default_rng(seed)
-    left = np.array(test_images, np.int64)
-    testing = np.zeros(len(labels), bool)
-    share = left.sum() / max(1, len(labels))
     sizes = np.bincount(groups)
-    for group in rng.permutation(np.flatnonzero(sizes > 1)):
-        members = np.flatnonzero(groups == group)
-        wanted = np.bincount(labels[members], minlength=len(left))
-        if rng.random() < share and (wanted <= left).all():
-            testing[members] = True
-            left -= wanted
-    single = rng.permutation(np.flatnonzero(sizes[groups] == 1))
-    for label, wanted in enumerate(left):
-        testing[single[labels[single] == label][:wanted]] = True
-    return testing
+    joined = np.asarray((np.bincount(groups, weights=testing) / sizes)[groups] > 0.5)
+    alone = sizes[groups] == 1
+    for label in np.unique(labels):
+        missing = int(testing[labels == label].sum() - joined[labels == label].sum())
+        others = np.flatnonzero((labels == label) & alone & (joined == (missing < 0)))
+        joined[rng.permutation(others)[: abs(missing)]] = missing > 0
+    return joined

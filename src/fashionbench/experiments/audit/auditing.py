@@ -145,8 +145,7 @@ def run_audit(
         document = survey(study, data, folder, command, asked, device)
     except KeyboardInterrupt:
         raise Interrupted(
-            f"Interrupted: folds that are finished are kept in {printable(folder)}. "
-            f"To go on: {command}"
+            f"Interrupted: what is finished is kept in {printable(folder)}. To go on: {command}"
         ) from None
     pictures = {"train": data.train.images.numpy(), "test": data.test.images.numpy()}
     write_audit(document, pictures, folder)

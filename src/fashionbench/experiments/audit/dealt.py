@@ -15,7 +15,7 @@ from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
 from fashionbench.core.progress import progress_bar
 from fashionbench.data.split import Dataset, deal_anew
-from fashionbench.experiments.audit.folds import fit_judges
+from fashionbench.experiments.audit.trainer import Trainer
 from fashionbench.training.evaluation import evaluate
 
 __all__ = ["Dealt", "judge_deals"]
@@ -39,18 +39,26 @@ def judge_deals(job: Job, data: Dataset, deals: int, folder: Path, device: torch
     with progress_bar(total=deals, desc=f"deals, {job.model}", unit="deal") as bar:
         for number in range(1, deals + 1):
             path = kept / f"deal-{number}.json"
-            if not path.exists():
+            pair = _load(path)
+            if pair is None:
                 numbered = job.model_copy(update={"seed": number})
-                accuracies = [
-                    _judge(numbered, deal_anew(data, split), device) for split in (0, number)
-                ]
-                write_atomically(path, json.dumps(accuracies).encode())
-            pairs.append(json.loads(path.read_text("utf-8")))
+                pair = [_judge(numbered, deal_anew(data, split), device) for split in (0, number)]
+                write_atomically(path, json.dumps(pair).encode())
+            pairs.append(pair)
             bar.update()
     official, dealt = np.array(pairs, float).T
     return Dealt(official, dealt)
 
 
+def _load(path: Path) -> list[float] | None:
+    """Read a pair of runs that is done; None where there is no file, or a damaged one."""
+    try:
+        official, dealt = map(float, json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return [official, dealt]
+
+
 def _judge(job: Job, data: Dataset, device: torch.device) -> float:
-    (model,) = fit_judges([job], data, data.train.to(device), device)
+    (model,) = Trainer([job], data, device).fit(data.train.to(device))
     return evaluate(model, data.test, job.recipe.test_views).accuracy

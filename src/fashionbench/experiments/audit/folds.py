@@ -10,23 +10,22 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fashionbench.config.study import Execution, Job
+from fashionbench.config.recipe import Views
+from fashionbench.config.study import Job
 from fashionbench.core.files import write_atomically
 from fashionbench.core.progress import progress_bar
 from fashionbench.data.split import Dataset, Split, hold_out_order
 from fashionbench.errors import UsageError
-from fashionbench.experiments.gate import builder
-from fashionbench.experiments.strategy import choose
+from fashionbench.experiments.audit.trainer import Trainer
 from fashionbench.training.evaluation import compute_logits
-from fashionbench.training.loop import fit
-from fashionbench.training.many_seeds.members import fit_members
 
-__all__ = ["Judgement", "check_folds", "deal_folds", "fit_judges", "judge"]
+__all__ = ["Judgement", "check_folds", "deal_folds", "judge"]
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,8 @@ def check_folds(labels: NDArray[np.int64], classes: Sequence[str], folds: int) -
     if not 2 <= folds <= least:
         allowed = f"2 to {least}" if least > 2 else "2"
         raise UsageError(
-            f"{folds} folds cannot be dealt: the smallest class, {smallest}, has {least} training "
-            f"images; give --folds {allowed}, or 0 to find doubles alone."
+            f"folds is {folds}, but the smallest class, {smallest}, has {least} training images; "
+            f"give --folds {allowed}, or 0 to find doubles alone."
         )
 
 
@@ -79,14 +78,16 @@ def judge(
     labels = data.train.labels.numpy()
     of_fold = deal_folds(labels, folds)
     kept = folder / _key(jobs, folds)
+    trainer, views = Trainer(jobs, data, device), jobs[0].recipe.test_views
     train = np.empty((len(jobs), len(labels), len(data.classes)), np.float32)
     test = []
     with progress_bar(total=folds, desc=f"folds of {jobs[0].model}", unit="fold") as bar:
         for fold in range(folds):
             rows = np.flatnonzero(of_fold == fold)
             path = kept / f"fold-{fold}.npz"
-            found = _load(path) or _judge_fold(jobs, data, rows, device)
-            if not path.exists():
+            found = _load(path)
+            if found is None:
+                found = _judge_fold(trainer, data, rows, views, device)
                 _save(path, *found)
             train[:, rows] = found[0]
             test.append(found[1])
@@ -100,13 +101,12 @@ def _key(jobs: Sequence[Job], folds: int) -> str:
 
 
 def _judge_fold(
-    jobs: Sequence[Job], data: Dataset, rows: NDArray[np.int64], device: torch.device
+    trainer: Trainer, data: Dataset, rows: NDArray[np.int64], views: Views, device: torch.device
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return (S, n, K) logits of the fold's images and (S, M, K) of the test images."""
     left = torch.from_numpy(np.setdiff1d(np.arange(len(data.train)), rows))
     others = Split(data.train.images[left], data.train.labels[left]).to(device)
-    models = fit_judges(jobs, data, others, device)
-    views = jobs[0].recipe.test_views
+    models = trainer.fit(others)
     fold = data.train.images[torch.from_numpy(rows)]
     return (
         np.stack([compute_logits(model, fold, views) for model in models]),
@@ -114,31 +114,13 @@ def _judge_fold(
     )
 
 
-def fit_judges(
-    jobs: Sequence[Job], data: Dataset, training: Split, device: torch.device
-) -> list[torch.nn.Module]:
-    """Train a model for each job on `training`, together where that is faster."""
-    build = builder(jobs[0], data)
-    models = [build(job.seed) for job in jobs]
-    recipe, seeds = jobs[0].recipe, [job.seed for job in jobs]
-    choice = choose(build, jobs[0], training, Execution(jobs=1), len(jobs))
-    if choice.strategy == "processes" or choice.strategy == "serial":
-        for model, seed in zip(models, seeds, strict=True):
-            fit(model, training, recipe, seed, device=device, description=f"seed {seed}")
-        return models
-    for first in range(0, len(jobs), choice.group_size):
-        part = slice(first, first + choice.group_size)
-        fit_members(
-            models[part], training, recipe, seeds[part], device=device, strategy=choice.strategy
-        )
-    return models
-
-
 def _load(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-    if not path.exists():
+    """Read a fold that is done; None where there is no file, or a damaged one."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes())) as kept:
+            return kept["fold"], kept["test"]
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile):
         return None
-    with np.load(path) as kept:
-        return kept["fold"], kept["test"]
 
 
 def _save(path: Path, fold: NDArray[np.float32], test: NDArray[np.float32]) -> None:

@@ -8,22 +8,26 @@ from numpy.typing import NDArray
 
 from fashionbench.experiments.audit.doubles import Doubles
 from fashionbench.experiments.audit.findings import THRESHOLD, Pooled
-from fashionbench.stats.groups import deal_by_group, group_pairs
+from fashionbench.report.audit.audit_document import GroupedSplit
+from fashionbench.stats.groups import group_pairs, join_groups
 
-__all__ = ["write_grouped_split"]
+__all__ = ["group_split"]
 
 COLUMNS = ("split", "position", "file", "label", "group", "grouped_split")
 
 
-def write_grouped_split(found: Doubles, pooled: Pooled, threshold: float = THRESHOLD) -> str:
-    """Return a CSV with a line for each image: where it is, its group, and where it should be.
+def group_split(
+    found: Doubles, pooled: Pooled, threshold: float = THRESHOLD
+) -> tuple[str, GroupedSplit]:
+    """Return a CSV with a line for each image, and how many of them are to change sides.
 
-    Each class keeps its number of test images. The group of an image without a double is empty.
+    It says where an image is, its group, which is empty where it has no double, and where it should
+    be. Each class keeps its number of test images.
     """
     near = found.distance <= threshold
     groups = group_pairs(found.first[near], found.second[near], len(pooled.labels))
-    wanted = np.bincount(pooled.parts[1], minlength=len(pooled.classes))
-    testing = deal_by_group(pooled.labels, groups, wanted)
+    before = pooled.testing
+    testing = join_groups(pooled.labels, groups, before)
     names = _number_groups(groups)
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -32,7 +36,10 @@ def write_grouped_split(found: Doubles, pooled: Pooled, threshold: float = THRES
         place = pooled.place(row)
         where = (place.split, place.position, place.file or "", place.label)
         writer.writerow([*where, group, "test" if is_test else "train"])
-    return buffer.getvalue()
+    moves = GroupedSplit(
+        to_train=int((before & ~testing).sum()), to_test=int((testing & ~before).sum())
+    )
+    return buffer.getvalue(), moves
 
 
 def _number_groups(groups: NDArray[np.int64]) -> list[str]:

@@ -19,7 +19,7 @@ from fashionbench.experiments.audit.dealt import judge_deals
 from fashionbench.experiments.audit.doubles import find_doubles
 from fashionbench.experiments.audit.findings import Pooled, describe_doubles, known_test_images
 from fashionbench.experiments.audit.folds import check_folds, judge
-from fashionbench.experiments.audit.grouped import write_grouped_split
+from fashionbench.experiments.audit.grouped import group_split
 from fashionbench.experiments.audit.labels import Judge, describe_labels
 from fashionbench.experiments.audit.split_luck import (
     compare_judge,
@@ -54,8 +54,10 @@ def survey(
     with _clocked(seconds, "doubles"):
         images = torch.cat([data.train.images, data.test.images])
         doubles = find_doubles(images.to(device))
+    grouped = None
     if asked.split == "grouped":
-        write_atomically(folder / "split.csv", write_grouped_split(doubles, pooled).encode())
+        listed, grouped = group_split(doubles, pooled)
+        write_atomically(folder / "split.csv", listed.encode())
     doubtful = {"double": known_test_images(doubles, pooled).tolist()}
     labels, judges = None, list[Judge]()
     if asked.folds:
@@ -97,6 +99,7 @@ def survey(
         doubles=describe_doubles(doubles, pooled),
         labels=labels,
         split=split,
+        grouped=grouped,
         doubtful_test_images=doubtful,
     )
 

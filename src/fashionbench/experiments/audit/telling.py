@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from fashionbench.config.study import Job
 from fashionbench.core.progress import progress_bar
 from fashionbench.data.split import Dataset, Split, hold_out_order
-from fashionbench.experiments.audit.folds import deal_folds, fit_judges
+from fashionbench.experiments.audit.folds import deal_folds
+from fashionbench.experiments.audit.trainer import Trainer
 from fashionbench.report.audit.audit_document import TellingApart
 from fashionbench.stats.auc import area_under_curve, average_areas
 from fashionbench.training.evaluation import compute_logits
@@ -39,12 +40,12 @@ def tell_apart(jobs: Sequence[Job], data: Dataset, device: torch.device) -> Tell
     # By class too: a class that is rarer among the test images of four folds is more frequent in
     # the fifth, and models that learned the first would be wrong more often than by chance.
     of_fold = deal_folds((2 * labels + is_test).numpy(), FOLDS)
-    areas = []
+    trainer, areas = Trainer(jobs, two, device), []
     with progress_bar(total=of_fold.max() + 1, desc="train against test", unit="fold") as bar:
         for fold in range(of_fold.max() + 1):
             rows = torch.from_numpy(of_fold == fold)
             training = Split(images[~rows], is_test[~rows].long()).to(device)
-            models = fit_judges(jobs, two, training, device)
+            models = trainer.fit(training)
             logits = np.mean([compute_logits(model, images[rows]) for model in models], axis=0)
             areas.append(area_under_curve(logits[:, 1] - logits[:, 0], is_test[rows].numpy()))
             bar.update()

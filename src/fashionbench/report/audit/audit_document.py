@@ -16,6 +16,7 @@ __all__ = [
     "DoublePair",
     "DoublesFound",
     "ErrorFloor",
+    "GroupedSplit",
     "ImagePlace",
     "JudgeOnParts",
     "JudgeSummary",
@@ -296,6 +297,15 @@ class SplitFound(Part):
     """Whether the position in the file tells anything."""
 
 
+class GroupedSplit(Part):
+    """What the split that keeps doubles together, as split.csv lists it, changes."""
+
+    to_train: int
+    """Test images that become training images."""
+    to_test: int
+    """Training images that become test images."""
+
+
 class AuditDocument(Part):
     """An audit, as audit.json holds it and `--json` prints it."""
 
@@ -337,6 +347,8 @@ class AuditDocument(Part):
     """Doubtful labels; null where no models were trained (--folds 0)."""
     split: SplitFound
     """How lucky the split is."""
+    grouped: GroupedSplit | None = None
+    """The split that split.csv lists; null where none was asked for."""
     doubtful_test_images: dict[str, list[int]]
     """Positions of doubtful test images, by reason: "label" where consensus doubts the label,
     "double" where there is a double among the training images. `compare --exclude` scores without

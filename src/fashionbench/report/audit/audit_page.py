@@ -5,12 +5,18 @@ The page is one file without scripts or anything from elsewhere, as the report i
 
 import html
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from fashionbench.core.files import write_atomically
-from fashionbench.report.audit.audit_document import AuditDocument, DoublePair, LabelsFound
+from fashionbench.report.audit.audit_document import (
+    AuditDocument,
+    DoublePair,
+    GroupedSplit,
+    JudgeOnParts,
+    LabelsFound,
+)
 from fashionbench.report.audit.audit_plots import (
     Card,
     Pictures,
@@ -22,7 +28,7 @@ from fashionbench.report.figures import render_svg
 from fashionbench.report.numbers import format_percent, pluralize
 from fashionbench.report.templating import load_template
 
-__all__ = ["render_audit", "render_summary", "summarize_audit", "write_audit"]
+__all__ = ["render_audit", "render_summary", "say_grouped", "summarize_audit", "write_audit"]
 
 SHOWN = 60
 """Pairs that a sheet shows at most."""
@@ -62,6 +68,8 @@ def render_audit(document: AuditDocument, pictures: Pictures) -> str:
         counts=[count for count in doubles.counts if count.same_label + count.other_label],
         summary=[_keep_together(sentence) for sentence in summarize_audit(document)],
         remedy=_regroup(document),
+        grouped=say_grouped(document.grouped) if document.grouped else "",
+        parts=_say_parts(document.split.judges),
         distances=distances,
         sheets=[*_show_pairs(document, pictures)],
         suspects=[*_show_suspects(document, pictures)],
@@ -84,14 +92,14 @@ def summarize_audit(document: AuditDocument) -> list[str]:
     known = doubles.test_images_known
     share = f"{100 * known / document.test_images:.2f} %"
     have = "has a double" if known == 1 else "have a double"
-    pairs = pluralize(counts["exact"], "pair")
-    found = f"{pairs} of exactly the same pixels, {counts['mirrored']:,} mirrored, "
-    found += f"{counts['near']:,} nearly the same."
+    are = "is" if counts["exact"] == 1 else "are"
+    found = f"{pluralize(counts['exact'], 'pair')} of images {are} exactly the same, "
+    found += f"{counts['mirrored']:,} mirrored, {counts['near']:,} nearly the same."
     told = f"{known:,} of {document.test_images:,} test images ({share}) {have} among the "
     said = [found, f"{told}training images."]
-    if document.labels is None:
-        return [*said, _say_place(document)]
-    return [*said, _say_floor(document.labels), _say_place(document)]
+    if document.labels is not None:
+        said += [_say_floor(document.labels), _say_best(document.labels)]
+    return [*said, _say_place(document)]
 
 
 def _keep_together(sentence: str) -> str:
@@ -99,14 +107,26 @@ def _keep_together(sentence: str) -> str:
     return sentence.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
+def say_grouped(grouped: GroupedSplit) -> str:
+    """Say what the split that keeps doubles together changes."""
+    if not (grouped.to_train or grouped.to_test):
+        return "No pair of doubles is divided, so no image changes sides."
+    moved = f"{pluralize(grouped.to_train, 'test image')} to training"
+    said = f"To keep doubles together it moves {moved}, and {grouped.to_test:,} the other way"
+    fewer = grouped.to_train - grouped.to_test
+    why = "too few images of their classes have no double"
+    return f"{said}; {why} for as many test images as before." if fewer > 0 else f"{said}."
+
+
 def _regroup(document: AuditDocument) -> str:
     """Return the command for a split that keeps doubles together, where pictures can be moved."""
     movable = any(pair.a.file for pair in document.doubles.pairs)
-    if not (movable and document.doubles.test_images_known):
+    if document.grouped or not (movable and document.doubles.test_images_known):
         return ""
-    return shlex.join(
-        ["fashionbench", "audit", "--dataset", document.dataset, "--split", "grouped"]
-    )
+    command = document.command
+    if not command.startswith("fashionbench audit"):  # a call from Python
+        command = shlex.join(["fashionbench", "audit", "--dataset", document.dataset])
+    return f"{command} --split grouped"
 
 
 def _say_floor(labels: LabelsFound) -> str:
@@ -125,13 +145,19 @@ def _say_floor(labels: LabelsFound) -> str:
     )
 
 
+def _say_best(labels: LabelsFound) -> str:
+    """Say how well the judges know the classes."""
+    best = max(labels.judges, key=lambda judge: judge.train_accuracy)
+    who = "This model" if len(labels.judges) == 1 else f"The best of these models, {best.model},"
+    agreed = format_percent(best.train_accuracy)
+    return f"{who} agrees with {agreed} % of the labels of training images that it did not see."
+
+
 def _say_judges(labels: LabelsFound) -> list[str]:
     """Say how far the judges can be trusted."""
-    best = max(labels.judges, key=lambda judge: judge.train_accuracy)
-    agreed = format_percent(best.train_accuracy)
     known = (
-        f"The best judge, {best.model}, agrees with {agreed} % of the labels of training images "
-        "that it did not see. The weaker the judges, the more suspects are right but hard to tell."
+        f"{_say_best(labels)} The weaker the models, the more suspects have the right label and "
+        "are merely hard to tell."
     )
     alone = (
         "One model judged alone, so what it cannot learn is doubted too. Models of several "
@@ -143,10 +169,24 @@ def _say_judges(labels: LabelsFound) -> list[str]:
 def _say_place(document: AuditDocument) -> str:
     """Say where the split lies among others, by the last that was found: a model, or neighbours."""
     found = [place for place in document.split.deals if "accuracy" in place.what][-1]
+    nearest = " (how often it has the test image's label)" if "nearest" in found.what else ""
     return (
-        f"By the {found.what} the split is harder than "
-        f"{100 * (1 - found.share_below):.0f} % of {found.deals:,} splits dealt anew."
+        f"By the {found.what}{nearest}, the split into training and test images is harder than "
+        f"{100 * (1 - found.share_below):.0f} % of {found.deals:,} splits that chance made of the "
+        "same images."
     )
+
+
+def _say_parts(judges: Sequence[JudgeOnParts]) -> list[str]:
+    """Say which models find the test images harder or easier than training images."""
+    harder = [judge.model for judge in judges if judge.accuracy.high < 0]
+    easier = [judge.model for judge in judges if judge.accuracy.low > 0]
+    said = [
+        f"For {' and '.join(models)} the test images are {how} than chance explains."
+        for models, how in ((harder, "harder"), (easier, "easier"))
+        if models
+    ]
+    return said or ["No model finds them harder or easier than chance explains."]
 
 
 def _show_pairs(document: AuditDocument, pictures: Pictures) -> Iterator[Sheet]:
