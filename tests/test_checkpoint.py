@@ -9,7 +9,7 @@ import torch
 from fashionbench.config.recipe import load_recipe
 from fashionbench.config.study import Job
 from fashionbench.core.files import slug
-from fashionbench.errors import StoreError
+from fashionbench.errors import StoreError, UsageError
 from fashionbench.models.build import build_model
 from fashionbench.models.checkpoint import checkpoint_path, load_model, save_model
 from fashionbench.models.facts import ModelFacts
@@ -72,6 +72,11 @@ def test_damage_is_told_by_name(suffix: str, damage: str, tmp_path: Path) -> Non
         victim.write_bytes(victim.read_bytes()[:50])
     with pytest.raises(StoreError, match=victim.name):
         load_model(path)
+
+
+def test_a_checkpoint_is_named_by_its_path() -> None:
+    with pytest.raises(UsageError, match="path is 3, but should be a path"):
+        load_model(3)
 
 
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def test_the_version_is_told(call_cli: Callable[..., Result]) -> None:
     ("arguments", "code", "says"),
     [
         (["compare", "--models", "v9"], 2, "no model 'v9'; there are v0, v1, v2, mlp"),
+        (["models", "builtins:dict"], 2, "The arguments of dict are not known; name a class or"),
         (["compare", "--recipes", "nope"], 2, "no recipe 'nope'; there are default"),
         (["compare", "--device", "gpu"], 2, "device is 'gpu'"),
         (["compare", "--dataset", "mnist"], 2, "no data set 'mnist'; there are fashion-mnist"),
@@ -83,6 +84,7 @@ def test_the_version_is_told(call_cli: Callable[..., Result]) -> None:
         (["compare", "--jobs", "many"], 2, "jobs is 'many', but should be a whole number"),
         (["compare", "--jobs", "0"], 2, "jobs is 0, but should be greater than"),
         (["compare", "--until", "2"], 2, "until is 2.0"),
+        (["compare", "--splits", "1000000"], 2, "splits is 1000000, but should be less than"),
         (["compare", "--until", "0.01", "--max-seeds", "1"], 2, "max_seeds is 1"),
         (["compare", "--colour"], 2, "No such option: --colour"),
         (["compare", "--seeds"], 2, "Option '--seeds' requires an argument; see fashionbench"),

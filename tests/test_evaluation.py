@@ -28,6 +28,29 @@ def test_a_name_for_a_model_and_a_data_set_for_its_split_are_refused(few: Split)
             call(build_model("v0"), data)
 
 
+def test_images_and_labels_that_are_no_split_are_refused(few: Split) -> None:
+    images, labels, model = few.images, few.labels, build_model("linear")
+    wrong = [
+        Split(images[:0], labels[:0]),
+        Split(images, labels[:10]),
+        Split(images.float(), labels),
+        Split(images, labels.float()),
+        Split(images.numpy(), labels.numpy()),
+        Split(images.flatten(1), labels),
+    ]
+    for split in wrong:
+        for call in (evaluate, fit):
+            with pytest.raises(UsageError, match=r"^This split cannot be used; it should hold"):
+                call(model, split)
+
+
+def test_views_and_classes_that_there_are_not_are_refused(few: Split) -> None:
+    with pytest.raises(UsageError, match="views is 'all', but should be one, flip, shifts"):
+        evaluate(build_model("linear"), few, "all")
+    with pytest.raises(UsageError, match="labels go up to 9, but the model tells 5 classes apart"):
+        evaluate(build_model("linear", classes=5), few)
+
+
 def test_calibration_looks_at_the_images_held_out_alone(
     few: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,8 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from fashionbench.core.files import write_atomically
-from fashionbench.errors import StoreError
+from fashionbench.core.files import as_path, list_folder, write_atomically
+from fashionbench.errors import StoreError, UsageError
+
+
+def test_a_path_is_text_or_a_path() -> None:
+    assert as_path("out", "runs") == as_path("out", Path("runs")) == Path("runs")
+    for wrong in (3, None, True, b"runs", ["runs"]):
+        with pytest.raises(UsageError, match=r"^out is .*, but should be a path\.$"):
+            as_path("out", wrong)
 
 
 def test_a_file_is_whole_or_absent(tmp_path: Path) -> None:
@@ -39,3 +46,10 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(
     write_atomically(target, b"content")
     assert synced == [len(b"content")]
     assert target.exists()
+
+
+def test_where_there_is_no_folder_nothing_is_listed(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    assert list_folder(tmp_path) == [file]
+    assert list_folder(tmp_path / "absent") == list_folder(file) == []

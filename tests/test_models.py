@@ -166,6 +166,24 @@ def test_flops_are_those_of_its_layers(name: str) -> None:
     assert flops == expected
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"classes": 0}, "classes is 0, but should be a whole number from 1 up"),
+        ({"classes": "10"}, "classes is '10', but should be a whole number"),
+        ({"classes": 10**15}, "v0 cannot be built: "),
+        ({"seed": -1}, "seed is -1, but should be a whole number from 0 up"),
+        ({"name": nn.Linear}, "A model is built by its name.* and <class .*> is none"),
+        ({"name": None}, "A model is built by its name.* and None is none"),
+    ],
+)
+def test_what_no_model_is_built_by_is_refused_in_a_sentence(
+    wrong: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UsageError, match=f"^{message}"):
+        build_model(**{"name": "v0"} | wrong)
+
+
 def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match=r"v9.*v0, v1, v2, mlp"):
         model_entry(ModelSpec("v9"))

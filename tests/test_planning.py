@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import nn
 
 import fashionbench as fb
 from fashionbench.errors import UsageError
@@ -89,6 +90,23 @@ def test_what_a_path_and_a_number_of_numpys_name_is_found(tmp_path: Path) -> Non
 def test_seeds_as_text_are_refused_since_they_could_mean_a_number_or_a_seed() -> None:
     with pytest.raises(UsageError, match=r"seeds is '5', but should be a number of seeds"):
         plan(["v0"], ["default"], "5", dataset="silhouettes")
+
+
+@pytest.mark.parametrize(
+    ("models", "recipes", "message"),
+    [
+        (3, "default", "A model of type int cannot be built anew"),
+        ([None], "default", "A model of type NoneType cannot be built anew"),
+        (nn.Sequential(nn.Flatten()), "default", "This Sequential is built already"),
+        ("v0", 3, "There is no recipe '3'"),
+        ("v0", [None], "There is no recipe 'None'"),
+    ],
+)
+def test_what_is_no_model_or_recipe_is_refused(
+    models: object, recipes: object, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        plan(models, recipes, 1, dataset="silhouettes")
 
 
 @pytest.mark.parametrize("seeds", [True, [True, False], None])

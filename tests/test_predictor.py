@@ -302,6 +302,8 @@ def test_paths_and_images_are_taken_and_a_path_is_turned_upright(tmp_path: Path)
         predictor.predict([tmp_path / "absent.png"])
     with pytest.raises(UsageError, match=r"Give a list of pictures, such as \['shoe.jpg'\]"):
         predictor.predict("shoe.jpg")
+    with pytest.raises(UsageError, match="Give a list of pictures"):
+        predictor.predict(picture)
 
 
 def test_pictures_are_classified_in_one_call(tmp_path: Path) -> None:
@@ -321,3 +323,7 @@ def test_what_is_no_picture_or_no_trained_model_is_told() -> None:
             fb.predict([picture])
     with pytest.raises(UsageError, match=r"named by its file, run folder .* and is no Linear"):
         load_predictor(torch.nn.Linear(1, 1))
+    black = np.zeros((2, 28, 28), np.uint8)
+    for images in (black / 255, black[0], black[:, 4:, 4:], [black[0, 0]], None):
+        with pytest.raises(UsageError, match="but should be several in uint8, 28x28 in grey"):
+            load_predictor().predict_prepared(images)

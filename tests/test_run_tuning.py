@@ -204,6 +204,7 @@ def test_it_is_told_that_images_are_held_out(
         ({"tune": "lr", "recipes": [fb.load_recipe("default"), "slow.toml"]}, "differ in nothing"),
         ({"tune": {"momentum": "linear 0..2"}}, "less than 1"),
         ({"tune": {"batch_size": "log 0.1..4"}}, "batch_size is 0"),
+        ({"tune": {"batch_size": "log 1..1e300"}}, "less than or equal to 1000000000"),
         ({"tune": "speed"}, "speed is no setting"),
     ],
 )

@@ -12,6 +12,7 @@ from fashionbench.core.seeds import (
     SplitSeed,
     derive_seed,
 )
+from fashionbench.errors import UsageError
 
 
 def test_every_stream_has_a_seed_of_its_own() -> None:
@@ -24,6 +25,12 @@ def test_every_stream_has_a_seed_of_its_own() -> None:
     assert len(set(seeds)) == len(seeds)
     assert all(0 <= seed < 2**63 for seed in seeds)
     assert derive_seed(1, "order", 2) == derive_seed(1, "order", 2)
+
+
+@pytest.mark.parametrize("seed", [True, 1.5, "0", PartialSeed(-1, "order"), SplitSeed("0", 1)])
+def test_a_seed_is_a_whole_number(seed: object) -> None:
+    with pytest.raises(UsageError, match="but should be a whole number from 0 up"):
+        derive_seed(seed, "order")
 
 
 def test_every_stream_of_a_run_but_dropouts_belongs_to_one_source() -> None:

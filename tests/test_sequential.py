@@ -87,6 +87,19 @@ def test_needed_seeds_agree_with_the_literature() -> None:
     assert seeds_needed(1.0, 0.0) == 2
 
 
+@pytest.mark.parametrize("sequential", [False, True])
+def test_a_number_of_seeds_beyond_a_million_is_not_told(sequential: bool) -> None:
+    # By the normal distribution it is (2.8 / d)^2: 78,000 and 7,800,000.
+    assert seeds_needed(0.01, 1.0, sequential=sequential) is not None
+    for difference in (0.001, 1e-12, 1e-300, 5e-324):
+        assert seeds_needed(difference, 1.0, sequential=sequential) is None
+
+
+@pytest.mark.parametrize("sd", [1e-12, 1e-300, 5e-324])
+def test_two_seeds_show_what_hardly_varies(sd: float) -> None:
+    assert seeds_needed(0.1, sd) == 2
+
+
 def test_the_smallest_difference_that_seeds_show_is_the_other_way_round() -> None:
     for n in (2, 3, 5, 20, 100):
         smallest = smallest_shown(n, 0.01)

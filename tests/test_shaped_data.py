@@ -56,8 +56,12 @@ def test_a_folders_own_shape_is_found_unless_another_is_asked(colors: Path) -> N
     assert find_shape(str(colors), 3, 16) == (3, 16)
     assert find_shape("silhouettes") == GREY28
     assert load_data(str(colors)).train.images.shape == (180, 3, 32, 32)
-    for bad in ({"channels": 2}, {"size": 4}, {"size": 4096}):
-        with pytest.raises(UsageError, match="but can be"):
+    bad_channels = [{"channels": channels} for channels in (2, "1", True)]
+    bad_sizes = [{"size": size} for size in (4, 4096, "28", 28.5, True)]
+    for bad in (*bad_channels, *bad_sizes):
+        with pytest.raises(
+            UsageError, match=r"but (can be 1|should be a whole number from 8 to 512)"
+        ):
             find_shape("silhouettes", **bad)
 
 

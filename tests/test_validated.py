@@ -43,6 +43,7 @@ def test_what_is_right_is_taken_and_stays() -> None:
         ({"pieces": True}, "parcel: pieces is True, but should be a whole number."),
         ({"pieces": "2"}, "parcel: pieces is '2', but should be a whole number."),
         ({"pieces": 2.5}, "parcel: pieces is 2.5, but should be a whole number."),
+        ({"pieces": 1e300}, "parcel: pieces is 1e+300, but should be smaller."),
         ({"price": True}, "parcel: price is True, but should be a number."),
         ({"price": math.nan}, "parcel: price is nan, but should be a finite number."),
         ({"colors": ()}, "parcel: colors is (), but should name one at least."),

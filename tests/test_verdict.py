@@ -57,6 +57,7 @@ def test_a_verdict_promises_the_seeds_of_its_way_of_looking() -> None:
     open_yet = replace(FOUND, difference=0.5, sd=1.0, limit=2.0, p_value=0.2)
     once = decide(open_yet, pairs=3).seeds_needed
     again = decide(open_yet, pairs=3, sequential=True).seeds_needed
+    assert str(decide(replace(open_yet, difference=0.0), 1e-300)) == "not decided"
     assert once == seeds_needed(0.5, 1.0, 0.05 / 3)
     assert again == seeds_needed(0.5, 1.0, 0.05 / 3, sequential=True)
     assert again > once

@@ -55,6 +55,7 @@ def test_what_torch_has_to_compute_has_none(few: Split, monkeypatch: pytest.Monk
     assert not has_engine(copy.deepcopy(model).double(), few)
     assert not has_engine(copy.deepcopy(model).to(memory_format=torch.channels_last), few)
     assert not has_engine(model, few.to(torch.device("meta")))
+    assert not has_engine(model, Split(few.images[:, None].repeat(1, 3, 1, 1), few.labels))
     monkeypatch.setenv(SWITCH, "off")
     assert not has_engine(model, few)
 

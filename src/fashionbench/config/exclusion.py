@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from fashionbench.config.validated import Validated, Whole
+from fashionbench.core.files import as_path
 from fashionbench.errors import DataError, UsageError
 
 __all__ = ["Exclusion", "load_exclusion"]
@@ -64,7 +65,7 @@ class Exclusion(Validated):
 def load_exclusion(path: Path | str) -> Exclusion:
     """Read which test images an audit doubts. Raises UsageError for a file that does not say."""
     try:
-        content = json.loads(Path(path).read_bytes())
+        content = json.loads(as_path("exclude", path).read_bytes())
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read ({error.strerror}); name the audit.json that fashionbench "

@@ -57,7 +57,7 @@ class Tuning(Validated):
     """What is tuned, over which ranges, by how many trials in how many studies."""
 
     ranges: dict[str, Range] = Field(min_length=1)
-    trials: Whole = Field(_TRIALS, ge=1)
+    trials: Whole = Field(_TRIALS, ge=1, le=1000)
     """Points that each entry tries, in all studies together; at most, where there is a budget."""
     studies: Whole = Field(1, ge=1)
     budget: Annotated[Number, Field(gt=0)] | None = None
@@ -209,6 +209,8 @@ def read_tuning(
 def _read_ranges(tune: Tune) -> dict[str, Range]:
     if isinstance(tune, str):
         tune = [part.strip() for part in tune.split(",") if part.strip()]
+    if not isinstance(tune, Sequence | Mapping):
+        raise UsageError(f"tune is {tune!r}, but should name settings, such as 'lr'.")
     asked: Mapping[str, str | None] = tune if isinstance(tune, Mapping) else dict.fromkeys(tune)
     if not asked:
         raise UsageError(f"There is nothing to tune; name {', '.join(SEARCHED)}.")

@@ -12,6 +12,7 @@ __all__ = ["Number", "Validated", "Whole", "describe_refusal"]
 _IN_WORDS = {
     "int_parsing": "should be a whole number",
     "int_from_float": "should be a whole number",
+    "int_parsing_size": "should be smaller",
     "int_type": "should be a whole number",
     "float_parsing": "should be a number",
     "float_type": "should be a number",

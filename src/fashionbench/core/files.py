@@ -7,12 +7,19 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from fashionbench.errors import StoreError
+from fashionbench.errors import StoreError, UsageError
 
-__all__ = ["list_folder", "remove_if_empty", "slug", "write_atomically"]
+__all__ = ["as_path", "list_folder", "remove_if_empty", "slug", "write_atomically"]
 
 LONGEST_NAME = 170
 """Characters; file systems allow 255, and seed, key, suffix and a temporary name come on top."""
+
+
+def as_path(name: str, value: object) -> Path:
+    """Return a path that a person gave, as text or not. Raises UsageError for anything else."""
+    if not isinstance(value, str | os.PathLike):
+        raise UsageError(f"{name} is {value!r}, but should be a path.")
+    return Path(value)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -48,10 +55,10 @@ def _write_and_rename(path: Path, content: bytes) -> None:
 
 
 def list_folder(folder: Path) -> list[Path]:
-    """List what is in a folder; nothing where there is none."""
+    """List what is in a folder; nothing where there is no folder."""
     try:
         return list(folder.iterdir())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from fashionbench.core.whole_numbers import check_whole
+
 __all__ = [
     "HELD_SEED",
     "PURPOSES",
@@ -68,9 +70,10 @@ def derive_seed(seed: Seed, purpose: Purpose, epoch: int = 0) -> int:
 
     It is a hash, so that neighbouring seeds have nothing in common and an epoch's draws do not need
     those of the epochs before. torch.manual_seed keeps the lower 32 bits; a torch.Generator of its
-    own keeps all.
+    own keeps all. Raises UsageError for a seed that is no whole number from 0 up.
     """
     if isinstance(seed, PartialSeed):
         seed = seed.seed if purpose in PURPOSES[seed.source] else HELD_SEED
+    check_whole("seed", seed.seed if isinstance(seed, SplitSeed) else seed, 0)
     digest = hashlib.sha256(f"{seed} {purpose} {epoch}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

@@ -8,6 +8,7 @@ import numpy as np
 
 from fashionbench.core.names import portable_name, printable
 from fashionbench.core.shape import GREY28, Shape
+from fashionbench.core.whole_numbers import check_whole
 from fashionbench.data.cifar import CifarFolder, open_cifar
 from fashionbench.data.fashion_mnist import CLASSES, FILES, raw_folder, read_fashion_mnist
 from fashionbench.data.folders import Folder, Reading, is_path, open_folder
@@ -120,10 +121,10 @@ def find_shape(dataset: str, channels: int | None = None, size: int | None = Non
 
     Raises UsageError for what no network is shown.
     """
-    if channels not in (None, 1, 3):
-        raise UsageError(f"channels is {channels}, but can be 1 (grey) or 3 (in color).")
-    if size is not None and not SIZES[0] <= size <= SIZES[1]:
-        raise UsageError(f"size is {size}, but can be {SIZES[0]} to {SIZES[1]} pixels a side.")
+    if channels is True or channels not in (None, 1, 3):
+        raise UsageError(f"channels is {channels!r}, but can be 1 (grey) or 3 (in color).")
+    if size is not None:
+        check_whole("size", size, *SIZES)
     native = dataset_entry(dataset).native() if channels is None or size is None else GREY28
     return Shape(channels or native.channels, size or native.side)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionbench.core.files import as_path
 from fashionbench.core.progress import progress_bar
 from fashionbench.data.split import Arrays
 from fashionbench.errors import DataError
@@ -87,7 +88,7 @@ def find_data_dir(data_dir: Path | str | None = None) -> Path:
     macOS and Windows.
     """
     if chosen := data_dir or os.environ.get("FASHIONBENCH_DATA"):
-        return Path(chosen).expanduser()
+        return as_path("data_dir", chosen).expanduser()
     import pooch
 
     return Path(pooch.os_cache("fashionbench"))

@@ -12,9 +12,11 @@ from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fashionbench.config.execution import Execution
 from fashionbench.config.recipe import Recipe
-from fashionbench.config.study import Execution, Study
+from fashionbench.config.study import Study
 from fashionbench.config.tuning import Tune, read_duration
+from fashionbench.core.files import as_path
 from fashionbench.data.datasets import load_arrays
 from fashionbench.errors import Interrupted, StoreError, UsageError
 from fashionbench.experiments.call import write_call
@@ -119,7 +121,7 @@ def compare(
     execution = Execution.checked(
         {"parallel": parallel, "jobs": jobs, "on": on, "seconds": seconds}, "comparison"
     )
-    folder = Path(out or default_folder(dataset))
+    folder = as_path("out", out or default_folder(dataset))
     study = plan(
         models,
         recipes,

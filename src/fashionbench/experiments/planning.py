@@ -67,7 +67,8 @@ def plan(
     Raises UsageError for what does not exist or does not go together, DataError for a data set
     that cannot be read.
     """
-    models = [models] if isinstance(models, str) or callable(models) else models
+    if isinstance(models, str) or callable(models) or not isinstance(models or [], Iterable):
+        models = [models]
     listed = _list_recipes(recipes)
     if not models or not listed:
         raise UsageError("There is nothing to compare; name at least one model and one recipe.")
@@ -149,7 +150,9 @@ def _identify_models(
 def _list_recipes(
     recipes: Path | str | Recipe | Sequence[Path | str | Recipe],
 ) -> list[str | Recipe]:
-    asked = [recipes] if isinstance(recipes, (Path, str, Recipe)) else recipes or []
+    asked: Any = [] if recipes is None else recipes
+    if isinstance(asked, Path | str | Recipe) or not isinstance(asked, Iterable):
+        asked = [asked]
     return [str(recipe) if isinstance(recipe, Path) else recipe for recipe in asked]
 
 
@@ -158,7 +161,7 @@ def _load_recipes(asked: Sequence[str | Recipe], settings: Mapping[str, Any]) ->
 
     A recipe without training keeps its own: only how images are shown is a setting of it.
     """
-    loaded = [load_recipe(recipe) if isinstance(recipe, str) else recipe for recipe in asked]
+    loaded = [recipe if isinstance(recipe, Recipe) else load_recipe(recipe) for recipe in asked]
     views = {"test_views": settings.get("test_views")}
     changed = [recipe.override(**(settings if recipe.epochs else views)) for recipe in loaded]
     recipes = _name_by_paths(changed, asked)

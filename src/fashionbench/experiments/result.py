@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionbench.core.files import as_path
 from fashionbench.errors import UsageError
 from fashionbench.experiments.cluster.inbox import take_in_if_idle
 from fashionbench.report.comparison import Comparison
@@ -152,5 +153,6 @@ def load_result(folder: Path | str) -> Result:
     Examples:
         >>> result = fb.load_result("runs/silhouettes")
     """
-    take_in_if_idle(Path(folder))
-    return Result.load(Path(folder))
+    folder = as_path("folder", folder)
+    take_in_if_idle(folder)
+    return Result.load(folder)

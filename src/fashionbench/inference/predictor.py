@@ -1,6 +1,6 @@
 """A trained model and your pictures -> class probabilities, and whether to rely on them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from torch import nn
 
 from fashionbench.config.recipe import Views
 from fashionbench.core.logits import infer
+from fashionbench.core.shape import Shape
 from fashionbench.data.picture_facts import PictureFacts, warn_of_ground
 from fashionbench.data.picture_reading import Levels, load_picture
 from fashionbench.errors import StoreError, UsageError
@@ -122,7 +123,7 @@ class Predictor:
         A path may be of any format that Pillow reads; the picture is turned upright by its EXIF
         data. An image of Pillow is taken as it is. Arrays of shape (N, 28, 28) that are prepared
         already are for `predict_prepared`. Raises DataError for a picture that cannot be read or
-        shows nothing, and UsageError for a single path in place of a list.
+        shows nothing, and UsageError for a single picture in place of a list.
 
         Examples:
             >>> from PIL import Image, ImageDraw
@@ -132,8 +133,8 @@ class Predictor:
             >>> len(prediction.top(3))
             3
         """
-        if isinstance(pictures, str | Path):
-            raise UsageError(f"Give a list of pictures, such as ['{pictures}'].")
+        if isinstance(pictures, str | Path) or not isinstance(pictures, Iterable):
+            raise UsageError(f"Give a list of pictures, such as [{pictures!r}].")
         return [self._predict_one(picture) for picture in pictures]
 
     def _predict_one(self, picture: "str | Path | Image") -> Prediction:
@@ -191,8 +192,15 @@ class Predictor:
         """Return (N, K) probabilities of (N, 28, 28) images, light on black.
 
         Those of photos are the calibrated model's, if there is one.
-        A data set of one's own may have images of another size, or (N, 3, H, W) in color.
+        A data set of one's own may have images of another size, or (N, 3, H, W) in color. Raises
+        UsageError for others than those of the model's.
         """
+        images, shape = np.asarray(images), self.facts.job.shape
+        if images.dtype != np.uint8 or images.ndim not in (3, 4) or Shape.of(images) != shape:
+            raise UsageError(
+                f"The images are {images.dtype} of {images.shape}, but should be several in uint8, "
+                f"{shape}."
+            )
         on_cpu = torch.from_numpy(np.ascontiguousarray(images))
         model, temperature = self.model, self.temperature or 1.0
         if are_photos and self.photo_model is not None:

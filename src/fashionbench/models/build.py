@@ -16,6 +16,7 @@ from fashionbench.core.own_code import (
 )
 from fashionbench.core.seeds import Seed, derive_seed
 from fashionbench.core.shape import GREY28, Shape, remember_shape
+from fashionbench.core.whole_numbers import check_whole
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.models.table import MODELS, ModelEntry, model_entry, with_known_base
 
@@ -54,11 +55,16 @@ def build_model(
     28x28 by default, and gives (B, K) logits. It is built for them where its constructor can be
     told, and put behind an adapter where it was made for others. What it takes is `interface`, if
     that is known, else found out with some of the uint8 `images`. Raises UsageError if it cannot be
-    had.
+    had, or for a class in place of its name.
 
     Examples:
         >>> model = fb.build_model("v0", seed=0)
     """
+    if not isinstance(name, str):
+        raise UsageError(
+            f"A model is built by its name, such as 'v0' or my_net.py:MyNet, and {name!r} is none."
+        )
+    check_whole("classes", classes, 1)
     spec = with_known_base(ModelSpec.parse(name))
     entry = model_entry(spec)
     shape = shape or (GREY28 if images is None else Shape.of(images))
@@ -94,11 +100,11 @@ def construct(spec: ModelSpec, seed: Seed, classes: int, shape: Shape = GREY28) 
     build: Callable[..., Any] = locate(entry.reference)
     settings = _for_data(build, entry, spec, classes, shape)
     derived = derive_seed(seed, "initialisation")
-    if str(spec) in MODELS:
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(derived)
-            return build(**settings)  # type: ignore[no-any-return]
     try:
+        if str(spec) in MODELS:
+            with torch.random.fork_rng(devices=[]):
+                torch.default_generator.manual_seed(derived)
+                return build(**settings)  # type: ignore[no-any-return]
         with importable_neighbours(entry.reference), seeded(derived):
             model = build(**settings)
     except FashionbenchError:

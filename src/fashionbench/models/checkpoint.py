@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from fashionbench.config.study import Job
 from fashionbench.config.validated import describe_refusal
-from fashionbench.core.files import slug, write_atomically
+from fashionbench.core.files import as_path, slug, write_atomically
 from fashionbench.core.logits import are_alike, infer
 from fashionbench.core.own_source import Source
 from fashionbench.errors import StoreError
@@ -124,7 +124,7 @@ def load_model(path: Path | str) -> nn.Module:
         >>> path = next(Path("runs").rglob("*.safetensors"))
         >>> model = fb.load_model(path)
     """
-    path = Path(path)
+    path = as_path("path", path)
     if path.is_dir():
         raise StoreError(
             f"{path} is a folder, which may hold many models; take one by "
@@ -155,9 +155,9 @@ def load_model(path: Path | str) -> nn.Module:
 def rebuild_model(path: Path, facts: ModelFacts) -> nn.Module:
     """Build the model of a checkpoint, from the run's own seed, and give it the file's weights.
 
-    `facts` are what stands beside the file.
-    For a file that was written just now: whether the source is still the same is not looked at,
-    nor what the model answers. Raises StoreError for weights that do not fit.
+    `facts` are what stands beside the file. It is for a file that was written just now: neither
+    the source nor the model's answers are compared with those of the run. Raises StoreError for
+    weights that do not fit.
     """
     weights = _read_pair(path, lambda: parse_tensors(path.read_bytes()))
     job, classes = facts.job, _count_classes(facts)

@@ -30,7 +30,7 @@ class NumberSummary(Part):
     """A number over several runs: those in which it is known and finite."""
 
     mean: float | None
-    """Mean over the runs; null where none counts."""
+    """Mean over the runs, or over the studies where several tuned; null where none counts."""
     sd: float | None
     """Sample standard deviation over the runs (n - 1); null for fewer than two."""
     low: float | None
@@ -287,7 +287,7 @@ class PairSummary(Part):
     """The verdict as the report words it, with its limits."""
     seeds_needed: int | None
     """Of "not decided": about how many seeds, or studies, would decide; null where that is
-    unknown."""
+    unknown, or more than a million."""
     holds_for_other_test_images: bool
     """Whether other test images can be expected to give the same verdict."""
     holds_for_other_first_weights: bool

@@ -11,9 +11,17 @@ from numpy.typing import ArrayLike
 
 from fashionbench.stats.intervals import CONFIDENCE, t_quantile
 
-__all__ = ["anytime_p_value", "confidence_sequence", "seeds_needed", "smallest_shown"]
+__all__ = [
+    "MOST_NEEDED",
+    "anytime_p_value",
+    "confidence_sequence",
+    "seeds_needed",
+    "smallest_shown",
+]
 
 POWER = 0.80
+MOST_NEEDED = 1_000_000
+"""Seeds: where more are needed, no number is told."""
 
 _C2 = 1 / 2**2
 """One over the prior's variance."""
@@ -49,14 +57,16 @@ def confidence_sequence(n: int, sd: float, alpha: float = 1 - CONFIDENCE) -> flo
 
 def seeds_needed(
     difference: float, sd: float, alpha: float = 1 - CONFIDENCE, *, sequential: bool = False
-) -> int:
+) -> int | None:
     """Return how many seeds show a true mean difference with 80 % power, two-sided at `alpha`.
+
+    None stands for more than a million.
 
     `sd` is that of the paired differences; the power is the noncentral t's. With `sequential` it
     is the number with which four of five intervals of the last look exclude zero; the looks before
     it make the power a little higher.
     """
-    from scipy.special import nctdtr, ndtri
+    from scipy.special import ndtri
 
     if sd == 0:
         return 2
@@ -65,15 +75,30 @@ def seeds_needed(
         error = sd / math.sqrt(n)
         if sequential:
             return bool(confidence_sequence(n, sd, alpha) + ndtri(POWER) * error <= difference)
-        return bool(1 - nctdtr(n - 1, difference / error, t_quantile(n - 1, 1 - alpha)) >= POWER)
+        critical = t_quantile(n - 1, 1 - alpha)
+        return _power(n, min(difference / error, _certain(critical)), critical) >= POWER
 
     n = high = 2
     while not enough(high):
-        n, high = high, 2 * high
+        if high == MOST_NEEDED:
+            return None
+        n, high = high, min(2 * high, MOST_NEEDED)
     while n < high:
         middle = (n + high) // 2
         n, high = (n, middle) if enough(middle) else (middle + 1, high)
     return n
+
+
+def _power(n: int, shift: float, critical: float) -> float:
+    """Return how often t of `n` differences is above `critical` if their mean is `shift` errors."""
+    from scipy.special import nctdtr
+
+    return float(1 - nctdtr(n - 1, shift, critical))
+
+
+def _certain(critical: float) -> float:
+    """Return a shift at which the power is above POWER for sure; it is no number far beyond."""
+    return 10 * critical + 10
 
 
 def smallest_shown(n: int, sd: float, alpha: float = 1 - CONFIDENCE) -> float:
@@ -82,13 +107,12 @@ def smallest_shown(n: int, sd: float, alpha: float = 1 - CONFIDENCE) -> float:
     It is the inverse of `seeds_needed`, for a number of seeds that is fixed beforehand.
     """
     from scipy.optimize import brentq
-    from scipy.special import nctdtr
 
     if sd == 0:
         return 0.0
     critical = t_quantile(n - 1, 1 - alpha)
 
     def lacking(shift: float) -> float:
-        return float(1 - nctdtr(n - 1, shift, critical)) - POWER
+        return _power(n, shift, critical) - POWER
 
-    return float(brentq(lacking, 0, 10 * critical + 10)) * sd / math.sqrt(n)
+    return float(brentq(lacking, 0, _certain(critical))) * sd / math.sqrt(n)

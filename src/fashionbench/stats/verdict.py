@@ -43,7 +43,7 @@ class Verdict:
     limit: float | None = None
     """Of "no difference": the largest that the seeds leave possible."""
     seeds_needed: int | None = None
-    """Of "not decided": about how many seeds, or studies, would."""
+    """Of "not decided": about how many seeds, or studies, would; None of more than a million."""
     holds_for_other_test_images: bool = False
     """Whether other test images can be expected to give the same verdict."""
     holds_for_other_splits: bool | None = None
@@ -108,7 +108,7 @@ def decide(
         )
     sought = max(abs(found.difference), smallest)
     needed = seeds_needed(sought, found.sd, alpha / pairs, sequential=sequential)
-    return replace(verdict, seeds_needed=max(needed, found.n + 1))
+    return replace(verdict, seeds_needed=None if needed is None else max(needed, found.n + 1))
 
 
 def extend_to_splits(

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fashionbench.config.recipe import Recipe, Views
-from fashionbench.core.logits import infer, pixels
+from fashionbench.core.logits import VIEWS, infer, pixels
 from fashionbench.data.split import Split, hold_out
 from fashionbench.errors import UsageError
 from fashionbench.stats.metrics import Scores, classify, find_temperature, score
@@ -19,8 +19,9 @@ def evaluate(model: nn.Module, data: Split, views: Views = "one") -> Scores:
     """Score `model` in eval mode on every image of `data`, once each.
 
     `views` says how it is shown an image, as a recipe's `test_views` does: with "flip" and "shifts"
-    the logits of several views are averaged. Raises UsageError for a name in place of the model, or
-    a Dataset in place of its split.
+    the logits of several views are averaged. Raises UsageError for a name in place of the model, a
+    Dataset in place of its split, images or labels of another type, and labels of more classes than
+    the model tells apart.
 
     Examples:
         >>> scores = fb.evaluate(model, data.test)
@@ -28,11 +29,19 @@ def evaluate(model: nn.Module, data: Split, views: Views = "one") -> Scores:
         True
     """
     check_arguments(model, data)
-    return score(compute_logits(model, data.images, views), data.labels.cpu().numpy())
+    if views not in VIEWS:
+        raise UsageError(f"views is {views!r}, but should be {', '.join(VIEWS)}.")
+    logits, labels = compute_logits(model, data.images, views), data.labels.cpu().numpy()
+    if labels.max() >= logits.shape[1]:
+        raise UsageError(
+            f"The labels go up to {labels.max()}, but the model tells {logits.shape[1]} classes "
+            "apart; build it for as many as there are."
+        )
+    return score(logits, labels)
 
 
 def check_arguments(model: object, data: object) -> None:
-    """Refuse a name in place of the model, and a Dataset in place of its split."""
+    """Refuse a name in place of the model, and what is no split, such as a Dataset."""
     if not isinstance(model, nn.Module):
         raise UsageError(
             f"{model!r} is not a model; give a torch module, such as fb.build_model('v0')."
@@ -40,6 +49,18 @@ def check_arguments(model: object, data: object) -> None:
     if not isinstance(data, Split):
         raise UsageError(
             f"{type(data).__name__} is not a split; give one of the data set's, such as data.train."
+        )
+    images, labels = data.images, data.labels
+    if not (
+        isinstance(images, Tensor)
+        and isinstance(labels, Tensor)
+        and (images.dtype, labels.dtype) == (torch.uint8, torch.int64)
+        and images.ndim in (3, 4)
+        and len(images) == labels.numel() > 0
+    ):
+        raise UsageError(
+            "This split cannot be used; it should hold (N, H, W) or (N, 3, H, W) images in uint8, "
+            "one at least, and as many labels in int64."
         )
 
 

@@ -85,7 +85,7 @@ def fit(
         True
     """
     check_arguments(model, data)
-    recipe = (load_recipe(recipe) if isinstance(recipe, str) else recipe).override(**settings)
+    recipe = (recipe if isinstance(recipe, Recipe) else load_recipe(recipe)).override(**settings)
     device = resolve_device(device)
     retain_freed_memory()
     training, validation = hold_out(data.to(device), recipe.validation_images, recipe.train_images)

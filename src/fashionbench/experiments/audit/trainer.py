@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from fashionbench.config.study import Execution, Job
+from fashionbench.config.execution import Execution
+from fashionbench.config.study import Job
 from fashionbench.data.split import Dataset, Split
 from fashionbench.experiments.gate import builder
 from fashionbench.experiments.strategy import Choice, choose

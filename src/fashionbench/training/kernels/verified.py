@@ -43,7 +43,7 @@ def build_engine(
 
     Copies of the model are looked at and compared; `anew` is copy_model's.
     """
-    if training.images.device.type != "cpu":
+    if training.images.device.type != "cpu" or training.shape.channels > 1:
         return None
     side = training.side
     most = min(recipe.batch_size, len(training))
