@@ -247,6 +247,7 @@ def test_a_picture_is_chosen_and_every_model_answers(page: Any, served: ServedMo
     expected = answers.answer_picture(served, SHIRT).answers
     assert expected[0].label in page.inner_text("#verdict")
     assert page.locator("#bars li").count() == 10
+    assert not page.is_visible("#rest")
     cards = page.locator("#cards .card")
     assert cards.count() == len(served.models)
     for index, answer in enumerate(expected):
@@ -259,18 +260,21 @@ def test_a_picture_is_chosen_and_every_model_answers(page: Any, served: ServedMo
 
 
 def test_a_model_of_colored_pictures_is_served_in_color(tmp_path: Path, browser: Any) -> None:
-    for number, (name, color) in enumerate({"red": (200, 0, 0), "blue": (0, 0, 200)}.items()):
-        (tmp_path / "mine" / name).mkdir(parents=True)
+    for number in range(12):
+        (folder := tmp_path / "mine" / f"color {number}").mkdir(parents=True)
         for light in range(10):
-            picture = Image.new("RGB", (20, 20), tuple(part + light for part in color))
-            picture.save(tmp_path / "mine" / name / f"{number}{light}.png")
+            Image.new("RGB", (20, 20), (20 * number, light, 200)).save(folder / f"{light}.png")
     ((job,),) = plan(["linear"], ["default"], 1, dataset=str(tmp_path / "mine")).entries()
     train_in_folder(job, tmp_path / "trained", device="cpu")
     with serving(tmp_path / "trained") as address, visiting(browser, address) as page:
-        page.set_input_files("#file", str(tmp_path / "mine" / "blue" / "10.png"))
-        page.wait_for_selector("#answer:not([hidden])")
-        assert page.evaluate(FIRST_PIXEL) == [20, 20, 0, 0, 200, 255]
+        with page.expect_response("**/why") as why:
+            page.set_input_files("#file", str(tmp_path / "mine" / "color 1" / "5.png"))
+        assert np.shape(why.value.json()["importance"]) == (20, 20)
+        assert page.evaluate(FIRST_PIXEL) == [20, 20, 20, 5, 200, 255]
+        assert page.locator("#bars li").count() == 10
+        assert page.inner_text("#rest").startswith("All others together: ")
         assert not page.is_visible("#tabs")
+        assert "You cannot draw here" in page.inner_text("#drop")
         assert "clothing" not in page.inner_text("body")
 
 
@@ -281,6 +285,7 @@ FIRST_PIXEL = """() => {
 
 
 def test_a_drawing_is_answered_with_the_mouse_and_with_keys_alone(page: Any) -> None:
+    assert "You cannot draw here" not in page.inner_text("#drop")
     page.focus("#tab-photo")
     page.keyboard.press("ArrowRight")
     box = page.locator("#canvas").bounding_box()

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from fashionbench.data.picture_facts import PictureFacts
 from fashionbench.errors import StoreError
 from fashionbench.experiments.result import load_result
 from fashionbench.inference.selection import PHOTO_MODEL
@@ -85,6 +87,16 @@ def test_a_model_that_is_gone_is_named(
     served = load_served_models(folder)
     assert len(served.models) == 1
     assert f"{worst.model} is not served: " in caplog.text
+
+
+@pytest.mark.parametrize(("ground", "taken"), [(None, True), ((0, 250), True), ((230, 250), False)])
+def test_a_drawing_is_taken_unless_all_training_images_were_dark_on_light(
+    ground: tuple[float, float] | None, taken: bool, run_folder: Path
+) -> None:
+    served = load_served_models(run_folder)
+    predictor = replace(served.models[0].predictor, pictures=PictureFacts(ground))
+    first = replace(served.models[0], predictor=predictor)
+    assert replace(served, models=(first,)).takes_drawings is taken
 
 
 def test_no_model_at_all_is_an_error(tmp_path: Path) -> None:

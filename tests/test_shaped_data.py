@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from factories import BLANK
 from PIL import Image
 from torch import nn
 from typer.testing import Result
@@ -30,6 +31,7 @@ from fashionbench.serve.answers import (
     answer_picture,
     answer_why,
     describe_models,
+    describe_test_image,
 )
 from fashionbench.serve.served_models import load_served_models
 from fashionbench.training.augment import augment, draw
@@ -142,13 +144,20 @@ def test_colors_are_told_apart_and_the_report_says_what_was_seen(
     made = export_model(tmp_path / "c", "torch-export", tmp_path / "m.pt2", with_preprocessing=True)
     assert "(B, 3, 32, 32) uint8, in color" in made.card.read_text("utf-8")
     served = load_served_models(tmp_path / "c")
-    assert describe_models(served, 0).size == 32
+    about = describe_models(served, 0)
+    assert (about.channels, about.size, about.takes_drawings) == (3, 32, False)
+    assert about.finds_items is False
     answered = answer_picture(served, pictures[1].read_bytes())
     assert answered.answers[0].label == [*COLORS][1]
+    seen_by_pillow = np.asarray(Image.open(pictures[1]).convert("RGB"))  # rows, columns, channels
+    assert np.array_equal(answered.prepared, seen_by_pillow)
+    shown = describe_test_image(served, 0)
+    again = json.dumps({"pixels": shown.pixels}).encode()
+    assert answer_json(served, again).answers[0].label == shown.called[0]
     seen = {"pixels": answered.prepared, "class_index": 0}
     assert np.shape(answer_why(served, json.dumps(seen).encode()).importance) == (32, 32)
-    with pytest.raises(Refusal, match="`pixels` are 3 times 32 rows of 32 whole numbers"):
-        answer_json(served, json.dumps({"pixels": answered.prepared[0]}).encode())
+    with pytest.raises(Refusal, match="32 rows of 32 pixels, each red, green and blue"):
+        answer_json(served, json.dumps({"pixels": BLANK}).encode())
 
 
 NET = """from torch import nn

@@ -70,6 +70,7 @@ def describe_models(served: ServedModels, disagreements: int) -> About:
         channels=served.shape.channels,
         size=served.shape.side,
         finds_items=served.models[0].predictor.prepare is prepare,
+        takes_drawings=served.takes_drawings,
         models=[
             ModelInfo(
                 model=index,
@@ -96,7 +97,7 @@ def describe_test_image(served: ServedModels, index: int) -> TestImage:
         index=index,
         label=test_set.classes[test_set.labels[index]],
         called=[test_set.classes[call] for call in predicted[:, index]],
-        pixels=test_set.images[index].tolist(),
+        pixels=_list_rows(test_set.images[index]),
     )
 
 
@@ -128,20 +129,25 @@ def answer_why(served: ServedModels, body: bytes) -> Why:
     return Why(importance=found.round(6).tolist())
 
 
+def _list_rows(image: NDArray[np.uint8]) -> list[Any]:
+    """Return an (H, W) or (3, H, W) image as rows of pixels."""
+    rows: list[Any] = (image if image.ndim == 2 else np.moveaxis(image, 0, -1)).tolist()
+    return rows
+
+
 def _read_pixels(served: ServedModels, pixels: Any) -> NDArray[np.uint8]:
-    """Return an image as the models see it, (H, W) or (3, H, W). Raises Refusal for another."""
+    """Return rows of pixels as an (H, W) or (3, H, W) image. Raises Refusal for another shape."""
     channels, side, _ = served.shape.sizes
     try:
         image = np.array(pixels)
     except (ValueError, OverflowError):  # rows that differ in length
         image = np.empty(0)
     whole = image.dtype.kind in "iu" and ((image >= 0) & (image <= 255)).all()
-    if not whole or image.shape != ((side, side) if channels == 1 else (channels, side, side)):
-        times = f"{channels} times " if channels > 1 else ""
-        raise Refusal(
-            422, f"`pixels` are {times}{side} rows of {side} whole numbers from 0 to 255."
-        )
-    return image.astype(np.uint8)
+    if not whole or image.shape != ((side, side) if channels == 1 else (side, side, channels)):
+        each = "" if channels == 1 else ", each red, green and blue"
+        kind = "whole numbers from 0 to 255"
+        raise Refusal(422, f"`pixels` are {side} rows of {side} pixels{each}, in {kind}.")
+    return (image if channels == 1 else np.moveaxis(image, -1, 0)).astype(np.uint8)
 
 
 def _parse(kind: type[Q], body: bytes) -> Q:
@@ -185,7 +191,7 @@ def _ask_models(served: ServedModels, prepared: Prepared, preview: str | None = 
     ]
     parts = prepared.by_mask() if len(prepared.masks) > 1 else []
     return Answers(
-        prepared=prepared.image.tolist(),
+        prepared=_list_rows(prepared.image),
         is_photo=prepared.is_photo,
         mask=prediction.mask,
         masks=[

@@ -20,18 +20,21 @@ __all__ = [
     "WhyQuestion",
 ]
 
-_ROWS = {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}}
+_LEVEL = {"type": "integer", "minimum": 0, "maximum": 255}
+_COLOR = {"type": "array", "items": _LEVEL, "minItems": 3, "maxItems": 3}
+_ROW = {"type": "array", "items": {"anyOf": [_LEVEL, _COLOR]}}
 Pixels = Annotated[
     list[Any],
     WithJsonSchema(
         {
-            "description": "rows of pixels from 0 to 255, of Fashion-MNIST 28 of 28, light on 0; "
-            "in color three times rows: red, green and blue",
-            "anyOf": [_ROWS, {"type": "array", "items": _ROWS}],
+            "type": "array",
+            "items": _ROW,
+            "description": "rows of pixels, as many as /models says: each a grey level from 0 to "
+            "255, or [red, green, blue]; of Fashion-MNIST 28 rows of 28, light on 0",
         }
     ),
 ]
-"""An (H, W) or (3, H, W) array as JSON has it; its shape depends on the model."""
+"""(H, W) or (H, W, 3) as JSON has it: what shape it must have depends on the model."""
 
 
 class _Strict(BaseModel):
@@ -141,6 +144,7 @@ class About(BaseModel):
     finds_items: bool = Field(
         description="whether the item on a photo is found and cut out; else all of it is shown"
     )
+    takes_drawings: bool = Field(description="whether its images are grey, light on dark")
     models: list[ModelInfo]
 
 

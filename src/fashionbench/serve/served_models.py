@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fashionbench.config.study import Job
 from fashionbench.core.shape import Shape
+from fashionbench.data.picture_facts import warn_of_ground
 from fashionbench.errors import FashionbenchError
 from fashionbench.inference.own_weights import parse_own_weights
 from fashionbench.inference.predictor import Predictor, load_predictor
@@ -59,6 +60,13 @@ class ServedModels:
     def shape(self) -> Shape:
         """That of the images which all the models see."""
         return self.models[0].job.shape
+
+    @property
+    def takes_drawings(self) -> bool:
+        """Whether a drawing, light on black in grey, can be like the images that the models see."""
+        black = np.zeros(self.shape.sizes[1:], np.uint8)
+        told = warn_of_ground(black, self.models[0].predictor.pictures)
+        return self.shape.channels == 1 and not told
 
     @property
     def disagreements(self) -> NDArray[np.intp]:

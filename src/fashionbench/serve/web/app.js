@@ -1,5 +1,6 @@
 // The page: a picture or a drawing goes to /predict, the answers are shown, /why explains them.
 
+const MOST_BARS = 10; // of so many classes, or fewer, all are shown
 const $ = (id) => document.getElementById(id);
 const percent = (p) => (p > 0 && p < 0.001 ? "< 0.1 %" : `${(100 * p).toFixed(1)} %`);
 
@@ -24,13 +25,12 @@ function bar(probability) {
 
 // --- Pictures as the models see them --------------------------------------------------------
 
-// In color they come as three times rows, in grey as rows.
-function paint(canvas, pixels, mix = (colour) => colour) {
-  const colours = Array.isArray(pixels[0][0]) ? pixels : [pixels, pixels, pixels];
-  const [red, green, blue] = colours.map((rows) => rows.flat());
-  canvas.width = canvas.height = colours[0].length;
-  const image = new ImageData(canvas.width, canvas.height);
-  red.forEach((_, i) => image.data.set([...mix([red[i], green[i], blue[i]], i), 255], 4 * i));
+const colourOf = (pixel) => (typeof pixel === "number" ? [pixel, pixel, pixel] : pixel);
+
+function paint(canvas, rows, mix = (colour) => colour) {
+  canvas.width = canvas.height = rows.length;
+  const image = new ImageData(rows.length, rows.length);
+  rows.flat().forEach((pixel, i) => image.data.set([...mix(colourOf(pixel), i), 255], 4 * i));
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
@@ -246,8 +246,12 @@ function showModel() {
   const trueClass = truth ? `The true class is ${truth}.` : "";
   $("doubt").textContent = [trueClass, ...doubts, items.length ? "" : others()].join(" ").trim();
   $("bars").hidden = items.length > 0;
+  const top = chances.slice(0, MOST_BARS);
+  const rest = chances.slice(MOST_BARS);
+  $("rest").hidden = items.length > 0 || rest.length === 0;
+  $("rest").textContent = `All others together: ${percent(rest.reduce((sum, { probability }) => sum + probability, 0))}`;
   $("bars").replaceChildren(
-    ...chances.map(({ name, probability }) =>
+    ...top.map(({ name, probability }) =>
       element(
         "li",
         {},
@@ -603,7 +607,8 @@ async function start() {
   $("lead").textContent = `Give a picture${what}. ${who} what it is, and which pixels mattered.`;
   $("shirt").toggleAttribute("hidden", !about.finds_items);
   $("advice").hidden = !about.finds_items;
-  $("tabs").hidden = about.channels > 1; // a drawing is grey
+  $("tabs").hidden = !about.takes_drawings;
+  $("undrawn").hidden = about.takes_drawings;
   $("prepared").setAttribute("aria-label", `What the models see: ${about.size} by ${about.size} pixels`);
   $("report").hidden = !about.report;
   $("version").textContent = `fashionbench ${about.version}`;
