@@ -21,7 +21,7 @@ import torch
 from against_loop import run_loop, unpacked
 
 import fashionbench as fb
-from fashionbench.config.study import Execution
+from fashionbench.config.execution import Execution
 from fashionbench.experiments import launch
 from fashionbench.experiments.planning import plan
 from fashionbench.experiments.run import run_job

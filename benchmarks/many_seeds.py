@@ -35,7 +35,7 @@ def run_many(name, root, seeds):
     import torch
 
     import fashionbench as fb
-    from fashionbench.config.study import Execution
+    from fashionbench.config.execution import Execution
     from fashionbench.experiments import launch
     from fashionbench.experiments.planning import plan
     from fashionbench.store.run_store import RunStore

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
+from fashionbench.config.execution import Parallel
 from fashionbench.config.recipe import SEARCHED, load_recipe
-from fashionbench.config.study import Job, Parallel, Study
+from fashionbench.config.study import Job, Study
 from fashionbench.config.tuning import Tuning
 from fashionbench.core.machine import Environment
 from fashionbench.data.datasets import identify_dataset, load_data

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from factories import CPU
 
+from fashionbench.config.execution import Execution
 from fashionbench.config.recipe import SEARCHED
-from fashionbench.config.study import Execution
 from fashionbench.config.tuning import Tuning
 from fashionbench.data.split import Dataset
 from fashionbench.errors import UsageError

@@ -96,6 +96,8 @@ def test_nothing_in_a_file_is_executed(
     [
         ({"data": np.zeros((3, 3072), np.uint8), "labels": [0, 1]}, "images and labels do not"),
         ({"data": np.zeros((2, 3072), np.uint8), "labels": [0, 10]}, "images and labels do not"),
+        ({"data": np.zeros((2, 3072), np.uint8), "labels": [0, 256]}, "is no file of CIFAR-10"),
+        ({"data": np.zeros((2, 3072), np.uint8), "labels": [0, -1]}, "is no file of CIFAR-10"),
         ({"data": np.zeros((2, 5), np.uint8), "labels": [0, 1]}, "is no file of CIFAR-10"),
         ({"labels": [0, 1]}, "is no file of CIFAR-10"),
         ([1, 2], "holds no dict of arrays"),

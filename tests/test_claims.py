@@ -1,5 +1,6 @@
 """A block has one holder at a time, and another if that is not heard of."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -75,6 +76,21 @@ def test_who_was_taken_for_dead_learns_of_it(tmp_path: Path) -> None:
     assert not claim.beat()
 
 
+def test_a_file_server_that_is_away_takes_no_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = claims(tmp_path).take(["b"])
+    assert claim is not None
+
+    def fail(path: Path) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle", path)
+
+    with monkeypatch.context() as away:
+        away.setattr(os, "utime", fail)
+        assert claim.beat()
+    assert claim.beat()
+
+
 def test_what_is_released_is_free_and_what_is_done_is_not_until_it_is_opened_again(
     tmp_path: Path,
 ) -> None:
@@ -93,12 +109,12 @@ def test_what_is_released_is_free_and_what_is_done_is_not_until_it_is_opened_aga
 
 def test_what_killed_its_workers_again_and_again_is_not_taken(tmp_path: Path) -> None:
     for pid in range(MOST_CLAIMS):
-        assert claims(tmp_path).are_exhausted(["b"]) == []
+        assert claims(tmp_path).exhausted(["b"]) == []
         claim = claims(tmp_path, pid).take(["b", "b"])
         assert claim is not None
         grow_old(claim)
     assert claims(tmp_path).take(["b"]) is None
-    assert claims(tmp_path).are_exhausted(["b", "c"]) == ["b"]
+    assert claims(tmp_path).exhausted(["b", "c"]) == ["b"]
     claims(tmp_path).forget("b")
     assert claims(tmp_path).take(["b"]) is not None
 

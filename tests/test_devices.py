@@ -28,7 +28,7 @@ def test_auto_is_cuda_if_there_is_one_else_the_cpu() -> None:
 
 def test_a_device_is_taken_as_it_is() -> None:
     meta = torch.device("meta")
-    assert resolve_device(meta) is meta
+    assert resolve_device(meta) == meta
 
 
 def test_an_unknown_device_is_refused() -> None:
@@ -38,8 +38,9 @@ def test_an_unknown_device_is_refused() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
 def test_an_absent_device_is_refused() -> None:
-    with pytest.raises(UsageError, match="no cuda device"):
-        resolve_device("cuda")
+    for name in ("cuda", torch.device("cuda:1")):
+        with pytest.raises(UsageError, match="no cuda device"):
+            resolve_device(name)
 
 
 @pytest.mark.slow

@@ -16,8 +16,8 @@ from nbclient import NotebookClient
 from typer.testing import Result
 
 import fashionbench
+from fashionbench.config.execution import Parallel
 from fashionbench.config.recipe import load_recipe
-from fashionbench.config.study import Parallel
 from fashionbench.stats.verdict import Word
 from fashionbench.store.records import Outcome
 

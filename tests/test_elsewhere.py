@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from factories import CPU, jobs, some_plan
 
-from fashionbench.config.study import Execution, Job
+from fashionbench.config.execution import Execution
+from fashionbench.config.study import Job
 from fashionbench.data.split import Dataset
 from fashionbench.errors import UsageError
 from fashionbench.experiments.cluster import elsewhere

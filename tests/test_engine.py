@@ -3,6 +3,7 @@
 import copy
 import random
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -138,6 +139,15 @@ def test_numbers_do_not_depend_on_how_many_threads_there_are(name: str, count: i
         found.append([loss, *(p.grad for p in model.parameters()), engine.answer(images)[0]])
     for others in found[1:]:
         assert all(torch.equal(a, b) for a, b in zip(found[0], others, strict=True))
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts the threads of Linux")
+@pytest.mark.parametrize(("name", "more"), [("v0", 0), ("v2", 3)])
+def test_there_are_no_more_threads_than_have_something_to_do(name: str, more: int) -> None:
+    threads = len([*Path("/proc/self/task").iterdir()])
+    engine = engine_of(build_model(name), threads=4)
+    assert len([*Path("/proc/self/task").iterdir()]) - threads == more
+    del engine
 
 
 def test_mixed_images_are_scored_against_both_labels() -> None:

@@ -57,3 +57,10 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(
     write_atomically(target, b"content")
     assert synced == [len(b"content")]
     assert target.exists()
+
+
+def test_where_there_is_no_folder_nothing_is_listed(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    assert list_folder(tmp_path) == [file]
+    assert list_folder(tmp_path / "absent") == list_folder(file) == []

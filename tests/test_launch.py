@@ -6,8 +6,8 @@ import pytest
 import torch
 from factories import CPU, jobs
 
+from fashionbench.config.execution import Execution, Parallel
 from fashionbench.config.recipe import load_recipe
-from fashionbench.config.study import Execution, Parallel
 from fashionbench.data.split import Dataset
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.experiments import launch, strategy

@@ -2,8 +2,8 @@
 
 import pytest
 
+from fashionbench.config.execution import Execution
 from fashionbench.config.launcher import LAUNCHERS, LauncherChoice, read_launcher
-from fashionbench.config.study import Execution
 from fashionbench.errors import UsageError
 
 
@@ -28,19 +28,6 @@ def test_a_name_and_a_number_are_read(name: str) -> None:
 def test_what_cannot_be_meant_is_refused(text: str, told: str) -> None:
     with pytest.raises(UsageError, match=f"compare: on is '{text}', but {told}"):
         Execution.checked({"on": text}, "compare")
-
-
-def test_the_number_of_workers_stands_in_one_place() -> None:
-    with pytest.raises(UsageError, match=r"with --on workers:2, .* leave it out"):
-        Execution.checked({"on": "workers:2", "jobs": 2}, "compare")
-
-
-def test_more_processes_than_this_machine_can_hold_are_refused_but_not_more_jobs_of_slurm() -> None:
-    with pytest.raises(UsageError, match="on is 'workers:99999', but this machine has"):
-        Execution.checked({"on": "workers:99999"}, "compare")
-    with pytest.raises(UsageError, match="jobs is 99999, but this machine has"):
-        Execution.checked({"jobs": 99999}, "compare")
-    assert Execution(on="slurm:99999").on == "slurm:99999"
 
 
 @pytest.mark.parametrize(

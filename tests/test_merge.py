@@ -161,7 +161,7 @@ def test_another_torch_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     changed = replace(run, environment=replace(run.environment, versions=versions))
     RunStore(tmp_path / "a").save_run(changed)
     merged = merge_runs([tmp_path / "a", tmp_path / "b"], tmp_path / "c", "x")
-    assert "different versions of torch" in caplog.text
+    assert "different versions of torch: 2.11.0, 3.0." in caplog.text
     assert [warning for warning in merged.warnings if "different conditions" in warning]
 
 

@@ -140,3 +140,19 @@ def test_muon_updates_what_is_no_matrix_as_adamw() -> None:
             torch.testing.assert_close(a, b)
         else:
             assert not torch.allclose(a, b)
+
+
+def test_muon_counts_the_steps_of_each_parameter_as_adamw_does() -> None:
+    generator = torch.Generator().manual_seed(0)
+    ours, theirs = ([nn.Parameter(torch.ones(3)) for _ in range(2)] for _ in range(2))
+    optimizers = [Muon(ours, lr=0.01), torch.optim.AdamW(theirs, lr=0.01, weight_decay=0)]
+    for step in range(8):
+        gradients = [torch.randn(3, generator=generator) for _ in range(2)]
+        if step < 4:  # the second is frozen at first
+            del gradients[1]
+        for parameters, optimizer in zip((ours, theirs), optimizers, strict=True):
+            for parameter, gradient in zip(parameters, gradients, strict=False):
+                parameter.grad = gradient.clone()
+            optimizer.step()
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b)

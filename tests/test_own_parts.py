@@ -95,7 +95,7 @@ def test_what_cannot_be_stacked_is_found_out(settings: dict, reason: str, few: S
         ("optimizer", "NoOptimizer", "is no subclass of torch.optim.Optimizer"),
         ("optimizer", "Idle", "leaves all weights as they are"),
         ("optimizer", "NeedsClosure", "cannot be used as optimizer: .*closure"),
-        ("optimizer", "OwnRate", r"also at a rate of 0.*read the rate from group\['lr'\]"),
+        ("optimizer", "OwnRate", r"even at a rate of 0.*read the rate from group\['lr'\]"),
         ("loss", "rows_of_two", r"answers \(6, 4\) logits with \(6, 4\)"),
         ("loss", "no_gradient", "not finite or has no gradient"),
         ("loss", "trapezoid", "cannot be used as loss"),

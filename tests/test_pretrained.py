@@ -115,5 +115,7 @@ def test_weights_of_timm_that_are_absent_are_told_with_file_and_place(
 @pytest.mark.parametrize("family", ["timm", "torchvision"])
 def test_a_name_that_is_not_known_is_refused_with_some_that_are(family: str) -> None:
     pytest.importorskip(family)
-    with pytest.raises(UsageError, match=f"{family} has no model 'resnet_none'; .*resnet"):
-        build_model(f"{family}/resnet_none")
+    with pytest.raises(UsageError, match=f"{family} has no model 'resnet15'; .* resnet152[,.]"):
+        build_model(f"{family}/resnet15")
+    with pytest.raises(UsageError, match=rf"{family} has no model 'qqq'; .*such as \w+, \w+"):
+        build_model(f"{family}/qqq")

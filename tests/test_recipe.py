@@ -188,3 +188,9 @@ def test_settings_are_written_as_a_file_would_hold_them(name: str) -> None:
     settings = recipe.model_dump(exclude={"overrides"}).items()
     lines = [as_toml(key, value) for key, value in settings if value is not None]
     assert Recipe.checked(tomllib.loads("\n".join(lines)), "recipe") == recipe
+
+
+def test_a_setting_by_both_of_its_names_is_refused() -> None:
+    assert DEFAULT.override(lr=0.5, learning_rate=None).learning_rate == 0.5
+    with pytest.raises(UsageError, match="learning_rate is given twice, once by a short name"):
+        DEFAULT.override(lr=0.5, learning_rate=0.2)

@@ -146,6 +146,9 @@ def test_a_machine_without_slurm_is_told(stage: Stage, monkeypatch: pytest.Monke
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UsageError, match="There is no sbatch on this machine"):
         stage.workers().start()
+    stage.plan.path.with_name("slurm.job").write_text("1")  # as another machine left it
+    with pytest.raises(UsageError, match="There is no squeue on this machine"):
+        stage.workers().start()
 
 
 def test_what_sbatch_refuses_is_told(stage: Stage) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from factories import Asking, jobs
 
-from fashionbench.config.study import Execution
+from fashionbench.config.execution import Execution
 from fashionbench.data.split import Dataset
 from fashionbench.experiments import strategy
 from fashionbench.experiments.strategy import choose, is_to_be_timed

@@ -8,8 +8,8 @@ import pytest
 import torch
 from factories import Stream, jobs
 
+from fashionbench.config.execution import Execution
 from fashionbench.config.recipe import Recipe, load_recipe
-from fashionbench.config.study import Execution
 from fashionbench.data.split import Dataset, Split
 from fashionbench.experiments import launch
 from fashionbench.experiments.launch import Bench, run_missing

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from fashionbench.config.recipe import load_recipe
-from fashionbench.config.study import Execution, Job, Study, Vary
+from fashionbench.config.study import Job, Study, Vary
 from fashionbench.core.seeds import PURPOSES, PartialSeed, SplitSeed
 from fashionbench.errors import UsageError
 
@@ -81,26 +81,6 @@ def test_test_views_that_changed_have_keys_of_their_own_since() -> None:
         text = facts.model_dump_json(exclude_defaults=True)
         keys.append(one.key == hashlib.sha256(f"{protocol} {text}".encode()).hexdigest()[:16])
     assert keys == [True, False]
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"jobs": "stacked"}, "--jobs is a number of processes; .* --parallel stacked"),
-        ({"jobs": 0}, "jobs is 0, but should be greater"),
-        ({"jobs": True}, "jobs is True, but should be a whole number"),
-        ({"jobs": 1_000_000}, r"jobs is 1000000, but this machine has \d+ processors"),
-        (
-            {"parallel": 4},
-            "parallel is 4, but should be 'auto', 'stacked', .*'serial'",
-        ),
-    ],
-)
-def test_a_strategy_and_a_number_of_processes_are_told_apart(
-    fields: dict[str, object], message: str
-) -> None:
-    with pytest.raises(UsageError, match=message):
-        Execution.checked(fields, "compare")
 
 
 def test_what_varies_is_one_source_of_randomness_or_all() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from factories import make_result
+from factories import make_result, make_tuned_result
 
 from fashionbench.experiments.result import Result
 from fashionbench.report.page import write_report
@@ -198,6 +198,17 @@ def test_kinds_of_machines_and_their_digests_are_told(
 ) -> None:
     result = on_machines(make_result(tmp_path, models=("v0", "v1")), *machines)
     assert [text for text in result.warnings if "kind" in text] == [told] * bool(told)
+
+
+@pytest.mark.parametrize(("seeds", "enough"), [(4, 6), (6, None)])
+def test_seeds_that_do_not_divide_into_the_studies_are_told(
+    seeds: int, enough: int | None, tmp_path: Path
+) -> None:
+    result = make_tuned_result(tmp_path, seeds=seeds, trials=3)
+    said = [text for text in result.warnings if "evenly" in text]
+    assert [text[-len("Ask for 6 seeds.") :] for text in said] == (
+        [f"Ask for {enough} seeds."] if enough else []
+    )
 
 
 def test_models_trained_on_different_machines_are_told(tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def test_a_prefix_that_belongs_to_the_model_stays(prefix: str, tmp_path: Path) -
     torch.save({f"{prefix}{name}": value for name, value in inner.items()}, tmp_path / "w.pt")
     name = f"mlp:weights={tmp_path / 'w.pt'}"
     if prefix == "1.":
-        with pytest.raises(UsageError, match=r"The file has such as 1\.1\.weight"):
+        with pytest.raises(UsageError, match=r"The file holds, for example, 1\.1\.weight"):
             build_model(name)
     else:
         first = next(iter(weights))

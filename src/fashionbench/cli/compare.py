@@ -178,7 +178,7 @@ def compare(
     it continues. At the end it writes the report there: report.html, report.md, results.json and
     CSV files. A model that fails stops no other; the report tells why, and the exit code is 1.
     """
-    from fashionbench.config.study import Execution
+    from fashionbench.config.execution import Execution
     from fashionbench.config.tuning import read_duration
     from fashionbench.experiments.comparison import run_study
     from fashionbench.experiments.planning import default_folder, plan

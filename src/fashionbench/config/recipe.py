@@ -279,14 +279,15 @@ class Recipe(Validated):
         given too; one of a person's own keeps the rate. Raises UsageError for an unknown setting or
         a bad value.
         """
-        named = {
-            SHORT_NAMES.get(key, key): name_code(key, value) for key, value in settings.items()
-        }
-        given = asked = {
-            key: SETTINGS[key].default if value == "none" and can_be_absent(key) else value
-            for key, value in named.items()
-            if value is not None
-        }
+        given = asked = dict[str, Any]()
+        for typed, value in settings.items():
+            key = SHORT_NAMES.get(typed, typed)
+            if value is None:
+                continue
+            if key in given:
+                raise UsageError(f"{key} is given twice, once by a short name; give it once.")
+            is_off = value == "none" and can_be_absent(key)
+            given[key] = SETTINGS[key].default if is_off else name_code(key, value)
         optimizer = given.get("optimizer", self.optimizer)
         if optimizer != self.optimizer:
             entry = OPTIMIZERS.get(optimizer)

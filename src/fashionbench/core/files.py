@@ -55,7 +55,7 @@ def _write_and_rename(path: Path, content: bytes) -> None:
 
 
 def list_folder(folder: Path) -> list[Path]:
-    """List what is in a folder; nothing where there is none."""
+    """List what is in a folder; nothing where there is no folder."""
     try:
         return list(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):

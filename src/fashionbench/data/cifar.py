@@ -93,7 +93,7 @@ class CifarFolder:
             try:
                 data = np.asarray(found["data"], np.uint8).reshape(-1, *SHAPE.sizes)
                 of_file = np.asarray(found[self.kind.labels], np.uint8)
-            except (KeyError, ValueError, TypeError) as error:
+            except (KeyError, ValueError, TypeError, OverflowError) as error:
                 raise DataError(
                     f"{printable(path)} is no file of {self.title} ({error})."
                 ) from None

@@ -31,7 +31,7 @@ _NAME = re.compile(
 def find_idx(folder: Path) -> dict[str, tuple[Path, ...]]:
     """Find the images and the labels of each split of the one data set in a folder, or nothing.
 
-    Raises DataError where a file lacks, or where it is not plain which one is meant.
+    Raises DataError where a file is missing, or where it is not clear which one is meant.
     """
     named = [(file, _NAME.fullmatch(file.name)) for file in list_visible(folder)]
     found = [(file, match) for file, match in named if match]

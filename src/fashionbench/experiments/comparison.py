@@ -12,8 +12,9 @@ from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fashionbench.config.execution import Execution
 from fashionbench.config.recipe import Recipe
-from fashionbench.config.study import Execution, Study
+from fashionbench.config.study import Study
 from fashionbench.config.tuning import Tune, read_duration
 from fashionbench.core.files import as_path
 from fashionbench.data.datasets import load_arrays

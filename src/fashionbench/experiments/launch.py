@@ -13,7 +13,8 @@ from pathlib import Path
 
 import torch
 
-from fashionbench.config.study import Device, Execution, Job, Study
+from fashionbench.config.execution import Execution
+from fashionbench.config.study import Device, Job, Study
 from fashionbench.core.progress import progress_bar
 from fashionbench.data.split import Dataset, check_held_out, deal_anew
 from fashionbench.errors import (

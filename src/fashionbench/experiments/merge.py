@@ -78,7 +78,7 @@ def _holds_a_study(folder: Path) -> bool:
 
 
 def merge_studies(studies: dict[Path, Study]) -> Study:
-    """Put together what was asked in several folders. Raises UsageError where that has no sense."""
+    """Put together what was asked in several folders. Raises UsageError where they disagree."""
     (first_folder, first), *others = studies.items()
     for folder, study in others:
         for name in Study.model_fields.keys() - MERGED - FREE:
@@ -188,4 +188,6 @@ def _copy_weights(record: RunRecord, source: Path, out: Path) -> None:
 def _tell_of_torch(runs: Iterable[RunRecord]) -> None:
     versions = sorted({run.environment.versions.get("torch", "unknown") for run in runs})
     if len(versions) > 1:
-        logger.warning("These runs were made by different versions of torch: %s.", versions)
+        logger.warning(
+            "These runs were made by different versions of torch: %s.", ", ".join(versions)
+        )

@@ -5,6 +5,7 @@ be; so is the time, which is else measured on a few steps. The test set is not l
 """
 
 import statistics
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -13,9 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionbench.config.study import Job, Study
+from fashionbench.config.study import Device, Job, Study
 from fashionbench.errors import StoreError
-from fashionbench.models.table import model_entry
 from fashionbench.report.numbers import format_size, pluralize
 from fashionbench.stats import difference as differences
 from fashionbench.stats.intervals import CONFIDENCE, normal_quantile
@@ -98,7 +98,7 @@ def _describe(pair: PairOutlook, outlook: Outlook) -> str:
         lines.append(f"  {outlook.seeds} seeds detect a difference of {size} in four of five cases")
     if outlook.difference is not None:
         seeds = f"more than {MOST_NEEDED:,}" if pair.seeds_for is None else f"{pair.seeds_for:,}"
-        lines.append(f"  to detect {format_size(outlook.difference)} takes {seeds} seeds")
+        lines.append(f"  detecting {format_size(outlook.difference)} takes {seeds} seeds")
     if pair.error_of_images is not None:
         lines.append(
             f"  other test images may change it by {100 * pair.error_of_images:.2f} points, "
@@ -128,12 +128,15 @@ def look_ahead(
     runs of one seed, where it is known from elsewhere. Nothing is written.
     """
     store = _open(folder)
-    rows = [_Row.load(jobs, study, store) for jobs in study.entries()]
+    rows = [
+        _Row.load(name, jobs, study, store)
+        for name, jobs in zip(_name_rows(study), study.entries(), strict=True)
+    ]
     pairs = [*combinations(rows, 2)]
     alpha = (1 - CONFIDENCE) / max(1, len(pairs))
     kept = None if store is None else store.load_test_set(study.test_set)
     labels = None if kept is None else kept.labels
-    seconds = {row.name: _seconds_of_a_run(row, data_dir) for row in rows}
+    seconds = {row.name: _seconds_of_a_run(row, data_dir, study.device) for row in rows}
     n = len(study.seeds)
     return Outlook(
         seeds=n,
@@ -155,7 +158,7 @@ class _Row:
     runs: dict[int, RunRecord]
 
     @classmethod
-    def load(cls, jobs: tuple[Job, ...], study: Study, store: RunStore | None) -> "_Row":
+    def load(cls, name: str, jobs: tuple[Job, ...], study: Study, store: RunStore | None) -> "_Row":
         seeds = sorted({*range(MOST_SEEDS), *study.seeds}) if store is not None else []
         runs = {}
         for seed in seeds:
@@ -163,7 +166,7 @@ class _Row:
             run = store.load_run(job, study.device) if store is not None else None
             if run is not None:
                 runs[seed] = run
-        return cls(_name(jobs[0], study), jobs, runs)
+        return cls(name, jobs, runs)
 
     @property
     def missing(self) -> int:
@@ -171,9 +174,11 @@ class _Row:
         return sum(job.seed not in self.runs for job in self.jobs)
 
 
-def _name(job: Job, study: Study) -> str:
-    label = model_entry(job.spec).label if job.spec.arguments else job.model
-    return label if len(study.recipes) == 1 else f"{label} {job.recipe.label}"
+def _name_rows(study: Study) -> Iterator[str]:
+    """Yield what each row is called: by its model, and by its recipe where there are several."""
+    for model, recipe in study.places.values():
+        name = study.names[model]
+        yield name if len(study.recipes) == 1 else f"{name} {study.recipes[recipe].label}"
 
 
 def _open(folder: Path) -> RunStore | None:
@@ -218,16 +223,16 @@ def _look_at(
     )
 
 
-def _seconds_of_a_run(row: _Row, data_dir: Path | str | None) -> float:
+def _seconds_of_a_run(row: _Row, data_dir: Path | str | None, device: Device) -> float:
     """Return the median of the recorded times, or time a few steps."""
     known = [run.train_seconds for run in row.runs.values() if run.train_seconds is not None]
     if known:
         return statistics.median(known)
     job = row.jobs[0]
-    return 0.0 if job.recipe.epochs == 0 else _time_steps(job, data_dir)
+    return 0.0 if job.recipe.epochs == 0 else _time_steps(job, data_dir, device)
 
 
-def _time_steps(job: Job, data_dir: Path | str | None) -> float:
+def _time_steps(job: Job, data_dir: Path | str | None, device: Device) -> float:
     from fashionbench.data.split import hold_out
     from fashionbench.experiments.gate import builder
     from fashionbench.experiments.run import load_data_of
@@ -243,6 +248,6 @@ def _time_steps(job: Job, data_dir: Path | str | None) -> float:
         update={"epochs": 1, "warm_up": 0.0, "patience": None, "train_images": images}
         | {"validation_images": 0, "probe_epochs": 0}
     )
-    history = fit(builder(job, data)(job.run_seed), data.train, few, device="auto")
+    history = fit(builder(job, data)(job.run_seed), data.train, few, device=device)
     tried = count_steps(images, few)
     return (history.train_seconds or 0.0) / tried * steps * recipe.epochs

@@ -7,8 +7,9 @@ from typing import Literal
 import torch
 from torch import nn
 
+from fashionbench.config.execution import Execution, Parallel
 from fashionbench.config.recipe import Recipe, own_parts
-from fashionbench.config.study import Execution, Job, Parallel
+from fashionbench.config.study import Job
 from fashionbench.data.split import Split
 from fashionbench.training.devices import free_memory
 from fashionbench.training.kernels.verified import build_engine

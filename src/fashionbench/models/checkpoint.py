@@ -155,9 +155,9 @@ def load_model(path: Path | str) -> nn.Module:
 def rebuild_model(path: Path, facts: ModelFacts) -> nn.Module:
     """Build the model of a checkpoint, from the run's own seed, and give it the file's weights.
 
-    `facts` are what stands beside the file.
-    For a file that was written just now: whether the source is still the same is not looked at,
-    nor what the model answers. Raises StoreError for weights that do not fit.
+    `facts` are what stands beside the file. It is for a file that was written just now: neither
+    the source nor the model's answers are compared with those of the run. Raises StoreError for
+    weights that do not fit.
     """
     weights = _read_pair(path, lambda: parse_tensors(path.read_bytes()))
     job, classes = facts.job, _count_classes(facts)

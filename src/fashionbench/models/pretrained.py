@@ -4,6 +4,8 @@ Each is shown pictures of its own size, with the mean and deviation it was train
 """
 
 import os
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +59,7 @@ def build_timm(
     except ImportError:
         raise MissingPackage(f"timm/{name}", "timm", extra="pretrained") from None
     if not timm.is_model(name):
-        near = timm.list_models(f"*{name.split('.')[0][:6]}*")[:5]
-        raise UsageError(f"timm has no model {name!r}; it has such as {', '.join(near)}.")
+        raise _refuse_name("timm", name, timm.list_models())
     try:
         net = timm.create_model(
             name, pretrained=pretrained, in_chans=in_chans, num_classes=num_classes
@@ -91,8 +92,7 @@ def build_torchvision(name: str, pretrained: bool = True, num_classes: int = 10)
 
     known = models.list_models(module=models)
     if name not in known:
-        near = [other for other in known if other[:4] == name[:4]] or known[:5]
-        raise UsageError(f"torchvision has no model {name!r}; it has such as {', '.join(near)}.")
+        raise _refuse_name("torchvision", name, known)
     weights = models.get_model_weights(name).DEFAULT
     # These two have outputs beside their logits, and weights made for colours of another scale.
     special = name in ("googlenet", "inception_v3")
@@ -113,6 +113,13 @@ def build_torchvision(name: str, pretrained: bool = True, num_classes: int = 10)
         copy_matching(net, state)
     shown = weights.transforms()
     return Backbone(net, int(shown.crop_size[0]), tuple(shown.mean), tuple(shown.std))
+
+
+def _refuse_name(package: str, name: str, known: Sequence[str]) -> UsageError:
+    near = get_close_matches(name, known, n=5) or known[:5]
+    return UsageError(
+        f"{package} has no model {name!r}; it has {len(known):,}, such as {', '.join(near)}."
+    )
 
 
 def _first_line(error: Exception) -> str:

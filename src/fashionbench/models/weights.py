@@ -78,8 +78,8 @@ class Matched:
             ("kept as the head (head=new begins it anew)", self.kept_head),
             ("summed over their channels", self.summed),
             ("new as the head", self.head),
-            ("new for their other shape", self.reshaped),
-            ("new for the file lacks them", self.missing),
+            ("new, since the file has another shape", self.reshaped),
+            ("new, since the file lacks them", self.missing),
             ("in the file alone", self.unused),
         ):
             if names:
@@ -237,7 +237,7 @@ def _inside(model: nn.Module) -> nn.Module:
 def _find_head(model: nn.Module, classes: int) -> set[str]:
     """Name the tensors, within the net, of the layer that gives a number for each class.
 
-    None where the linear layer or convolution that is used last gives something else.
+    There are none where the linear layer or convolution that is used last gives something else.
     """
     name = last_layer(model, nn.Linear, nn.Conv2d)
     if name is None:
@@ -290,8 +290,8 @@ def load_weights(
         )
     if not any(weights[key].ndim >= 2 for key in matched.taken):
         raise UsageError(
-            f"No weight of {path} matches {name}. The file has such as "
-            f"{_shapes(weights)}; the model {_shapes(model.state_dict())}."
+            f"No weight of {path} matches {name}. The file holds, for example, "
+            f"{_shapes(weights)}, and the model {_shapes(model.state_dict())}."
         )
     if whole and not matched.is_whole:
         raise UsageError(

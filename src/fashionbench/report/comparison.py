@@ -33,8 +33,17 @@ from fashionbench.store.records import RunRecord, TestSet
 from fashionbench.store.run_store import RunStore
 from fashionbench.store.trials import follow
 
-__all__ = ["MANY_PAIRS", "Comparison"]
+__all__ = ["MANY_PAIRS", "REPORT_FILES", "Comparison"]
 
+REPORT_FILES = (
+    "report.html",
+    "report.md",
+    "results.csv",
+    "summary.csv",
+    "pairs.csv",
+    "results.json",
+)
+"""The files of a report in a run folder; results.json is written last."""
 MANY_PAIRS = 10
 """Up to so many pairs are all shown."""
 
@@ -164,8 +173,7 @@ class Comparison:
     @property
     def is_reported(self) -> bool:
         """Whether the report in the folder is whole and already says exactly this."""
-        others = ("report.html", "report.md", "results.csv", "summary.csv", "pairs.csv")
-        if not all((self.folder / name).is_file() for name in others):
+        if not all((self.folder / name).is_file() for name in REPORT_FILES):
             return False
         try:
             return (self.folder / "results.json").read_text("utf-8") == self.to_json()
@@ -260,14 +268,14 @@ class Comparison:
         found = [row for row in rows if recipe in (None, row.recipe, self.short_recipe(row))]
         if recipe is not None and not found:  # older run folders have an older name
             found = [row for row in rows if current_name(str(recipe)) == current_name(row.recipe)]
-        if len(found) != 1:
-            problem = (
-                f"There is no recipe {recipe!r} of {model} in this comparison"
-                if not found
-                else f"{model} was trained by {len(found)} recipes; name one of them"
-            )
-            raise UsageError(f"{problem}; there are {', '.join(map(self.short_recipe, rows))}.")
-        return found[0]
+        if len(found) == 1:
+            return found[0]
+        recipes = ", ".join(map(self.short_recipe, found or rows))
+        if found:
+            raise UsageError(f"{model} was trained by several recipes; name one of {recipes}.")
+        raise UsageError(
+            f"There is no recipe {recipe!r} of {model} in this comparison; there are {recipes}."
+        )
 
     def find_model(self, model: str | type) -> list[Entry]:
         """Return the rows of one model, by a name or its class.

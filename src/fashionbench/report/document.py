@@ -30,7 +30,7 @@ class NumberSummary(Part):
     """A number over several runs: those in which it is known and finite."""
 
     mean: float | None
-    """Mean over the runs; null where none counts."""
+    """Mean over the runs, or over the studies where several tuned; null where none counts."""
     sd: float | None
     """Sample standard deviation over the runs (n - 1); null for fewer than two."""
     low: float | None

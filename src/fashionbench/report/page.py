@@ -10,7 +10,7 @@ from typing import Any
 from fashionbench.config.study import Study
 from fashionbench.core.files import write_atomically
 from fashionbench.core.seeds import HELD_SEED
-from fashionbench.report.comparison import Comparison
+from fashionbench.report.comparison import REPORT_FILES, Comparison
 from fashionbench.report.figures import (
     FIGURES,
     TUNING_FIGURES,
@@ -37,7 +37,6 @@ __all__ = ["keep_report", "render_notebook", "write_report"]
 
 KEPT = "reports"
 """The folder in which the reports of all comparisons of a run folder are kept."""
-FILES = ("report.html", "report.md", "results.csv", "summary.csv", "pairs.csv", "results.json")
 COUNTED = ("flips", "hard")
 """The figures whose titles say how many images there are, which no heading does."""
 MOST_WARNINGS = 6
@@ -93,7 +92,7 @@ def keep_report(folder: Path, before: Study, now: Study) -> Path | None:
     if before.slug == now.slug or not (folder / "results.json").is_file():
         return None
     if not kept.is_dir():
-        for name in FILES:
+        for name in REPORT_FILES:
             if (folder / name).is_file():
                 write_atomically(kept / name, (folder / name).read_bytes())
     return kept

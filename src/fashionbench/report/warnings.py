@@ -33,6 +33,7 @@ def find_warnings(comparison: Comparison) -> list[str]:
         *(f"{name} is left out: {fault}" for name, fault in comparison.study.left_out),
         *_held(comparison),
         *_edges(comparison),
+        *_uneven_studies(comparison),
         *_few_seeds(comparison),
         *_conditions(runs),
         *_machines(comparison),
@@ -89,6 +90,17 @@ def _edges(comparison: Comparison) -> Iterator[str]:
                 f"{comparison.name(row.tuned)}: a choice lies at the edge of what was searched "
                 f"({', '.join(row.how.edges)}), so a better one may lie beyond it."
             )
+
+
+def _uneven_studies(comparison: Comparison) -> Iterator[str]:
+    """Tell that studies have different numbers of runs, though each of them counts the same."""
+    tuning, seeds = comparison.study.tuning, len(comparison.study.seeds)
+    if tuning is not None and comparison.tuned_rows and seeds % tuning.studies:
+        yield (
+            f"{seeds} seeds cannot be shared out evenly over {tuning.studies} studies, which count "
+            "the same: the mean of a tuned row is not that of its runs. Ask for "
+            f"{seeds + -seeds % tuning.studies} seeds."
+        )
 
 
 def _held(comparison: Comparison) -> Iterator[str]:

@@ -34,19 +34,18 @@ def resolve_device(name: torch.device | str = "auto") -> torch.device:
     MPS is taken only when asked for. Raises UsageError for a name that is not
     known or a device that this machine lacks.
     """
-    if isinstance(name, torch.device):
-        return name
-    if name not in DEVICES:
+    if isinstance(name, str) and name not in DEVICES:
         raise UsageError(f"There is no device {name!r}; there are {', '.join(DEVICES)}.")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if (name == "cuda" and not torch.cuda.is_available()) or (
-        name == "mps" and not torch.backends.mps.is_available()
+    device = torch.device(name)
+    if (device.type == "cuda" and not torch.cuda.is_available()) or (
+        device.type == "mps" and not torch.backends.mps.is_available()
     ):
         raise UsageError(
-            f"This machine has no {name} device that torch can use; try --device auto."
+            f"This machine has no {device.type} device that torch can use; try --device auto."
         )
-    return torch.device(name)
+    return device
 
 
 def synchronize(device: torch.device) -> None:

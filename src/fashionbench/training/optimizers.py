@@ -140,14 +140,12 @@ class Muon(Rule):
             "weight_decay": weight_decay,
             "matrices": False,
             "stacked": 0,
-            "steps": 0,
         }
         super().__init__(params, defaults)
 
     def update(
         self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Tensor]
     ) -> None:
-        group["steps"] += 1
         torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
         if not group["matrices"]:
             self._adam(group, parameters, gradients)
@@ -165,15 +163,22 @@ class Muon(Rule):
     def _adam(
         self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Tensor]
     ) -> None:
-        (beta1, beta2), steps = group["betas"], group["steps"]
+        (beta1, beta2), steps = group["betas"], [self._count_step(p) for p in parameters]
         means, squares = self.means(parameters, "mean"), self.means(parameters, "square")
         torch._foreach_lerp_(means, gradients, 1 - beta1)
         torch._foreach_mul_(squares, beta2)
         torch._foreach_addcmul_(squares, gradients, gradients, 1 - beta2)
-        divisors = torch._foreach_div(squares, 1 - beta2**steps)
+        divisors = torch._foreach_div(squares, [1 - beta2**n for n in steps])
         torch._foreach_sqrt_(divisors)
         torch._foreach_add_(divisors, 1e-8)
-        torch._foreach_addcdiv_(parameters, means, divisors, -group["lr"] / (1 - beta1**steps))
+        rates = [-group["lr"] / (1 - beta1**n) for n in steps]
+        torch._foreach_addcdiv_(parameters, means, divisors, rates)
+
+    def _count_step(self, parameter: Tensor) -> int:
+        """Return which of its steps a parameter takes now: one that was frozen begins at 1."""
+        state = self.state[parameter]
+        state["steps"] = state.get("steps", 0) + 1
+        return int(state["steps"])
 
 
 def orthogonalize(matrices: Tensor) -> Tensor:

@@ -78,9 +78,9 @@ def _try(function: Augmentation, name: str, strength: float) -> None:
         raise UsageError(f"{name} answers images in [0, 1] with numbers that are not finite.")
     if not torch.equal(answer, again):
         raise UsageError(
-            f"{name} changes the same images by the same numbers in two ways, so it draws others "
-            f"itself; take all that is random from the (B, {OWN_DRAWS}) uniform numbers that it is "
-            "given, so that a seed gives the same images again."
+            f"{name} changes the same images by the same numbers in another way each time, so it "
+            f"draws numbers itself; take all that is random from the (B, {OWN_DRAWS}) uniform "
+            "numbers that it is given, so that a seed gives the same images again."
         )
     if not torch.allclose(answer, torch.cat(parts), atol=1e-4):
         raise UsageError(

@@ -128,17 +128,19 @@ def _try_optimizer(recipe: Recipe) -> None:
     first = _parameters()
     if not all(map(torch.equal, once, again)):
         raise UsageError(
-            f"{name} takes the same steps in two ways, so it draws numbers that no seed fixes; "
-            "draw them by torch."
+            f"{name} takes other steps by the same gradients each time, so it draws numbers that "
+            "no seed fixes; draw them with torch."
         )
     if not all(p.isfinite().all() for p in once):
-        raise UsageError(f"{name} makes weights that are not finite within {STEPS} steps.")
+        raise UsageError(
+            f"{name} gives weights that are not finite within {STEPS} steps; lower the rate."
+        )
     if all(map(torch.equal, once, first)):
         raise UsageError(f"{name} leaves all weights as they are; its step must change them.")
     if not all(map(torch.equal, still, first)):
         raise UsageError(
-            f"{name} moves weights also at a rate of 0, so schedules would not reach it; read the "
-            "rate from group['lr'] in each step, for each group in self.param_groups."
+            f"{name} changes weights even at a rate of 0, so schedules would not reach it; read "
+            "the rate from group['lr'] in each step, for each group in self.param_groups."
         )
 
 
@@ -183,7 +185,10 @@ def _try_loss(recipe: Recipe) -> None:
         raise UsageError(f"{name} gives a loss that is not finite or has no gradient.")
     again = loss(logits, torch.arange(6) % 4)
     if not torch.equal(found, again):
-        raise UsageError(f"{name} gives the same logits another loss each time; let it not.")
+        raise UsageError(
+            f"{name} gives the same logits another loss each time; let the loss depend on logits "
+            "and labels alone."
+        )
 
 
 def _try_schedule(recipe: Recipe) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from fashionbench.config.study import Execution, Job
+from fashionbench.config.execution import Execution
+from fashionbench.config.study import Job
 from fashionbench.data.split import Dataset, Split
 from fashionbench.experiments.gate import builder
 from fashionbench.experiments.strategy import Choice, choose
@@ -46,6 +47,7 @@ class Trainer:
                 seeds[part],
                 device=self._device,
                 strategy=self._choice.strategy,
+                description=f"{len(models[part])} seeds",
             )
         return models
 

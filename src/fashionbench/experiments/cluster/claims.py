@@ -62,6 +62,8 @@ class Claim:
             os.utime(self.path)
         except FileNotFoundError:
             return False
+        except OSError:  # the file server is away for a while, and the claim is still there
+            return True
         return not self.path.with_name(f"{self.block}.{self.number + 1}").exists()
 
     def release(self) -> None:
@@ -111,7 +113,7 @@ class Claims:
         _, done = self._read()
         return [block for block in blocks if block not in done]
 
-    def are_exhausted(self, blocks: Iterable[str]) -> list[str]:
+    def exhausted(self, blocks: Iterable[str]) -> list[str]:
         """List those of the blocks whose workers died too often."""
         held, _ = self._read()
         worn = [block for block in blocks if max(held.get(block, [0])) >= MOST_CLAIMS]

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import torch
 
-from fashionbench.config.study import PROTOCOL, Device, Parallel
+from fashionbench.config.execution import Parallel
+from fashionbench.config.study import PROTOCOL, Device
 from fashionbench.data.split import Dataset
 from fashionbench.errors import DataError, UsageError
 from fashionbench.experiments.cluster.plan import Plan

@@ -148,7 +148,7 @@ class Driver:
             elif failures and block not in self._told:
                 self._told.add(block)
                 logger.info("%s It is tried once more elsewhere.", self._explain(failures[0]))
-        for block in self.claims.are_exhausted(self._open):
+        for block in self.claims.exhausted(self._open):
             message = (
                 f"{MOST_CLAIMS} workers in a row ended without a word while they trained {block}: "
                 "they had too little memory or time."

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import torch
 
+from fashionbench.config.execution import Parallel
 from fashionbench.config.launcher import read_launcher
 from fashionbench.config.recipe import own_parts
-from fashionbench.config.study import Device, Job, Parallel
+from fashionbench.config.study import Device, Job
 from fashionbench.data.split import Dataset, deal_anew, hold_out
 from fashionbench.errors import FashionbenchError, UsageError
 from fashionbench.experiments.cluster.conditions import digest_data, make_plan

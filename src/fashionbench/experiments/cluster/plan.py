@@ -14,7 +14,8 @@ from typing import Any, Self, TypeVar
 
 from pydantic import Field, ValidationError
 
-from fashionbench.config.study import PROTOCOL, Device, Job, Parallel
+from fashionbench.config.execution import Parallel
+from fashionbench.config.study import PROTOCOL, Device, Job
 from fashionbench.config.validated import Validated, describe_refusal
 from fashionbench.core.files import list_folder, remove_if_empty, slug, write_atomically
 from fashionbench.errors import StoreError

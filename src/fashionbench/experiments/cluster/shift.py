@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fashionbench.config.study import Execution, Job
+from fashionbench.config.execution import Execution
+from fashionbench.config.study import Job
 from fashionbench.data.split import Dataset, deal_anew
 from fashionbench.errors import DataError, FashionbenchError, StoreError, UsageError
 from fashionbench.experiments.block import run_block

@@ -102,11 +102,7 @@ class _Array:
         number = self.number()
         if number is None:
             return False
-        answer = subprocess.run(
-            ["squeue", "--noheader", "--format=%T", "--jobs", number],
-            capture_output=True,
-            text=True,
-        )
+        answer = _run("squeue", "--noheader", "--format=%T", "--jobs", number)
         if answer.returncode and "Invalid job id" not in answer.stderr:
             logger.warning("squeue: %s", answer.stderr.strip())
             return True  # the controller may be away for a while: its jobs are not
@@ -199,14 +195,19 @@ class SlurmWorkers:
 
 
 def _call(program: str, *arguments: str) -> str:
-    """Run a program of Slurm's. Raises UsageError with what it says, or that it is absent."""
+    """Return what a program of Slurm's answers. Raises UsageError with what it refuses."""
+    answer = _run(program, *arguments)
+    if answer.returncode:
+        raise _Refused(f"{program}: {answer.stderr.strip() or 'it failed without a word'}")
+    return answer.stdout
+
+
+def _run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of Slurm's. Raises UsageError where it is absent."""
     try:
-        answer = subprocess.run([program, *arguments], capture_output=True, text=True)
+        return subprocess.run([program, *arguments], capture_output=True, text=True)
     except FileNotFoundError:
         raise UsageError(
             f"There is no {program} on this machine, so Slurm cannot be asked for workers; give "
             "the command where sbatch is, or start workers by hand with fashionbench worker."
         ) from None
-    if answer.returncode:
-        raise _Refused(f"{program}: {answer.stderr.strip() or 'it failed without a word'}")
-    return answer.stdout

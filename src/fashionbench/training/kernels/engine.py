@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from fashionbench.training.batch import Batch
-from fashionbench.training.kernels.layers import Layer
+from fashionbench.training.kernels.layers import MATRIX, Layer
 
 __all__ = ["Engine"]
 
@@ -66,7 +66,10 @@ class Engine:
         self.members = members
         self._library = library
         shapes = (_Shape * len(layers))(*map(_shape, layers))
-        shares = members if members > 1 else -(-images // library.team_lanes())
+        blocks = -(-images // library.team_lanes())
+        if layers[0].kind == MATRIX:  # all blocks are of one group in the C source
+            blocks = 1
+        shares = members if members > 1 else blocks
         threads = min(threads, shares, MOST_THREADS)
         self._team = library.team_new(shapes, len(layers), members, threads, images)
         if not self._team:

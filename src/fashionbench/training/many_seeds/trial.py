@@ -77,9 +77,8 @@ def why_not_stackable(build: Build, data: Split, recipe: Recipe) -> str | None:
         warnings.filterwarnings("error", message="There is a performance drop")
         seed_generators(device, 0)
         try:
-            Stack([first, second], [recipe] * 2, 1, data.side).step(
-                batch.clone()
-            )  # which it may change
+            # It may change the batch that it is given.
+            Stack([first, second], [recipe] * 2, 1, data.side).step(batch.clone())
             # Compared in float32: with fewer bits the same sum in another order is another number.
             plain = recipe.override(precision="fp32")
             with _all_bits():
