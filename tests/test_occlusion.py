@@ -1,6 +1,5 @@
 """The map of pixels that mattered, on models whose reasons are known."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,7 @@ class Corner(nn.Module):
 def predictor(shape: Shape = GREY28, **known: PictureFacts) -> Predictor:
     facts = load_facts(PHOTO_MODEL)  # of any model
     of_shape = {"channels": shape.channels, "size": shape.side}
-    facts = replace(facts, job=facts.job.model_copy(update=of_shape))
+    facts = facts.model_copy(update={"job": facts.job.model_copy(update=of_shape)})
     return Predictor(Corner(), "Corner", ("upper", "lower"), None, Path("nowhere"), facts, **known)
 
 
