@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fashionbench.core.shape import GREY28, Shape
 from fashionbench.data.picture_facts import PictureFacts
 from fashionbench.inference.occlusion import occlusion_map
 from fashionbench.inference.predictor import Predictor
@@ -28,8 +29,10 @@ class Corner(nn.Module):
         return self.strength * torch.stack([upper, lower], dim=1)
 
 
-def predictor(**known: PictureFacts) -> Predictor:
+def predictor(shape: Shape = GREY28, **known: PictureFacts) -> Predictor:
     facts = load_facts(PHOTO_MODEL)  # of any model
+    of_shape = {"channels": shape.channels, "size": shape.side}
+    facts = facts.model_copy(update={"job": facts.job.model_copy(update=of_shape)})
     return Predictor(Corner(), "Corner", ("upper", "lower"), None, Path("nowhere"), facts, **known)
 
 
@@ -49,11 +52,12 @@ def test_covering_black_changes_nothing() -> None:
     assert found[5, 5] > 0
 
 
-@pytest.mark.parametrize("shape", [(3, 5, 5), (31, 31), (3, 64, 64)])
-def test_images_of_any_shape_are_covered_all_over(shape: tuple[int, ...]) -> None:
-    found = occlusion_map(predictor(), np.full(shape, 200, np.uint8), 0)
-    third = shape[-1] // 3
-    assert found.shape == shape[-2:]
+@pytest.mark.parametrize("shape", [Shape(3, 5), Shape(1, 31), Shape(3, 64)])
+def test_images_of_any_shape_are_covered_all_over(shape: Shape) -> None:
+    image = np.full(shape.sizes, 200, np.uint8)
+    found = occlusion_map(predictor(shape), image if shape.channels > 1 else image[0], 0)
+    third = shape.side // 3
+    assert found.shape == (shape.side, shape.side)
     assert np.isfinite(found).all()
     assert (found[:third, :third] > 0).all()
     assert (found[-third:, -third:] < 0).all()
