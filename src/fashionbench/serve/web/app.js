@@ -607,6 +607,7 @@ async function start() {
   $("lead").textContent = `Give a picture${what}. ${who} what it is, and which pixels mattered.`;
   $("shirt").toggleAttribute("hidden", !about.finds_items);
   $("advice").hidden = !about.finds_items;
+  document.body.classList.toggle("color", about.channels > 1);
   $("tabs").hidden = !about.takes_drawings;
   $("undrawn").hidden = about.takes_drawings;
   $("prepared").setAttribute("aria-label", `What the models see: ${about.size} by ${about.size} pixels`);
