@@ -94,6 +94,7 @@ def test_the_version_is_told(call_cli: Callable[..., Result]) -> None:
         (["serve", "--port", "x"], 2, "Invalid value for '--port': "),
         (["report", "nowhere", "--style", "paper"], 2, "give --figures svg too"),
         (["report", "nowhere"], 1, "nowhere holds no runs"),
+        (["report", "file"], 1, "file holds no runs"),
         (["report", 300 * "x"], 1, "cannot be used (File name too long); name another"),
         (["compare", "--models", "folder"], 2, "folder is a folder; to compare the networks in it"),
         (["compare", *QUICK, "--out", "file/runs"], 1, "cannot be written"),
