@@ -32,7 +32,7 @@ def planted(silhouettes: Dataset, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def test_planted_doubles_are_found_and_written(planted: Path, tmp_path: Path) -> None:
-    found = fb.audit(str(planted), folds=0, out=tmp_path / "audit")
+    found = fb.audit(planted, folds=0, out=tmp_path / "audit")
     across = {
         (pair.a.position, pair.b.position): pair
         for pair in found.doubles

@@ -25,6 +25,14 @@ def test_a_models_arguments_are_listed(call_cli: Callable[..., Result], tmp_path
     assert "There is no model 'v3'" in answer.stderr
 
 
+def test_a_picture_is_named_after_its_recipe_in_this_folder(
+    call_cli: Callable[..., Result], tmp_path: Path
+) -> None:
+    (tmp_path / "mine.toml").write_text('name = "a/b"', "utf-8")
+    answer = call_cli("recipes", str(tmp_path / "mine.toml"), "--plot")
+    assert "schedule: a-b-schedule.png" in answer.stdout
+
+
 @pytest.mark.slow
 def test_lists(call_cli: Callable[..., Result]) -> None:
     models = json.loads(call_cli("models", "--json").stdout)

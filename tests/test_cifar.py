@@ -109,6 +109,13 @@ def test_what_is_wrong_is_told(content: Any, message: str, cifar10: Path) -> Non
         load_data(str(cifar10))
 
 
+def test_a_class_without_an_image_is_told(cifar10: Path) -> None:
+    few = {"data": np.zeros((9, 3072), np.uint8), "labels": [*range(9)]}
+    write(cifar10 / "cifar-10-batches-py" / "test_batch", few)
+    with pytest.raises(DataError, match="has no test image of truck; fetch the whole of CIFAR-10"):
+        describe(str(cifar10))
+
+
 def test_a_file_that_lacks_is_named(cifar10: Path, tmp_path: Path) -> None:
     (cifar10 / "cifar-10-batches-py" / "data_batch_4").unlink()
     with pytest.raises(DataError, match="lacks data_batch_4 of CIFAR-10"):

@@ -65,6 +65,7 @@ def test_the_version_is_told(call_cli: Callable[..., Result]) -> None:
     ("arguments", "code", "says"),
     [
         (["compare", "--models", "v9"], 2, "no model 'v9'; there are v0, v1, v2, mlp"),
+        (["models", "builtins:dict"], 2, "The arguments of dict are not known; name a class or"),
         (["compare", "--recipes", "nope"], 2, "no recipe 'nope'; there are default"),
         (["compare", "--device", "gpu"], 2, "device is 'gpu'"),
         (["compare", "--dataset", "mnist"], 2, "no data set 'mnist'; there are fashion-mnist"),
@@ -93,6 +94,7 @@ def test_the_version_is_told(call_cli: Callable[..., Result]) -> None:
         (["serve", "--port", "x"], 2, "Invalid value for '--port': "),
         (["report", "nowhere", "--style", "paper"], 2, "give --figures svg too"),
         (["report", "nowhere"], 1, "nowhere holds no runs"),
+        (["report", "file"], 1, "file holds no runs"),
         (["report", 300 * "x"], 1, "cannot be used (File name too long); name another"),
         (["compare", "--models", "folder"], 2, "folder is a folder; to compare the networks in it"),
         (["compare", *QUICK, "--out", "file/runs"], 1, "cannot be written"),

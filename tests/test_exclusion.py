@@ -40,7 +40,7 @@ def test_each_image_is_left_out_once_whatever_it_is_doubted_for(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("not JSON", "is not JSON; name the audit.json"),
+        ("not JSON", "is not JSON, or was cut off; name the audit.json"),
         ([1], "is no audit: it has no digests"),
         ({"format": 1, "digests": {}}, "is no audit"),
         (GOOD | {"format": 2}, "has format 2, and this fashionbench reads 1"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fashionbench.core.files import as_path, list_folder, write_atomically
+from fashionbench.core.files import as_path, list_folder, make_folder, write_atomically
 from fashionbench.errors import StoreError, UsageError
 
 
@@ -31,6 +31,17 @@ def test_a_file_is_whole_or_absent(tmp_path: Path) -> None:
 def test_a_folder_is_no_file(name: str) -> None:
     with pytest.raises(StoreError, match="is a folder; name a file to write"):
         write_atomically(Path(name), b"")
+
+
+def test_a_run_folder_is_made_or_told(tmp_path: Path) -> None:
+    for _ in range(2):
+        make_folder(tmp_path / "runs" / "mine")
+    assert list_folder(tmp_path / "runs") == [tmp_path / "runs" / "mine"]
+    (tmp_path / "file").write_text("in the way")
+    for blocked in ("file", "file/runs"):
+        with pytest.raises(StoreError, match=r"cannot be written .*; choose another with --out"):
+            make_folder(tmp_path / blocked)
+    assert list_folder(tmp_path / "file") == list_folder(tmp_path / "none") == []
 
 
 def test_a_file_is_on_the_disk_before_it_has_its_name(

@@ -47,7 +47,7 @@ def test_the_clearest_come_first_and_are_no_others(tmp_path: Path) -> None:
 def test_one_model_has_none(tmp_path: Path) -> None:
     result = make_result(tmp_path, models=("v0",))
     assert find_flips(result) is None
-    with pytest.raises(UsageError, match="no image flips"):
+    with pytest.raises(UsageError, match="Images flip between two models"):
         draw_figure(result, "flips")
     write_report(result)
     assert "Images that flip" not in (tmp_path / "report.html").read_text("utf-8")

@@ -217,6 +217,21 @@ def test_what_is_wrong_is_told_in_a_sentence(write, message: str, tmp_path: Path
     assert "\n" not in str(refusal.value)
 
 
+def test_all_pictures_that_cannot_be_read_are_told_at_once(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "train", ("a", "b"), 9)
+    write_pictures(tmp_path / "test", ("a", "b"), 2)
+    broken = [*sorted((tmp_path / "train" / "a").iterdir())[:7], tmp_path / "test" / "b" / "1.png"]
+    for path in broken[1:3]:
+        path.write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"Nor can these be used: train/a/2\.png") as refusal:
+        load_data(str(tmp_path))
+    assert str(refusal.value).count(".png") == 2
+    for path in broken:
+        path.write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r": train/a/1\.png, .*, train/a/5\.png, 2 more\."):
+        load_data(str(tmp_path))
+
+
 def test_a_folder_that_is_not_there_is_told_with_the_layouts() -> None:
     with pytest.raises(DataError, match=r"no folder nowhere/; give one that holds train/CLASS"):
         identify_dataset("nowhere/")

@@ -16,7 +16,7 @@ def test_plan_says_what_it_can_show_and_runs_nothing(call_cli: Call, tmp_path: P
     answer = call_cli(*asked, "--epochs", 1, "--difference", 0.005)
     assert answer.exit_code == 0, answer.output
     assert "v0 | mlp: their difference varies by" in answer.stdout
-    assert "detecting 0.50 points takes" in answer.stdout
+    assert "detecting 0.5 points takes" in answer.stdout
     assert "8 runs, 0 of them recorded: 8 looks at the test set" in answer.stdout
     assert not (tmp_path / "runs").exists()
     document = json.loads(call_cli(*asked, "--epochs", 1, "--sd", 0.01, "--json").stdout)

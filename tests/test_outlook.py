@@ -23,7 +23,7 @@ def test_nothing_recorded_is_assumed_and_said_so(tmp_path: Path) -> None:
     assert (found.runs, found.recorded, found.looks) == (10, 0, 10)
     assert found.seconds > 0
     assert "their difference varies by 1.50 points over seeds (assumed)" in str(found)
-    assert f"detecting 1.00 points takes {pair.seeds_for} seeds" in str(found)
+    assert f"detecting 1 point takes {pair.seeds_for} seeds" in str(found)
     assert not (tmp_path / "none").exists()
 
 
@@ -86,6 +86,7 @@ def test_one_seed_shows_nothing_and_more_models_need_more(tmp_path: Path) -> Non
     one = look_ahead(plan(["v0", "mlp"], ["default"], 1, epochs=1, **ASKED), tmp_path / "none")
     assert one.pairs[0].smallest is None
     assert "one seed detects no difference" in str(one)
+    assert "2 runs, 0 of them recorded: 2 looks at" in str(one)
     two, three = (
         look_ahead(plan(models, ["default"], 5, epochs=1, **ASKED), tmp_path / "none")
         for models in (["v0", "mlp"], ["v0", "mlp", "v1"])

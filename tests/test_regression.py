@@ -134,6 +134,30 @@ def test_other_data_and_another_protocol_are_refused(tmp_path: Path) -> None:
         check_against(result, stranger, 0.01)
 
 
+def test_a_model_goes_by_the_name_that_both_reports_show(tmp_path: Path) -> None:
+    """Its file may be elsewhere, and a person may have called it something."""
+    moved = make_result(tmp_path / "a", models=("now/net.py:Net", "v0"), seeds=2)
+    before = make_result(tmp_path / "b", models=("net.py:Net", "v0"), seeds=2)
+    assert [each.name for each in check_against(moved, before, 0.01)] == ["net.py:Net", "v0"]
+    named, other = (
+        make_result(tmp_path / module, models=(f"{module}:Net",), called=("mine",), seeds=2)
+        for module in ("c", "d")
+    )
+    assert [each.name for each in check_against(named, other, 0.01)] == ["mine"]
+
+
+def test_models_that_only_one_of_the_two_has_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    new = make_result(tmp_path / "new", models=("v0", "v1"), seeds=2)
+    old = make_result(tmp_path / "old", models=("v0", "v2", "mlp"), seeds=2)
+    assert [each.name for each in check_against(new, old, 0.01)] == ["v0"]
+    assert caplog.messages == [
+        f"Only in {new.folder}, so not checked: v1.",
+        f"Only in {old.folder}, so not checked: v2, mlp.",
+    ]
+
+
 def test_several_models_are_judged_together(tmp_path: Path) -> None:
     result = make_result(tmp_path, models=("v0", "v1"), seeds=5)
     old = with_accuracy(with_accuracy(result, 0, STEADY), 1, STEADY)

@@ -62,7 +62,7 @@ def test_what_is_not_in_it_is_refused_with_what_is(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"v0 has no finished run of seed 7; there are 0, 1, 2\."):
         result.load_model("v0", seed=7)
     several = make_result(tmp_path / "several", epochs=(1, 2))
-    with pytest.raises(UsageError, match=r"by 2 recipes; .* there are default epochs=1, default"):
+    with pytest.raises(UsageError, match=r"name one of default epochs=1, default epochs=2\."):
         several.predictions("v0")
 
 

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ import pytest
 from factories import BLANK, PATIENCE, SHIRT, photo, running
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from pillow_heif import register_heif_opener
 
 from fashionbench.errors import UsageError
+from fashionbench.experiments.planning import plan
+from fashionbench.experiments.resume import train_in_folder
 from fashionbench.serve import answers, schemas
 from fashionbench.serve.app import MOST_BYTES, build_app, run_server
 from fashionbench.serve.served_models import ServedModels, load_served_models
@@ -182,8 +186,14 @@ def test_a_port_in_use_is_told(run_folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def address(run_folder: Path) -> Iterator[str]:
+    with serving(run_folder) as found:
+        yield found
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
     """The page as the command serves it; ended by Ctrl-C, cleanly."""
-    arguments = (sys.executable, "-m", "fashionbench", "serve", run_folder, "--port", "0")
+    arguments = (sys.executable, "-m", "fashionbench", "serve", folder, "--port", "0")
     with running(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -211,6 +221,13 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any, address: str) -> Iterator[Any]:
+    with visiting(browser, address) as tab:
+        tab.wait_for_selector("#thumbs li")
+        yield tab
+
+
+@contextmanager
+def visiting(browser: Any, address: str) -> Iterator[Any]:
     """The page in Chromium; a message on its console fails the test."""
     messages: list[str] = []
     tab = browser.new_page()
@@ -218,7 +235,6 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     tab.on("console", lambda message: messages.append(message.text))
     tab.on("pageerror", lambda error: messages.append(str(error)))
     tab.goto(address)
-    tab.wait_for_selector("#thumbs li")
     yield tab
     tab.close()
     # What is refused on purpose is all that the browser may complain of.
@@ -240,6 +256,28 @@ def test_a_picture_is_chosen_and_every_model_answers(page: Any, served: ServedMo
         "label => document.querySelector('#verdict').textContent.includes(label)",
         arg=expected[1].label,
     )
+
+
+def test_a_model_of_colored_pictures_is_served_in_color(tmp_path: Path, browser: Any) -> None:
+    for number, (name, color) in enumerate({"red": (200, 0, 0), "blue": (0, 0, 200)}.items()):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        for light in range(10):
+            picture = Image.new("RGB", (20, 20), tuple(part + light for part in color))
+            picture.save(tmp_path / "mine" / name / f"{number}{light}.png")
+    ((job,),) = plan(["linear"], ["default"], 1, dataset=str(tmp_path / "mine")).entries()
+    train_in_folder(job, tmp_path / "trained", device="cpu")
+    with serving(tmp_path / "trained") as address, visiting(browser, address) as page:
+        page.set_input_files("#file", str(tmp_path / "mine" / "blue" / "10.png"))
+        page.wait_for_selector("#answer:not([hidden])")
+        assert page.evaluate(FIRST_PIXEL) == [20, 20, 0, 0, 200, 255]
+        assert not page.is_visible("#tabs")
+        assert "clothing" not in page.inner_text("body")
+
+
+FIRST_PIXEL = """() => {
+  const seen = document.querySelector("#prepared");
+  return [seen.width, seen.height, ...seen.getContext("2d").getImageData(0, 0, 1, 1).data];
+}"""
 
 
 def test_a_drawing_is_answered_with_the_mouse_and_with_keys_alone(page: Any) -> None:

@@ -24,6 +24,13 @@ from fashionbench.models.build import build_model
 from fashionbench.models.checkpoint import load_model
 from fashionbench.models.cost import flops_per_image
 from fashionbench.models.table import MODELS
+from fashionbench.serve.answers import (
+    Refusal,
+    answer_json,
+    answer_picture,
+    answer_why,
+    describe_models,
+)
 from fashionbench.serve.served_models import load_served_models
 from fashionbench.training.augment import augment, draw
 
@@ -134,8 +141,14 @@ def test_colors_are_told_apart_and_the_report_says_what_was_seen(
     assert found[0].prepared.shape == (3, 32, 32)
     made = export_model(tmp_path / "c", "torch-export", tmp_path / "m.pt2", with_preprocessing=True)
     assert "(B, 3, 32, 32) uint8, in color" in made.card.read_text("utf-8")
-    with pytest.raises(UsageError, match="sees images of 32x32 in color, and the page shows"):
-        load_served_models(tmp_path / "c")
+    served = load_served_models(tmp_path / "c")
+    assert describe_models(served, 0).size == 32
+    answered = answer_picture(served, pictures[1].read_bytes())
+    assert answered.answers[0].label == [*COLORS][1]
+    seen = {"pixels": answered.prepared, "class_index": 0}
+    assert np.shape(answer_why(served, json.dumps(seen).encode()).importance) == (32, 32)
+    with pytest.raises(Refusal, match="`pixels` are 3 times 32 rows of 32 whole numbers"):
+        answer_json(served, json.dumps({"pixels": answered.prepared[0]}).encode())
 
 
 NET = """from torch import nn

@@ -56,6 +56,16 @@ def test_a_run_that_is_not_there_to_resume_is_told_and_begun(
     assert (says in anew.stderr, says in again.stderr) == (True, False)
 
 
+def test_nothing_is_trained_that_could_not_be_kept(
+    tmp_path: Path, call_cli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fashionbench.experiments.resume.fit_job", None)
+    (tmp_path / "file").write_text("in the way")
+    answer = call_cli(*QUICK, "--out", "file/run")
+    assert answer.exit_code == 1
+    assert "The run folder file/run cannot be written" in answer.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

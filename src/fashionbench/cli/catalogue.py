@@ -18,6 +18,7 @@ from fashionbench.cli.options import (
     SizeOption,
     format_examples,
 )
+from fashionbench.core.files import slug
 from fashionbench.errors import UsageError
 
 __all__ = ["app"]
@@ -142,10 +143,10 @@ def recipes(
     recipe = load_recipe(name)
     pictures = {}
     if plot:
-        pictures["schedule"] = Path(f"{recipe.name}-schedule.png")
+        pictures["schedule"] = Path(f"{slug(recipe.name)}-schedule.png")
         write_schedule(recipe, pictures["schedule"])
     if show:
-        pictures["augmentation"] = Path(f"{recipe.name}-augmentation.png")
+        pictures["augmentation"] = Path(f"{slug(recipe.name)}-augmentation.png")
         with redirect_stdout(sys.stderr):  # a person's own augmentation may print
             write_augmentations(recipe, dataset, data_dir, pictures["augmentation"])
     if as_json:

@@ -24,6 +24,8 @@ __all__ = ["write_augmentations", "write_samples", "write_schedule"]
 
 DRAWS = 10
 """Augmented images beside each original."""
+STEPS_AN_EPOCH = 100
+"""Points of a drawn schedule; an epoch of training has as many steps as it has batches."""
 SIDED = {"flip", "pair"}
 """Augmentations that show only on an image whose sides differ."""
 
@@ -41,21 +43,21 @@ def write_samples(
     _write_png(plot_samples(images, labels, entry.classes, entry.title), target)
 
 
-def write_schedule(recipe: Recipe, target: Path, steps_an_epoch: int = 100) -> None:
+def write_schedule(recipe: Recipe, target: Path) -> None:
     """Write a PNG of the recipe's learning rate over its epochs.
 
     Raises UsageError for a recipe that trains nothing.
     """
     if recipe.epochs == 0:
         raise UsageError(f"The recipe {recipe.name} has 0 epochs, so no learning rate to draw.")
-    steps = range(recipe.epochs * steps_an_epoch)
+    steps = range(recipe.epochs * STEPS_AN_EPOCH)
     shape = None
     if recipe.schedule not in SCHEDULES:
         from fashionbench.training.own_parts import find_schedule  # brings torch
 
         shape = find_schedule(recipe)
-    rates = [recipe.learning_rate_at(step, steps_an_epoch, shape) for step in steps]
-    epochs = [step / steps_an_epoch for step in steps]
+    rates = [recipe.learning_rate_at(step, STEPS_AN_EPOCH, shape) for step in steps]
+    epochs = [step / STEPS_AN_EPOCH for step in steps]
     _write_png(plot_schedule(epochs, rates, recipe.name), target)
 
 

@@ -72,7 +72,9 @@ def load_exclusion(path: Path | str) -> Exclusion:
             "audit wrote."
         ) from None
     except ValueError:
-        raise UsageError(f"{path} is not JSON; name the audit.json of an audit.") from None
+        raise UsageError(
+            f"{path} is not JSON, or was cut off; name the audit.json of an audit."
+        ) from None
     _check_format(path, content)
     fields = {
         "file": str(path),

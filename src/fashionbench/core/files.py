@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fashionbench.errors import StoreError, UsageError
 
-__all__ = ["as_path", "list_folder", "remove_if_empty", "slug", "write_atomically"]
+__all__ = ["as_path", "list_folder", "make_folder", "remove_if_empty", "slug", "write_atomically"]
 
 LONGEST_NAME = 170
 """Characters; file systems allow 255, and seed, key, suffix and a temporary name come on top."""
@@ -60,6 +60,17 @@ def list_folder(folder: Path) -> list[Path]:
         return list(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def make_folder(folder: Path) -> None:
+    """Make a run folder if it is not there. Raises StoreError if it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The run folder {folder} cannot be written ({error.strerror}); choose another with "
+            "--out."
+        ) from None
 
 
 def remove_if_empty(folder: Path) -> None:

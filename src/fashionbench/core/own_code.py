@@ -324,7 +324,7 @@ def describe_arguments(build: Callable[..., Any]) -> str:
     """List the arguments of a class or function, as a person writes them."""
     try:
         arguments = list_arguments(build)
-    except (TypeError, ValueError):
+    except UsageError:
         return "what its documentation says"
     shown = [
         name if value is REQUIRED else f"{name}={value!r}" for name, value in arguments.items()
@@ -333,10 +333,20 @@ def describe_arguments(build: Callable[..., Any]) -> str:
 
 
 def list_arguments(build: Callable[..., Any]) -> dict[str, Any]:
-    """Return the arguments of a class or function with their defaults; REQUIRED where none is."""
+    """Return the arguments of a class or function with their defaults; REQUIRED where none is.
+
+    Raises UsageError where Python does not know them, as of some functions written in C.
+    """
+    try:
+        parameters = inspect.signature(build).parameters.values()
+    except (TypeError, ValueError):
+        name = getattr(build, "__qualname__", type(build).__name__)
+        raise UsageError(
+            f"The arguments of {name} are not known; name a class or function written in Python."
+        ) from None
     return {
         p.name: REQUIRED if p.default is p.empty else p.default
-        for p in inspect.signature(build).parameters.values()
+        for p in parameters
         if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     }
 

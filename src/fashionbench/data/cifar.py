@@ -82,8 +82,20 @@ class CifarFolder:
         return sums.hexdigest()[:16]
 
     def read_arrays(self, splits: Sequence[str]) -> list[Arrays]:
-        """Read the named splits: (N, 3, 32, 32) images and labels."""
-        return [self._read(self.kind.files[split]) for split in splits]
+        """Read the named splits: (N, 3, 32, 32) images and labels.
+
+        Raises DataError for a file that is damaged, and where a class has no image.
+        """
+        found = [self._read(self.kind.files[split]) for split in splits]
+        for split, (_, labels) in zip(splits, found, strict=True):
+            absent = sorted({*range(len(self.classes))} - {*labels.tolist()})
+            if absent:
+                names = ", ".join(self.classes[label] for label in absent[:5])
+                raise DataError(
+                    f"{printable(self.path)} has no {split} image of {names}; fetch the whole of "
+                    f"{self.title}."
+                )
+        return found
 
     def _read(self, names: Sequence[str]) -> Arrays:
         images, labels = [], []

@@ -9,7 +9,7 @@ machine.
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -47,6 +47,8 @@ TEST_SHARE = 5
 """One picture in so many is a test image where a folder does not say which are."""
 SMALLEST, LARGEST = 8, 64
 """Pixels a side that a data set has by itself; pictures of phones are larger than networks need."""
+NAMED = 5
+"""Files that cannot be read and are named beside the first."""
 LOOKED_AT, COLORED_SHARE = 60, 0.05
 """Pictures that tell whether a data set is in color, and the share of them that makes it so."""
 ROLES = {
@@ -139,10 +141,13 @@ class Folder:
         return sums.hexdigest()[:16]
 
     def read(self, splits: Sequence[str], shape: Shape) -> Reading:
-        """Read the named splits in a shape. Raises DataError, naming the file that is not right."""
+        """Read the named splits in a shape. Raises DataError, which names all faulty files."""
         if not self.labels:
             return Reading([self._read_idx(split) for split in splits])
-        pictures = [self._read_pictures(split, shape) for split in splits]
+        faults: dict[str, DataError] = {}
+        pictures = [self._read_pictures(split, shape, faults) for split in splits]
+        if faults:
+            raise _tell(faults)
         every = [picture for of_split in pictures for picture in of_split]
         return Reading(
             arrays=[
@@ -156,12 +161,30 @@ class Folder:
             levels=self.levels if any(picture.is_deep for picture in every) else None,
         )
 
-    def _read_pictures(self, split: str, shape: Shape) -> list[Squeezed]:
-        return [squeeze_picture(file, lambda _: self.levels, shape) for file in self.files[split]]
+    def _read_pictures(
+        self, split: str, shape: Shape, faults: dict[str, DataError]
+    ) -> list[Squeezed]:
+        pictures = []
+        for file in self.files[split]:
+            try:
+                pictures.append(squeeze_picture(file, lambda _: self.levels, shape))
+            except DataError as error:
+                faults[printable(portable_name(file, self.path))] = error
+        return pictures
 
     def _read_idx(self, split: str) -> Arrays:
         images, labels = read_idx_split(*self.files[split])
         return images, np.searchsorted([int(name) for name in self.classes], labels).astype("uint8")
+
+
+def _tell(faults: Mapping[str, DataError]) -> DataError:
+    """Name every file at once: who mends them one by one reads all the others each time."""
+    (_, first), *others = faults.items()
+    if not others:
+        return first
+    names = [name for name, _ in others[:NAMED]]
+    beyond = [f"{len(others) - NAMED} more"] if len(others) > NAMED else []
+    return DataError(f"{first} Nor can these be used: {', '.join(names + beyond)}.")
 
 
 def _bounded(side: int) -> int:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fashionbench.config.study import Device, Job, Study
 from fashionbench.errors import StoreError
+from fashionbench.report.numbers import format_size, pluralize
 from fashionbench.stats import difference as differences
 from fashionbench.stats.intervals import CONFIDENCE, normal_quantile
 from fashionbench.stats.sequential import MOST_NEEDED, seeds_needed, smallest_shown
@@ -78,8 +79,9 @@ class Outlook:
             f"{name} {seconds:.2g} s" for name, seconds in self.seconds_of_a_run.items()
         )
         parts.append(
-            f"{self.runs} runs, {self.recorded} of them recorded: {self.looks} looks at the test "
-            f"set, {_in_words(self.seconds)} of training one after another (a run of {each})"
+            f"{pluralize(self.runs, 'run')}, {self.recorded} of them recorded: "
+            f"{pluralize(self.looks, 'look')} at the test set, {_in_words(self.seconds)} of "
+            f"training one after another (a run of {each})"
         )
         return "\n".join(parts)
 
@@ -96,9 +98,7 @@ def _describe(pair: PairOutlook, outlook: Outlook) -> str:
         lines.append(f"  {outlook.seeds} seeds detect a difference of {size} in four of five cases")
     if outlook.difference is not None:
         seeds = f"more than {MOST_NEEDED:,}" if pair.seeds_for is None else f"{pair.seeds_for:,}"
-        sought = 100 * outlook.difference
-        size = f"{sought:.2f}" if sought >= 0.01 else f"{sought:.1g}"
-        lines.append(f"  detecting {size} points takes {seeds} seeds")
+        lines.append(f"  detecting {format_size(outlook.difference)} takes {seeds} seeds")
     if pair.error_of_images is not None:
         lines.append(
             f"  other test images may change it by {100 * pair.error_of_images:.2f} points, "

@@ -16,7 +16,7 @@ from torch import nn
 
 from fashionbench.config.recipe import Recipe
 from fashionbench.config.study import Job
-from fashionbench.core.files import write_atomically
+from fashionbench.core.files import make_folder, write_atomically
 from fashionbench.core.machine import describe_environment
 from fashionbench.data.picture_facts import picture_facts
 from fashionbench.data.split import Dataset
@@ -70,6 +70,7 @@ def train_in_folder(
     model = build()
     for message in (*dataset.notes, *examined.sentences(model_entry(job.spec).label)):
         logger.warning(message)
+    make_folder(folder)  # before anything is trained that could not be kept
     writer = StateWriter(job, folder, model, build, dataset.train)
     histories = [] if state is None else [History(**state["fit"])]
 

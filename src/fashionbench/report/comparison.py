@@ -268,14 +268,14 @@ class Comparison:
         found = [row for row in rows if recipe in (None, row.recipe, self.short_recipe(row))]
         if recipe is not None and not found:  # older run folders have an older name
             found = [row for row in rows if current_name(str(recipe)) == current_name(row.recipe)]
-        if len(found) != 1:
-            problem = (
-                f"There is no recipe {recipe!r} of {model} in this comparison"
-                if not found
-                else f"{model} was trained by {len(found)} recipes; name one of them"
-            )
-            raise UsageError(f"{problem}; there are {', '.join(map(self.short_recipe, rows))}.")
-        return found[0]
+        if len(found) == 1:
+            return found[0]
+        recipes = ", ".join(map(self.short_recipe, found or rows))
+        if found:
+            raise UsageError(f"{model} was trained by several recipes; name one of {recipes}.")
+        raise UsageError(
+            f"There is no recipe {recipe!r} of {model} in this comparison; there are {recipes}."
+        )
 
     def find_model(self, model: str | type) -> list[Entry]:
         """Return the rows of one model, by a name or its class.

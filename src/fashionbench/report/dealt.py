@@ -12,7 +12,7 @@ __all__ = ["compare_over_splits", "summarize_over_splits"]
 def summarize_over_splits(entry: Entry) -> OverSplits | None:
     """Return a row's accuracy over splits; None where fewer than two have finished runs."""
     means = [fmean(run.scores.accuracy for run in runs) for runs in entry.dealt if runs]
-    return summarize_splits(means, **_count_images(entry)) if len(means) > 1 else None
+    return summarize_splits(means, **_count_images(entry)) if means else None
 
 
 def compare_over_splits(a: Entry, b: Entry, *, pairs: int) -> OverSplits | None:
@@ -22,7 +22,7 @@ def compare_over_splits(a: Entry, b: Entry, *, pairs: int) -> OverSplits | None:
         accuracies, against = _by_seed(runs), _by_seed(others)
         if shared := accuracies.keys() & against.keys():
             means.append(fmean(accuracies[seed] - against[seed] for seed in sorted(shared)))
-    if len(means) < 2:
+    if not means:
         return None
     # Where one recipe trains on fewer images, splits have least in common.
     images = min(_count_images(a), _count_images(b), key=lambda each: each["train_images"])

@@ -5,6 +5,7 @@ passes where a loss as large as the margin is excluded, at 95 % for all models t
 where a smaller one is.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -19,6 +20,8 @@ from fashionbench.stats.intervals import CONFIDENCE
 from fashionbench.stats.studies import compare_tuned
 
 __all__ = ["OUTCOMES", "Checked", "Outcome", "check_against", "worst_outcome"]
+
+logger = logging.getLogger(__name__)
 
 Outcome = Literal["pass", "fail", "cannot tell"]
 OUTCOMES: dict[Outcome, int] = {"fail": 1, "cannot tell": 3, "pass": 0}
@@ -51,7 +54,7 @@ class Checked:
 
 
 def check_against(new: Comparison, old: Comparison, margin: float) -> list[Checked]:
-    """Compare each model of `new` with itself in `old`.
+    """Compare each model of `new` with itself in `old`, and tell which only one of them has.
 
     Raises UsageError for other test images or another protocol, under which accuracies differ for
     other reasons, and where the two have no model in common.
@@ -63,7 +66,15 @@ def check_against(new: Comparison, old: Comparison, margin: float) -> list[Check
             f"{new.folder} and {old.folder} have no model with the same recipe in common; compare "
             "the same models in both."
         )
+    for comparison, rows in zip((new, old), zip(*pairs, strict=True), strict=True):
+        _tell_unchecked(comparison, {id(row) for row in rows})
     return [_check(new, pair, margin, len(pairs)) for pair in pairs]
+
+
+def _tell_unchecked(comparison: Comparison, checked: set[int]) -> None:
+    alone = [comparison.name(entry) for entry in comparison.entries if id(entry) not in checked]
+    if alone:
+        logger.warning("Only in %s, so not checked: %s.", comparison.folder, ", ".join(alone))
 
 
 def _refuse_others(new: Comparison, old: Comparison) -> None:
@@ -85,16 +96,19 @@ def _refuse_others(new: Comparison, old: Comparison) -> None:
 
 
 def _find_pairs(new: Comparison, old: Comparison) -> Iterator[tuple[Entry, Entry]]:
+    """Yield each row of `new` with the one of `old` of its whole name, or else its shown one.
+
+    A model of one's own may be in another folder than before.
+    """
     for entry in new.entries:
-        same = [each for each in old.entries if _name(each) == _name(entry)]
+        rows = [each for each in old.entries if each.recipe == entry.recipe]
+        same = [each for each in rows if each.model == entry.model] or [
+            each for each in rows if old.short_model(each) == new.short_model(entry)
+        ]
         # Merged models of one name are told apart by their source.
         exact = [each for each in same if _source(each) == _source(entry)]
         if len(same) == 1 or exact:
             yield entry, (exact or same)[0]
-
-
-def _name(entry: Entry) -> tuple[str, str]:
-    return entry.model, entry.recipe
 
 
 def _source(entry: Entry) -> str:

@@ -14,6 +14,9 @@ from fashionbench.store.records import TestSet
 
 __all__ = ["plot_augmentations", "plot_flips", "plot_hard_images", "plot_samples"]
 
+FLIPS = 16
+"""The most images that are shown for each of two models."""
+
 
 def plot_hard_images(entries: NamedRuns, test_set: TestSet, count: int = 24) -> Figure:
     """Draw the test images that most runs get wrong, under their true and their usual class.
@@ -41,9 +44,9 @@ def plot_hard_images(entries: NamedRuns, test_set: TestSet, count: int = 24) -> 
     )
 
 
-def plot_flips(flips: Flips, test_set: TestSet, count: int = 16) -> Figure:
+def plot_flips(flips: Flips, test_set: TestSet) -> Figure:
     """Draw images that only the first of two models gets right, then those of the second."""
-    found = [flips.clearest(which, count) for which in (0, 1)]
+    found = [flips.clearest(which, FLIPS) for which in (0, 1)]
     columns, images, captions = 8, [], list[str]()
     for chosen in found:
         blank = -len(chosen) % columns

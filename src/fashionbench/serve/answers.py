@@ -7,12 +7,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from fashionbench.data.picture_reading import NoPicture, TooLarge, load_picture
 from fashionbench.errors import FashionbenchError
 from fashionbench.inference.occlusion import occlusion_map
-from fashionbench.inference.photos import Prepared
+from fashionbench.inference.photos import Prepared, prepare
 from fashionbench.serve.schemas import (
     About,
     Answer,
@@ -66,6 +67,9 @@ def describe_models(served: ServedModels, disagreements: int) -> About:
         title=served.test_set.title if served.test_set else None,
         disagreements=disagreements,
         report=served.report is not None,
+        channels=served.shape.channels,
+        size=served.shape.side,
+        finds_items=served.models[0].predictor.prepare is prepare,
         models=[
             ModelInfo(
                 model=index,
@@ -102,7 +106,7 @@ def answer_json(served: ServedModels, body: bytes) -> Answers:
     if (question.picture is None) == (question.pixels is None):
         raise Refusal(422, "Give either `picture` or `pixels`.")
     if question.picture is None:
-        image = np.array(question.pixels, np.uint8)
+        image = _read_pixels(served, question.pixels)
         return _ask_models(served, Prepared(image[None], is_photo=False))
     try:
         picture = base64.b64decode(question.picture, validate=True)
@@ -119,10 +123,25 @@ def answer_why(served: ServedModels, body: bytes) -> Why:
     predictor = served.models[question.model].predictor
     if question.class_index >= len(predictor.classes):
         raise Refusal(422, f"There are {len(predictor.classes)} classes, the first is 0.")
-    found = occlusion_map(
-        predictor, np.array(question.pixels, np.uint8), question.class_index, question.is_photo
-    )
+    image = _read_pixels(served, question.pixels)
+    found = occlusion_map(predictor, image, question.class_index, question.is_photo)
     return Why(importance=found.round(6).tolist())
+
+
+def _read_pixels(served: ServedModels, pixels: Any) -> NDArray[np.uint8]:
+    """Return an image as the models see it, (H, W) or (3, H, W). Raises Refusal for another."""
+    channels, side, _ = served.shape.sizes
+    try:
+        image = np.array(pixels)
+    except (ValueError, OverflowError):  # rows that differ in length
+        image = np.empty(0)
+    whole = image.dtype.kind in "iu" and ((image >= 0) & (image <= 255)).all()
+    if not whole or image.shape != ((side, side) if channels == 1 else (channels, side, side)):
+        times = f"{channels} times " if channels > 1 else ""
+        raise Refusal(
+            422, f"`pixels` are {times}{side} rows of {side} whole numbers from 0 to 255."
+        )
+    return image.astype(np.uint8)
 
 
 def _parse(kind: type[Q], body: bytes) -> Q:

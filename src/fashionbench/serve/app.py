@@ -104,7 +104,7 @@ def build_app(served: ServedModels, *, local: bool = True) -> "FastAPI":
     app = FastAPI(
         title="fashionbench",
         version=version("fashionbench"),
-        description="What trained models make of a picture of one piece of clothing.",
+        description="What trained models make of a picture.",
         docs_url=None,
         redoc_url=None,
     )

@@ -1,8 +1,8 @@
 """Requests and responses of the page's interface, as JSON has them; pydantic checks them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 __all__ = [
     "About",
@@ -20,12 +20,18 @@ __all__ = [
     "WhyQuestion",
 ]
 
-Pixel = Annotated[int, Field(strict=True, ge=0, le=255)]
-Row = Annotated[list[Pixel], Field(min_length=28, max_length=28)]
+_ROWS = {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}}
 Pixels = Annotated[
-    list[Row],
-    Field(min_length=28, max_length=28, description="28 rows of 28 pixels, 0 to 255, light on 0"),
+    list[Any],
+    WithJsonSchema(
+        {
+            "description": "rows of pixels from 0 to 255, of Fashion-MNIST 28 of 28, light on 0; "
+            "in color three times rows: red, green and blue",
+            "anyOf": [_ROWS, {"type": "array", "items": _ROWS}],
+        }
+    ),
 ]
+"""An (H, W) or (3, H, W) array as JSON has it; its shape depends on the model."""
 
 
 class _Strict(BaseModel):
@@ -36,7 +42,7 @@ class Question(_Strict):
     """One picture, in one of two ways."""
 
     picture: str | None = Field(None, description="a picture file in base64")
-    pixels: Pixels | None = Field(None, description="a prepared image, light on black")
+    pixels: Pixels | None = Field(None, description="a prepared image")
 
 
 class WhyQuestion(_Strict):
@@ -102,7 +108,7 @@ class Why(BaseModel):
     """Which pixels spoke for a class."""
 
     importance: list[list[float]] = Field(
-        description="28 rows of 28: nats that a pixel adds to the class; negative: takes from it"
+        description="rows of pixels: nats that each adds to the class; negative: takes from it"
     )
 
 
@@ -130,6 +136,11 @@ class About(BaseModel):
     title: str | None = Field(description="of the data set, where a run folder is served")
     disagreements: int = Field(description="test images that the models call differently")
     report: bool
+    channels: int = Field(description="of the images that models see: 1 for grey, 3 for color")
+    size: int = Field(description="pixels a side of these")
+    finds_items: bool = Field(
+        description="whether the item on a photo is found and cut out; else all of it is shown"
+    )
     models: list[ModelInfo]
 
 

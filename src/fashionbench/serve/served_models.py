@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionbench.config.study import Job
-from fashionbench.core.shape import GREY28
-from fashionbench.errors import FashionbenchError, UsageError
+from fashionbench.core.shape import Shape
+from fashionbench.errors import FashionbenchError
 from fashionbench.inference.own_weights import parse_own_weights
 from fashionbench.inference.predictor import Predictor, load_predictor
 from fashionbench.inference.selection import PHOTO_MODEL, find_newest_run_folder
@@ -56,6 +56,11 @@ class ServedModels:
     """The index of the model to rely on for photos: the one made for them, if it is served."""
 
     @property
+    def shape(self) -> Shape:
+        """That of the images which all the models see."""
+        return self.models[0].job.shape
+
+    @property
     def disagreements(self) -> NDArray[np.intp]:
         """Positions of the test images that the models call differently, most calls first."""
         if self.predicted is None:
@@ -76,11 +81,6 @@ def load_served_models(where: Path | None = None, photo_model: Path = PHOTO_MODE
     """
     where = where or find_newest_run_folder()
     predictor = load_predictor(where)
-    if predictor.facts.job.shape != GREY28:
-        raise UsageError(
-            f"{predictor.label} sees images of {predictor.facts.job.shape}, and the page shows "
-            "grey 28x28 ones alone; classify pictures with it by fashionbench predict."
-        )
     best, folder = _describe(predictor), predictor.path.resolve().parent.parent
     is_one = where is not None and (where.is_file() or parse_own_weights(where) is not None)
     if is_one or not (folder / "store.sqlite").is_file():

@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError, model_validator
 
 from fashionbench.config.study import Job, Study
+from fashionbench.core.files import make_folder
 from fashionbench.errors import StoreError
 from fashionbench.store.packed import PackedRun
 from fashionbench.store.records import RunRecord, TestSet
@@ -59,13 +60,7 @@ class RunStore:
         self.folder = folder
         self.path = folder / "store.sqlite"
         if create:
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise StoreError(
-                    f"The run folder {folder} cannot be written ({error.strerror}); "
-                    "choose another with --out."
-                ) from None
+            make_folder(folder)
         elif not self.path.is_file():
             raise StoreError(
                 f"{folder} holds no runs (there is no {self.path.name} in it); "

@@ -65,7 +65,7 @@ def default_audit_folder(dataset: str) -> Path:
 
 
 def audit(
-    dataset: str = "fashion-mnist",
+    dataset: str | Path = "fashion-mnist",
     *,
     model: "Model | Sequence[Model]" = JUDGES,
     recipe: str | Recipe = "judge",
@@ -104,7 +104,7 @@ def audit(
         >>> found.doubles[0].kind
         'near'
     """
-    command = write_call(audit, locals())
+    command, dataset = write_call(audit, locals()), str(dataset)
     folder = Path(out or default_audit_folder(dataset))
     study = plan(model, recipe, seeds, dataset=dataset, device=device)
     asked = Asked.checked({"folds": folds, "deals": deals, "split": split}, "audit")

@@ -47,6 +47,7 @@ class Trainer:
                 seeds[part],
                 device=self._device,
                 strategy=self._choice.strategy,
+                description=f"{len(models[part])} seeds",
             )
         return models
 

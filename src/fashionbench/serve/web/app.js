@@ -1,6 +1,5 @@
 // The page: a picture or a drawing goes to /predict, the answers are shown, /why explains them.
 
-const SIDE = 28;
 const $ = (id) => document.getElementById(id);
 const percent = (p) => (p > 0 && p < 0.001 ? "< 0.1 %" : `${(100 * p).toFixed(1)} %`);
 
@@ -23,22 +22,27 @@ function bar(probability) {
   return made;
 }
 
-// --- Pictures of 28x28 pixels -------------------------------------------------------------
+// --- Pictures as the models see them --------------------------------------------------------
 
-function paint(canvas, pixels, colour = (value) => [value, value, value]) {
-  canvas.width = canvas.height = SIDE;
-  const image = new ImageData(SIDE, SIDE);
-  pixels.flat().forEach((value, i) => image.data.set([...colour(value, i), 255], 4 * i));
+// In color they come as three times rows, in grey as rows.
+function paint(canvas, pixels, mix = (colour) => colour) {
+  const colours = Array.isArray(pixels[0][0]) ? pixels : [pixels, pixels, pixels];
+  const [red, green, blue] = colours.map((rows) => rows.flat());
+  canvas.width = canvas.height = colours[0].length;
+  const image = new ImageData(canvas.width, canvas.height);
+  red.forEach((_, i) => image.data.set([...mix([red[i], green[i], blue[i]], i), 255], 4 * i));
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
+
+const dimmed = (colour) => colour.map((value) => 0.45 * value);
 
 function paintWhy(pixels, importance) {
   const values = importance.flat();
   const most = Math.max(...values.map(Math.abs), 1e-9);
-  paint($("why"), pixels, (value, i) => {
+  paint($("why"), pixels, (colour, i) => {
     const share = Math.abs(values[i]) / most;
     const hue = values[i] > 0 ? [86, 180, 233] : [230, 159, 0];
-    return hue.map((part) => 0.45 * value * (1 - share) + part * share);
+    return dimmed(colour).map((value, part) => value * (1 - share) + hue[part] * share);
   });
 }
 
@@ -272,7 +276,7 @@ async function showWhy({ class_index, name }) {
   const { is_photo } = state.found;
   const asked = () => prepared === shown().prepared && model === state.model;
   $("why").setAttribute("aria-label", `Which pixels speak for and against ${name}`);
-  paint($("why"), prepared, (value) => [0.45 * value, 0.45 * value, 0.45 * value]);
+  paint($("why"), prepared, dimmed);
   try {
     const { importance } = await post("/why", { pixels: prepared, is_photo, model, class_index });
     if (asked()) paintWhy(prepared, importance);
@@ -485,7 +489,7 @@ function filled(light, size) {
   return light.map((value, i) => (outside[i] ? value : Math.max(value, CLOTH)));
 }
 
-// The drawing cut out, centred, its longer side 28 pixels: as the images of the data set are.
+// The drawing cut out, centred, its longer side that of the images of the data set.
 function drawnPixels() {
   render();
   const size = board.width;
@@ -500,8 +504,9 @@ function drawnPixels() {
     [top, bottom] = [Math.min(top, y), Math.max(bottom, y + 1)];
   });
   if (right <= left) return null;
-  const step = Math.max(right - left, bottom - top) / SIDE;
-  const [x0, y0] = [(left + right - step * SIDE) / 2, (top + bottom - step * SIDE) / 2];
+  const side = state.about.size;
+  const step = Math.max(right - left, bottom - top) / side;
+  const [x0, y0] = [(left + right - step * side) / 2, (top + bottom - step * side) / 2];
   const mean = (column, row) => {
     let [sum, count] = [0, 0];
     for (let y = Math.floor(y0 + row * step); y < y0 + (row + 1) * step; y++)
@@ -509,7 +514,7 @@ function drawnPixels() {
         sum += x >= 0 && y >= 0 && x < size && y < size ? light[y * size + x] : 0;
     return Math.round(sum / count);
   };
-  const line = [...Array(SIDE).keys()];
+  const line = [...Array(side).keys()];
   return line.map((row) => line.map((column) => mean(column, row)));
 }
 
@@ -594,7 +599,12 @@ async function start() {
   const about = (state.about = await request("/models"));
   const trained = about.title ? ` trained on ${about.title}` : "";
   const who = about.models.length === 1 ? `A model${trained} says` : `${about.models.length} models${trained} say`;
-  $("lead").textContent = `Give a picture of one piece of clothing. ${who} what it is, and which pixels mattered.`;
+  const what = about.finds_items ? " of one piece of clothing" : "";
+  $("lead").textContent = `Give a picture${what}. ${who} what it is, and which pixels mattered.`;
+  $("shirt").toggleAttribute("hidden", !about.finds_items);
+  $("advice").hidden = !about.finds_items;
+  $("tabs").hidden = about.channels > 1; // a drawing is grey
+  $("prepared").setAttribute("aria-label", `What the models see: ${about.size} by ${about.size} pixels`);
   $("report").hidden = !about.report;
   $("version").textContent = `fashionbench ${about.version}`;
   showCards();
