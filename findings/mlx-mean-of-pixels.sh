@@ -3,9 +3,9 @@
 #
 # Expected: mx.mean over a whole data set is as exact as np.mean or torch.mean in float32, which add in parts.
 # Happens: on the CPU mlx adds the numbers of an array one after the other in a few lanes of float32. A sum that
-# has grown large swallows what is added to it: from some ten million numbers on, the mean
-# is too small, and the standard deviation wrong before that. Of as many pixels as
-# Fashion-MNIST has, scaled to 0..1, the mean is 0.36 instead of 0.50. In float16 the sum is
+# has grown large swallows what is added to it: somewhere above 20 million numbers the mean falls short,
+# and the standard deviation before that. Of random pixels between 0 and 1, as many as Fashion-MNIST
+# has, the mean is 0.36 instead of 0.50. In float16 the sum is
 # float16 too, so the mean of 200,000 numbers between 0 and 1 is infinite.
 # Versions: mlx 0.32.4, numpy 2.4.6; Python 3.11, Linux, on the CPU.
 # For a user: mean and sd for normalizing are computed from just such an array. Take the mean of every
