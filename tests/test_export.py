@@ -5,7 +5,8 @@ import re
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from fashionbench.config.study import Job
 from fashionbench.data.split import Dataset
 from fashionbench.errors import StoreError, UsageError
 from fashionbench.experiments.result import load_result
-from fashionbench.inference.export import FORMATS, export_model
+from fashionbench.inference.export import FORMATS, Export, _render_card, export_model
 from fashionbench.models.checkpoint import checkpoint_path, load_model, save_model
 from fashionbench.models.facts import ModelFacts
 from fashionbench.models.identity import identify
@@ -147,6 +148,26 @@ def test_file_and_card_say_what_the_model_is_and_the_snippet_runs(
     found: dict[str, Any] = {}
     exec(snippet[1], found)
     assert found["logits"].shape == (1, 10)
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", "mine.py:focal"])
+def test_the_card_names_the_loss_that_was_minimized(loss: str, tmp_path: Path) -> None:
+    recipe = load_recipe("default").override(loss=loss)
+    job = Job(model="v0", recipe=recipe, seed=0, dataset="silhouettes")
+    path = tmp_path / "checkpoints" / "v0.safetensors"
+    predictor = SimpleNamespace(path=path, classes=("bag", "boot"), temperature=None)
+    about = {
+        "input": "",
+        "output": "",
+        "parameters": "1",
+        "versions": "{}",
+        "test_accuracy": "null",
+    }
+    made = Export(path, path, "v0", 1, 0.0)
+    card = _render_card(made, "onnx", about, cast(Any, predictor), job)
+    row = next(line for line in card.splitlines() if line.startswith("| recipe |"))
+    assert loss in row
+    assert ("cross-entropy" in row) == (loss == "cross-entropy")
 
 
 def test_the_number_of_images_is_called_batch_in_the_file(run_folder: Path, tmp_path: Path) -> None:

@@ -23,16 +23,19 @@ _UsageError: Any = typer.BadParameter.__base__
 """What typer raises for arguments that no command takes; it has no public name there."""
 
 
-def _tell(error: Any) -> Exception:
-    """Print what typer refuses in a sentence, like all other errors, without its usage and box."""
+def _tell(error: Any, command: str | None = None) -> Exception:
+    """Print what typer refuses in a sentence, like all other errors, without its usage and box.
+
+    `command` was asked for, where the error itself does not say so.
+    """
     if error.__class__.__name__ == "NoArgsIsHelpError":  # which is the help
         return error  # type: ignore[no-any-return]
     names, context = list[str](), error.ctx
     while context is not None and context.parent is not None:
         names, context = [context.info_name, *names], context.parent
-    command = " ".join(["fashionbench", *names])
+    asked = " ".join(["fashionbench", *(names or filter(None, [command]))])
     sentence = printable(error.format_message()).rstrip(".")
-    typer.echo(f"fashionbench: {sentence}; see {command} --help.", err=True)
+    typer.echo(f"fashionbench: {sentence}; see {asked} --help.", err=True)
     return typer.Exit(2)
 
 
@@ -78,7 +81,7 @@ class CommandGroup(TyperGroup):
             sys.stdout.flush()
             return answer
         except _UsageError as error:
-            raise _tell(error) from None
+            raise _tell(error, ctx.invoked_subcommand) from None
         except FashionbenchError as error:
             typer.echo(f"fashionbench: {printable(error)}", err=True)
             raise typer.Exit(error.exit_code) from None
