@@ -9,6 +9,7 @@ from fashionbench.experiments.audit.asked import Asked
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
+        ({"folds": True}, "audit: folds is True, but should be a whole number"),
         ({"folds": -1}, "audit: folds is -1, but should be greater than or equal to 0"),
         ({"deals": 1}, "audit: deals is 1, but there are 0, or at least 2 to have a spread"),
         ({"split": "random"}, "audit: split is 'random', but should be 'official' or 'grouped'"),

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from fashionbench.config.validated import Validated
+from fashionbench.config.validated import Validated, Whole
 
 __all__ = ["Asked"]
 
@@ -18,9 +18,9 @@ def _none_or_several(deals: int) -> int:
 class Asked(Validated):
     """What is asked of an audit, beside the models that judge."""
 
-    folds: int = Field(10, ge=0)
+    folds: Whole = Field(10, ge=0)
     """Parts of the training images; 0 trains nothing."""
-    deals: Annotated[int, AfterValidator(_none_or_several)] = 20
+    deals: Annotated[Whole, AfterValidator(_none_or_several)] = 20
     """Splits dealt anew that a judge is trained on."""
     split: Literal["official", "grouped"] = "official"
     """Whether a split that keeps doubles together is written."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fashionbench.config.recipe import Recipe, load_recipe
 from fashionbench.config.study import Study
+from fashionbench.core.files import as_path
 from fashionbench.core.names import printable
 from fashionbench.errors import Interrupted
 from fashionbench.experiments.audit import JUDGES
@@ -105,7 +106,7 @@ def audit(
         'near'
     """
     command, dataset = write_call(audit, locals()), str(dataset)
-    folder = Path(out or default_audit_folder(dataset))
+    folder = as_path("out", out or default_audit_folder(dataset))
     study = plan(model, recipe, seeds, dataset=dataset, device=device)
     asked = Asked.checked({"folds": folds, "deals": deals, "split": split}, "audit")
     return run_audit(study, asked, folder, data_dir, command)
