@@ -1,11 +1,5 @@
-"""What a model costs, whatever it runs on: its parameters and the operations of a forward pass.
+"""What a model costs, whatever it runs on: its parameters and the operations of a forward pass."""
 
-`_FlopCounterMode` is not torch's public interface: it is the part of FlopCounterMode that counts.
-If it is renamed, this module cannot be imported; what it counts is compared with formulas in the
-tests.
-"""
-
-import inspect
 import math
 import warnings
 from typing import Any
@@ -13,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode, _FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from fashionbench.core.global_state import preserved
 from fashionbench.core.shape import shape_of
@@ -46,28 +40,17 @@ def flops_per_image(model: nn.Module) -> int | None:
 def _count(model: nn.Module, images: int) -> int:
     for parameter in model.parameters():
         parameter.requires_grad_()
-    counter = FlopCounterMode(display=False, custom_mapping=_MORE)
     # With gradients and by its parts, since torch's fast paths for attention count as nothing.
     with (
         preserved(),
         sdpa_kernel(SDPBackend.MATH),
         warnings.catch_warnings(action="ignore"),
         torch.enable_grad(),
-        _Counting(counter),
+        FlopCounterMode(display=False, custom_mapping=_MORE) as counter,
     ):
         model.eval()
         model(torch.zeros(images, *shape_of(model).sizes))
     return int(counter.get_total_flops())
-
-
-class _Counting(_FlopCounterMode):
-    """Counts operations, without torch's compiler around it, which takes a second to import."""
-
-    __torch_dispatch__ = inspect.unwrap(_FlopCounterMode.__torch_dispatch__)
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False
 
 
 def _lstm_layer(images: Shape, weight: Shape, hidden: Shape, *_: Any, **__: Any) -> int:
