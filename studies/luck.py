@@ -21,7 +21,7 @@ import fashionbench as fb
 from fashionbench.report.numbers import with_minus
 from fashionbench.stats.intervals import error_of_test_set, expected_sd
 
-SEEDS = {"v0": 100, "v1": 100, "mlp": 100, "v2": 20, "vgg-tiny": 20}
+SEEDS = {"v0": 100, "v1": 100, "mlp": 100, "v2": 100, "vgg-tiny": 40}
 RECIPES: dict[str, dict[str, Any]] = {
     "constant rate": {},
     "falling rate": {"schedule": "linear"},
@@ -58,13 +58,14 @@ def study(model: str, data: Path | None, out: Path) -> list[dict[str, Any]]:
     rows = []
     for position, name in enumerate(RECIPES):
         entries = {vary: result.entries[position] for vary, result in results.items()}
-        correct = entries["all"].mark_correct(labels)
+        accuracies = {vary: entry.accuracies for vary, entry in entries.items()}
+        correct = entries["all"].mark_correct(labels)[~find_collapsed(accuracies).any(axis=0)]
         rows.append(
             {
                 "model": model,
                 "label": entries["all"].label,
                 "recipe": name,
-                "accuracies": {vary: entry.accuracies for vary, entry in entries.items()},
+                "accuracies": accuracies,
                 "expected_sd": expected_sd(correct),
                 "test_images_sd": float(np.mean([error_of_test_set(run[None]) for run in correct])),
                 "document": {
@@ -73,6 +74,17 @@ def study(model: str, data: Path | None, out: Path) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def find_collapsed(accuracies: dict[str, list[float]]) -> NDArray[np.bool_]:
+    """Mark, (3, S), the runs that call all test images the same: each class is a tenth of them."""
+    return np.isclose([accuracies[vary] for vary in VARIED], 0.1)
+
+
+def sound(row: dict[str, Any]) -> dict[str, Floats]:
+    """Return the accuracies of the seeds from which no run collapsed."""
+    kept = ~find_collapsed(row["accuracies"]).any(axis=0)
+    return {vary: np.array(row["accuracies"][vary])[kept] for vary in VARIED}
 
 
 def shares(every: Floats, order: Floats, weights: Floats) -> dict[str, Floats]:
@@ -94,7 +106,7 @@ def correlate(one: Floats, other: Floats) -> Floats:
 
 def estimate(row: dict[str, Any]) -> dict[str, tuple[float, float, float]]:
     """Give shares and correlations with 95 % intervals by a bootstrap over seeds."""
-    runs = [np.array(row["accuracies"][vary]) for vary in VARIED]
+    runs = [sound(row)[vary] for vary in VARIED]
     drawn = np.random.default_rng(0).integers(0, len(runs[0]), (DRAWS, len(runs[0])))
     found = {}
     resampled = dict(_estimates(*(values[drawn] for values in runs)))
@@ -121,7 +133,7 @@ def draw(rows: list[dict[str, Any]]) -> Figure:
     for place, row in zip(places, rows, strict=True):
         found, start = estimate(row), 0.0
         for vary, (marker, color) in marks.items():
-            sd = 100 * np.std(row["accuracies"][vary], ddof=1)
+            sd = 100 * np.std(sound(row)[vary], ddof=1)
             name = "all varies" if vary == "all" else f"the {vary} alone"
             left.plot(sd, place, marker, color=color, ms=5, label=None if place else name)
         equal = None if place else "runs equally good"
@@ -148,7 +160,7 @@ def _points(value: float) -> str:
 
 
 def _sd(row: dict[str, Any], vary: str = "all") -> str:
-    return _points(float(np.std(row["accuracies"][vary], ddof=1)))
+    return _points(float(np.std(sound(row)[vary], ddof=1)))
 
 
 def _share(values: tuple[float, float, float]) -> str:
@@ -172,7 +184,7 @@ def spread_row(row: dict[str, Any]) -> dict[str, object]:
     return {
         "model": row["label"],
         "recipe": row["recipe"],
-        "accuracy, %": f"{100 * np.mean(row['accuracies']['all']):.2f}",
+        "accuracy, %": f"{100 * np.mean(sound(row)['all']):.2f}",
         **{
             f"sd, {name}": _sd(row, vary)
             for vary, name in zip(
@@ -181,7 +193,9 @@ def spread_row(row: dict[str, Any]) -> dict[str, object]:
         },
         "if runs were equally good": _points(row["expected_sd"]),
         "one run on other test images": _points(row["test_images_sd"]),
-        "seeds": len(row["accuracies"]["all"]),
+        "runs collapsed": f"{find_collapsed(row['accuracies']).sum()} of "
+        f"{3 * len(row['accuracies']['all'])}",
+        "seeds": len(sound(row)["all"]),
     }
 
 
@@ -217,20 +231,17 @@ def answer(rows: list[dict[str, Any]], model: str) -> str:
     sds = [f"{_sd(row)} points {_with(row)}" for row in own]
     equal = [_points(row["expected_sd"]) for row in own]
     found = estimate(own[0])
-    collapsed = [f"{n} {_with(row)}" for row in own if (n := count_collapsed(row))]
-    of = f"{len(own[0]['accuracies']['all'])} runs"
-    said = f" Of {of} each, {_join(collapsed)} predict one class alone." if collapsed else ""
+    collapsed = [
+        f"{n} {_with(row)}" for row in own if (n := find_collapsed(row["accuracies"]).sum())
+    ]
+    of = f"{3 * len(own[0]['accuracies']['all'])} runs"
+    said = f" Of {of} each, {_join(collapsed)} collapsed." if collapsed else ""
     return (
         f"- **{own[0]['label']}**: the sd over seeds is {_join(sds)}; if runs were equally good it "
         f"would be {_join(equal)}. {_with(own[0]).capitalize()}, the order alone makes "
         f"{_share(found['order'])} of the variance and the first weights alone "
         f"{_share(found['weights'])}.{said}"
     )
-
-
-def count_collapsed(row: dict[str, Any]) -> int:
-    """Count the runs that call all test images the same: each class is a tenth of them."""
-    return int(np.isclose(row["accuracies"]["all"], 0.1).sum())
 
 
 def _with(row: dict[str, Any]) -> str:
@@ -243,7 +254,7 @@ def same_order(rows: list[dict[str, Any]]) -> str:
     constant = {row["model"]: row for row in rows if row["recipe"] == "constant rate"}
     if not {"v0", "mlp"} <= constant.keys():
         return ""
-    runs = [np.array(constant[model]["accuracies"]["all"]) for model in ("v0", "mlp")]
+    runs = [sound(constant[model])["all"] for model in ("v0", "mlp")]
     if len(runs[0]) != len(runs[1]):
         return ""
     return (
@@ -276,7 +287,9 @@ Standard deviations of test accuracy in points. *If runs were equally good* is t
 if runs differ only by chance in which images they get right ([Jordan
 2023](https://arxiv.org/abs/2304.01910)): of seeds that scatter no further, none is a better model
 than another. *One run on other test images* is the sd of a single run's accuracy over other sets
-of as many test images.
+of as many test images. A run that collapsed calls all images the same, and one such run would be
+most of a variance. So collapsed runs are counted, and all else, here and below, is said of the
+seeds from which none of the three runs collapsed.
 
 {table([spread_row(row) for row in rows])}
 
