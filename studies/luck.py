@@ -59,7 +59,7 @@ def study(model: str, data: Path | None, out: Path) -> list[dict[str, Any]]:
     for position, name in enumerate(RECIPES):
         entries = {vary: result.entries[position] for vary, result in results.items()}
         accuracies = {vary: entry.accuracies for vary, entry in entries.items()}
-        correct = entries["all"].mark_correct(labels)[~find_collapsed(accuracies).any(axis=0)]
+        correct = entries["all"].mark_correct(labels)[mark_sound(accuracies)]
         rows.append(
             {
                 "model": model,
@@ -81,9 +81,14 @@ def find_collapsed(accuracies: dict[str, list[float]]) -> NDArray[np.bool_]:
     return np.isclose([accuracies[vary] for vary in VARIED], 0.1)
 
 
+def mark_sound(accuracies: dict[str, list[float]]) -> NDArray[np.bool_]:
+    """Mark, (S,), the seeds from which no run collapsed."""
+    return np.asarray(~find_collapsed(accuracies).any(axis=0))
+
+
 def sound(row: dict[str, Any]) -> dict[str, Floats]:
     """Return the accuracies of the seeds from which no run collapsed."""
-    kept = ~find_collapsed(row["accuracies"]).any(axis=0)
+    kept = mark_sound(row["accuracies"])
     return {vary: np.array(row["accuracies"][vary])[kept] for vary in VARIED}
 
 
